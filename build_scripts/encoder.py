@@ -1,0 +1,183 @@
+"""The model as weights: what every source is read into, and what every graph is written from.
+
+One post-norm Transformer encoder of the BERT family and the head of its task. Sizes are those of
+the arrays, layer by layer, so that pruned models need nothing special.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, fields, is_dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from ernie_triton.errors import CheckpointError
+
+Array = npt.NDArray[np.float32]
+
+ACTIVATIONS = ("gelu", "gelu_tanh", "relu", "tanh")
+"""Activation names as the canonical graph knows them; `gelu` is the exact one (erf)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Linear:
+    """`x @ weight + bias`, with weight float32 [inputs, outputs] and bias float32 [outputs]."""
+
+    weight: Array
+    bias: Array
+
+    def __post_init__(self) -> None:
+        if self.weight.ndim != 2 or self.bias.shape != self.weight.shape[1:]:
+            raise CheckpointError(
+                f"a linear layer has a weight of shape {list(self.weight.shape)} and a bias of "
+                f"shape {list(self.bias.shape)}; expected [inputs, outputs] and [outputs]"
+            )
+
+    @property
+    def inputs(self) -> int:
+        """Features in."""
+        return int(self.weight.shape[0])
+
+    @property
+    def outputs(self) -> int:
+        """Features out."""
+        return int(self.weight.shape[1])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Norm:
+    """Layer normalisation over the last dimension; scale and bias are float32 [hidden]."""
+
+    scale: Array
+    bias: Array
+    epsilon: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Layer:
+    """One post-norm layer: attention, add and norm, feed-forward, add and norm.
+
+    The head size is `query.outputs // heads`; after pruning `heads * head_size` is less than the
+    hidden size. Attention scores are scaled by `1 / sqrt(head_size)`.
+    """
+
+    query: Linear
+    key: Linear
+    value: Linear
+    attention_output: Linear
+    attention_norm: Norm
+    intermediate: Linear
+    output: Linear
+    output_norm: Norm
+    heads: int
+
+    def __post_init__(self) -> None:
+        width = self.query.outputs
+        if not (width == self.key.outputs == self.value.outputs == self.attention_output.inputs):
+            raise CheckpointError(
+                f"an attention layer's projections disagree: query {width}, "
+                f"key {self.key.outputs}, value {self.value.outputs} outputs, "
+                f"attention output {self.attention_output.inputs} inputs"
+            )
+        if self.heads < 1 or width % self.heads:
+            raise CheckpointError(
+                f"{width} attention features do not divide into {self.heads} heads"
+            )
+        if self.intermediate.outputs != self.output.inputs:
+            raise CheckpointError(
+                f"a feed-forward layer widens to {self.intermediate.outputs} features but narrows "
+                f"from {self.output.inputs}"
+            )
+
+    @property
+    def head_size(self) -> int:
+        """Features of one attention head."""
+        return self.query.outputs // self.heads
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Encoder:
+    """Embeddings and layers.
+
+    `word` is [vocabulary, hidden], `position` [positions, hidden] from the first token's position
+    on, `token_type` [types, hidden]. A task type embedding, constant over a text, is already added
+    to every row of `token_type`. Tokens equal to `pad_token_id` are masked in attention.
+    """
+
+    word: Array
+    position: Array
+    token_type: Array
+    embedding_norm: Norm
+    layers: tuple[Layer, ...]
+    activation: str
+    pad_token_id: int
+
+    def __post_init__(self) -> None:
+        if self.activation not in ACTIVATIONS:
+            raise CheckpointError(
+                f"the activation {self.activation!r} is not one of {', '.join(ACTIVATIONS)}"
+            )
+        if not self.layers:
+            raise CheckpointError("the encoder has no layers")
+        for name in ("position", "token_type"):
+            width = getattr(self, name).shape[-1]
+            if width != self.hidden:
+                raise CheckpointError(
+                    f"the {name} embeddings are {width} wide, the word embeddings {self.hidden}"
+                )
+
+    @property
+    def hidden(self) -> int:
+        """Width of the token vectors."""
+        return int(self.word.shape[1])
+
+    @property
+    def vocabulary_size(self) -> int:
+        """Rows of the word embedding table."""
+        return int(self.word.shape[0])
+
+    @property
+    def max_positions(self) -> int:
+        """The longest text, in tokens, that the position embeddings allow."""
+        return int(self.position.shape[0])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class SequenceHead:
+    """Scores of a text from its first token: an optional pooler with activation, then `output`."""
+
+    pooler: Linear | None
+    pooler_activation: str
+    output: Linear
+
+    def __post_init__(self) -> None:
+        if self.pooler_activation not in ACTIVATIONS:
+            raise CheckpointError(
+                f"the pooler's activation {self.pooler_activation!r} is not one of "
+                f"{', '.join(ACTIVATIONS)}"
+            )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Model:
+    """An encoder with the head of its task."""
+
+    encoder: Encoder
+    head: SequenceHead
+
+    @property
+    def parameters(self) -> int:
+        """How many weights the model has."""
+        return sum(int(array.size) for _, array in named_arrays(self))
+
+
+def named_arrays(part: object, prefix: str = "") -> Iterator[tuple[str, Array]]:
+    """Walk every weight of a model (or of a part of it) with its dotted name, in a fixed order."""
+    if isinstance(part, np.ndarray):
+        yield prefix, part
+    elif isinstance(part, tuple):
+        for index, item in enumerate(part):
+            yield from named_arrays(item, f"{prefix}.{index}")
+    elif is_dataclass(part):
+        for field in fields(part):
+            name = f"{prefix}.{field.name}" if prefix else field.name
+            yield from named_arrays(getattr(part, field.name), name)

@@ -1,0 +1,87 @@
+"""Every error that this project raises on purpose, as one tree under `ErnieTritonError`.
+
+A message says what was found, what was expected and what to do. Whatever else escapes is a bug and
+keeps its traceback.
+"""
+
+
+class ErnieTritonError(Exception):
+    """Base of every error that the user can mend."""
+
+
+class MissingExtraError(ErnieTritonError):
+    """A package of an optional extra is needed and not installed."""
+
+    def __init__(self, package: str, extra: str, purpose: str) -> None:
+        super().__init__(
+            f"{purpose} needs the package {package!r}, which is not installed; "
+            f"run: pip install -e '.[{extra}]'"
+        )
+
+
+class PipelineError(ErnieTritonError):
+    """A pipeline's description, or the parameters of one of its stages, contradict the contract."""
+
+
+class CheckpointError(ErnieTritonError):
+    """A checkpoint is missing, damaged, or not what it was said to be."""
+
+
+class UnsafePickleError(CheckpointError):
+    """A pickled checkpoint asks for anything but NumPy arrays; nothing of it was run."""
+
+
+class UnrecognisedGraphError(CheckpointError):
+    """An ONNX graph is not an encoder that the canonical graph can express."""
+
+
+class VocabularyError(ErnieTritonError):
+    """A vocabulary is damaged or does not belong to the model."""
+
+
+class LabelCountError(ErnieTritonError):
+    """The number of label names differs from the number of scores."""
+
+
+class TextError(ErnieTritonError):
+    """One text of a request cannot be read."""
+
+
+class EngineError(ErnieTritonError):
+    """An engine cannot be loaded or run as asked."""
+
+
+class ExactnessError(ErnieTritonError):
+    """A built engine does not answer as its source does."""
+
+
+class RepositoryError(ErnieTritonError):
+    """A model repository cannot take, or does not hold, what was asked for."""
+
+
+class ServerError(ErnieTritonError):
+    """The embedded server did not start, or stopped by itself."""
+
+
+class ClientError(ErnieTritonError):
+    """A request got no answer; the subclasses say why."""
+
+
+class ServerUnavailableError(ClientError):
+    """Nothing answers at the URL, or the connection broke. Safe to retry."""
+
+
+class ModelNotReadyError(ClientError):
+    """The server has no model of this name and version, or it is not ready."""
+
+
+class QueueFullError(ClientError):
+    """The server refused the request because its queue is full. Safe to retry later."""
+
+
+class RequestRefusedError(ClientError):
+    """The server refused this request for what it holds: a text, a shape, a batch size."""
+
+
+class DeadlineExceededError(ClientError):
+    """No answer came within the timeout."""
