@@ -85,3 +85,11 @@ class RequestRefusedError(ClientError):
 
 class DeadlineExceededError(ClientError):
     """No answer came within the timeout."""
+
+
+class ContractError(ClientError):
+    """The model's tensors are not those of the task, or what answers is no Triton server."""
+
+
+class DatasetError(ErnieTritonError):
+    """A file of texts or of labelled examples is missing or not in its format."""

@@ -1,0 +1,169 @@
+"""The `config.pbtxt` of every model of a pipeline, as protobuf messages printed to text."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from google.protobuf import text_format
+from tritonclient.grpc import model_config_pb2 as pb
+
+from ernie_triton.pipeline import (
+    EngineSettings,
+    PipelineSpec,
+    PostprocessSettings,
+    StageSettings,
+    TokenizerSettings,
+)
+from ernie_triton.tasks import LENGTHS, TOKEN_TENSORS, Task, TensorSpec, task_named
+
+WARM_UP_TEXTS = ("short", "long")
+"""Names of the warm-up samples; each stage's `warmup/` folder holds a file per sample and input."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelFacts:
+    """What the configurations need to know of the model."""
+
+    labels: int
+    lower_case: bool
+    pad_token_id: int
+    vocabulary_size: int
+    token_types: int
+
+
+def pipeline_configs(
+    spec: PipelineSpec, facts: ModelFacts, warm_up_lengths: Sequence[int]
+) -> dict[str, str]:
+    """The text of each model's `config.pbtxt`, by model name, the ensemble first.
+
+    Args:
+        spec: the pipeline.
+        facts: of the model it serves.
+        warm_up_lengths: tokens of each of the `WARM_UP_TEXTS`.
+    """
+    task = task_named(spec.task)
+    configs = {
+        spec.name: _ensemble(spec, task, facts),
+        spec.stage("tokenizer"): _tokenizer(spec, task, facts),
+        spec.stage("engine"): _engine(spec, task, facts, warm_up_lengths),
+        spec.stage("postprocess"): _postprocess(spec, task, facts),
+    }
+    return {name: text_format.MessageToString(config) for name, config in configs.items()}
+
+
+def _ensemble(spec: PipelineSpec, task: Task, facts: ModelFacts) -> pb.ModelConfig:
+    texts = task.text_inputs(pair=spec.pair)
+    tokens = (*TOKEN_TENSORS, LENGTHS)
+    config = _config(spec, spec.name, texts, (*task.results, *task.tokenizer_results), facts)
+    config.platform = "ensemble"
+    steps = (
+        ("tokenizer", texts, (*tokens, *task.tokenizer_results)),
+        ("engine", tokens, task.engine_outputs),
+        ("postprocess", task.engine_outputs, task.results),
+    )
+    for part, inputs, outputs in steps:
+        config.ensemble_scheduling.step.append(
+            pb.ModelEnsembling.Step(
+                model_name=spec.stage(part),
+                model_version=-1,
+                input_map={tensor.name: tensor.name for tensor in inputs},
+                output_map={tensor.name: tensor.name for tensor in outputs},
+            )
+        )
+    return config
+
+
+def _tokenizer(spec: PipelineSpec, task: Task, facts: ModelFacts) -> pb.ModelConfig:
+    texts = task.text_inputs(pair=spec.pair)
+    outputs = (*TOKEN_TENSORS, LENGTHS, *task.tokenizer_results)
+    settings = TokenizerSettings(
+        task=task.name, pair=spec.pair, max_length=spec.max_length, lower_case=facts.lower_case
+    )
+    config = _stage(spec, "tokenizer", texts, outputs, facts, settings)
+    for sample in WARM_UP_TEXTS:
+        _warm_up(config, sample, texts, {})
+    return config
+
+
+def _engine(
+    spec: PipelineSpec, task: Task, facts: ModelFacts, warm_up_lengths: Sequence[int]
+) -> pb.ModelConfig:
+    inputs = (*TOKEN_TENSORS, LENGTHS)
+    settings = EngineSettings(
+        task=task.name,
+        engine=spec.engine,
+        precision=spec.precision,
+        layout=spec.layout,
+        threads=spec.threads,
+        max_length=spec.max_length,
+        pad_token_id=facts.pad_token_id,
+        vocabulary_size=facts.vocabulary_size,
+        token_types=facts.token_types,
+    )
+    config = _stage(spec, "engine", inputs, task.engine_outputs, facts, settings)
+    # Requests of different lengths share a run: each row then says its own length.
+    for tensor in config.input:
+        tensor.allow_ragged_batch = -1 in tensor.dims
+    for sample, length in zip(WARM_UP_TEXTS, warm_up_lengths, strict=True):
+        _warm_up(config, sample, inputs, {-1: length})
+    return config
+
+
+def _postprocess(spec: PipelineSpec, task: Task, facts: ModelFacts) -> pb.ModelConfig:
+    settings = PostprocessSettings(task=task.name)
+    return _stage(spec, "postprocess", task.engine_outputs, task.results, facts, settings)
+
+
+def _stage(
+    spec: PipelineSpec,
+    part: str,
+    inputs: Sequence[TensorSpec],
+    outputs: Sequence[TensorSpec],
+    facts: ModelFacts,
+    settings: StageSettings,
+) -> pb.ModelConfig:
+    """A model of Triton's Python backend with dynamic batching and a bounded queue."""
+    config = _config(spec, spec.stage(part), inputs, outputs, facts)
+    config.backend = "python"
+    # One instance: the default of two would have their thread pools fight over the same cores.
+    config.instance_group.add(count=1, kind=pb.ModelInstanceGroup.KIND_CPU)
+    batching = config.dynamic_batching
+    batching.max_queue_delay_microseconds = spec.batching.max_queue_delay_us
+    batching.default_queue_policy.max_queue_size = spec.batching.max_queue_size
+    for name, value in settings.to_parameters().items():
+        config.parameters[name].string_value = value
+    return config
+
+
+def _config(
+    spec: PipelineSpec,
+    name: str,
+    inputs: Sequence[TensorSpec],
+    outputs: Sequence[TensorSpec],
+    facts: ModelFacts,
+) -> pb.ModelConfig:
+    sizes = {"labels": facts.labels}
+    config = pb.ModelConfig(name=name, max_batch_size=spec.batching.max_batch_size)
+    config.version_policy.latest.num_versions = 1
+    for tensor in inputs:
+        config.input.add(name=tensor.name, data_type=_type(tensor), dims=tensor.resolved(sizes))
+    for tensor in outputs:
+        added = config.output.add(
+            name=tensor.name, data_type=_type(tensor), dims=tensor.resolved(sizes)
+        )
+        if "labels" in tensor.dims:  # lets clients ask for the k best, with names
+            added.label_filename = "labels.txt"
+    return config
+
+
+def _warm_up(
+    config: pb.ModelConfig, sample: str, inputs: Sequence[TensorSpec], sizes: Mapping[int, int]
+) -> None:
+    warm_up = config.model_warmup.add(name=sample, batch_size=1)
+    for tensor in inputs:
+        warm_up.inputs[tensor.name].data_type = _type(tensor)
+        warm_up.inputs[tensor.name].dims.extend(sizes.get(dim, dim) for dim in tensor.resolved({}))
+        warm_up.inputs[tensor.name].input_data_file = f"{sample}_{tensor.name}"
+
+
+def _type(tensor: TensorSpec) -> "pb.DataType":
+    return pb.DataType.Value(f"TYPE_{tensor.dtype}")

@@ -1,0 +1,287 @@
+"""The canonical ONNX graph of a model, in the packed and the padded layout.
+
+Standard operators of opset 20 only, int32 inputs, no shape arithmetic that a runtime would have to
+guess. Both layouts share every layer; they differ in how tokens find their place in the attention's
+rectangle `[items, longest]`:
+
+- packed: inputs `input_ids [tokens]`, `token_type_ids [tokens]`, `lengths [items]`. Projections,
+  norms and the feed-forward run on real tokens only; attention gathers to the rectangle and back.
+- padded: inputs `input_ids [items, length]`, `token_type_ids [items, length]`; the rectangle is the
+  input itself.
+
+Where the head reads the first token of a text alone, the last layer computes that token alone: its
+keys and values still come from every token, its query, projection and feed-forward do not.
+"""
+
+import math
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import onnx
+from onnx import TensorProto, helper, numpy_helper
+
+from build_scripts.encoder import Encoder, Layer, Linear, Model, Norm, SequenceHead
+from ernie_triton import __version__
+from ernie_triton.tasks import LAYOUTS
+
+OPSET = 20
+IR_VERSION = 9
+MASK_VALUE = -10000.0
+"""Added to the scores of masked tokens; exp of it is 0 in FP32, and FP16 can hold it."""
+
+
+def export_onnx(model: Model, layout: str) -> onnx.ModelProto:
+    """Write a model as the canonical graph.
+
+    Args:
+        model: the weights.
+        layout: `packed` or `padded`.
+
+    Returns:
+        A graph with one output, `logits` float32 [items, labels].
+    """
+    if layout not in LAYOUTS:
+        raise ValueError(f"layout {layout!r} is not one of {', '.join(LAYOUTS)}")
+    graph = _Graph()
+    place = (
+        _packed_place(graph, model.encoder)
+        if layout == "packed"
+        else _padded_place(graph, model.encoder)
+    )
+    hidden = _embed(graph, model.encoder, place)
+    for index, layer in enumerate(model.encoder.layers):
+        last = index == len(model.encoder.layers) - 1
+        scope = f"layer_{index}"
+        hidden = _layer(graph, scope, layer, model.encoder, place, hidden, first_only=last)
+    _score(graph, model.head, hidden)
+    return graph.model(model, layout)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Place:
+    """Where tokens stand, as names of tensors of the graph.
+
+    `pad` fills the attention's rectangle from packed tokens, `unpad` empties it again, `first` are
+    the rows of each item's first token; all three are None in the padded layout, where tokens are
+    rows of the rectangle already and `first` selects along the length.
+    """
+
+    position: str
+    mask: str
+    pad: str | None
+    unpad: str | None
+    starts: str | None
+
+
+@dataclass(slots=True)
+class _Graph:
+    """Nodes and initializers being collected; every tensor is named after what it holds."""
+
+    nodes: list[onnx.NodeProto] = field(default_factory=list)
+    initializers: dict[str, onnx.TensorProto] = field(default_factory=dict)
+    inputs: list[onnx.ValueInfoProto] = field(default_factory=list)
+
+    def add(self, operator: str, name: str, *inputs: str, **attributes: Any) -> str:  # noqa: ANN401
+        self.nodes.append(helper.make_node(operator, inputs, [name], name=name, **attributes))
+        return name
+
+    def constant(self, name: str, value: npt.ArrayLike, dtype: npt.DTypeLike) -> str:
+        if name not in self.initializers:
+            array = np.asarray(value, dtype=dtype, order="C")
+            self.initializers[name] = numpy_helper.from_array(array, name)
+        return name
+
+    def integers(self, *values: int) -> str:
+        """An int64 vector, as shape arguments want it."""
+        return self.constant(f"int64_{'_'.join(map(str, values))}", values, np.int64)
+
+    def int32(self, value: int) -> str:
+        return self.constant(f"int32_{value}", value, np.int32)
+
+    def input(self, name: str, *dims: str) -> str:
+        self.inputs.append(helper.make_tensor_value_info(name, TensorProto.INT32, dims))
+        return name
+
+    def linear(self, name: str, linear: Linear, x: str) -> str:
+        weight = self.constant(f"{name}/weight", linear.weight, np.float32)
+        bias = self.constant(f"{name}/bias", linear.bias, np.float32)
+        return self.add("Add", name, self.add("MatMul", f"{name}/product", x, weight), bias)
+
+    def norm(self, name: str, norm: Norm, x: str) -> str:
+        scale = self.constant(f"{name}/scale", norm.scale, np.float32)
+        bias = self.constant(f"{name}/bias", norm.bias, np.float32)
+        return self.add("LayerNormalization", name, x, scale, bias, axis=-1, epsilon=norm.epsilon)
+
+    def activation(self, name: str, kind: str, x: str) -> str:
+        if kind == "gelu_tanh":
+            return self.add("Gelu", name, x, approximate="tanh")
+        return self.add({"gelu": "Gelu", "relu": "Relu", "tanh": "Tanh"}[kind], name, x)
+
+    def model(self, model: Model, layout: str) -> onnx.ModelProto:
+        labels = model.head.output.outputs
+        output = helper.make_tensor_value_info("logits", TensorProto.FLOAT, ["items", labels])
+        graph = helper.make_graph(
+            self.nodes, f"encoder_{layout}", self.inputs, [output], list(self.initializers.values())
+        )
+        return helper.make_model(
+            graph,
+            opset_imports=[helper.make_opsetid("", OPSET)],
+            ir_version=IR_VERSION,
+            producer_name="ernie-triton",
+            producer_version=__version__,
+        )
+
+
+def _packed_place(graph: _Graph, encoder: Encoder) -> _Place:
+    ids = graph.input("input_ids", "tokens")
+    graph.input("token_type_ids", "tokens")
+    lengths = graph.input("lengths", "items")
+    zero, one = graph.int32(0), graph.int32(1)
+    ends = graph.add("CumSum", "ends", lengths, zero)
+    starts = graph.add("Sub", "starts", ends, lengths)
+    longest = graph.add("ReduceMax", "longest", lengths, keepdims=0)
+    column = graph.add("Range", "column", zero, longest, one)
+    tokens = graph.add("Squeeze", "tokens/scalar", graph.add("Shape", "tokens/shape", ids))
+    tokens = graph.add("Cast", "tokens", tokens, to=TensorProto.INT32)
+    token = graph.add("Range", "token", zero, tokens, one)
+
+    def column_vector(name: str) -> str:
+        return graph.add("Unsqueeze", f"{name}/column", name, graph.integers(1))
+
+    ends_column = column_vector(ends)
+    passed = graph.add("GreaterOrEqual", "item/passed", token, ends_column)
+    passed = graph.add("Cast", "item/passed_count", passed, to=TensorProto.INT32)
+    item = graph.add("ReduceSum", "item", passed, graph.integers(0), keepdims=0)
+    position = graph.add("Sub", "position", token, graph.add("Gather", "item/start", starts, item))
+    row_start = graph.add("Mul", "unpad/row", item, longest)
+    unpad = graph.add("Add", "unpad", row_start, position)
+    last = graph.add("Sub", "pad/last", ends_column, one)
+    reach = graph.add("Add", "pad/reach", column_vector(starts), column)
+    pad = graph.add("Min", "pad", reach, last)
+    inside = graph.add("Less", "mask/inside", column, column_vector(lengths))
+    real = _real_tokens(graph, graph.add("Gather", "mask/ids", ids, pad), encoder)
+    mask = _mask(graph, graph.add("And", "mask/kept", inside, real))
+    return _Place(position=position, mask=mask, pad=pad, unpad=unpad, starts=starts)
+
+
+def _padded_place(graph: _Graph, encoder: Encoder) -> _Place:
+    ids = graph.input("input_ids", "items", "length")
+    graph.input("token_type_ids", "items", "length")
+    length = graph.add("Shape", "length/shape", ids, start=1, end=2)
+    length = graph.add("Cast", "length", graph.add("Squeeze", "length/scalar", length), to=6)
+    position = graph.add("Range", "position", graph.int32(0), length, graph.int32(1))
+    mask = _mask(graph, _real_tokens(graph, ids, encoder))
+    return _Place(position=position, mask=mask, pad=None, unpad=None, starts=None)
+
+
+def _real_tokens(graph: _Graph, ids: str, encoder: Encoder) -> str:
+    is_pad = graph.add("Equal", "mask/is_pad", ids, graph.int32(encoder.pad_token_id))
+    return graph.add("Not", "mask/real", is_pad)
+
+
+def _mask(graph: _Graph, kept: str) -> str:
+    """`[items, 1, 1, longest]`, 0 on tokens that attention sees and MASK_VALUE on the others."""
+    seen = graph.constant("mask/seen", 0.0, np.float32)
+    hidden = graph.constant("mask/hidden", MASK_VALUE, np.float32)
+    values = graph.add("Where", "mask/values", kept, seen, hidden)
+    return graph.add("Unsqueeze", "mask", values, graph.integers(1, 2))
+
+
+def _embed(graph: _Graph, encoder: Encoder, place: _Place) -> str:
+    def look_up(name: str, table: npt.NDArray[np.float32], index: str) -> str:
+        weight = graph.constant(f"embeddings/{name}/weight", table, np.float32)
+        return graph.add("Gather", f"embeddings/{name}", weight, index)
+
+    word = look_up("word", encoder.word, "input_ids")
+    position = look_up("position", encoder.position, place.position)
+    token_type = look_up("token_type", encoder.token_type, "token_type_ids")
+    total = graph.add("Add", "embeddings/word_position", word, position)
+    total = graph.add("Add", "embeddings/sum", total, token_type)
+    return graph.norm("embeddings/norm", encoder.embedding_norm, total)
+
+
+def _first_tokens(graph: _Graph, place: _Place, name: str, x: str) -> str:
+    """`[items, hidden]`: the vectors of the first tokens."""
+    if place.starts is None:
+        column = graph.add("Gather", f"{name}/column", x, graph.integers(0), axis=1)
+        return graph.add("Squeeze", name, column, graph.integers(1))
+    return graph.add("Gather", name, x, place.starts)
+
+
+def _layer(
+    graph: _Graph,
+    scope: str,
+    layer: Layer,
+    encoder: Encoder,
+    place: _Place,
+    x: str,
+    *,
+    first_only: bool,
+) -> str:
+    rows = _first_tokens(graph, place, f"{scope}/first", x) if first_only else x
+    context = _attention(graph, f"{scope}/attention", layer, place, x, rows, first_only=first_only)
+    projected = graph.linear(f"{scope}/attention/output", layer.attention_output, context)
+    summed = graph.add("Add", f"{scope}/attention/residual", projected, rows)
+    attended = graph.norm(f"{scope}/attention/norm", layer.attention_norm, summed)
+    wide = graph.linear(f"{scope}/intermediate", layer.intermediate, attended)
+    wide = graph.activation(f"{scope}/intermediate/activation", encoder.activation, wide)
+    narrow = graph.linear(f"{scope}/output", layer.output, wide)
+    summed = graph.add("Add", f"{scope}/output/residual", narrow, attended)
+    return graph.norm(f"{scope}/output/norm", layer.output_norm, summed)
+
+
+def _attention(
+    graph: _Graph,
+    scope: str,
+    layer: Layer,
+    place: _Place,
+    x: str,
+    rows: str,
+    *,
+    first_only: bool,
+) -> str:
+    """Context vectors of `rows`, in the layout of the tokens (or `[items, width]`)."""
+    heads, size = layer.heads, layer.head_size
+
+    def project(name: str, linear: Linear, source: str, *, rectangle: bool, axes: list[int]) -> str:
+        values = graph.linear(f"{scope}/{name}", linear, source)
+        if rectangle and place.pad is not None:
+            values = graph.add("Gather", f"{scope}/{name}/padded", values, place.pad)
+        length = 0 if rectangle else 1
+        shape = (
+            graph.integers(0, length, heads, size)
+            if rectangle
+            else graph.integers(-1, 1, heads, size)
+        )
+        values = graph.add("Reshape", f"{scope}/{name}/heads", values, shape)
+        return graph.add("Transpose", f"{scope}/{name}/turned", values, perm=axes)
+
+    scale = 1.0 / math.sqrt(size)
+    query = Linear(
+        weight=layer.query.weight * np.float32(scale), bias=layer.query.bias * np.float32(scale)
+    )
+    q = project("query", query, rows, rectangle=not first_only, axes=[0, 2, 1, 3])
+    k = project("key", layer.key, x, rectangle=True, axes=[0, 2, 3, 1])
+    v = project("value", layer.value, x, rectangle=True, axes=[0, 2, 1, 3])
+    scores = graph.add("MatMul", f"{scope}/scores", q, k)
+    scores = graph.add("Add", f"{scope}/masked", scores, place.mask)
+    weights = graph.add("Softmax", f"{scope}/weights", scores, axis=-1)
+    context = graph.add("MatMul", f"{scope}/context", weights, v)
+    context = graph.add("Transpose", f"{scope}/context/turned", context, perm=[0, 2, 1, 3])
+    if first_only or place.unpad is not None:
+        context = graph.add(
+            "Reshape", f"{scope}/context/rows", context, graph.integers(-1, heads * size)
+        )
+        if first_only:
+            return context
+        return graph.add("Gather", f"{scope}/context/packed", context, str(place.unpad))
+    return graph.add("Reshape", f"{scope}/merged", context, graph.integers(0, 0, heads * size))
+
+
+def _score(graph: _Graph, head: SequenceHead, first: str) -> None:
+    if head.pooler is not None:
+        pooled = graph.linear("pooler", head.pooler, first)
+        first = graph.activation("pooler/activation", head.pooler_activation, pooled)
+    graph.linear("logits", head.output, first)

@@ -1,0 +1,75 @@
+"""The runtimes that execute an engine on CPU, behind one loader.
+
+A runtime is one module with a `load(path, settings)` that returns an object with `input_types` and
+`run`; it is named in `RUNTIMES` and in `ernie_triton.tasks.ENGINES`.
+"""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from ernie_triton.batch import TokenBatch
+from ernie_triton.errors import EngineError, MissingExtraError
+from ernie_triton.pipeline import EngineSettings
+
+RUNTIMES: Mapping[str, str] = {
+    "openvino": "ernie_triton.engines.openvino_runtime",
+    "onnxruntime": "ernie_triton.engines.onnx_runtime",
+}
+ENGINE_FILES: Mapping[str, str] = {"openvino": "model.xml", "onnxruntime": "model.onnx"}
+
+
+class Runtime(Protocol):
+    """A compiled graph."""
+
+    input_types: Mapping[str, npt.DTypeLike]
+
+    def run(self, inputs: Mapping[str, npt.NDArray[Any]]) -> dict[str, npt.NDArray[np.float32]]:
+        """Execute once; outputs are float32, by name, and stay valid after the next run."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Engine:
+    """A runtime with the layout that its graph wants."""
+
+    runtime: Runtime
+    settings: EngineSettings
+
+    def run(self, batch: TokenBatch) -> dict[str, npt.NDArray[np.float32]]:
+        """The engine's outputs for every row of a batch, float32 [rows, …] by name."""
+        if self.settings.layout == "packed":
+            feed = batch.packed()
+        else:
+            feed = batch.padded(self.settings.pad_token_id, self.settings.max_length)
+        types = self.runtime.input_types
+        return self.runtime.run(
+            {name: feed[name].astype(types[name], copy=False) for name in types}
+        )
+
+
+def load_engine(folder: Path, settings: EngineSettings) -> Engine:
+    """Compile the engine file that a build put into a folder.
+
+    Raises:
+        EngineError: the file is missing or the runtime refuses it.
+        MissingExtraError: the runtime's package is not installed.
+    """
+    path = folder / ENGINE_FILES[settings.engine]
+    if not path.is_file():
+        raise EngineError(f"the engine {path} is missing; rebuild the pipeline")
+    try:
+        module = import_module(RUNTIMES[settings.engine])
+    except ModuleNotFoundError as error:
+        raise MissingExtraError(str(error.name), "backends", f"engine {settings.engine}") from error
+    return Engine(runtime=module.load(path, settings), settings=settings)
+
+
+def thread_count(settings: EngineSettings) -> int:
+    """The engine's threads: as set, or every core that this process may use."""
+    return settings.threads or len(os.sched_getaffinity(0))

@@ -1,0 +1,47 @@
+"""ONNX Runtime on CPU: the portable engine."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import onnxruntime
+
+from ernie_triton.engines import thread_count
+from ernie_triton.errors import EngineError
+from ernie_triton.pipeline import EngineSettings
+
+_WARNINGS_AND_WORSE = 3
+_TYPES: Mapping[str, npt.DTypeLike] = {"tensor(int32)": np.int32, "tensor(int64)": np.int64}
+
+
+class OnnxRuntime:
+    """One inference session."""
+
+    def __init__(self, session: Any) -> None:  # noqa: ANN401
+        self._session = session
+        self._outputs = [output.name for output in session.get_outputs()]
+        self.input_types = {item.name: _TYPES[item.type] for item in session.get_inputs()}
+
+    def run(self, inputs: Mapping[str, npt.NDArray[Any]]) -> dict[str, npt.NDArray[np.float32]]:
+        """Execute once."""
+        return dict(zip(self._outputs, self._session.run(None, dict(inputs)), strict=True))
+
+
+def load(path: Path, settings: EngineSettings) -> OnnxRuntime:
+    """Open a session on an ONNX file.
+
+    Raises:
+        EngineError: ONNX Runtime refuses it.
+    """
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = thread_count(settings)
+    options.log_severity_level = _WARNINGS_AND_WORSE
+    # Lengths change with every batch: the arena would keep a block for each.
+    options.enable_cpu_mem_arena = False
+    try:
+        session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # the package's error classes have no common base but this one
+        raise EngineError(f"ONNX Runtime cannot load {path}: {error}") from error
+    return OnnxRuntime(session)

@@ -1,0 +1,247 @@
+"""The description of a pipeline: one frozen dataclass, read strictly from TOML.
+
+The build makes a model repository from it; the parts that the stages need at run time travel as
+`parameters` of their configurations (`StageSettings`).
+"""
+
+import dataclasses
+import re
+import sys
+import types
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, ClassVar, TypeVar, Union, get_args, get_origin, get_type_hints
+
+from ernie_triton.errors import PipelineError
+from ernie_triton.tasks import ENGINES, LAYOUTS, PRECISIONS, TASKS, task_named
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+SHORTEST_TEXT_TOKENS = 2
+_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
+_Described = TypeVar("_Described")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Batching:
+    """How the server gathers requests.
+
+    Attributes:
+        max_batch_size: most rows of one engine run, and of one request.
+        max_queue_delay_us: how long, in microseconds, a stage waits for company; 0 takes what is
+            there.
+        max_queue_size: most requests waiting at one stage; one more is refused at once.
+    """
+
+    max_batch_size: int = 64
+    max_queue_delay_us: int = 0
+    max_queue_size: int = 1024
+
+    def __post_init__(self) -> None:
+        _at_least(1, self, "max_batch_size", "max_queue_size")
+        _at_least(0, self, "max_queue_delay_us")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PipelineSpec:
+    """Everything that one build is told.
+
+    Paths are relative to the TOML file that names them, or to the working directory when they come
+    from a command line. `name` defaults to the task's own model name.
+
+    Attributes:
+        checkpoint: folder or file of the source model.
+        task: one of `ernie_triton.tasks.TASKS`.
+        repository: the model repository to build into.
+        name: the ensemble's name; its stages are `<name>_tokenizer`, `_engine`, `_postprocess`.
+        pair: the model reads two texts at once.
+        labels: file of label names, where the checkpoint's own are missing or not wanted.
+        vocab: `vocab.txt`, where the checkpoint has none beside it.
+        texts: file of sample texts for checks and warm-up, one a line; ours when absent.
+        max_length: most tokens of one row, special tokens included; longer texts are cut.
+        engine: the runtime, one of `ENGINES`.
+        precision: what the engine computes in, one of `PRECISIONS`.
+        layout: `packed` (real tokens only) or `padded`.
+        threads: threads of the engine; 0 takes every core.
+        version: the version directory to write.
+    """
+
+    checkpoint: Path
+    task: str
+    repository: Path
+    name: str = ""
+    pair: bool = False
+    labels: Path | None = None
+    vocab: Path | None = None
+    texts: Path | None = None
+    max_length: int = 128
+    engine: str = "openvino"
+    precision: str = "fp32"
+    layout: str = "packed"
+    threads: int = 0
+    version: int = 1
+    batching: Batching = field(default_factory=Batching)
+
+    def __post_init__(self) -> None:
+        task_named(self.task).text_inputs(pair=self.pair)
+        _one_of(ENGINES, self, "engine")
+        _one_of(PRECISIONS, self, "precision")
+        _one_of(LAYOUTS, self, "layout")
+        _at_least(SHORTEST_TEXT_TOKENS + self.pair, self, "max_length")
+        _at_least(1, self, "version")
+        _at_least(0, self, "threads")
+        if not self.name:
+            object.__setattr__(self, "name", TASKS[self.task].default_model)
+        if not _NAME.fullmatch(self.name):
+            raise PipelineError(
+                f"name is {self.name!r}; a model's name has letters, digits, '_', '-' and '.' only"
+            )
+        if self.engine == "onnxruntime" and self.precision == "bf16":
+            raise PipelineError(
+                "ONNX Runtime has no bf16 on CPU; use --engine openvino or --precision fp32"
+            )
+
+    def stage(self, part: str) -> str:
+        """The model name of one stage: `tokenizer`, `engine` or `postprocess`."""
+        return f"{self.name}_{part}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StageSettings:
+    """What a stage is told through the `parameters` of its configuration.
+
+    A subclass declares the fields; each is one string parameter of the same name.
+    """
+
+    _readers: ClassVar[Mapping[type, Any]] = {
+        str: str,
+        int: int,
+        bool: lambda text: {"true": True, "false": False}[text],
+    }
+
+    def to_parameters(self) -> dict[str, str]:
+        """The settings as Triton's string parameters."""
+        values = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
+        return {
+            name: str(value).lower() if isinstance(value, bool) else str(value)
+            for name, value in values.items()
+        }
+
+    @classmethod
+    def from_parameters(cls: type[_Described], parameters: Mapping[str, str]) -> _Described:
+        """Read the settings back.
+
+        Raises:
+            PipelineError: a parameter is missing, unknown, or not of its type.
+        """
+        hints = get_type_hints(cls)
+        names = [f.name for f in dataclasses.fields(cls)]  # type: ignore[arg-type]
+        if set(parameters) != set(names):
+            raise PipelineError(
+                f"the stage has the parameters {sorted(parameters)}; expected {sorted(names)}; "
+                f"rebuild the pipeline with this version of ernie-triton"
+            )
+        values = {}
+        for name in names:
+            try:
+                values[name] = StageSettings._readers[hints[name]](parameters[name])
+            except (ValueError, KeyError):
+                raise PipelineError(
+                    f"the stage's parameter {name} is {parameters[name]!r}; "
+                    f"expected {hints[name].__name__}"
+                ) from None
+        return cls(**values)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TokenizerSettings(StageSettings):
+    """The tokenizer stage's parameters."""
+
+    task: str
+    pair: bool
+    max_length: int
+    lower_case: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EngineSettings(StageSettings):
+    """The engine stage's parameters, with the sizes of the model that its inputs must respect."""
+
+    task: str
+    engine: str
+    precision: str
+    layout: str
+    threads: int
+    max_length: int
+    pad_token_id: int
+    vocabulary_size: int
+    token_types: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PostprocessSettings(StageSettings):
+    """The postprocess stage's parameters."""
+
+    task: str
+
+
+def load_pipeline(path: Path) -> PipelineSpec:
+    """Read a pipeline from TOML; unknown keys and wrong types are refused.
+
+    Raises:
+        PipelineError: the file cannot be read or says something the contract does not know.
+    """
+    try:
+        content = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise PipelineError(f"{path} cannot be read as TOML: {error}") from error
+    try:
+        return _from_table(PipelineSpec, content, path.parent)
+    except PipelineError as error:
+        raise PipelineError(f"{path}: {error}") from error
+
+
+def _from_table(cls: type[_Described], table: Mapping[str, Any], base: Path) -> _Described:
+    hints = get_type_hints(cls)
+    values: dict[str, Any] = {}
+    for key, value in table.items():
+        if key not in hints or key.startswith("_"):
+            known = ", ".join(f.name for f in dataclasses.fields(cls))  # type: ignore[arg-type]
+            raise PipelineError(f"unknown key {key!r}; known are {known}")
+        values[key] = _typed(key, value, hints[key], base)
+    for item in dataclasses.fields(cls):  # type: ignore[arg-type]
+        required = (
+            item.default is dataclasses.MISSING and item.default_factory is dataclasses.MISSING
+        )
+        if required and item.name not in values:
+            raise PipelineError(f"the key {item.name!r} is missing")
+    return cls(**values)
+
+
+def _typed(key: str, value: Any, wanted: Any, base: Path) -> Any:  # noqa: ANN401
+    if get_origin(wanted) in (Union, types.UnionType):
+        wanted = next(kind for kind in get_args(wanted) if kind is not type(None))
+    if wanted is Path and isinstance(value, str):
+        return base / Path(value).expanduser()
+    if dataclasses.is_dataclass(wanted) and isinstance(value, Mapping):
+        return _from_table(wanted, value, base)  # type: ignore[arg-type]
+    if type(value) is not wanted:
+        raise PipelineError(f"{key} is {value!r}; expected {wanted.__name__}")
+    return value
+
+
+def _at_least(least: int, spec: object, *names: str) -> None:
+    for name in names:
+        if getattr(spec, name) < least:
+            raise PipelineError(f"{name} is {getattr(spec, name)}; expected at least {least}")
+
+
+def _one_of(choices: tuple[str, ...], spec: object, name: str) -> None:
+    if getattr(spec, name) not in choices:
+        raise PipelineError(
+            f"{name} is {getattr(spec, name)!r}; expected one of {', '.join(choices)}"
+        )
