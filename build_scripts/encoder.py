@@ -14,7 +14,7 @@ from ernie_triton.errors import CheckpointError
 
 Array = npt.NDArray[np.float32]
 
-ACTIVATIONS = ("gelu", "gelu_tanh", "relu", "tanh")
+ACTIVATIONS = ("gelu", "gelu_tanh", "relu", "tanh", "identity")
 """Activation names as the canonical graph knows them; `gelu` is the exact one (erf)."""
 
 

@@ -117,7 +117,8 @@ class _Graph:
     def activation(self, name: str, kind: str, x: str) -> str:
         if kind == "gelu_tanh":
             return self.add("Gelu", name, x, approximate="tanh")
-        return self.add({"gelu": "Gelu", "relu": "Relu", "tanh": "Tanh"}[kind], name, x)
+        operators = {"gelu": "Gelu", "relu": "Relu", "tanh": "Tanh", "identity": "Identity"}
+        return self.add(operators[kind], name, x)
 
     def model(self, model: Model, layout: str) -> onnx.ModelProto:
         labels = model.head.output.outputs

@@ -1,0 +1,30 @@
+"""PaddleNLP checkpoints: `model_state.pdparams` with `config.json` or `model_config.json`."""
+
+from pathlib import Path
+
+from build_scripts.load.pickled import read_pdparams
+from build_scripts.load.settings import folds_case, read_config, vocabulary_beside
+from build_scripts.load.source import Source
+from build_scripts.load.state import PADDLENLP, model_from_state
+
+WEIGHTS_FILE = "model_state.pdparams"
+
+
+def read_paddlenlp(folder: Path) -> Source:
+    """Read a folder that `save_pretrained` of PaddleNLP wrote.
+
+    Raises:
+        UnsafePickleError: the weights' pickle asks for anything but arrays.
+        CheckpointError: a file is damaged or the model is not a BERT-family sequence classifier.
+    """
+    config = read_config(folder)
+    path = folder / WEIGHTS_FILE
+    state = read_pdparams(path)
+    return Source(
+        kind=f"PaddleNLP checkpoint ({path.name})",
+        path=folder,
+        model=model_from_state(state, PADDLENLP, config, str(path)),
+        labels=config.labels,
+        vocabulary=vocabulary_beside(folder),
+        lower_case=folds_case(folder),
+    )

@@ -1,0 +1,82 @@
+"""`.pdparams` files: a pickle of NumPy arrays, read without running anything else of it."""
+
+import pickle
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ernie_triton.errors import CheckpointError, UnsafePickleError
+
+_ALLOWED = {
+    ("numpy.core.multiarray", "_reconstruct"),
+    ("numpy._core.multiarray", "_reconstruct"),
+    ("numpy", "ndarray"),
+    ("numpy", "dtype"),
+}
+
+
+class _ArrayUnpickler(pickle.Unpickler):
+    def find_class(self, module: str, name: str) -> Any:  # noqa: ANN401
+        if (module, name) not in _ALLOWED:
+            raise UnsafePickleError(
+                f"the pickle asks for {module}.{name}; expected NumPy arrays alone, and nothing "
+                f"of it was run"
+            )
+        # NumPy 2 wrote the module's new name.
+        return super().find_class(module.replace("numpy._core", "numpy.core"), name)
+
+
+def read_pdparams(path: Path) -> dict[str, npt.NDArray[np.float32]]:
+    """The arrays of a PaddleNLP `model_state.pdparams`, by parameter name, as float32.
+
+    Raises:
+        UnsafePickleError: the pickle asks for anything but arrays.
+        CheckpointError: the file is truncated or not such a pickle.
+    """
+    try:
+        with path.open("rb") as file:
+            content = _ArrayUnpickler(file).load()
+    except UnsafePickleError as error:
+        raise UnsafePickleError(f"{path}: {error}") from error
+    except Exception as error:  # a damaged pickle can raise anything
+        raise CheckpointError(f"{path} is truncated or no PaddleNLP checkpoint: {error}") from error
+    if not isinstance(content, dict):
+        raise CheckpointError(f"{path} holds a {type(content).__name__}; expected named arrays")
+    # Bookkeeping such as "StructuredToParameterName@@" is no array.
+    arrays = {name: value for name, value in content.items() if isinstance(value, np.ndarray)}
+    return {
+        name: float32_array(_float_from_bits(value), name, path)
+        for name, value in arrays.items()
+        if not is_index_buffer(name)
+    }
+
+
+def is_index_buffer(name: str) -> bool:
+    """Whether an array is one of the integer buffers that some versions save with the weights."""
+    return name.rpartition(".")[2] in ("position_ids", "token_type_ids")
+
+
+def float32_array(array: npt.NDArray[Any], name: str, path: Path) -> npt.NDArray[np.float32]:
+    """A weight as float32, without a copy where it is that already.
+
+    Raises:
+        CheckpointError: the weight is not of a floating type, or not finite.
+    """
+    if array.dtype.kind != "f":
+        raise CheckpointError(
+            f"{path}: {name} has the type {array.dtype}; expected floating-point weights "
+            f"(a quantised model has to be given as its exported graph)"
+        )
+    values = np.asarray(array, dtype=np.float32)
+    if not np.isfinite(values).all():
+        raise CheckpointError(f"{path}: {name} holds values that are not finite")
+    return values
+
+
+def _float_from_bits(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Paddle stores bfloat16, which NumPy has not, as its bits in uint16."""
+    if array.dtype != np.uint16:
+        return array
+    return (array.astype(np.uint32) << 16).view(np.float32)

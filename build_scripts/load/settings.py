@@ -1,0 +1,157 @@
+"""The JSON files beside the weights: `config.json`, and what the tokenizer was told."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ernie_triton.decode import check_labels
+from ernie_triton.errors import CheckpointError
+
+CONFIG_FILES = ("config.json", "model_config.json")
+VOCABULARY_FILE = "vocab.txt"
+_ACTIVATIONS = {
+    "gelu": "gelu",
+    "gelu_new": "gelu_tanh",
+    "gelu_pytorch_tanh": "gelu_tanh",
+    "relu": "relu",
+    "tanh": "tanh",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckpointConfig:
+    """The part of a checkpoint's configuration that decides what its weights mean.
+
+    Attributes:
+        model_type: `ernie`, `bert`, `roberta`, …, lower case; empty where nothing says it.
+        heads: attention heads before any pruning.
+        hidden: width of the token vectors, as declared.
+        activation: of the feed-forward layers, one of `build_scripts.encoder.ACTIVATIONS`.
+        pooler_activation: of BERT's pooler in PaddleNLP, where it can be switched off.
+        layer_norm_eps: of every norm.
+        pad_token_id: the token masked in attention.
+        task_type_row: the row of the task type table that is added to every token, or None.
+        labels: label names, or None where the configuration has only `LABEL_0`, `LABEL_1`, ….
+    """
+
+    model_type: str
+    heads: int
+    hidden: int
+    activation: str
+    pooler_activation: str
+    layer_norm_eps: float
+    pad_token_id: int
+    task_type_row: int | None
+    labels: tuple[str, ...] | None
+
+
+def read_config(folder: Path) -> CheckpointConfig:
+    """Read the configuration of a transformers or PaddleNLP checkpoint.
+
+    Raises:
+        CheckpointError: it is missing, broken, lacks a size, or asks for what no BERT-family
+            encoder of ours does.
+    """
+    path = next((folder / name for name in CONFIG_FILES if (folder / name).is_file()), None)
+    if path is None:
+        raise CheckpointError(f"{folder} has no {' or '.join(CONFIG_FILES)} beside its weights")
+    values = _flattened(read_json(path))
+    for key in ("num_attention_heads", "hidden_size"):
+        if not isinstance(values.get(key), int) or values[key] < 1:
+            raise CheckpointError(f"{path}: {key} is {values.get(key)!r}; expected a size")
+    position_kind = values.get("position_embedding_type", "absolute")
+    if position_kind != "absolute":
+        raise CheckpointError(
+            f"{path}: position_embedding_type is {position_kind!r}; only absolute positions are "
+            f"supported"
+        )
+    activation = values.get("hidden_act", "gelu")
+    if activation not in _ACTIVATIONS:
+        raise CheckpointError(
+            f"{path}: hidden_act is {activation!r}; expected one of {', '.join(_ACTIVATIONS)}"
+        )
+    return CheckpointConfig(
+        model_type=_model_type(values),
+        heads=values["num_attention_heads"],
+        hidden=values["hidden_size"],
+        activation=_ACTIVATIONS[activation],
+        pooler_activation="tanh" if values.get("pool_act", "tanh") == "tanh" else "identity",
+        layer_norm_eps=float(values.get("layer_norm_eps", 1e-12)),
+        pad_token_id=int(values.get("pad_token_id") or 0),
+        task_type_row=int(values.get("task_id") or 0) if values.get("use_task_id") else None,
+        labels=_labels(values, path),
+    )
+
+
+def folds_case(folder: Path) -> bool:
+    """Whether the tokenizer beside the weights folds case; BERT's own default when it says nothing.
+
+    Raises:
+        CheckpointError: its settings cannot be read, or switch off a step that ours always takes.
+    """
+    path = folder / "tokenizer_config.json"
+    if not path.is_file():
+        return True
+    settings = read_json(path)
+    lower_case = settings.get("do_lower_case", True)
+    if settings.get("tokenize_chinese_chars", True) is not True:
+        raise CheckpointError(f"{path}: tokenize_chinese_chars is off; only on is supported")
+    if settings.get("strip_accents") not in (None, lower_case):
+        raise CheckpointError(
+            f"{path}: strip_accents differs from do_lower_case; only equal is supported"
+        )
+    return bool(lower_case)
+
+
+def vocabulary_beside(folder: Path) -> Path | None:
+    """The `vocab.txt` in a folder, if there is one."""
+    path = folder / VOCABULARY_FILE
+    return path if path.is_file() else None
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """A JSON object from a file.
+
+    Raises:
+        CheckpointError: the file is not one.
+    """
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise CheckpointError(f"{path} cannot be read as JSON: {error}") from error
+    if not isinstance(values, dict):
+        raise CheckpointError(f"{path} holds a {type(values).__name__}; expected an object")
+    return values
+
+
+def _flattened(values: Mapping[str, Any]) -> dict[str, Any]:
+    """PaddleNLP before 2.5 nested the encoder's sizes in `init_args`; the outer value wins."""
+    inner: dict[str, Any] = {}
+    for argument in values.get("init_args", ()):
+        if isinstance(argument, Mapping):
+            inner |= _flattened(argument)
+    return {**inner, **values}
+
+
+def _model_type(values: Mapping[str, Any]) -> str:
+    architecture = next(iter(values.get("architectures") or ()), values.get("init_class", ""))
+    named = values.get("model_type") or architecture
+    return str(named).lower()
+
+
+def _labels(values: Mapping[str, Any], path: Path) -> tuple[str, ...] | None:
+    by_id = values.get("id2label")
+    if not isinstance(by_id, Mapping) or not by_id:
+        return None
+    try:
+        ordered = [by_id[key] for key in sorted(by_id, key=int)]
+        numbers = sorted(int(key) for key in by_id)
+    except ValueError as error:
+        raise CheckpointError(f"{path}: id2label has a key that is not a number") from error
+    if numbers != list(range(len(numbers))):
+        raise CheckpointError(f"{path}: the keys of id2label are not 0 to {len(numbers) - 1}")
+    if ordered == [f"LABEL_{index}" for index in numbers]:
+        return None
+    return tuple(check_labels(ordered, f"{path}: id2label"))

@@ -1,0 +1,33 @@
+"""What reading a checkpoint gives, whatever its format."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import onnx
+
+from build_scripts.encoder import Model
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Source:
+    """A checkpoint that was read.
+
+    Attributes:
+        kind: its format, for people.
+        path: the folder or file named by the user.
+        model: its weights, or None where the exported graph was not recognised.
+        graph: the exported graph, for exports; the reference that the engine is compared with.
+        unrecognised: why `model` is None.
+        labels: label names in the order of the output units, where the source has real ones.
+        vocabulary: the `vocab.txt` beside the weights, where there is one.
+        lower_case: whether the tokenizer folds case.
+    """
+
+    kind: str
+    path: Path
+    model: Model | None
+    graph: onnx.ModelProto | None = None
+    unrecognised: str = ""
+    labels: tuple[str, ...] | None = None
+    vocabulary: Path | None = None
+    lower_case: bool = True

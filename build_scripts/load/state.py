@@ -1,0 +1,230 @@
+"""Weights by name to the model: the two naming schemes of the BERT family.
+
+Every array of a checkpoint has to be used, or known to be of no use for the task; anything left
+over would be a part of the model that nobody served.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from build_scripts.encoder import Encoder, Layer, Linear, Model, Norm, SequenceHead
+from build_scripts.load.settings import CheckpointConfig
+from ernie_triton.errors import CheckpointError
+
+Array = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NameScheme:
+    """How one framework names an encoder's weights.
+
+    `linear_is_transposed` says that linear weights are stored [outputs, inputs].
+    """
+
+    framework: str
+    linear_is_transposed: bool
+    embedding_norm: str
+    layer: str
+    query: str
+    key: str
+    value: str
+    attention_output: str
+    attention_norm: str
+    intermediate: str
+    output: str
+    output_norm: str
+
+
+TRANSFORMERS = NameScheme(
+    framework="transformers",
+    linear_is_transposed=True,
+    embedding_norm="embeddings.LayerNorm",
+    layer="encoder.layer.{}",
+    query="attention.self.query",
+    key="attention.self.key",
+    value="attention.self.value",
+    attention_output="attention.output.dense",
+    attention_norm="attention.output.LayerNorm",
+    intermediate="intermediate.dense",
+    output="output.dense",
+    output_norm="output.LayerNorm",
+)
+
+PADDLENLP = NameScheme(
+    framework="PaddleNLP",
+    linear_is_transposed=False,
+    embedding_norm="embeddings.layer_norm",
+    layer="encoder.layers.{}",
+    query="self_attn.q_proj",
+    key="self_attn.k_proj",
+    value="self_attn.v_proj",
+    attention_output="self_attn.out_proj",
+    attention_norm="norm1",
+    intermediate="linear1",
+    output="linear2",
+    output_norm="norm2",
+)
+
+_WORD_TABLE = "embeddings.word_embeddings.weight"
+# Buffers, and heads of pre-training that fine-tuned checkpoints sometimes keep.
+_UNUSED = re.compile(r"(^|\.)(position_ids|token_type_ids)$|^(cls|lm_head|ernie\.lm)\.")
+
+
+def model_from_state(
+    state: Mapping[str, Array], scheme: NameScheme, config: CheckpointConfig, where: str
+) -> Model:
+    """Put a checkpoint's arrays in their places.
+
+    Args:
+        state: float arrays by the framework's names.
+        scheme: the framework's names.
+        config: what the weights mean.
+        where: the file, for messages.
+
+    Raises:
+        CheckpointError: an array is missing, left over, or of a shape that contradicts another.
+    """
+    return _Reader(state, scheme, config, where).model()
+
+
+class _Reader:
+    def __init__(
+        self, state: Mapping[str, Array], scheme: NameScheme, config: CheckpointConfig, where: str
+    ) -> None:
+        self._state = {_modern_name(name): array for name, array in state.items()}
+        self._scheme = scheme
+        self._config = config
+        self._where = where
+        self._used: set[str] = set()
+        tables = [name for name in self._state if name.endswith(_WORD_TABLE)]
+        if len(tables) != 1:
+            raise CheckpointError(
+                f"{where} has {len(tables)} arrays named …{_WORD_TABLE}; expected one, as the "
+                f"BERT-family models of {scheme.framework} have"
+            )
+        self._prefix = tables[0].removesuffix(_WORD_TABLE)
+
+    def model(self) -> Model:
+        model = Model(encoder=self._encoder(), head=self._head())
+        left = sorted(name for name in set(self._state) - self._used if not _UNUSED.search(name))
+        if left:
+            raise CheckpointError(
+                f"{self._where} has {len(left)} arrays that a sequence classifier does not use, "
+                f"such as {left[0]!r}; is it a model of another task or architecture?"
+            )
+        return model
+
+    def _encoder(self) -> Encoder:
+        word = self._array(f"{self._prefix}{_WORD_TABLE}")
+        if word.shape[-1] != self._config.hidden:
+            raise CheckpointError(
+                f"{self._where}: the word embeddings are {word.shape[-1]} wide but the "
+                f"configuration says hidden_size {self._config.hidden}"
+            )
+        token_type = self._array(f"{self._prefix}embeddings.token_type_embeddings.weight")
+        task_table = f"{self._prefix}embeddings.task_type_embeddings.weight"
+        if self._config.task_type_row is not None:
+            token_type = token_type + self._array(task_table)[self._config.task_type_row]
+        else:
+            self._used.add(task_table)  # kept by some checkpoints that do not add it
+        position = self._array(f"{self._prefix}embeddings.position_embeddings.weight")
+        count = 0
+        while self._has(f"{self._layer_name(count)}.{self._scheme.query}.weight"):
+            count += 1
+        return Encoder(
+            word=word,
+            position=position[self._first_position() :],
+            token_type=token_type,
+            embedding_norm=self._norm(self._scheme.embedding_norm),
+            layers=tuple(self._layer(index) for index in range(count)),
+            activation=self._config.activation,
+            pad_token_id=self._config.pad_token_id,
+        )
+
+    def _first_position(self) -> int:
+        """transformers' RoBERTa counts positions from just after the padding token's id."""
+        roberta = "roberta" in self._config.model_type
+        offset = roberta and self._scheme is TRANSFORMERS
+        return self._config.pad_token_id + 1 if offset else 0
+
+    def _layer_name(self, index: int) -> str:
+        return self._scheme.layer.format(index)
+
+    def _layer(self, index: int) -> Layer:
+        scheme, name = self._scheme, self._layer_name(index)
+        query = self._linear(f"{name}.{scheme.query}")
+        head_size = self._config.hidden // self._config.heads
+        return Layer(
+            query=query,
+            key=self._linear(f"{name}.{scheme.key}"),
+            value=self._linear(f"{name}.{scheme.value}"),
+            attention_output=self._linear(f"{name}.{scheme.attention_output}"),
+            attention_norm=self._norm(f"{name}.{scheme.attention_norm}"),
+            intermediate=self._linear(f"{name}.{scheme.intermediate}"),
+            output=self._linear(f"{name}.{scheme.output}"),
+            output_norm=self._norm(f"{name}.{scheme.output_norm}"),
+            heads=query.outputs // head_size,
+        )
+
+    def _head(self) -> SequenceHead:
+        """The classifier: one linear layer after the pooler, or RoBERTa's two of its own."""
+        if "classifier.out_proj.weight" in self._state:
+            self._skip_pooler()
+            pooler: Linear | None = self._linear("classifier.dense", prefix="")
+            return SequenceHead(
+                pooler=pooler,
+                pooler_activation="tanh",
+                output=self._linear("classifier.out_proj", prefix=""),
+            )
+        if "classifier.weight" not in self._state:
+            raise CheckpointError(
+                f"{self._where} has no classifier.weight; expected a model fine-tuned for "
+                f"sequence classification, not a pre-trained one or one of another task"
+            )
+        pooler = self._linear("pooler.dense") if self._has("pooler.dense.weight") else None
+        return SequenceHead(
+            pooler=pooler,
+            pooler_activation=self._config.pooler_activation,
+            output=self._linear("classifier", prefix=""),
+        )
+
+    def _skip_pooler(self) -> None:
+        self._used.update(f"{self._prefix}pooler.dense.{part}" for part in ("weight", "bias"))
+
+    def _has(self, name: str) -> bool:
+        return f"{self._prefix}{name}" in self._state
+
+    def _array(self, name: str) -> Array:
+        if name not in self._state:
+            raise CheckpointError(
+                f"{self._where} has no array {name!r}; expected an encoder of the BERT family as "
+                f"{self._scheme.framework} saves it"
+            )
+        self._used.add(name)
+        return self._state[name]
+
+    def _linear(self, name: str, prefix: str | None = None) -> Linear:
+        base = f"{self._prefix if prefix is None else prefix}{name}"
+        weight = self._array(f"{base}.weight")
+        weight = weight.T if self._scheme.linear_is_transposed else weight
+        return Linear(weight=weight, bias=self._array(f"{base}.bias"))
+
+    def _norm(self, name: str) -> Norm:
+        return Norm(
+            scale=self._array(f"{self._prefix}{name}.weight"),
+            bias=self._array(f"{self._prefix}{name}.bias"),
+            epsilon=self._config.layer_norm_eps,
+        )
+
+
+def _modern_name(name: str) -> str:
+    """Checkpoints converted from TensorFlow call a norm's scale and bias gamma and beta."""
+    return re.sub(
+        r"LayerNorm\.beta$",
+        "LayerNorm.bias",
+        re.sub(r"LayerNorm\.gamma$", "LayerNorm.weight", name),
+    )
