@@ -150,7 +150,7 @@ def _config(
         added = config.output.add(
             name=tensor.name, data_type=_type(tensor), dims=tensor.resolved(sizes)
         )
-        if "labels" in tensor.dims:  # lets clients ask for the k best, with names
+        if tensor.has_label_names:
             added.label_filename = "labels.txt"
     return config
 

@@ -1,6 +1,5 @@
 """Engine outputs to answers: last of the three stages. Pure NumPy."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -51,16 +50,16 @@ def score_labels(logits: Scores) -> LabelScores:
 
 
 def load_labels(path: Path) -> list[str]:
-    """Read label names, in the order of the classifier's output units, from a JSON list.
+    """Read label names, one a line, in the order of the classifier's output units.
 
     Raises:
-        LabelCountError: the file does not hold a list of distinct names.
+        LabelCountError: the file does not hold distinct names.
     """
     try:
-        labels = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise LabelCountError(f"{path} cannot be read as a JSON list of names: {error}") from error
-    return check_labels(labels, str(path))
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise LabelCountError(f"the labels {path} cannot be read: {error}") from error
+    return check_labels(lines, str(path))
 
 
 def check_labels(labels: object, where: str) -> list[str]:
@@ -71,6 +70,8 @@ def check_labels(labels: object, where: str) -> list[str]:
     """
     if not isinstance(labels, list) or not all(isinstance(name, str) and name for name in labels):
         raise LabelCountError(f"{where} holds {labels!r}; expected a list of label names")
+    if any(len(name.splitlines()) != 1 for name in labels):
+        raise LabelCountError(f"{where} has a label name of several lines")
     if len(set(labels)) != len(labels):
         twice = sorted({name for name in labels if labels.count(name) > 1})
         raise LabelCountError(f"{where} names {', '.join(twice)} more than once")

@@ -22,11 +22,14 @@ class TensorSpec:
         name: as on the wire.
         dtype: Triton's name of the type, without `TYPE_`.
         dims: a number, -1 for any length, or the name of a size that the model decides (`labels`).
+        has_label_names: clients may ask for its highest values by label name (Triton's
+            classification extension).
     """
 
     name: str
     dtype: str
     dims: tuple[int | str, ...]
+    has_label_names: bool = False
 
     def resolved(self, sizes: Mapping[str, int]) -> tuple[int, ...]:
         """The dims with every named size put in."""
@@ -78,7 +81,7 @@ SEQ_CLS = Task(
         TensorSpec(name="label", dtype="INT64", dims=(1,)),
         TensorSpec(name="confidence", dtype="FP32", dims=(1,)),
         TensorSpec(name="label_name", dtype="STRING", dims=(1,)),
-        TensorSpec(name="scores", dtype="FP32", dims=("labels",)),
+        TensorSpec(name="scores", dtype="FP32", dims=("labels",), has_label_names=True),
     ),
 )
 

@@ -11,7 +11,7 @@ from ernie_triton.decode import check_label_count, load_labels, score_labels
 from ernie_triton.pipeline import PostprocessSettings
 from ernie_triton.tasks import task_named
 
-LABELS_FILE = "labels.json"
+LABELS_FILE = "labels.txt"
 
 
 class TritonPythonModel(Stage[npt.NDArray[np.float32]]):
@@ -21,7 +21,7 @@ class TritonPythonModel(Stage[npt.NDArray[np.float32]]):
         """Load the label names."""
         task = task_named(PostprocessSettings.from_parameters(parameters).task)
         self.inputs = tuple(spec.name for spec in task.engine_outputs)
-        self._labels = load_labels(folder / LABELS_FILE)
+        self._labels = load_labels(folder.parent / LABELS_FILE)
         self._names = np.array([name.encode() for name in self._labels], dtype=np.object_)
 
     def read(self, tensors: Tensors) -> npt.NDArray[np.float32]:

@@ -1,0 +1,68 @@
+"""The engine file of a pipeline, from its graph, as `ernie_triton.engines` loads it."""
+
+import tempfile
+from pathlib import Path
+
+import onnx
+import openvino
+from onnx import helper
+
+from ernie_triton.engines import ENGINE_FILES
+from ernie_triton.errors import EngineError, UnrecognisedGraphError
+
+_ADAPTABLE_INPUTS = {"input_ids", "token_type_ids", "attention_mask"}
+_INTEGERS = {onnx.TensorProto.INT32, onnx.TensorProto.INT64}
+
+
+def write_engine(graph: onnx.ModelProto, engine: str, folder: Path) -> list[Path]:
+    """Write the engine for one of the CPU runtimes.
+
+    Returns:
+        The files written, the one that is loaded first.
+
+    Raises:
+        EngineError: the runtime cannot read the graph.
+    """
+    path = folder / ENGINE_FILES[engine]
+    if engine == "onnxruntime":
+        onnx.save(graph, path)
+        return [path]
+    with tempfile.TemporaryDirectory(dir=folder) as scratch:
+        source = Path(scratch) / "model.onnx"
+        onnx.save(graph, source)
+        try:
+            model = openvino.Core().read_model(source)
+        except RuntimeError as error:
+            raise EngineError(f"OpenVINO cannot read the graph: {error}") from error
+        # Weights stay as they are: the precision is chosen when the engine is compiled.
+        openvino.save_model(model, path, compress_to_fp16=False)
+        del model  # it maps the scratch file
+    return [path, path.with_suffix(".bin")]
+
+
+def adopt_graph(graph: onnx.ModelProto, outputs: tuple[str, ...]) -> onnx.ModelProto:
+    """An exported graph as it came, with our names on its outputs; it is served padded.
+
+    Raises:
+        UnrecognisedGraphError: its inputs or outputs are not those of a sequence classifier.
+    """
+    constants = {item.name for item in graph.graph.initializer}
+    inputs = [item for item in graph.graph.input if item.name not in constants]
+    odd = [
+        item.name
+        for item in inputs
+        if item.name not in _ADAPTABLE_INPUTS or item.type.tensor_type.elem_type not in _INTEGERS
+    ]
+    if odd or len(graph.graph.output) != len(outputs):
+        raise UnrecognisedGraphError(
+            f"the graph has the inputs {[item.name for item in inputs]} and "
+            f"{len(graph.graph.output)} outputs; it can be served as it came with integer inputs "
+            f"out of {sorted(_ADAPTABLE_INPUTS)} and {len(outputs)} output(s)"
+        )
+    adopted = onnx.ModelProto()
+    adopted.CopyFrom(graph)
+    for output, name in zip(adopted.graph.output, outputs, strict=True):
+        if output.name != name:
+            adopted.graph.node.append(helper.make_node("Identity", [output.name], [name]))
+            output.name = name
+    return adopted

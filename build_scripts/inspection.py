@@ -1,0 +1,37 @@
+"""What a checkpoint is, in a few lines."""
+
+from build_scripts.encoder import Model
+from build_scripts.load.source import Source
+
+
+def describe(source: Source) -> str:
+    """The facts of a source that decide how it can be built, one a line."""
+    lines = {"source": f"{source.kind}, {source.path}"}
+    if source.model is None:
+        lines["model"] = f"not recognised ({source.unrecognised}); would be served as it came"
+    else:
+        lines |= _model_lines(source.model)
+    lines["labels"] = ", ".join(source.labels) if source.labels else "not named; use --labels"
+    lines["vocab"] = str(source.vocabulary) if source.vocabulary else "not here; use --vocab"
+    lines["case"] = "folded (uncased)" if source.lower_case else "kept (cased)"
+    return "\n".join(f"{key:<12}{value}" for key, value in lines.items())
+
+
+def _model_lines(model: Model) -> dict[str, str]:
+    encoder, head = model.encoder, model.head
+    heads = ", ".join(f"{layer.heads} x {layer.head_size}" for layer in encoder.layers)
+    widths = ", ".join(str(layer.intermediate.outputs) for layer in encoder.layers)
+    pooler = f"{head.pooler_activation} pooler, then " if head.pooler is not None else ""
+    return {
+        "task": "seq_cls",
+        "parameters": f"{model.parameters:,}",
+        "hidden": str(encoder.hidden),
+        "layers": str(len(encoder.layers)),
+        "heads": f"{heads} (by layer)",
+        "feed-forward": f"{widths} (by layer), {encoder.activation}",
+        "tokens": f"{encoder.vocabulary_size:,} in the vocabulary, pad {encoder.pad_token_id}",
+        "positions": str(encoder.max_positions),
+        "types": str(len(encoder.token_type)),
+        "norm": f"epsilon {encoder.embedding_norm.epsilon:g}",
+        "head": f"{pooler}{head.output.outputs} scores",
+    }

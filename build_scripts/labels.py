@@ -1,0 +1,35 @@
+"""Label names from a file: a JSON list, one name a line, or CLUE's `labels.json`."""
+
+import json
+from pathlib import Path
+
+from ernie_triton.decode import check_labels
+from ernie_triton.errors import LabelCountError
+
+
+def read_label_file(path: Path) -> tuple[str, ...]:
+    """The label names, in the order of the classifier's output units.
+
+    CLUE's format is a JSON object a line; its `label_desc` is the name, or its `label` where that
+    is all there is.
+
+    Raises:
+        LabelCountError: the file cannot be read as one of the three formats.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise LabelCountError(f"the labels {path} cannot be read: {error}") from error
+    lines = [line for line in text.splitlines() if line.strip()]
+    try:
+        if text.lstrip().startswith("["):
+            return tuple(check_labels(json.loads(text), str(path)))
+        if text.lstrip().startswith("{"):
+            rows = [json.loads(line) for line in lines]
+            names = [row.get("label_desc") or row["label"] for row in rows]
+            return tuple(check_labels(names, str(path)))
+    except (ValueError, KeyError, AttributeError) as error:
+        raise LabelCountError(
+            f"{path} is neither a JSON list, nor CLUE's JSON lines, nor a name a line: {error}"
+        ) from error
+    return tuple(check_labels([line.strip() for line in lines], str(path)))

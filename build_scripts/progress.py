@@ -1,0 +1,16 @@
+"""The build's progress on stderr: one line a step, with what it cost."""
+
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+
+@contextmanager
+def timed_step(name: str) -> Iterator[list[str]]:
+    """Time a step and print it when it is done; notes appended to the list are printed with it."""
+    notes: list[str] = []
+    start = time.perf_counter()
+    yield notes
+    elapsed_s = time.perf_counter() - start
+    print(f"{elapsed_s:6.2f} s  {name:<11}{'; '.join(notes)}", file=sys.stderr, flush=True)

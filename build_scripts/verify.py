@@ -1,0 +1,160 @@
+"""The last steps of a build: the engine it made, run on real texts and compared with the source."""
+
+import os
+import platform
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from build_scripts.manifest import Exactness, Speed
+from build_scripts.reference import Reference, rows_of
+from ernie_triton.batch import TokenBatch
+from ernie_triton.encode import TextEncoder
+from ernie_triton.engines import Engine, thread_count
+from ernie_triton.errors import ExactnessError, TextError
+
+TOLERANCES = {"fp32": 1e-4, "bf16": 2e-2}
+"""Largest absolute difference of a logit from the source's, by precision."""
+
+SAMPLE_TEXTS = Path(__file__).parent / "texts.txt"
+_TIMING_S = 1.0
+_TIMED_BATCH = 32
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SampleTexts:
+    """Texts, or pairs, that stand for what the pipeline will be asked."""
+
+    texts: tuple[str, ...]
+    pairs: tuple[str, ...] | None
+
+    def row(self, index: int) -> tuple[str, ...]:
+        """One text, or one pair."""
+        if self.pairs is None:
+            return (self.texts[index],)
+        return self.texts[index], self.pairs[index]
+
+    def encode(self, encoder: TextEncoder) -> TokenBatch:
+        """All of them as one batch of tokens."""
+        rows = encoder.encode(self.texts, self.pairs)
+        return TokenBatch(
+            input_ids=rows.input_ids, token_type_ids=rows.token_type_ids, lengths=rows.lengths
+        )
+
+
+def read_sample_texts(path: Path | None, *, pair: bool) -> SampleTexts:
+    """Sample texts from a file, one a line; a pair is split by a tab, or made of two lines.
+
+    Raises:
+        TextError: the file cannot be read, or has fewer than two lines.
+    """
+    path = path or SAMPLE_TEXTS
+    try:
+        lines = [line for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+    except (OSError, UnicodeDecodeError) as error:
+        raise TextError(f"the sample texts {path} cannot be read: {error}") from error
+    if len(lines) < 2:
+        raise TextError(f"{path} has {len(lines)} lines; expected at least 2 sample texts")
+    if not pair:
+        return SampleTexts(texts=tuple(lines), pairs=None)
+    followers = [*lines[1:], lines[0]]
+    split = [line.split("\t", 1) for line in lines]
+    return SampleTexts(
+        texts=tuple(parts[0] for parts in split),
+        pairs=tuple(
+            parts[1] if len(parts) == 2 else next_line
+            for parts, next_line in zip(split, followers, strict=True)
+        ),
+    )
+
+
+def compare(
+    engine: Engine, reference: Reference, batch: TokenBatch, output: str, max_batch_size: int
+) -> Exactness:
+    """Run the engine on a batch and the source on each of its rows.
+
+    Raises:
+        ExactnessError: a logit differs by more than the precision allows, or is not a number.
+    """
+    expected = np.array([reference.logits(row) for row in rows_of(batch)])
+    found = np.concatenate([engine.run(part)[output] for part in _batches(batch, max_batch_size)])
+    if found.shape != expected.shape:
+        raise ExactnessError(
+            f"the engine returns {list(found.shape)} scores, the source {list(expected.shape)}"
+        )
+    precision = engine.settings.precision
+    differences = np.abs(found - expected)
+    largest = float(differences.max())
+    tolerance = TOLERANCES[precision]
+    if not largest <= tolerance:
+        row, label = (int(i) for i in np.unravel_index(differences.argmax(), differences.shape))
+        raise ExactnessError(
+            f"the {precision} engine differs from {reference.name} by {largest:.2e}, more than the "
+            f"{tolerance:.0e} allowed: sample text {row + 1}, label {label}: "
+            f"{found[row, label]:.5f} instead of {expected[row, label]:.5f}"
+            + ("; build with --precision fp32" if precision != "fp32" else "")
+        )
+    same = int((found.argmax(axis=1) == expected.argmax(axis=1)).sum())
+    return Exactness(
+        reference=reference.name,
+        texts=batch.rows,
+        largest_difference=largest,
+        tolerance=tolerance,
+        same_decisions=same,
+    )
+
+
+def measure_speed(engine: Engine, batch: TokenBatch, max_batch_size: int) -> Speed:
+    """Time the engine on the sample texts, repeated to full batches, for about a second."""
+    size = min(_TIMED_BATCH, max_batch_size)
+    rows = list(rows_of(batch))
+    chosen = [rows[index % len(rows)] for index in range(size)]
+    timed = TokenBatch(
+        input_ids=np.concatenate([ids for ids, _ in chosen]),
+        token_type_ids=np.concatenate([types for _, types in chosen]),
+        lengths=np.array([len(ids) for ids, _ in chosen], np.int32),
+    )
+    engine.run(timed)
+    runs = 0
+    start = time.perf_counter()
+    while time.perf_counter() - start < _TIMING_S:
+        engine.run(timed)
+        runs += 1
+    elapsed_s = time.perf_counter() - start
+    return Speed(
+        texts_per_s=runs * size / elapsed_s,
+        batch=size,
+        mean_tokens=float(timed.lengths.mean()),
+        threads=thread_count(engine.settings),
+        processor=processor_name(),
+    )
+
+
+def processor_name() -> str:
+    """The processor's name as Linux gives it, or the architecture's."""
+    info = Path("/proc/cpuinfo")
+    if info.is_file():
+        for line in info.read_text(encoding="utf-8").splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return f"{platform.machine()} ({os.cpu_count()} cores)"
+
+
+def _batches(batch: TokenBatch, max_rows: int) -> list[TokenBatch]:
+    """The batch in parts of at most so many rows."""
+    parts = []
+    ends = np.concatenate([[0], np.cumsum(batch.lengths)])
+    for first in range(0, batch.rows, max_rows):
+        lengths: npt.NDArray[np.int32] = batch.lengths[first : first + max_rows]
+        tokens = slice(ends[first], ends[first + len(lengths)])
+        parts.append(
+            TokenBatch(
+                input_ids=batch.input_ids[tokens],
+                token_type_ids=batch.token_type_ids[tokens],
+                lengths=lengths,
+            )
+        )
+    return parts

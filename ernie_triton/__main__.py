@@ -1,0 +1,7 @@
+"""Entry point of `python -m ernie_triton`."""
+
+import sys
+
+from ernie_triton.serve import main
+
+sys.exit(main())

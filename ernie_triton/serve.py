@@ -1,0 +1,110 @@
+"""`python -m ernie_triton serve`: the embedded server in the foreground until Ctrl-C."""
+
+import argparse
+import re
+import signal
+import sys
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+from types import FrameType
+
+from ernie_triton.embedded import EmbeddedServer, ServerOptions
+from ernie_triton.errors import ErnieTritonError, ServerError
+
+_POLL_S = 0.2
+_ERROR_LINE = re.compile(r"^E\d{4} |^error: ")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a command; returns 0 when stopped by a signal, 1 for what the user can mend."""
+    arguments = _parser().parse_args(argv)
+    try:
+        return _serve(arguments)
+    except ErnieTritonError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m ernie_triton", allow_abbrev=False)
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    serve = commands.add_parser(
+        "serve",
+        help="serve a model repository on this machine until Ctrl-C",
+        description="Serve a model repository with the tritonserver of the pip install.",
+        allow_abbrev=False,
+    )
+    defaults = ServerOptions(repository=Path())
+    serve.add_argument("--repository", type=Path, required=True, help="the model repository")
+    serve.add_argument(
+        "--model",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="load this ensemble and its stages alone (repeatable; default: everything)",
+    )
+    serve.add_argument(
+        "--host", default=defaults.host, help="address to bind (default %(default)s)"
+    )
+    for name, default in (
+        ("grpc", defaults.grpc_port),
+        ("http", defaults.http_port),
+        ("metrics", defaults.metrics_port),
+    ):
+        serve.add_argument(
+            f"--{name}-port",
+            type=int,
+            default=default,
+            help=f"port of {name}, 0 for a free one (default {default})",
+        )
+    serve.add_argument(
+        "--startup-timeout",
+        type=float,
+        default=defaults.startup_timeout_s,
+        help="seconds that loading may take (default %(default)g)",
+    )
+    serve.add_argument("--verbose", action="store_true", help="print the server's whole log")
+    return parser
+
+
+def _serve(arguments: argparse.Namespace) -> int:
+    options = ServerOptions(
+        repository=arguments.repository,
+        models=tuple(arguments.model),
+        host=arguments.host,
+        http_port=arguments.http_port,
+        grpc_port=arguments.grpc_port,
+        metrics_port=arguments.metrics_port,
+        startup_timeout_s=arguments.startup_timeout,
+    )
+    stopping = threading.Event()
+
+    def stop(_number: int, _frame: FrameType | None) -> None:
+        if stopping.is_set():
+            return
+        stopping.set()
+        raise KeyboardInterrupt
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, stop)
+    ready = threading.Event()
+
+    def log(line: str) -> None:
+        if arguments.verbose or (ready.is_set() and _ERROR_LINE.match(line)):
+            print(line, file=sys.stderr, flush=True)
+
+    try:
+        with EmbeddedServer(options, log=log) as server:
+            ready.set()
+            print(
+                f"ready: gRPC {server.url}, HTTP {options.host}:{server.http_port}, "
+                f"metrics {options.host}:{server.metrics_port}/metrics",
+                flush=True,
+            )
+            while (code := server.wait(_POLL_S)) is None:
+                pass
+            raise ServerError(f"the server stopped by itself (code {code}): {server.failure()}")
+    except KeyboardInterrupt:
+        print("stopped", file=sys.stderr)
+        return 0
