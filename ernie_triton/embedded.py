@@ -1,20 +1,14 @@
 """The real tritonserver, run from the files of its pip wheel.
 
-The wheel (nvidia-pytriton 0.7.0) carries tritonserver 2.51.0, its Python backend and that backend's
-stubs; nothing of its Python API is used. This module owns the server's process: command,
-environment, readiness, log, stop.
+This module owns the server's process: command, readiness, log, stages, stop.
 """
 
 import contextlib
-import importlib.util
 import os
-import re
 import shutil
 import signal
 import socket
 import subprocess
-import sys
-import sysconfig
 import tempfile
 import threading
 import time
@@ -26,17 +20,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 
-from ernie_triton.errors import MissingExtraError, ServerError
+from ernie_triton.errors import ServerError
+from ernie_triton.server_log import failure_reason
+from ernie_triton.wheel import WheelFiles, find_wheel, lay_out_backend, server_environment
 
 STOP_TIMEOUT_S = 5
 _KEPT_LOG_LINES = 400
 _POLL_S = 0.05
-# tritonserver logs `E1121 22:35:10.522523 2784 server.cc:241] "text"`; the stages print plainly.
-_LOG_LINE = re.compile(r'^[EWI]\d{4} [\d:.]+ \d+ [\w.]+:\d+\] "?(?P<text>.*?)"?$', re.DOTALL)
-_FAILED_MODEL = re.compile(r"failed to load '(?P<model>[^']+)' version \d+: (?P<reason>.+)")
-_FAILED_START = re.compile(
-    r"^error: (creating server: )?(?P<reason>.+)|(?P<service>failed to start .+)"
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,6 +73,7 @@ class EmbeddedServer:
         self._process: subprocess.Popen[str] | None = None
         self._reader: threading.Thread | None = None
         self._runtime_folder: Path | None = None
+        self._stages: dict[int, str] = {}
 
     @property
     def url(self) -> str:
@@ -116,11 +107,11 @@ class EmbeddedServer:
         """
         self._runtime_folder = Path(tempfile.mkdtemp(prefix="ernie-triton-"))
         try:
-            files = _wheel_files()
-            _lay_out_backend(files, self._runtime_folder / "backends")
+            files = find_wheel()
+            lay_out_backend(files, self._runtime_folder / "backends")
             self._process = subprocess.Popen(
                 [*self._command(files)],
-                env=_environment(files),
+                env=server_environment(files, os.environ),
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
@@ -131,16 +122,28 @@ class EmbeddedServer:
             self._reader = threading.Thread(target=self._read_log, daemon=True)
             self._reader.start()
             self._wait_until_ready()
+            self._stages = _stage_processes(self._process.pid)
         except BaseException:
             self.stop()
             raise
 
-    def wait(self, timeout_s: float | None = None) -> int | None:
-        """The server's exit code once it ends, or None when the timeout passes first."""
-        try:
-            return self._running().wait(timeout_s)
-        except subprocess.TimeoutExpired:
-            return None
+    def watch(self, timeout_s: float) -> None:
+        """Wait so long while everything runs.
+
+        Raises:
+            ServerError: the server ended, or a stage's process crashed. Triton 2.51 answers every
+                request to a crashed stage with an error from then on, and logs nothing.
+        """
+        process = self._running()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            code = process.wait(timeout_s)
+            raise ServerError(f"the server stopped by itself (code {code}): {self.failure()}")
+        for pid, stage in self._stages.items():
+            if not _is_running(pid):
+                raise ServerError(
+                    f"the stage {stage} crashed (process {pid}); its requests fail until the "
+                    f"server is started again"
+                )
 
     def stop(self) -> None:
         """End the server and every stage, within seconds; a second call does nothing."""
@@ -164,25 +167,14 @@ class EmbeddedServer:
 
     def failure(self) -> str:
         """Why the server failed, in one line, from its log."""
-        lines = [
-            match["text"] if (match := _LOG_LINE.match(line)) else line for line in self._lines
-        ]
-        reasons = {
-            m["model"]: _reason(m["reason"]) for t in lines if (m := _FAILED_MODEL.search(t))
-        }
-        if reasons:
-            return "; ".join(f"model {model}: {reason}" for model, reason in reasons.items())
-        for line in lines:
-            if match := _FAILED_START.search(line):
-                return match["reason"] or match["service"]
-        return lines[-1] if lines else "it printed nothing"
+        return failure_reason(self._lines)
 
     def _running(self) -> subprocess.Popen[str]:
         if self._process is None:
             raise ServerError("the server is not running")
         return self._process
 
-    def _command(self, files: "_WheelFiles") -> list[str]:
+    def _command(self, files: WheelFiles) -> list[str]:
         host = self.options.host
         command = [
             str(files.tritonserver),
@@ -229,14 +221,6 @@ class EmbeddedServer:
         )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _WheelFiles:
-    tritonserver: Path
-    backend: Path
-    stub: Path
-    libraries: Path
-
-
 def _answers(url: str) -> bool:
     try:
         with urllib.request.urlopen(url, timeout=1) as response:
@@ -245,68 +229,29 @@ def _answers(url: str) -> bool:
         return False
 
 
+def _stage_processes(server: int) -> dict[int, str]:
+    """The stages' processes: the server's children that run a `<model>/<version>/model.py`."""
+    stages = {}
+    for task in Path(f"/proc/{server}/task").iterdir():
+        for child in (task / "children").read_text(encoding="ascii").split():
+            with contextlib.suppress(OSError):
+                command = Path(f"/proc/{child}/cmdline").read_bytes().decode().split("\0")
+                scripts = [Path(part) for part in command if part.endswith("/model.py")]
+                stages.update({int(child): script.parent.parent.name for script in scripts})
+    return stages
+
+
+def _is_running(pid: int) -> bool:
+    try:
+        status = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8")
+    except OSError:
+        return False
+    state = status.rpartition(")")[2].split()[0]
+    return state not in "ZX"  # zombie, dead
+
+
 def free_port(host: str = "127.0.0.1") -> int:
     """A TCP port that nothing listens on at the moment."""
     with socket.socket() as probe:
         probe.bind((host, 0))
         return int(probe.getsockname()[1])
-
-
-def wheel_libraries() -> Path:
-    """The folder of shared libraries that the server's wheel brings.
-
-    Raises:
-        MissingExtraError: the wheel is not installed.
-    """
-    return _wheel_files().libraries
-
-
-def _wheel_files() -> _WheelFiles:
-    spec = importlib.util.find_spec("pytriton")  # found, never imported
-    if spec is None or spec.origin is None:
-        raise MissingExtraError("nvidia-pytriton", "server", "the embedded server")
-    package = Path(spec.origin).parent
-    server = package / "tritonserver"
-    python = f"{sys.version_info.major}.{sys.version_info.minor}"
-    return _WheelFiles(
-        tritonserver=server / "bin" / "tritonserver",
-        backend=server / "backends" / "python",
-        stub=server / "python_backend_stubs" / python / "triton_python_backend_stub",
-        libraries=package.parent / "nvidia_pytriton.libs",
-    )
-
-
-def _lay_out_backend(files: _WheelFiles, backends: Path) -> None:
-    """Put the Python backend and the stub of this Python into one folder, as the server wants."""
-    library = Path(str(sysconfig.get_config_var("LIBDIR"))) / str(
-        sysconfig.get_config_var("INSTSONAME")
-    )
-    if not (files.stub.exists() and library.exists()):
-        raise ServerError(
-            f"the Python backend needs a stub for Python {sys.version_info.major}."
-            f"{sys.version_info.minor} and the shared library {library}; use a CPython 3.10 to "
-            f"3.12 built with --enable-shared (or install libpython3 of your distribution)"
-        )
-    folder = backends / "python"
-    folder.mkdir(parents=True)
-    for name in ("libtriton_python.so", "triton_python_backend_utils.py"):
-        (folder / name).symlink_to(files.backend / name)
-    (folder / files.stub.name).symlink_to(files.stub)
-
-
-def _environment(files: _WheelFiles) -> dict[str, str]:
-    """This process's environment with what the server and its stubs need."""
-    environment = dict(os.environ)
-    inherited = environment.get("LD_LIBRARY_PATH", "")
-    folders = [str(sysconfig.get_config_var("LIBDIR")), str(files.libraries), inherited]
-    environment["LD_LIBRARY_PATH"] = ":".join(folder for folder in folders if folder)
-    # The stub finds its virtual environment by the `python3` on the PATH.
-    environment["PATH"] = f"{Path(sys.executable).parent}:{environment.get('PATH', '')}"
-    environment["LC_ALL"] = "C.UTF-8"
-    return environment
-
-
-def _reason(text: str) -> str:
-    """The message of a stage's exception, without Triton's wrapping and the traceback's places."""
-    text = text.split("\\n\\nAt:")[0].split("\n\nAt:")[0]
-    return re.sub(r"^(Internal|Invalid argument|Unavailable): (TritonModelException: )?", "", text)

@@ -1,7 +1,6 @@
 """`python -m ernie_triton serve`: the embedded server in the foreground until Ctrl-C."""
 
 import argparse
-import re
 import signal
 import sys
 import threading
@@ -10,10 +9,10 @@ from pathlib import Path
 from types import FrameType
 
 from ernie_triton.embedded import EmbeddedServer, ServerOptions
-from ernie_triton.errors import ErnieTritonError, ServerError
+from ernie_triton.errors import ErnieTritonError
+from ernie_triton.server_log import is_error
 
 _POLL_S = 0.2
-_ERROR_LINE = re.compile(r"^E\d{4} |^error: ")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -91,7 +90,7 @@ def _serve(arguments: argparse.Namespace) -> int:
     ready = threading.Event()
 
     def log(line: str) -> None:
-        if arguments.verbose or (ready.is_set() and _ERROR_LINE.match(line)):
+        if arguments.verbose or (ready.is_set() and is_error(line)):
             print(line, file=sys.stderr, flush=True)
 
     try:
@@ -102,9 +101,8 @@ def _serve(arguments: argparse.Namespace) -> int:
                 f"metrics {options.host}:{server.metrics_port}/metrics",
                 flush=True,
             )
-            while (code := server.wait(_POLL_S)) is None:
-                pass
-            raise ServerError(f"the server stopped by itself (code {code}): {server.failure()}")
+            while True:
+                server.watch(_POLL_S)
     except KeyboardInterrupt:
         print("stopped", file=sys.stderr)
         return 0
