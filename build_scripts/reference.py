@@ -119,7 +119,7 @@ def model_logits(model: Model, row: Row) -> Float64:
     first = x[:1]
     if model.head.pooler is not None:
         first = _activate(_linear(first, model.head.pooler), model.head.pooler_activation)
-    return _linear(first, model.head.output)[0]
+    return np.asarray(_linear(first, model.head.output)[0])
 
 
 def _layer(x: Float64, layer: Layer, encoder: Encoder, visible: npt.NDArray[np.bool_]) -> Float64:

@@ -17,6 +17,7 @@ import numpy.typing as npt
 from ernie_triton.batch import TokenBatch
 from ernie_triton.errors import EngineError, MissingExtraError
 from ernie_triton.pipeline import EngineSettings
+from ernie_triton.tasks import task_named
 
 RUNTIMES: Mapping[str, str] = {
     "openvino": "ernie_triton.engines.openvino_runtime",
@@ -73,3 +74,8 @@ def load_engine(folder: Path, settings: EngineSettings) -> Engine:
 def thread_count(settings: EngineSettings) -> int:
     """The engine's threads: as set, or every core that this process may use."""
     return settings.threads or len(os.sched_getaffinity(0))
+
+
+def output_names(settings: EngineSettings) -> list[str]:
+    """The names of the graph's outputs, as the task has them."""
+    return [output.name for output in task_named(settings.task).engine_outputs]

@@ -1,6 +1,6 @@
 """ONNX Runtime on CPU: the portable engine."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import onnxruntime
 
-from ernie_triton.engines import thread_count
+from ernie_triton.engines import output_names, thread_count
 from ernie_triton.errors import EngineError
 from ernie_triton.pipeline import EngineSettings
 
@@ -19,14 +19,14 @@ _TYPES: Mapping[str, npt.DTypeLike] = {"tensor(int32)": np.int32, "tensor(int64)
 class OnnxRuntime:
     """One inference session."""
 
-    def __init__(self, session: Any) -> None:  # noqa: ANN401
+    def __init__(self, session: Any, outputs: Sequence[str]) -> None:  # noqa: ANN401
         self._session = session
-        self._outputs = [output.name for output in session.get_outputs()]
+        self._outputs = outputs
         self.input_types = {item.name: _TYPES[item.type] for item in session.get_inputs()}
 
     def run(self, inputs: Mapping[str, npt.NDArray[Any]]) -> dict[str, npt.NDArray[np.float32]]:
         """Execute once."""
-        return dict(zip(self._outputs, self._session.run(None, dict(inputs)), strict=True))
+        return dict(zip(self._outputs, self._session.run(self._outputs, dict(inputs)), strict=True))
 
 
 def load(path: Path, settings: EngineSettings) -> OnnxRuntime:
@@ -44,4 +44,4 @@ def load(path: Path, settings: EngineSettings) -> OnnxRuntime:
         session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # the package's error classes have no common base but this one
         raise EngineError(f"ONNX Runtime cannot load {path}: {error}") from error
-    return OnnxRuntime(session)
+    return OnnxRuntime(session, output_names(settings))

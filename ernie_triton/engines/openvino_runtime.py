@@ -1,6 +1,6 @@
 """OpenVINO on CPU: the default engine there."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import openvino
 
-from ernie_triton.engines import thread_count
+from ernie_triton.engines import output_names, thread_count
 from ernie_triton.errors import EngineError
 from ernie_triton.pipeline import EngineSettings
 
@@ -19,9 +19,10 @@ _PRECISIONS = {"fp32": "f32", "bf16": "bf16"}
 class OpenVinoRuntime:
     """One compiled model and its inference request."""
 
-    def __init__(self, compiled: Any) -> None:  # noqa: ANN401
+    def __init__(self, compiled: Any, outputs: Sequence[str]) -> None:  # noqa: ANN401
         self._request = compiled.create_infer_request()
-        self._outputs = [next(iter(port.get_names())) for port in compiled.outputs]
+        # A port may have further names, from optimisations of the graph.
+        self._outputs = {name: compiled.output(name).get_index() for name in outputs}
         self.input_types: Mapping[str, npt.DTypeLike] = {
             port.get_any_name(): port.get_element_type().to_dtype() for port in compiled.inputs
         }
@@ -29,7 +30,7 @@ class OpenVinoRuntime:
     def run(self, inputs: Mapping[str, npt.NDArray[Any]]) -> dict[str, npt.NDArray[np.float32]]:
         """Execute once."""
         results = self._request.infer(dict(inputs), share_inputs=True)
-        return {name: results[index] for index, name in enumerate(self._outputs)}
+        return {name: results[index] for name, index in self._outputs.items()}
 
 
 def load(path: Path, settings: EngineSettings) -> OpenVinoRuntime:
@@ -49,6 +50,6 @@ def load(path: Path, settings: EngineSettings) -> OpenVinoRuntime:
                 "INFERENCE_NUM_THREADS": str(thread_count(settings)),
             },
         )
+        return OpenVinoRuntime(compiled, output_names(settings))
     except RuntimeError as error:
         raise EngineError(f"OpenVINO cannot compile {path}: {error}") from error
-    return OpenVinoRuntime(compiled)

@@ -1,0 +1,63 @@
+# On a machine with CPython 3.10 to 3.12: `make demo` and `make test` do everything.
+PYTHON ?= python3
+VENV := .venv
+PY := $(VENV)/bin/python
+PIP := $(PY) -m pip --disable-pip-version-check --quiet install
+
+SOURCES := $(shell find ernie_triton build_scripts -name '*.py') build_scripts/texts.txt
+TNEWS := model_repository/ernie_seqcls/1/manifest.json
+AFQMC := model_repository/ernie_seqcls_pair/1/manifest.json
+
+.PHONY: install demo serve build test lint format clean
+
+install: $(VENV)/installed
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 10) <= sys.version_info[:2] < (3, 13))' || { \
+	  echo "error: $$($(PYTHON) --version) found; expected 3.10 to 3.12, as in: make PYTHON=python3.11" >&2; \
+	  exit 1; }
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/installed: pyproject.toml | $(VENV)/bin/python
+	$(PIP) --editable '.[server,client,build]'
+	@touch $@
+
+$(VENV)/installed-test: pyproject.toml | $(VENV)/bin/python
+	$(PIP) --editable '.[test,lint]'
+	@touch $@ $(VENV)/installed
+
+# Paddle 3 and its converter need an older onnx than everything else: an environment of their own.
+.venv-pir/installed: pyproject.toml | $(VENV)/bin/python
+	$(PYTHON) -m venv .venv-pir
+	.venv-pir/bin/python -m pip --disable-pip-version-check --quiet install --editable '.[build,paddle-pir]'
+	@touch $@
+
+build: $(TNEWS) $(AFQMC)
+
+$(TNEWS): pipelines/tnews.toml $(wildcard samples/checkpoints/tnews/*) $(SOURCES) | $(VENV)/installed
+	$(PY) -m build_scripts build $<
+
+$(AFQMC): pipelines/afqmc.toml $(wildcard samples/checkpoints/afqmc/*) $(SOURCES) | $(VENV)/installed
+	$(PY) -m build_scripts build $<
+
+demo: build
+	$(PY) -m samples.demo --repository model_repository
+
+serve: build
+	exec $(PY) -m ernie_triton serve --repository model_repository
+
+test: $(VENV)/installed-test .venv-pir/installed
+	ERNIE_TRITON_PIR_PYTHON=$(CURDIR)/.venv-pir/bin/python $(PY) -m pytest
+
+lint: $(VENV)/installed-test
+	$(PY) -m ruff check .
+	$(PY) -m ruff format --check .
+	$(PY) -m mypy
+
+format: $(VENV)/installed-test
+	$(PY) -m ruff check --fix .
+	$(PY) -m ruff format .
+
+clean:
+	rm -rf $(VENV) .venv-pir .mypy_cache .pytest_cache .ruff_cache *.egg-info
+	git clean -fdXq model_repository

@@ -1,0 +1,7 @@
+"""What calls the server: typed Python clients and command lines, one pair for each task.
+
+The flow of a call: a task's client (`seq_cls`) says which tensors it needs, `core` cuts the rows
+into requests, repeats what is safe to repeat and isolates a failing row, `transport` speaks gRPC.
+The command lines add `source` (lines in), `stream` (many requests in flight, answers in order),
+`sink` (lines out) and `evaluation`.
+"""

@@ -1,0 +1,194 @@
+"""The command line that every client has, as typed options.
+
+Read by `command`; a task adds its own options and names its texts.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from clients.core import DEFAULT_RETRIES, DEFAULT_TIMEOUT_S, Policy
+from clients.source import STDIN, TextField
+from clients.stream import DEFAULT_BATCH_SIZE, DEFAULT_CONCURRENCY, Window
+from clients.transport import Connection
+from clients.wire import Endpoint
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """What a command line asks for; one of `columns`, `file` and `evaluate` is there.
+
+    Attributes:
+        connection: the server and the model.
+        policy: timeout and retries.
+        window: rows of a request, and requests at once.
+        columns: texts of the command line, one sequence for each input given.
+        file: a path, or `-` for standard input.
+        evaluate: a path of labelled JSON lines, or `-`.
+        jsonl: the file holds JSON lines, not plain text.
+        output: where results go instead of standard output.
+        json: JSON lines instead of a table.
+    """
+
+    connection: Connection
+    policy: Policy
+    window: Window
+    columns: tuple[tuple[str, ...], ...]
+    file: str | None
+    evaluate: str | None
+    jsonl: bool
+    output: Path | None
+    json: bool
+
+    @property
+    def path(self) -> str | None:
+        """The file to read, whatever for."""
+        return self.file or self.evaluate
+
+
+def common_parser(
+    description: str, default_model: str, fields: Sequence[TextField]
+) -> argparse.ArgumentParser:
+    """A parser with every option that the clients share."""
+    parser = argparse.ArgumentParser(description=description, allow_abbrev=False)
+    _add_source_options(parser, fields)
+    result = parser.add_argument_group("results")
+    result.add_argument("--output", type=Path, metavar="FILE", help="JSON lines go to this file")
+    result.add_argument(
+        "--json", action="store_true", help="print JSON lines instead of an aligned table"
+    )
+    server = parser.add_argument_group("server")
+    server.add_argument(
+        "--url", default="localhost:8001", help="host:port of Triton's gRPC (default: %(default)s)"
+    )
+    server.add_argument(
+        "--model", default=default_model, help="name of the ensemble (default: %(default)s)"
+    )
+    server.add_argument("--tls", action="store_true", help="encrypt the connection")
+    server.add_argument(
+        "--ca-file",
+        type=Path,
+        metavar="PEM",
+        help="authority of the server's certificate (default: the system's); implies --tls",
+    )
+    _add_call_options(parser)
+    return parser
+
+
+def options_from_namespace(
+    parser: argparse.ArgumentParser, found: argparse.Namespace, fields: Sequence[TextField]
+) -> Options:
+    """The typed options; exits with 2 through the parser where they contradict each other."""
+    given = [tuple(getattr(found, field.input) or ()) for field in fields]
+    columns = tuple(column for column in given if column)
+    if columns and not given[0]:
+        parser.error(f"{_option(fields[0])} is missing")
+    if found.format and not found.file:
+        parser.error("--format is for --file")
+    if len({len(column) for column in columns}) > 1:
+        counts = ", ".join(
+            f"{len(column)} {_option(field)}" for field, column in zip(fields, given, strict=True)
+        )
+        parser.error(f"{counts}; give as many of each")
+    if sum(map(bool, (columns, found.file, found.evaluate))) != 1:
+        parser.error(f"give one of {_option(fields[0])}, --file and --evaluate")
+    endpoint = Endpoint(url=found.url, model=found.model)
+    return Options(
+        connection=Connection(endpoint=endpoint, tls=found.tls, ca_file=found.ca_file),
+        policy=Policy(timeout_s=found.timeout, retries=found.retries),
+        window=Window(batch_size=found.batch_size, concurrency=found.concurrency),
+        columns=columns,
+        file=found.file,
+        evaluate=found.evaluate,
+        jsonl=found.evaluate is not None or _is_jsonl(found.file, found.format),
+        output=found.output,
+        json=found.json,
+    )
+
+
+def positive_int(text: str) -> int:
+    """An argument that counts something, from 1."""
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"{text} is not at least 1")
+    return value
+
+
+def _natural_int(text: str) -> int:
+    value = int(text)
+    if value < 0:
+        raise argparse.ArgumentTypeError(f"{text} is not at least 0")
+    return value
+
+
+def _seconds(text: str) -> float:
+    value = float(text)
+    if not 0 < value < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text} is not a number of seconds above 0")
+    return value
+
+
+def _option(field: TextField) -> str:
+    return "--" + field.input.replace("_", "-")
+
+
+def _is_jsonl(file: str | None, file_format: str | None) -> bool:
+    if file_format is not None:
+        return file_format == "jsonl"
+    return file is not None and Path(file).suffix in (".jsonl", ".json")
+
+
+def _add_source_options(parser: argparse.ArgumentParser, fields: Sequence[TextField]) -> None:
+    source = parser.add_argument_group("texts")
+    for field in fields:
+        source.add_argument(
+            _option(field), action="append", metavar="TEXT", help=f"{field.help}; repeatable"
+        )
+    keys = ", ".join("/".join(field.keys) for field in fields)
+    source.add_argument(
+        "--file",
+        metavar="FILE",
+        help="a text a line, a TAB between the texts where the model takes several; or JSON lines "
+        f"with the keys {keys}; {STDIN} for standard input",
+    )
+    source.add_argument(
+        "--format", choices=("txt", "jsonl"), help="of the file (default: by its name, else txt)"
+    )
+    source.add_argument(
+        "--evaluate", metavar="FILE", help="labelled JSON lines of CLUE's format; prints the scores"
+    )
+
+
+def _add_call_options(parser: argparse.ArgumentParser) -> None:
+    call = parser.add_argument_group("calls")
+    call.add_argument(
+        "--timeout",
+        type=_seconds,
+        default=DEFAULT_TIMEOUT_S,
+        metavar="SECONDS",
+        help="for each request, its retries included (default: %(default)s)",
+    )
+    call.add_argument(
+        "--retries",
+        type=_natural_int,
+        default=DEFAULT_RETRIES,
+        metavar="N",
+        help="when the server is away; 0: nor when its queue is full (default: %(default)s)",
+    )
+    call.add_argument(
+        "--batch-size",
+        type=positive_int,
+        default=DEFAULT_BATCH_SIZE,
+        metavar="ROWS",
+        help="of a request, at most the model's own maximum (default: %(default)s)",
+    )
+    call.add_argument(
+        "--concurrency",
+        type=positive_int,
+        default=DEFAULT_CONCURRENCY,
+        metavar="N",
+        help="requests in flight (default: %(default)s)",
+    )

@@ -1,0 +1,219 @@
+"""Tiny torch models with random weights, and their ONNX exports in every dialect."""
+
+import io
+import warnings
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import onnx
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+from transformers import (
+    BertConfig,
+    BertForSequenceClassification,
+    ErnieConfig,
+    ErnieForSequenceClassification,
+    RobertaConfig,
+    RobertaForSequenceClassification,
+)
+
+VOCABULARY, HIDDEN, POSITIONS, LABELS = 60, 24, 32, 5
+IDS, TYPES, MASK = "input_ids", "token_type_ids", "attention_mask"
+TRANSFORMERS = {
+    "bert": (BertConfig, BertForSequenceClassification, {}),
+    "ernie": (
+        ErnieConfig,
+        ErnieForSequenceClassification,
+        {"type_vocab_size": 4, "use_task_id": True, "task_type_vocab_size": 3},
+    ),
+    "roberta": (RobertaConfig, RobertaForSequenceClassification, {"type_vocab_size": 1}),
+}
+
+
+def transformers_model(kind: str, attention: str = "eager", **settings: Any) -> Any:
+    """A two-layer classifier of transformers, in evaluation mode."""
+    config, architecture, own = TRANSFORMERS[kind]
+    sizes = {
+        "vocab_size": VOCABULARY,
+        "hidden_size": HIDDEN,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 3,
+        "intermediate_size": 40,
+        "max_position_embeddings": POSITIONS,
+        "num_labels": LABELS,
+        "attn_implementation": attention,
+    }
+    return randomised(architecture(config(**{**sizes, **own, **settings})))
+
+
+def randomised(model: nn.Module) -> nn.Module:
+    """The model in evaluation mode, every weight random: no two of them equal by accident."""
+    generator = torch.Generator().manual_seed(0)
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.normal_(0, 0.2, generator=generator)
+    return model.eval()
+
+
+class MaskFromInput(nn.Module):
+    """A transformers classifier that takes the attention mask."""
+
+    inputs = (IDS, TYPES, MASK)
+
+    def __init__(self, model: Any) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, ids: Tensor, types: Tensor, mask: Tensor) -> Tensor:
+        output: Tensor = self.model(ids, mask, types, return_dict=False)[0]
+        return output
+
+
+class MaskFromIds(nn.Module):
+    """A transformers classifier that makes the mask from its pad token id, as PaddleNLP's do."""
+
+    inputs = (IDS, TYPES)
+
+    def __init__(self, model: Any) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, ids: Tensor, types: Tensor) -> Tensor:
+        mask = (ids != self.model.config.pad_token_id).long()
+        output: Tensor = self.model(ids, mask, types, return_dict=False)[0]
+        return output
+
+
+class WithoutMask(nn.Module):
+    """A transformers classifier for texts without padding, all of token type 0."""
+
+    inputs = (IDS,)
+
+    def __init__(self, model: Any) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, ids: Tensor) -> Tensor:
+        output: Tensor = self.model(ids, return_dict=False)[0]
+        return output
+
+
+class PrunedLayer(nn.Module):
+    """A post-norm layer with heads and width of its own; `spoil` changes its output."""
+
+    def __init__(self, heads: int, width: int) -> None:
+        super().__init__()
+        self.heads, self.size = heads, 8
+        self.spoil: nn.Module = nn.Identity()
+        self.query, self.key, self.value = (nn.Linear(HIDDEN, heads * 8) for _ in range(3))
+        self.attention_output = nn.Linear(heads * 8, HIDDEN)
+        self.attention_norm = nn.LayerNorm(HIDDEN, eps=1e-5)
+        self.intermediate, self.output = nn.Linear(HIDDEN, width), nn.Linear(width, HIDDEN)
+        self.output_norm = nn.LayerNorm(HIDDEN, eps=1e-5)
+
+    def forward(self, x: Tensor, mask: Tensor, activation: Callable[[Tensor], Tensor]) -> Tensor:
+        def split(y: Tensor) -> Tensor:
+            return y.view(y.shape[0], y.shape[1], self.heads, self.size).transpose(1, 2)
+
+        query = split(self.query(x) / self.size**0.5)
+        scores = query @ split(self.key(x)).transpose(-1, -2)
+        context = scores.masked_fill(mask, -1e9).softmax(-1) @ split(self.value(x))
+        merged = context.transpose(1, 2).reshape(x.shape[0], x.shape[1], self.heads * self.size)
+        x = self.attention_norm(self.attention_output(merged) + x)
+        return self.spoil(self.output_norm(self.output(activation(self.intermediate(x))) + x))
+
+
+class PrunedClassifier(nn.Module):
+    """Layers of differing shapes, pad token 3, no token types, no pooler."""
+
+    inputs = (IDS,)
+
+    def __init__(
+        self,
+        activation: Callable[[Tensor], Tensor] = functional.gelu,
+        shapes: Sequence[tuple[int, int]] = ((3, 40), (1, 16), (2, 8)),
+    ) -> None:
+        super().__init__()
+        self.activation = activation
+        self.word, self.position = nn.Embedding(VOCABULARY, HIDDEN), nn.Embedding(16, HIDDEN)
+        self.norm = nn.LayerNorm(HIDDEN, eps=1e-5)
+        self.layers = nn.ModuleList(PrunedLayer(heads, width) for heads, width in shapes)
+        self.classifier = nn.Linear(HIDDEN, LABELS)
+
+    def forward(self, ids: Tensor) -> Tensor:
+        positions = torch.arange(ids.shape[1]).unsqueeze(0)
+        x = self.norm(self.word(ids) + self.position(positions))
+        mask = (ids == 3)[:, None, None, :]
+        for layer in self.layers:
+            x = layer(x, mask, self.activation)
+        logits: Tensor = self.classifier(x[:, 0])
+        return logits
+
+
+_EXPORTER_WARNINGS: Sequence[tuple[str, type[Warning]]] = (
+    # torch 2.13: its tracing exporter is old, as it says each time, but most files come from it;
+    ("You are using the legacy|The feature will be removed", DeprecationWarning),
+    # tracing fixes what Python computes, and indexing with masks; neither matters to the weights;
+    ("", torch.jit.TracerWarning),  # type: ignore[attr-defined]
+    ("Exporting aten::index operator", UserWarning),
+    # its newer exporter uses what torch itself deprecates, and has a word on the axes' names.
+    (r"`isinstance\(treespec, LeafSpec\)` is deprecated", FutureWarning),
+    ("# The axis name", UserWarning),
+)
+
+
+def export(module: nn.Module, opset: int = 17, *, dynamo: bool = False) -> onnx.ModelProto:
+    """The ONNX graph of a module with `inputs`, for any number of texts and tokens."""
+    module.eval()
+    names = [str(name) for name in module.inputs]  # type: ignore[union-attr]
+    ids = torch.randint(5, VOCABULARY, (2, 8), generator=torch.Generator().manual_seed(0))
+    examples = {IDS: ids, TYPES: torch.zeros_like(ids), MASK: torch.ones_like(ids)}
+    arguments = tuple(examples[name] for name in names)
+    with warnings.catch_warnings():
+        for message, category in _EXPORTER_WARNINGS:
+            warnings.filterwarnings("ignore", message, category)
+        export_graph = _export_dynamo if dynamo else _export_traced
+        return export_graph(module, arguments, names, opset)
+
+
+def _export_dynamo(
+    module: nn.Module, arguments: tuple[Tensor, ...], names: list[str], opset: int
+) -> onnx.ModelProto:
+    program = torch.onnx.export(
+        module,
+        arguments,
+        input_names=names,
+        opset_version=opset,
+        dynamo=True,
+        verbose=False,
+        dynamic_shapes=tuple({0: "texts", 1: "tokens"} for _ in names),
+    )
+    assert program is not None
+    return program.model_proto
+
+
+def _export_traced(
+    module: nn.Module, arguments: tuple[Tensor, ...], names: list[str], opset: int
+) -> onnx.ModelProto:
+    written = io.BytesIO()
+    torch.onnx.export(
+        module,
+        arguments,
+        written,  # type: ignore[arg-type]
+        input_names=names,
+        opset_version=opset,
+        dynamo=False,
+        dynamic_axes={name: {0: "texts", 1: "tokens"} for name in names},
+    )
+    return onnx.load_from_string(written.getvalue())
+
+
+def weights_of(part: Any, prefix: str) -> dict[str, npt.NDArray[np.float32]]:
+    """A torch linear layer or norm under the names that `named_arrays` gives its arrays."""
+    weight, bias = part.weight.detach().numpy(), part.bias.detach().numpy()
+    if isinstance(part, nn.Linear):
+        return {f"{prefix}.weight": weight.T, f"{prefix}.bias": bias}
+    return {f"{prefix}.scale": weight, f"{prefix}.bias": bias}

@@ -1,0 +1,329 @@
+"""Weights read from a graph are compared with those of the torch module it was exported from."""
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import onnx
+import pytest
+import torch
+from onnx import TensorProto, helper, numpy_helper
+from torch import Tensor, nn
+from torch.nn import functional
+
+from build_scripts.encoder import Model, named_arrays
+from build_scripts.graph import export_onnx
+from build_scripts.load.onnx_graph import model_from_onnx
+from ernie_triton.errors import UnrecognisedGraphError
+from tests.build_scripts.load.exports import (
+    HIDDEN,
+    IDS,
+    LABELS,
+    MaskFromIds,
+    MaskFromInput,
+    PrunedClassifier,
+    WithoutMask,
+    export,
+    randomised,
+    transformers_model,
+    weights_of,
+)
+
+Arrays = dict[str, npt.NDArray[np.float32]]
+
+
+def expected_arrays(model: Any) -> Arrays:
+    """A transformers classifier's weights, by the names of the canonical model."""
+    base = getattr(model, model.base_model_prefix)
+    tables = base.embeddings
+    roberta = model.base_model_prefix == "roberta"
+    token_type = tables.token_type_embeddings.weight
+    if hasattr(tables, "task_type_embeddings"):
+        token_type = token_type + tables.task_type_embeddings.weight[0]
+    offset = tables.padding_idx + 1 if roberta else 0
+    arrays = {
+        "encoder.word": tables.word_embeddings.weight.detach().numpy(),
+        "encoder.position": tables.position_embeddings.weight.detach().numpy()[offset:],
+        "encoder.token_type": token_type.detach().numpy(),
+        **weights_of(tables.LayerNorm, "encoder.embedding_norm"),
+    }
+    for index, layer in enumerate(base.encoder.layer):
+        parts = {
+            "query": layer.attention.self.query,
+            "key": layer.attention.self.key,
+            "value": layer.attention.self.value,
+            "attention_output": layer.attention.output.dense,
+            "attention_norm": layer.attention.output.LayerNorm,
+            "intermediate": layer.intermediate.dense,
+            "output": layer.output.dense,
+            "output_norm": layer.output.LayerNorm,
+        }
+        for name, part in parts.items():
+            arrays |= weights_of(part, f"encoder.layers.{index}.{name}")
+    pooler = model.classifier.dense if roberta else base.pooler.dense
+    output = model.classifier.out_proj if roberta else model.classifier
+    return arrays | weights_of(pooler, "head.pooler") | weights_of(output, "head.output")
+
+
+def assert_same_arrays(model: Model, expected: Arrays) -> None:
+    found = dict(named_arrays(model))
+    assert found.keys() == expected.keys()
+    for name, array in expected.items():
+        assert found[name].dtype == np.float32
+        np.testing.assert_array_equal(found[name], array, err_msg=name)
+
+
+@pytest.mark.parametrize("opset", [14, 17, 20])
+@pytest.mark.parametrize("attention", ["eager", "sdpa"])
+@pytest.mark.parametrize("kind", ["bert", "ernie", "roberta"])
+def test_traced_exports_hold_the_module_s_weights(kind: str, attention: str, opset: int) -> None:
+    source = transformers_model(kind, attention)
+    model = model_from_onnx(export(MaskFromIds(source), opset))
+    assert_same_arrays(model, expected_arrays(source))
+    assert model.encoder.activation == "gelu"
+    assert model.encoder.pad_token_id == source.config.pad_token_id
+    assert model.encoder.embedding_norm.epsilon == 1e-12
+    assert [layer.heads for layer in model.encoder.layers] == [3, 3]
+    assert model.head.pooler_activation == "tanh"
+
+
+@pytest.mark.parametrize(
+    ("kind", "attention", "opset"),
+    [("ernie", "eager", 18), ("ernie", "sdpa", 20), ("bert", "sdpa", 18), ("roberta", "eager", 20)],
+)
+def test_dynamo_exports_hold_the_module_s_weights(kind: str, attention: str, opset: int) -> None:
+    source = transformers_model(kind, attention)
+    model = model_from_onnx(export(MaskFromInput(source), opset, dynamo=True))
+    assert_same_arrays(model, expected_arrays(source))
+
+
+# A mask that comes in as an input says nothing about the pad token, unless positions do (RoBERTa).
+@pytest.mark.parametrize(("kind", "pad_token_id"), [("bert", 7), ("roberta", 1)])
+def test_pad_token_is_the_default_where_the_graph_makes_no_mask(
+    kind: str, pad_token_id: int
+) -> None:
+    graph = export(MaskFromInput(transformers_model(kind)))
+    assert model_from_onnx(graph, default_pad_token_id=7).encoder.pad_token_id == pad_token_id
+
+
+def test_graph_without_token_types_has_the_one_row_that_it_uses() -> None:
+    source = transformers_model("ernie")
+    expected = expected_arrays(source)
+    expected["encoder.token_type"] = expected["encoder.token_type"][:1]
+    assert_same_arrays(model_from_onnx(export(WithoutMask(source))), expected)
+
+
+@pytest.mark.parametrize("opset", [14, 17])
+def test_graph_of_fixed_length_has_the_positions_that_it_uses(opset: int) -> None:
+    source = transformers_model("bert")
+    graph = export(MaskFromIds(source), opset)
+    for value in graph.graph.input:
+        value.type.tensor_type.shape.dim[0].dim_value = 2
+        value.type.tensor_type.shape.dim[1].dim_value = 8
+    assert_same_arrays(model_from_onnx(graph), expected_arrays(source))
+
+
+def pruned_arrays(source: Any) -> Arrays:
+    arrays = {
+        "encoder.word": source.word.weight.detach().numpy(),
+        "encoder.position": source.position.weight.detach().numpy(),
+        "encoder.token_type": np.zeros((1, HIDDEN), np.float32),
+        **weights_of(source.norm, "encoder.embedding_norm"),
+        **weights_of(source.classifier, "head.output"),
+    }
+    for index, layer in enumerate(source.layers):
+        for name, part in layer.named_children():
+            if name != "spoil":
+                arrays |= weights_of(part, f"encoder.layers.{index}.{name}")
+    return arrays
+
+
+# Heads and widths differ by layer; the scale is on the query; the mask is a masked_fill.
+@pytest.mark.parametrize("opset", [14, 17, 20])
+def test_pruned_shapes_are_read_layer_by_layer(opset: int) -> None:
+    source = randomised(PrunedClassifier())
+    model = model_from_onnx(export(source, opset))
+    assert_same_arrays(model, pruned_arrays(source))
+    assert [layer.heads for layer in model.encoder.layers] == [3, 1, 2]
+    assert {layer.head_size for layer in model.encoder.layers} == {8}
+    assert model.encoder.layers[0].output_norm.epsilon == 1e-5
+    assert model.encoder.pad_token_id == 3
+    assert model.head.pooler is None
+
+
+def _gelu_tanh(x: Tensor) -> Tensor:
+    return functional.gelu(x, approximate="tanh")
+
+
+def _gelu_by_powers(x: Tensor) -> Tensor:
+    return 0.5 * x * (1 + torch.tanh(math.sqrt(2 / math.pi) * (x + 0.044715 * x.pow(3))))
+
+
+@pytest.mark.parametrize(
+    ("activation", "name"),
+    [
+        (functional.gelu, "gelu"),
+        (_gelu_tanh, "gelu_tanh"),
+        (_gelu_by_powers, "gelu_tanh"),
+        (functional.relu, "relu"),
+        (torch.tanh, "tanh"),
+    ],
+)
+@pytest.mark.parametrize("opset", [17, 20])
+def test_activations_are_told_apart(
+    activation: Callable[[Tensor], Tensor], name: str, opset: int
+) -> None:
+    graph = export(randomised(PrunedClassifier(activation)), opset)
+    assert model_from_onnx(graph).encoder.activation == name
+
+
+def test_the_canonical_padded_graph_is_read_back() -> None:
+    source = transformers_model("ernie")
+    model = model_from_onnx(export(MaskFromIds(source)))
+    found = dict(named_arrays(model_from_onnx(export_onnx(model, "padded"))))
+    for name, array in named_arrays(model):
+        # The canonical graph holds the query with the attention's scale in it.
+        np.testing.assert_allclose(found[name], array, rtol=1e-6, err_msg=name)
+
+
+def test_weights_in_a_shared_initializer_and_under_casts_are_found() -> None:
+    source = transformers_model("bert")
+    with torch.no_grad():
+        source.bert.encoder.layer[1].load_state_dict(source.bert.encoder.layer[0].state_dict())
+    graph = export(MaskFromIds(source))
+    for tensor in list(graph.graph.initializer):
+        array = numpy_helper.to_array(tensor)
+        if array.dtype == np.float32 and array.ndim == 2:
+            stored = f"{tensor.name}/double"
+            graph.graph.initializer.append(numpy_helper.from_array(array.astype(float), stored))
+            graph.graph.initializer.remove(tensor)
+            cast = helper.make_node("Cast", [stored], [tensor.name], to=TensorProto.FLOAT)
+            graph.graph.node.insert(0, cast)
+    assert_same_arrays(model_from_onnx(graph), expected_arrays(source))
+
+
+def _swish(x: Tensor) -> Tensor:
+    result: Tensor = x * torch.sigmoid(x)
+    return result
+
+
+class _Clip(nn.Module):
+    def forward(self, x: Tensor) -> Tensor:
+        return x.clamp(-3, 3)
+
+
+class _DifferentNorm(nn.Module):
+    def forward(self, x: Tensor) -> Tensor:
+        result: Tensor = x / x.norm(dim=-1, keepdim=True)
+        return result
+
+
+@pytest.mark.parametrize(
+    ("spoil", "spot"), [(_Clip(), "Clip node"), (_DifferentNorm(), "Div node")]
+)
+@pytest.mark.parametrize("index", [0, 1, 2])
+def test_an_operator_more_between_layers_is_refused(
+    spoil: nn.Module, spot: str, index: int
+) -> None:
+    source = PrunedClassifier()
+    source.layers[index].spoil = spoil
+    with pytest.raises(UnrecognisedGraphError, match=spot):
+        model_from_onnx(export(randomised(source)))
+
+
+def test_an_unknown_activation_is_refused() -> None:
+    with pytest.raises(UnrecognisedGraphError, match=r"Mul node .* is none of the activations"):
+        model_from_onnx(export(randomised(PrunedClassifier(_swish))))
+
+
+def test_a_missing_layer_normalisation_is_refused() -> None:
+    source = PrunedClassifier()
+    source.layers[1].attention_norm = nn.Identity()
+    with pytest.raises(UnrecognisedGraphError, match=r"Add node .* with 3 variable terms"):
+        model_from_onnx(export(randomised(source)))
+
+
+def test_two_activations_in_one_model_are_refused() -> None:
+    source = randomised(PrunedClassifier())
+    graph = export(source, 20)
+    gelu = [node for node in graph.graph.node if node.op_type == "Gelu"]
+    gelu[0].op_type = "Relu"
+    del gelu[0].attribute[:]
+    with pytest.raises(UnrecognisedGraphError, match=r"activations \['gelu', 'relu'\]"):
+        model_from_onnx(graph)
+
+
+def test_a_causal_mask_is_refused() -> None:
+    class Causal(PrunedClassifier):
+        def forward(self, ids: Tensor) -> Tensor:
+            x = self.norm(self.word(ids) + self.position(torch.arange(ids.shape[1])[None]))
+            tokens = torch.arange(ids.shape[1])
+            mask = (tokens[:, None] < tokens[None])[None, None]
+            for layer in self.layers:
+                x = layer(x, mask, self.activation)
+            logits: Tensor = self.classifier(x[:, 0])
+            return logits
+
+    with pytest.raises(UnrecognisedGraphError, match="texts without padding"):
+        model_from_onnx(export(randomised(Causal())))
+
+
+def test_another_token_than_the_first_is_refused() -> None:
+    class Second(PrunedClassifier):
+        def forward(self, ids: Tensor) -> Tensor:
+            x = self.norm(self.word(ids) + self.position(torch.arange(ids.shape[1])[None]))
+            for layer in self.layers:
+                x = layer(x, (ids == 3)[:, None, None, :], self.activation)
+            logits: Tensor = self.classifier(x[:, 1])
+            return logits
+
+    with pytest.raises(UnrecognisedGraphError, match=r"Gather node .* expected the first token"):
+        model_from_onnx(export(randomised(Second())))
+
+
+def test_swapped_heads_are_refused() -> None:
+    graph = export(randomised(PrunedClassifier()))
+    turned = next(n for n in graph.graph.node if n.op_type == "Transpose" and len(n.attribute))
+    turned.attribute[0].ints[:] = [0, 2, 1, 3] if turned.attribute[0].ints[1] != 2 else [2, 0, 1, 3]
+    with pytest.raises(UnrecognisedGraphError):
+        model_from_onnx(graph)
+
+
+def test_a_convolutional_classifier_is_refused() -> None:
+    class TextCnn(nn.Module):
+        inputs = (IDS,)
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.word = nn.Embedding(60, HIDDEN)
+            self.convolution = nn.Conv1d(HIDDEN, 8, 3)
+            self.classifier = nn.Linear(8, LABELS)
+
+        def forward(self, ids: Tensor) -> Tensor:
+            features = self.convolution(self.word(ids).transpose(1, 2)).relu()
+            logits: Tensor = self.classifier(features.amax(-1))
+            return logits
+
+    with pytest.raises(UnrecognisedGraphError, match="before the ReduceMax node"):
+        model_from_onnx(export(randomised(TextCnn())))
+
+
+def test_a_graph_of_other_inputs_and_outputs_is_refused() -> None:
+    source = export(MaskFromIds(transformers_model("bert")))
+    image = onnx.ModelProto.FromString(source.SerializeToString())
+    image.graph.input[0].type.tensor_type.shape.dim.add().dim_value = 3
+    with pytest.raises(UnrecognisedGraphError, match="'input_ids' has 3 dimensions"):
+        model_from_onnx(image)
+    source.graph.output.append(helper.make_tensor_value_info("more", TensorProto.FLOAT, None))
+    with pytest.raises(UnrecognisedGraphError, match="2 outputs"):
+        model_from_onnx(source)
+
+
+def test_an_unknown_operator_is_refused() -> None:
+    graph = export(randomised(PrunedClassifier()))
+    softmax = next(node for node in graph.graph.node if node.op_type == "Softmax")
+    softmax.domain = "com.example"
+    with pytest.raises(UnrecognisedGraphError, match=r"com\.example\.Softmax node"):
+        model_from_onnx(graph)
