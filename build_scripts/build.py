@@ -1,7 +1,7 @@
 """The whole flow from a checkpoint to a published pipeline, step by step."""
 
+import dataclasses
 import datetime
-import importlib.metadata
 import shutil
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -13,7 +13,9 @@ import onnx
 
 import ernie_triton
 from build_scripts import config, manifest
+from build_scripts.checks import check_vocabulary, vocabulary_path
 from build_scripts.engine import adopt_graph, write_engine
+from build_scripts.facts import engine_facts, model_facts, source_facts
 from build_scripts.graph import export_onnx
 from build_scripts.labels import read_label_file
 from build_scripts.load import read_source
@@ -26,15 +28,11 @@ from ernie_triton.batch import TokenBatch
 from ernie_triton.decode import check_label_count
 from ernie_triton.encode import TextEncoder
 from ernie_triton.engines import load_engine
-from ernie_triton.errors import CheckpointError, PipelineError, VocabularyError
+from ernie_triton.errors import CheckpointError
 from ernie_triton.pipeline import EngineSettings, PipelineSpec
 from ernie_triton.tasks import task_named
-from ernie_triton.vocabulary import PAD, Vocabulary, load_vocabulary
+from ernie_triton.vocabulary import Vocabulary
 
-SPARE_VOCABULARY_ROWS = 127
-"""Embedding rows without a token that are taken for padding of the table to a round size."""
-
-_PACKAGES = {"openvino": "openvino", "onnxruntime": "onnxruntime"}
 _UNKNOWN_TOKEN_TYPES = 2
 
 Step = Callable[[str], AbstractContextManager[list[str]]]
@@ -69,9 +67,9 @@ def build_pipeline(spec: PipelineSpec, step: Step) -> manifest.Manifest:
         notes.append(source.kind)
         if source.unrecognised:
             notes.append(f"served as it came, padded: {source.unrecognised}")
-            spec = _as_it_came(spec)
+            spec = dataclasses.replace(spec, layout="padded")
     with step("vocabulary") as notes:
-        path = spec.vocab or source.vocabulary
+        path = vocabulary_path(source, spec)
         vocabulary = check_vocabulary(path, source, spec)
         notes.append(f"{vocabulary.size:,} tokens, {path}")
     with step("graph") as notes:
@@ -82,7 +80,7 @@ def build_pipeline(spec: PipelineSpec, step: Step) -> manifest.Manifest:
         spec=spec,
         source=source,
         vocabulary=vocabulary,
-        vocabulary_path=_given(path),
+        vocabulary_path=path,
         samples=read_sample_texts(spec.texts, pair=spec.pair),
         encoder=encoder,
         graph=graph,
@@ -96,41 +94,6 @@ def build_pipeline(spec: PipelineSpec, step: Step) -> manifest.Manifest:
     return made
 
 
-def check_vocabulary(path: Path | None, source: Source, spec: PipelineSpec) -> Vocabulary:
-    """Load the vocabulary and hold it against the model's tables.
-
-    Raises:
-        VocabularyError: there is none, or it is not this model's.
-        PipelineError: the pipeline wants more positions or token types than the model has.
-    """
-    if path is None:
-        raise VocabularyError(f"{source.path} has no vocab.txt beside it; name one with --vocab")
-    vocabulary = load_vocabulary(path)
-    if source.model is None:
-        return vocabulary
-    encoder = source.model.encoder
-    spare = encoder.vocabulary_size - vocabulary.size
-    if not 0 <= spare <= SPARE_VOCABULARY_ROWS:
-        raise VocabularyError(
-            f"{path} has {vocabulary.size} tokens but the model embeds {encoder.vocabulary_size}; "
-            f"use the vocabulary it was trained with (or add lines such as [unused1] for rows that "
-            f"really have no token)"
-        )
-    if vocabulary.ids[PAD] != encoder.pad_token_id:
-        raise VocabularyError(
-            f"{path} has {PAD} at {vocabulary.ids[PAD]} but the model masks token "
-            f"{encoder.pad_token_id}; use the vocabulary it was trained with"
-        )
-    if spec.max_length > encoder.max_positions:
-        raise PipelineError(
-            f"max_length is {spec.max_length} but the model has positions for "
-            f"{encoder.max_positions} tokens"
-        )
-    if spec.pair and len(encoder.token_type) < 2:
-        raise PipelineError("pairs need two token types and the model has one")
-    return vocabulary
-
-
 def pipeline_graph(source: Source, spec: PipelineSpec) -> onnx.ModelProto:
     """The canonical graph of a source, or its own where that was not recognised."""
     if source.model is not None:
@@ -139,18 +102,6 @@ def pipeline_graph(source: Source, spec: PipelineSpec) -> onnx.ModelProto:
         raise CheckpointError(f"{source.path} has neither weights nor a graph")
     outputs = task_named(spec.task).engine_outputs
     return adopt_graph(source.graph, tuple(output.name for output in outputs))
-
-
-def _as_it_came(spec: PipelineSpec) -> PipelineSpec:
-    import dataclasses
-
-    return dataclasses.replace(spec, layout="padded")
-
-
-def _given(path: Path | None) -> Path:
-    if path is None:
-        raise VocabularyError("no vocabulary")
-    return path
 
 
 def _write_and_check(parts: _Parts, staged: StagedPipeline, step: Step) -> manifest.Manifest:
@@ -180,9 +131,9 @@ def _write_and_check(parts: _Parts, staged: StagedPipeline, step: Step) -> manif
         max_batch_size=spec.batching.max_batch_size,
         ernie_triton=ernie_triton.__version__,
         built_at=datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
-        source=_source_facts(parts.source),
-        model=_model_facts(parts, labels),
-        engine=_engine_facts(parts, files),
+        source=source_facts(parts.source),
+        model=model_facts(parts.source, parts.vocabulary, labels),
+        engine=engine_facts(spec, parts.graph, files),
         exactness=exactness,
         speed=speed,
     )
@@ -200,7 +151,7 @@ def _write_models(
 ) -> None:
     spec = parts.spec
     settings = _engine_settings(parts)
-    facts = config.ModelFacts(
+    facts = config.ModelSizes(
         labels=len(labels),
         lower_case=parts.source.lower_case,
         pad_token_id=settings.pad_token_id,
@@ -244,44 +195,4 @@ def _engine_settings(parts: _Parts) -> EngineSettings:
         pad_token_id=parts.encoder.pad_token_id,
         vocabulary_size=model.encoder.vocabulary_size if model else parts.vocabulary.size,
         token_types=len(model.encoder.token_type) if model else _UNKNOWN_TOKEN_TYPES,
-    )
-
-
-def _source_facts(source: Source) -> manifest.SourceFacts:
-    folder = source.path if source.path.is_dir() else source.path.parent
-    files = sorted(path for path in folder.iterdir() if path.is_file())
-    return manifest.SourceFacts(
-        kind=source.kind,
-        path=str(source.path),
-        files=manifest.file_hashes(files),
-        unrecognised=source.unrecognised,
-    )
-
-
-def _model_facts(parts: _Parts, labels: tuple[str, ...]) -> manifest.ModelFacts:
-    model = parts.source.model
-    layers = model.encoder.layers if model else ()
-    return manifest.ModelFacts(
-        layers=len(layers),
-        hidden=model.encoder.hidden if model else 0,
-        heads=tuple(layer.heads for layer in layers),
-        feed_forward=tuple(layer.intermediate.outputs for layer in layers),
-        parameters=model.parameters if model else 0,
-        vocabulary_size=parts.vocabulary.size,
-        labels=labels,
-        max_positions=model.encoder.max_positions if model else 0,
-    )
-
-
-def _engine_facts(parts: _Parts, files: list[Path]) -> manifest.EngineFacts:
-    spec = parts.spec
-    return manifest.EngineFacts(
-        engine=spec.engine,
-        engine_version=importlib.metadata.version(_PACKAGES[spec.engine]),
-        precision=spec.precision,
-        layout=spec.layout,
-        graph_nodes=len(parts.graph.graph.node),
-        opset=next(item.version for item in parts.graph.opset_import if not item.domain),
-        size_bytes=sum(path.stat().st_size for path in files),
-        files=manifest.file_hashes(files),
     )

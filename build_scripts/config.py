@@ -20,7 +20,7 @@ WARM_UP_TEXTS = ("short", "long")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ModelFacts:
+class ModelSizes:
     """What the configurations need to know of the model."""
 
     labels: int
@@ -31,29 +31,29 @@ class ModelFacts:
 
 
 def pipeline_configs(
-    spec: PipelineSpec, facts: ModelFacts, warm_up_lengths: Sequence[int]
+    spec: PipelineSpec, sizes: ModelSizes, warm_up_lengths: Sequence[int]
 ) -> dict[str, str]:
     """The text of each model's `config.pbtxt`, by model name, the ensemble first.
 
     Args:
         spec: the pipeline.
-        facts: of the model it serves.
+        sizes: of the model it serves.
         warm_up_lengths: tokens of each of the `WARM_UP_TEXTS`.
     """
     task = task_named(spec.task)
     configs = {
-        spec.name: _ensemble(spec, task, facts),
-        spec.stage("tokenizer"): _tokenizer(spec, task, facts),
-        spec.stage("engine"): _engine(spec, task, facts, warm_up_lengths),
-        spec.stage("postprocess"): _postprocess(spec, task, facts),
+        spec.name: _ensemble(spec, task, sizes),
+        spec.stage("tokenizer"): _tokenizer(spec, task, sizes),
+        spec.stage("engine"): _engine(spec, task, sizes, warm_up_lengths),
+        spec.stage("postprocess"): _postprocess(spec, task, sizes),
     }
     return {name: text_format.MessageToString(config) for name, config in configs.items()}
 
 
-def _ensemble(spec: PipelineSpec, task: Task, facts: ModelFacts) -> pb.ModelConfig:
+def _ensemble(spec: PipelineSpec, task: Task, sizes: ModelSizes) -> pb.ModelConfig:
     texts = task.text_inputs(pair=spec.pair)
     tokens = (*TOKEN_TENSORS, LENGTHS)
-    config = _config(spec, spec.name, texts, (*task.results, *task.tokenizer_results), facts)
+    config = _config(spec, spec.name, texts, (*task.results, *task.tokenizer_results), sizes)
     config.platform = "ensemble"
     steps = (
         ("tokenizer", texts, (*tokens, *task.tokenizer_results)),
@@ -72,20 +72,20 @@ def _ensemble(spec: PipelineSpec, task: Task, facts: ModelFacts) -> pb.ModelConf
     return config
 
 
-def _tokenizer(spec: PipelineSpec, task: Task, facts: ModelFacts) -> pb.ModelConfig:
+def _tokenizer(spec: PipelineSpec, task: Task, sizes: ModelSizes) -> pb.ModelConfig:
     texts = task.text_inputs(pair=spec.pair)
     outputs = (*TOKEN_TENSORS, LENGTHS, *task.tokenizer_results)
     settings = TokenizerSettings(
-        task=task.name, pair=spec.pair, max_length=spec.max_length, lower_case=facts.lower_case
+        task=task.name, pair=spec.pair, max_length=spec.max_length, lower_case=sizes.lower_case
     )
-    config = _stage(spec, "tokenizer", texts, outputs, facts, settings)
+    config = _stage(spec, "tokenizer", texts, outputs, sizes, settings)
     for sample in WARM_UP_TEXTS:
         _warm_up(config, sample, texts, {})
     return config
 
 
 def _engine(
-    spec: PipelineSpec, task: Task, facts: ModelFacts, warm_up_lengths: Sequence[int]
+    spec: PipelineSpec, task: Task, sizes: ModelSizes, warm_up_lengths: Sequence[int]
 ) -> pb.ModelConfig:
     inputs = (*TOKEN_TENSORS, LENGTHS)
     settings = EngineSettings(
@@ -95,11 +95,11 @@ def _engine(
         layout=spec.layout,
         threads=spec.threads,
         max_length=spec.max_length,
-        pad_token_id=facts.pad_token_id,
-        vocabulary_size=facts.vocabulary_size,
-        token_types=facts.token_types,
+        pad_token_id=sizes.pad_token_id,
+        vocabulary_size=sizes.vocabulary_size,
+        token_types=sizes.token_types,
     )
-    config = _stage(spec, "engine", inputs, task.engine_outputs, facts, settings)
+    config = _stage(spec, "engine", inputs, task.engine_outputs, sizes, settings)
     # Requests of different lengths share a run: each row then says its own length.
     for tensor in config.input:
         tensor.allow_ragged_batch = -1 in tensor.dims
@@ -108,9 +108,9 @@ def _engine(
     return config
 
 
-def _postprocess(spec: PipelineSpec, task: Task, facts: ModelFacts) -> pb.ModelConfig:
+def _postprocess(spec: PipelineSpec, task: Task, sizes: ModelSizes) -> pb.ModelConfig:
     settings = PostprocessSettings(task=task.name)
-    return _stage(spec, "postprocess", task.engine_outputs, task.results, facts, settings)
+    return _stage(spec, "postprocess", task.engine_outputs, task.results, sizes, settings)
 
 
 def _stage(
@@ -118,11 +118,11 @@ def _stage(
     part: str,
     inputs: Sequence[TensorSpec],
     outputs: Sequence[TensorSpec],
-    facts: ModelFacts,
+    sizes: ModelSizes,
     settings: StageSettings,
 ) -> pb.ModelConfig:
     """A model of Triton's Python backend with dynamic batching and a bounded queue."""
-    config = _config(spec, spec.stage(part), inputs, outputs, facts)
+    config = _config(spec, spec.stage(part), inputs, outputs, sizes)
     config.backend = "python"
     # One instance: the default of two would have their thread pools fight over the same cores.
     config.instance_group.add(count=1, kind=pb.ModelInstanceGroup.KIND_CPU)
@@ -139,16 +139,16 @@ def _config(
     name: str,
     inputs: Sequence[TensorSpec],
     outputs: Sequence[TensorSpec],
-    facts: ModelFacts,
+    sizes: ModelSizes,
 ) -> pb.ModelConfig:
-    sizes = {"labels": facts.labels}
+    named = {"labels": sizes.labels}
     config = pb.ModelConfig(name=name, max_batch_size=spec.batching.max_batch_size)
     config.version_policy.latest.num_versions = 1
     for tensor in inputs:
-        config.input.add(name=tensor.name, data_type=_type(tensor), dims=tensor.resolved(sizes))
+        config.input.add(name=tensor.name, data_type=_type(tensor), dims=tensor.resolved(named))
     for tensor in outputs:
         added = config.output.add(
-            name=tensor.name, data_type=_type(tensor), dims=tensor.resolved(sizes)
+            name=tensor.name, data_type=_type(tensor), dims=tensor.resolved(named)
         )
         if tensor.has_label_names:
             added.label_filename = "labels.txt"

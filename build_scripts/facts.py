@@ -1,0 +1,53 @@
+"""The manifest's facts, read off what a build has in hand."""
+
+import importlib.metadata
+from pathlib import Path
+
+import onnx
+
+from build_scripts.load.source import Source
+from build_scripts.manifest import EngineFacts, ModelFacts, SourceFacts, file_hashes
+from ernie_triton.pipeline import PipelineSpec
+from ernie_triton.vocabulary import Vocabulary
+
+
+def source_facts(source: Source) -> SourceFacts:
+    """Where the weights came from."""
+    folder = source.path if source.path.is_dir() else source.path.parent
+    files = sorted(path for path in folder.iterdir() if path.is_file())
+    return SourceFacts(
+        kind=source.kind,
+        path=str(source.path),
+        files=file_hashes(files),
+        unrecognised=source.unrecognised,
+    )
+
+
+def model_facts(source: Source, vocabulary: Vocabulary, labels: tuple[str, ...]) -> ModelFacts:
+    """The size of the model, and its labels."""
+    model = source.model
+    layers = model.encoder.layers if model else ()
+    return ModelFacts(
+        layers=len(layers),
+        hidden=model.encoder.hidden if model else 0,
+        heads=tuple(layer.heads for layer in layers),
+        feed_forward=tuple(layer.intermediate.outputs for layer in layers),
+        parameters=model.parameters if model else 0,
+        vocabulary_size=vocabulary.size,
+        labels=labels,
+        max_positions=model.encoder.max_positions if model else 0,
+    )
+
+
+def engine_facts(spec: PipelineSpec, graph: onnx.ModelProto, files: list[Path]) -> EngineFacts:
+    """The engine that was made, from its files."""
+    return EngineFacts(
+        engine=spec.engine,
+        engine_version=importlib.metadata.version(spec.engine),
+        precision=spec.precision,
+        layout=spec.layout,
+        graph_nodes=len(graph.graph.node),
+        opset=next(item.version for item in graph.opset_import if not item.domain),
+        size_bytes=sum(path.stat().st_size for path in files),
+        files=file_hashes(files),
+    )
