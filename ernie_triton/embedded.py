@@ -4,6 +4,7 @@ This module owns the server's process: command, readiness, log, stages, stop.
 """
 
 import contextlib
+import json
 import os
 import shutil
 import signal
@@ -27,6 +28,7 @@ from ernie_triton.wheel import WheelFiles, find_wheel, lay_out_backend, server_e
 STOP_TIMEOUT_S = 5
 _KEPT_LOG_LINES = 400
 _POLL_S = 0.05
+_INDEX_TIMEOUT_S = 10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,6 +128,12 @@ class EmbeddedServer:
         except BaseException:
             self.stop()
             raise
+
+    def models(self) -> list[str]:
+        """The models that are loaded, stages included."""
+        url = f"http://{self.options.host}:{self.http_port}/v2/repository/index"
+        with urllib.request.urlopen(url, data=b"{}", timeout=_INDEX_TIMEOUT_S) as response:
+            return [entry["name"] for entry in json.load(response) if entry["state"] == "READY"]
 
     def watch(self, timeout_s: float) -> None:
         """Wait so long while everything runs.
@@ -232,9 +240,9 @@ def _answers(url: str) -> bool:
 def _stage_processes(server: int) -> dict[int, str]:
     """The stages' processes: the server's children that run a `<model>/<version>/model.py`."""
     stages = {}
-    for task in Path(f"/proc/{server}/task").iterdir():
-        for child in (task / "children").read_text(encoding="ascii").split():
-            with contextlib.suppress(OSError):
+    with contextlib.suppress(OSError):  # a thread that ended meanwhile, a kernel without the list
+        for task in Path(f"/proc/{server}/task").iterdir():
+            for child in (task / "children").read_text(encoding="ascii").split():
                 command = Path(f"/proc/{child}/cmdline").read_bytes().decode().split("\0")
                 scripts = [Path(part) for part in command if part.endswith("/model.py")]
                 stages.update({int(child): script.parent.parent.name for script in scripts})

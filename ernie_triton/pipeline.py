@@ -5,6 +5,7 @@ The build makes a model repository from it; the parts that the stages need at ru
 """
 
 import dataclasses
+import os
 import re
 import sys
 import types
@@ -226,7 +227,7 @@ def _typed(key: str, value: Any, wanted: Any, base: Path) -> Any:  # noqa: ANN40
     if get_origin(wanted) in (Union, types.UnionType):
         wanted = next(kind for kind in get_args(wanted) if kind is not type(None))
     if wanted is Path and isinstance(value, str):
-        return base / Path(value).expanduser()
+        return Path(os.path.normpath(base / Path(value).expanduser()))
     if dataclasses.is_dataclass(wanted) and isinstance(value, Mapping):
         return _from_table(wanted, value, base)  # type: ignore[arg-type]
     if type(value) is not wanted:

@@ -9,7 +9,7 @@ from pathlib import Path
 from types import FrameType
 
 from ernie_triton.embedded import EmbeddedServer, ServerOptions
-from ernie_triton.errors import ErnieTritonError
+from ernie_triton.errors import ErnieTritonError, ServerError
 from ernie_triton.server_log import is_error
 
 _POLL_S = 0.2
@@ -96,9 +96,15 @@ def _serve(arguments: argparse.Namespace) -> int:
     try:
         with EmbeddedServer(options, log=log) as server:
             ready.set()
+            models = server.models()
+            if not models:
+                raise ServerError(
+                    f"{options.repository} has no models; build one with python -m build_scripts"
+                )
             print(
                 f"ready: gRPC {server.url}, HTTP {options.host}:{server.http_port}, "
-                f"metrics {options.host}:{server.metrics_port}/metrics",
+                f"metrics {options.host}:{server.metrics_port}/metrics; "
+                f"models: {', '.join(sorted(models))}",
                 flush=True,
             )
             while True:

@@ -6,7 +6,11 @@ from collections.abc import Iterable
 # tritonserver logs `E1121 22:35:10.522523 2784 server.cc:241] "text"`; the stages print plainly.
 _LOG_LINE = re.compile(r'^[EWI]\d{4} [\d:.]+ \d+ [\w.]+:\d+\] "?(?P<text>.*?)"?$', re.DOTALL)
 _ERROR_LINE = re.compile(r"^E\d{4} |^error: ")
-_FAILED_MODEL = re.compile(r"failed to load '(?P<model>[^']+)' version \d+: (?P<reason>.+)")
+_FAILED_MODEL = re.compile(
+    r"(failed to load '(?P<loaded>[^']+)' version \d+"
+    r"|[Ff]ailed to poll model '(?P<named>[^']+)'"
+    r"|Poll failed for model directory '(?P<found>[^']+)'): (?P<reason>.+)"
+)
 _FAILED_START = re.compile(
     r"^error: (creating server: )?(?P<reason>.+)|(?P<service>failed to start .+)"
 )
@@ -21,9 +25,11 @@ def is_error(line: str) -> bool:
 def failure_reason(log: Iterable[str]) -> str:
     """Why the server failed: the models that could not be loaded, or else the first error."""
     lines = [match["text"] if (match := _LOG_LINE.match(line)) else line for line in log]
-    failed = {
-        m["model"]: _reason(m["reason"]) for text in lines if (m := _FAILED_MODEL.search(text))
-    }
+    failed = {}
+    for text in lines:
+        if match := _FAILED_MODEL.search(text):
+            model = match["loaded"] or match["named"] or match["found"]
+            failed[model] = _reason(match["reason"])
     if failed:
         return "; ".join(f"model {model}: {reason}" for model, reason in failed.items())
     for line in lines:
