@@ -51,6 +51,13 @@ class Norm:
     bias: Array
     epsilon: float
 
+    def __post_init__(self) -> None:
+        if self.scale.ndim != 1 or self.bias.shape != self.scale.shape:
+            raise CheckpointError(
+                f"a normalisation has a scale of shape {list(self.scale.shape)} and a bias of "
+                f"shape {list(self.bias.shape)}; expected [hidden] for both"
+            )
+
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Layer:
@@ -87,6 +94,19 @@ class Layer:
                 f"a feed-forward layer widens to {self.intermediate.outputs} features but narrows "
                 f"from {self.output.inputs}"
             )
+        linears = (self.query, self.key, self.value, self.intermediate)
+        widths = {linear.inputs for linear in linears}
+        widths |= {self.attention_output.outputs, self.output.outputs}
+        widths |= {len(self.attention_norm.scale), len(self.output_norm.scale)}
+        if len(widths) != 1:
+            raise CheckpointError(
+                f"the parts of a layer take token vectors of different widths: {sorted(widths)}"
+            )
+
+    @property
+    def hidden(self) -> int:
+        """Width of the token vectors that it takes and gives."""
+        return self.query.inputs
 
     @property
     def head_size(self) -> int:
@@ -118,12 +138,19 @@ class Encoder:
             )
         if not self.layers:
             raise CheckpointError("the encoder has no layers")
-        for name in ("position", "token_type"):
-            width = getattr(self, name).shape[-1]
-            if width != self.hidden:
+        for name in ("word", "position", "token_type"):
+            shape = getattr(self, name).shape
+            if len(shape) != 2 or shape[1] != self.word.shape[-1]:
                 raise CheckpointError(
-                    f"the {name} embeddings are {width} wide, the word embeddings {self.hidden}"
+                    f"the {name} embeddings have the shape {list(shape)}; expected a row a token, "
+                    f"as wide as the word embeddings of shape {list(self.word.shape)}"
                 )
+        widths = [len(self.embedding_norm.scale), *(layer.hidden for layer in self.layers)]
+        if set(widths) != {self.hidden}:
+            raise CheckpointError(
+                f"the embeddings are {self.hidden} wide, but their normalisation and the layers "
+                f"take vectors of {widths}"
+            )
 
     @property
     def hidden(self) -> int:
@@ -155,6 +182,11 @@ class SequenceHead:
                 f"the pooler's activation {self.pooler_activation!r} is not one of "
                 f"{', '.join(ACTIVATIONS)}"
             )
+        if self.pooler is not None and self.pooler.outputs != self.output.inputs:
+            raise CheckpointError(
+                f"the pooler gives {self.pooler.outputs} features but the classifier takes "
+                f"{self.output.inputs}"
+            )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -163,6 +195,14 @@ class Model:
 
     encoder: Encoder
     head: SequenceHead
+
+    def __post_init__(self) -> None:
+        first = self.head.pooler or self.head.output
+        if first.inputs != self.encoder.hidden:
+            raise CheckpointError(
+                f"the head takes {first.inputs} features but the encoder gives "
+                f"{self.encoder.hidden}"
+            )
 
     @property
     def parameters(self) -> int:

@@ -28,11 +28,13 @@ SHORT_TEXT_CHARACTERS_PER_TOKEN = 8
 # Blocks on which `tokenizers` and Python's Unicode tables agree in every context: a test proves it.
 _AGREED = (
     "\t\n\r\x20-\x7e\xa0-\u024f\u2010-\u2027\u2030-\u205e\u2103\u2116\u2122\u2150-\u2188"
-    "\u2190-\u23fe\u2460-\u27bf\u3000-\u3029\u3030-\u303f\u3041-\u3096\u309b-\u30ff"
+    "\u2190-\u2328\u232b-\u23fe\u2460-\u27bf\u3000-\u3029\u3030-\u303f\u3041-\u3096\u309b-\u30ff"
     "\u3105-\u312f\u3400-\u4dbf\u4e00-\u9fef\uff01-\uffbe\uffe0-\uffe6\U0001f300-\U0001f64f"
 )
 _OTHER = re.compile(f"[^{_AGREED}]")
-_CUT = re.compile(r"[\s\u3400-\u4dbf\u4e00-\u9fef]")
+# Whitespace that ends a word, and ideographs. Other characters that Python calls whitespace (\v, \f,
+# U+001C to U+001F, U+0085) are controls here, dropped with the word around them left whole.
+_CUT = re.compile(r"[^\S\v\f\x1c-\x1f\x85]|[\u3400-\u4dbf\u4e00-\u9fef]")
 
 # The blocks that BERT's tokenizer takes for Chinese characters, each a word of its own.
 _IDEOGRAPHS = (

@@ -64,7 +64,8 @@ def float32_array(array: npt.NDArray[Any], name: str, path: Path) -> npt.NDArray
     Raises:
         CheckpointError: the weight is not of a floating type, or not finite.
     """
-    if array.dtype.kind != "f":
+    # NumPy itself has no bfloat16; safetensors gives the type of ml_dtypes.
+    if array.dtype.kind != "f" and array.dtype.name != "bfloat16":
         raise CheckpointError(
             f"{path}: {name} has the type {array.dtype}; expected floating-point weights "
             f"(a quantised model has to be given as its exported graph)"

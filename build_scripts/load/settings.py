@@ -68,7 +68,7 @@ def read_config(folder: Path) -> CheckpointConfig:
             f"supported"
         )
     activation = values.get("hidden_act", "gelu")
-    if activation not in _ACTIVATIONS:
+    if not isinstance(activation, str) or activation not in _ACTIVATIONS:
         raise CheckpointError(
             f"{path}: hidden_act is {activation!r}; expected one of {', '.join(_ACTIVATIONS)}"
         )
@@ -78,9 +78,9 @@ def read_config(folder: Path) -> CheckpointConfig:
         hidden=values["hidden_size"],
         activation=_ACTIVATIONS[activation],
         pooler_activation="tanh" if values.get("pool_act", "tanh") == "tanh" else "identity",
-        layer_norm_eps=float(values.get("layer_norm_eps", 1e-12)),
-        pad_token_id=int(values.get("pad_token_id") or 0),
-        task_type_row=int(values.get("task_id") or 0) if values.get("use_task_id") else None,
+        layer_norm_eps=_epsilon(values, path),
+        pad_token_id=_index(values, "pad_token_id", path),
+        task_type_row=_index(values, "task_id", path) if values.get("use_task_id") else None,
         labels=_labels(values, path),
     )
 
@@ -129,16 +129,35 @@ def read_json(path: Path) -> dict[str, Any]:
 def _flattened(values: Mapping[str, Any]) -> dict[str, Any]:
     """PaddleNLP before 2.5 nested the encoder's sizes in `init_args`; the outer value wins."""
     inner: dict[str, Any] = {}
-    for argument in values.get("init_args", ()):
+    arguments = values.get("init_args")
+    for argument in arguments if isinstance(arguments, list) else ():
         if isinstance(argument, Mapping):
             inner |= _flattened(argument)
     return {**inner, **values}
 
 
 def _model_type(values: Mapping[str, Any]) -> str:
-    architecture = next(iter(values.get("architectures") or ()), values.get("init_class", ""))
+    architectures = values.get("architectures")
+    known = architectures if isinstance(architectures, list) else ()
+    architecture = next(iter(known), values.get("init_class", ""))
     named = values.get("model_type") or architecture
     return str(named).lower()
+
+
+def _epsilon(values: Mapping[str, Any], path: Path) -> float:
+    epsilon = values.get("layer_norm_eps", 1e-12)
+    if not isinstance(epsilon, float | int) or not 0 <= epsilon < 1:
+        raise CheckpointError(f"{path}: layer_norm_eps is {epsilon!r}; expected a small number")
+    return float(epsilon)
+
+
+def _index(values: Mapping[str, Any], key: str, path: Path) -> int:
+    index = values.get(key)
+    if index is None:
+        return 0
+    if not isinstance(index, int) or index < 0:
+        raise CheckpointError(f"{path}: {key} is {index!r}; expected a row of a table")
+    return int(index)
 
 
 def _labels(values: Mapping[str, Any], path: Path) -> tuple[str, ...] | None:

@@ -22,11 +22,14 @@ Array = npt.NDArray[np.float32]
 class NameScheme:
     """How one framework names an encoder's weights.
 
-    `linear_is_transposed` says that linear weights are stored [outputs, inputs].
+    `linear_is_transposed` says that linear weights are stored [outputs, inputs], and
+    `pad_embeds_to_zero` that the padding token's word embedding is taken for zeros, whatever the
+    table holds (`padding_idx` of Paddle's `Embedding`; torch's only stops its gradient).
     """
 
     framework: str
     linear_is_transposed: bool
+    pad_embeds_to_zero: bool
     embedding_norm: str
     layer: str
     query: str
@@ -42,6 +45,7 @@ class NameScheme:
 TRANSFORMERS = NameScheme(
     framework="transformers",
     linear_is_transposed=True,
+    pad_embeds_to_zero=False,
     embedding_norm="embeddings.LayerNorm",
     layer="encoder.layer.{}",
     query="attention.self.query",
@@ -57,6 +61,7 @@ TRANSFORMERS = NameScheme(
 PADDLENLP = NameScheme(
     framework="PaddleNLP",
     linear_is_transposed=False,
+    pad_embeds_to_zero=True,
     embedding_norm="embeddings.layer_norm",
     layer="encoder.layers.{}",
     query="self_attn.q_proj",
@@ -125,10 +130,13 @@ class _Reader:
                 f"{self._where}: the word embeddings are {word.shape[-1]} wide but the "
                 f"configuration says hidden_size {self._config.hidden}"
             )
+        if self._scheme.pad_embeds_to_zero:
+            word = word.copy()
+            word[self._config.pad_token_id] = 0.0
         token_type = self._array(f"{self._prefix}embeddings.token_type_embeddings.weight")
         task_table = f"{self._prefix}embeddings.task_type_embeddings.weight"
         if self._config.task_type_row is not None:
-            token_type = token_type + self._array(task_table)[self._config.task_type_row]
+            token_type = token_type + self._task_type(task_table, self._config.task_type_row)
         else:
             self._used.add(task_table)  # kept by some checkpoints that do not add it
         position = self._array(f"{self._prefix}embeddings.position_embeddings.weight")
@@ -145,6 +153,15 @@ class _Reader:
             pad_token_id=self._config.pad_token_id,
         )
 
+    def _task_type(self, name: str, row: int) -> Array:
+        table = self._array(name)
+        if row >= len(table):
+            raise CheckpointError(
+                f"{self._where}: the configuration says task_id {row} but the table has "
+                f"{len(table)} rows"
+            )
+        return np.asarray(table[row])
+
     def _first_position(self) -> int:
         """transformers' RoBERTa counts positions from just after the padding token's id."""
         roberta = "roberta" in self._config.model_type
@@ -157,7 +174,6 @@ class _Reader:
     def _layer(self, index: int) -> Layer:
         scheme, name = self._scheme, self._layer_name(index)
         query = self._linear(f"{name}.{scheme.query}")
-        head_size = self._config.hidden // self._config.heads
         return Layer(
             query=query,
             key=self._linear(f"{name}.{scheme.key}"),
@@ -167,8 +183,19 @@ class _Reader:
             intermediate=self._linear(f"{name}.{scheme.intermediate}"),
             output=self._linear(f"{name}.{scheme.output}"),
             output_norm=self._norm(f"{name}.{scheme.output_norm}"),
-            heads=query.outputs // head_size,
+            heads=self._heads(query.outputs),
         )
+
+    def _heads(self, features: int) -> int:
+        """Attention heads of a layer; pruning removes whole heads and keeps their size."""
+        hidden, heads = self._config.hidden, self._config.heads
+        head_size, rest = divmod(hidden, heads)
+        if rest or features % head_size:
+            raise CheckpointError(
+                f"{self._where} has a layer of {features} attention features; expected whole heads "
+                f"of hidden_size {hidden} / {heads} heads"
+            )
+        return features // head_size
 
     def _head(self) -> SequenceHead:
         """The classifier: one linear layer after the pooler, or RoBERTa's two of its own."""

@@ -1,6 +1,7 @@
 import dataclasses
 import json
 import re
+import sys
 from collections import Counter
 from pathlib import Path
 
@@ -96,7 +97,7 @@ def test_titles_carry_what_real_titles_carry(pattern: str) -> None:
     assert sum(bool(re.search(pattern, text)) for text in sentences(TNEWS, "train")) >= 3
 
 
-# Typos show as characters that the grammars alone never put side by side.
+# Without the typo step the same seed gives other lines, so some of the lines do carry typos.
 @pytest.mark.parametrize("task", TASKS, ids=lambda task: task.name)
 def test_some_sentences_have_typos(task: SampleTask, monkeypatch: pytest.MonkeyPatch) -> None:
     sizes = SplitSizes(train=300, dev=10)
@@ -128,6 +129,15 @@ def test_output_has_no_default(capsys: pytest.CaptureFixture[str]) -> None:
         main(["generate", "tnews"])
     assert error.value.code == 2
     assert "--output" in capsys.readouterr().err
+
+
+def test_training_without_its_extra_says_what_to_install(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(sys.modules, "torch", None)
+    folders = ["--data", str(DATA / "tnews"), "--output", str(tmp_path)]
+    assert main(["train", "tnews", *folders, "--format", "transformers"]) == 1
+    assert "pip install -e '.[train]'" in capsys.readouterr().err
 
 
 def test_bad_sizes_are_one_line_and_exit_1(

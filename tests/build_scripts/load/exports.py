@@ -3,7 +3,7 @@
 import io
 import warnings
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -123,7 +123,8 @@ class PrunedLayer(nn.Module):
         context = scores.masked_fill(mask, -1e9).softmax(-1) @ split(self.value(x))
         merged = context.transpose(1, 2).reshape(x.shape[0], x.shape[1], self.heads * self.size)
         x = self.attention_norm(self.attention_output(merged) + x)
-        return self.spoil(self.output_norm(self.output(activation(self.intermediate(x))) + x))
+        result: Tensor = self.output_norm(self.output(activation(self.intermediate(x))) + x)
+        return cast(Tensor, self.spoil(result))
 
 
 class PrunedClassifier(nn.Module):

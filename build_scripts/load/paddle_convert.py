@@ -1,0 +1,87 @@
+"""One conversion by paddle2onnx, in a process of its own.
+
+The converter prints to stdout and ends the process over a file that it does not like. This script
+needs nothing of the project: PIR exports are converted by an interpreter that has paddle2onnx 2
+and Paddle, which cannot be installed beside paddle2onnx 1.
+
+    python paddle_convert.py MODEL PARAMS OUTPUT
+"""
+
+import importlib.util
+import sys
+from importlib.metadata import version
+from pathlib import Path
+from types import ModuleType
+
+OPSET = 17
+MISSING_PACKAGE = 3
+"""Exit code when a package is missing; its name is then in the output file."""
+
+
+def main(argv: list[str]) -> int:
+    """Convert MODEL with PARAMS and write the ONNX graph to OUTPUT; return the exit code."""
+    model, params, output = (Path(argument) for argument in argv)
+    try:
+        graph = convert(model, params)
+    except ImportError as error:
+        output.write_text(error.name or str(error), encoding="utf-8")
+        return MISSING_PACKAGE
+    output.write_bytes(graph)
+    return 0
+
+
+def convert(model: Path, params: Path) -> bytes:
+    """The ONNX graph of a static export, serialised; empty where the converter failed quietly.
+
+    Raises:
+        ImportError: this interpreter has no paddle2onnx that can read such an export.
+    """
+    package = importlib.util.find_spec("paddle2onnx")
+    if package is None or package.submodule_search_locations is None:
+        raise ImportError("paddle2onnx is not installed", name="paddle2onnx")
+    if int(version("paddle2onnx").split(".")[0]) >= 2:
+        import paddle2onnx
+
+        # With a file to save to, it would go on to optimise the graph (and pip install for that).
+        return bytes(paddle2onnx.export(str(model), str(params), None, opset_version=OPSET))
+    if model.suffix == ".json":
+        raise ImportError("paddle2onnx 1 reads no PIR export", name="paddle2onnx>=2")
+    return _convert_without_paddle(Path(package.submodule_search_locations[0]), model, params)
+
+
+def _convert_without_paddle(package: Path, model: Path, params: Path) -> bytes:
+    """Call the extension module of paddle2onnx 1.3.1 alone: only its package imports Paddle."""
+    name = "paddle2onnx_cpp2py_export"
+    module = _extension_module(name, next(package.glob(f"{name}*.so")))
+    return bytes(
+        module.export(
+            str(model),
+            str(params),
+            OPSET,
+            True,  # auto_upgrade_opset
+            False,  # verbose
+            True,  # enable_onnx_checker
+            True,  # enable_experimental_op
+            True,  # enable_optimize
+            {},  # custom_op_info
+            "onnxruntime",  # deploy_backend
+            "",  # calibration_file
+            "",  # external_file
+            False,  # export_fp16_model
+        )
+    )
+
+
+def _extension_module(name: str, path: Path) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(name, path)
+    if spec is None or spec.loader is None:
+        raise ImportError(f"{path} is no extension module", name="paddle2onnx")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+if __name__ == "__main__":
+    # The modules beside this script are not for Paddle to import by their plain names.
+    sys.path.pop(0)
+    sys.exit(main(sys.argv[1:]))

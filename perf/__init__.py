@@ -1,0 +1,1 @@
+"""Measuring a server with the real perf_analyzer: `python -m perf`."""

@@ -1,0 +1,124 @@
+"""AFQMC format: two questions to a financial customer service, asking the same or not.
+
+A question is an intent (`repay.early`) about a product, a bank card, a merchant. Two phrasings of
+one intent with the same values are paraphrases. Look-alikes differ in one of these: the product,
+the bank, the merchant, or the intent within its family (`repay.early` against `repay.late`).
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from random import Random
+
+from samples.grammar import GRAMMAR_FOLDER, Grammar, load_grammar
+from samples.noise import misspell, restyle
+from samples.tasks import Label, SampleTask
+
+DIFFERENT, SAME = "0", "1"
+BOUND_SLOTS = ("p", "bank", "shop")
+SAME_SHARE = 0.48
+VAGUE_SHARE = 0.12
+OTHER_VALUE_SHARE = 0.4
+OTHER_FAMILY_SHARE = 0.15
+LEAD_SHARE = 0.25
+TAIL_SHARE = 0.6
+TYPO_SHARE = 0.08
+PARTICLES = "啊呢呀"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PairLine:
+    """Two questions, and "1" where they ask the same."""
+
+    sentence1: str
+    sentence2: str
+    label: str
+
+    @property
+    def sentences(self) -> tuple[str, ...]:
+        """Both questions."""
+        return (self.sentence1, self.sentence2)
+
+    def to_json(self) -> dict[str, object]:
+        """The three keys of an AFQMC line."""
+        return {"sentence1": self.sentence1, "sentence2": self.sentence2, "label": self.label}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PairDrawer:
+    """Draws pairs from one grammar of intents; `families` lists the intents of each family."""
+
+    grammar: Grammar
+    families: Mapping[str, tuple[str, ...]]
+
+    def __call__(self, rng: Random) -> PairLine:
+        """Draw one pair; a vague question's label is drawn too, for nobody could tell."""
+        family = rng.choice([name for name in self.families if name != "vague"])
+        intent = rng.choice(self.families[family])
+        first = rng.choice(self.grammar.lines[intent])
+        values = {slot: rng.choice(self.grammar.words[slot]) for slot in BOUND_SLOTS}
+        if f"vague.{family}" in self.grammar.lines and rng.random() < VAGUE_SHARE:
+            second = rng.choice(self.grammar.lines[f"vague.{family}"])
+            return self._pair(first, values, second, values, rng.choice((SAME, DIFFERENT)), rng)
+        if rng.random() < SAME_SHARE:
+            second = rng.choice([t for t in self.grammar.lines[intent] if t != first])
+            return self._pair(first, values, second, values, SAME, rng)
+        if rng.random() < OTHER_VALUE_SHARE:
+            slot = rng.choice([slot for slot in BOUND_SLOTS if f"{{{slot}}}" in first])
+            others = [word for word in self.grammar.words[slot] if word != values[slot]]
+            second = rng.choice([t for t in self.grammar.lines[intent] if f"{{{slot}}}" in t])
+            other_values = {**values, slot: rng.choice(others)}
+            return self._pair(first, values, second, other_values, DIFFERENT, rng)
+        if rng.random() < OTHER_FAMILY_SHARE:
+            family = rng.choice([f for f in self.families if f not in (family, "vague")])
+        others = [name for name in self.families[family] if name != intent]
+        second = rng.choice(self.grammar.lines[rng.choice(others)])
+        return self._pair(first, values, second, values, DIFFERENT, rng)
+
+    def _pair(
+        self,
+        first: str,
+        first_values: Mapping[str, str],
+        second: str,
+        second_values: Mapping[str, str],
+        label: str,
+        rng: Random,
+    ) -> PairLine:
+        questions = [
+            self._ask(first, first_values, rng),
+            self._ask(second, second_values, rng),
+        ]
+        if rng.random() < 0.5:
+            questions.reverse()
+        return PairLine(sentence1=questions[0], sentence2=questions[1], label=label)
+
+    def _ask(self, template: str, values: Mapping[str, str], rng: Random) -> str:
+        question = self.grammar.expand(template, rng, values).text
+        if rng.random() < TYPO_SHARE:
+            question = misspell(question, rng)
+        if rng.random() < LEAD_SHARE:
+            question = rng.choice(self.grammar.words["lead"]) + question
+        if rng.random() < TAIL_SHARE:
+            asked = question.endswith(("吗", "呢"))
+            tails = [t for t in self.grammar.words["tail"] if not (asked and t[0] in PARTICLES)]
+            question += rng.choice(tails)
+        return restyle(question, rng)
+
+
+def make_drawer() -> Callable[[Random], PairLine]:
+    """Read the grammar of intents."""
+    grammar = load_grammar(GRAMMAR_FOLDER / "afqmc.txt")
+    families: dict[str, tuple[str, ...]] = {}
+    for intent in grammar.lines:
+        family = intent.partition(".")[0]
+        families[family] = (*families.get(family, ()), intent)
+    return PairDrawer(grammar=grammar, families=families)
+
+
+AFQMC = SampleTask(
+    name="afqmc",
+    labels=(Label(label=DIFFERENT, name="different"), Label(label=SAME, name="same")),
+    text_fields=("sentence1", "sentence2"),
+    make_drawer=make_drawer,
+    train_lines=5000,
+    dev_lines=600,
+)

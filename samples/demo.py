@@ -1,0 +1,74 @@
+"""One question per task, asked of the real server: what `make demo` shows.
+
+Starts the embedded server on free ports, runs the clients' own commands against it and prints both
+the commands and their answers.
+"""
+
+import argparse
+import shlex
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from ernie_triton.embedded import EmbeddedServer, ServerOptions
+from ernie_triton.errors import ErnieTritonError
+
+ROOT = Path(__file__).resolve().parent.parent
+
+COMMANDS: dict[str, tuple[str, ...]] = {
+    "ernie_seqcls": (
+        "clients/seq_cls_grpc_client.py",
+        "--text",
+        "国足客场2:1逆转取胜，武磊梅开二度",
+        "--text",
+        "iPhone 15 Pro 降价 1200 元，现在入手合适吗?",
+        "--text",
+        "高考志愿填报：这几个专业就业率连续三年超过95%",
+        "--text",
+        "央行宣布下调存款准备金率0.5个百分点",
+    ),
+    "ernie_seqcls_pair": (
+        "clients/seq_cls_grpc_client.py",
+        "--text",
+        "花呗怎么提前还款",
+        "--text-pair",
+        "花呗可以提前还清吗",
+        "--text",
+        "花呗怎么提前还款",
+        "--text-pair",
+        "借呗怎么提前还款",
+    ),
+}
+"""What to ask each model; the server's address and the model's name are added."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Ask every model of the repository's defaults; returns 0 when all have answered."""
+    parser = argparse.ArgumentParser(prog="python -m samples.demo", allow_abbrev=False)
+    parser.add_argument("--repository", type=Path, default=ROOT / "model_repository")
+    arguments = parser.parse_args(argv)
+    options = ServerOptions(
+        repository=arguments.repository,
+        models=tuple(COMMANDS),
+        http_port=0,
+        grpc_port=0,
+        metrics_port=0,
+    )
+    try:
+        with EmbeddedServer(options) as server:
+            print(f"tritonserver is ready at {server.url}", file=sys.stderr)
+            return max(_ask(server.url, model, command) for model, command in COMMANDS.items())
+    except ErnieTritonError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+
+
+def _ask(url: str, model: str, command: tuple[str, ...]) -> int:
+    full = [*command, "--url", url, "--model", model]
+    print(f"\n$ python {shlex.join(full)}", flush=True)
+    return subprocess.run([sys.executable, *full], cwd=ROOT, check=False).returncode
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,25 @@
+"""The training libraries, imported when they are needed and with a clear word when they lack."""
+
+import sys
+from collections.abc import Callable
+
+from samples.errors import MissingExtraError
+
+
+def require_training_libraries() -> None:
+    """Check that PyTorch and transformers can be imported, and silence transformers' own bars.
+
+    Raises:
+        MissingExtraError: one of them is not installed.
+    """
+    try:
+        import torch  # noqa: F401
+        import transformers
+    except ImportError as error:
+        raise MissingExtraError(
+            f"training needs PyTorch and transformers, but {error.name} is not installed; "
+            f"run: pip install -e '.[train]'"
+        ) from error
+    if not sys.stderr.isatty():
+        silence: Callable[[], None] = transformers.utils.logging.disable_progress_bar
+        silence()

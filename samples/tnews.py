@@ -1,0 +1,120 @@
+"""TNEWS format: short news titles in 15 classes."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from random import Random
+
+from samples.grammar import GRAMMAR_FOLDER, Expansion, Grammar, load_grammar
+from samples.noise import misspell, restyle
+from samples.tasks import Label, SampleTask
+
+NAMES = {
+    "100": "news_story",
+    "101": "news_culture",
+    "102": "news_entertainment",
+    "103": "news_sports",
+    "104": "news_finance",
+    "106": "news_house",
+    "107": "news_car",
+    "108": "news_edu",
+    "109": "news_tech",
+    "110": "news_military",
+    "112": "news_travel",
+    "113": "news_world",
+    "114": "news_stock",
+    "115": "news_agriculture",
+    "116": "news_game",
+}
+MIXED_SHARE = 0.04
+OPENER_SHARE = 0.08
+CLOSER_SHARE = 0.16
+TYPO_SHARE = 0.1
+CUT_SHARE = 0.12
+NO_KEYWORDS_SHARE = 0.3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TitleLine:
+    """A title, the number of its class, and its keywords joined by commas (perhaps none)."""
+
+    label: str
+    sentence: str
+    keywords: str
+
+    @property
+    def sentences(self) -> tuple[str, ...]:
+        """The title alone."""
+        return (self.sentence,)
+
+    def to_json(self) -> dict[str, object]:
+        """The four keys of a TNEWS line."""
+        return {
+            "label": self.label,
+            "label_desc": NAMES[self.label],
+            "sentence": self.sentence,
+            "keywords": self.keywords,
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TitleDrawer:
+    """Draws titles: a class's grammar, or a mixed one whose label is drawn between two classes."""
+
+    classes: dict[str, Grammar]
+    mixed: Grammar
+
+    def __call__(self, rng: Random) -> TitleLine:
+        """Draw one title; every class is equally likely."""
+        if rng.random() < MIXED_SHARE:
+            group = rng.choice(tuple(self.mixed.lines))
+            grammar, template = self.mixed, rng.choice(self.mixed.lines[group])
+            label = rng.choice(group.split())
+        else:
+            label = rng.choice(tuple(self.classes))
+            grammar = self.classes[label]
+            template = rng.choice(grammar.lines["lines"])
+        expansion = grammar.expand(template, rng)
+        sentence = decorate(expansion.text, grammar, rng)
+        words = keywords_of(expansion, grammar, rng)
+        present = [word for word in words if word in sentence]
+        keywords = "" if rng.random() < NO_KEYWORDS_SHARE else ",".join(present)
+        return TitleLine(label=label, sentence=sentence, keywords=keywords)
+
+
+def decorate(title: str, grammar: Grammar, rng: Random) -> str:
+    """Cut, frame and soil a clean title the way that real ones are."""
+    if rng.random() < CUT_SHARE and "，" in title:
+        title = title.rsplit("，", 1)[0]
+    if rng.random() < OPENER_SHARE:
+        title = rng.choice(grammar.inherited["opener"]) + title
+    if rng.random() < CLOSER_SHARE:
+        title = title.rstrip("？。！") + rng.choice(grammar.inherited["closer"])
+    if rng.random() < TYPO_SHARE:
+        title = misspell(title, rng)
+    return restyle(title, rng)
+
+
+def keywords_of(expansion: Expansion, grammar: Grammar, rng: Random) -> list[str]:
+    """Up to four of the class's own words in a title, in their order."""
+    own = [text for slot, text in expansion.slots if slot in grammar.words and len(text) <= 8]
+    return list(dict.fromkeys(own))[: rng.randint(2, 4)]
+
+
+def make_drawer() -> Callable[[Random], TitleLine]:
+    """Read the grammars of the 15 classes."""
+    folder = GRAMMAR_FOLDER / "tnews"
+    shared = load_grammar(GRAMMAR_FOLDER / "shared.txt")
+    classes = {
+        label: load_grammar(folder / f"{label}_{name}.txt", shared) for label, name in NAMES.items()
+    }
+    return TitleDrawer(classes=classes, mixed=load_grammar(folder / "mixed.txt", shared))
+
+
+TNEWS = SampleTask(
+    name="tnews",
+    labels=tuple(Label(label=label, name=name) for label, name in NAMES.items()),
+    text_fields=("sentence",),
+    make_drawer=make_drawer,
+    train_lines=4500,
+    dev_lines=600,
+)

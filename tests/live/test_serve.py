@@ -1,0 +1,191 @@
+"""`python -m ernie_triton serve`: ready, failing, crashing and stopping as a user sees it."""
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from clients.seq_cls import SeqClsClient
+from ernie_triton.errors import QueueFullError
+from tests.live.conftest import ROOT, build_sample
+
+pytestmark = pytest.mark.live
+
+FREE_PORTS = ("--http-port", "0", "--grpc-port", "0", "--metrics-port", "0")
+DEADLINE_S = 60
+
+
+@contextmanager
+def serving(repository: Path, *options: str) -> Iterator[subprocess.Popen[str]]:
+    """The command in a process of its own, stopped whatever happens."""
+    command = [sys.executable, "-m", "ernie_triton", "serve", "--repository", str(repository)]
+    process = subprocess.Popen(
+        [*command, *options],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        encoding="utf-8",
+    )
+    try:
+        yield process
+    finally:
+        if process.poll() is None:
+            process.send_signal(signal.SIGTERM)
+        process.communicate(timeout=DEADLINE_S)
+
+
+def ready_line(process: subprocess.Popen[str]) -> str:
+    assert process.stdout is not None
+    return process.stdout.readline()
+
+
+def descendants(pid: int) -> list[int]:
+    """Process ids below a process, by Linux's own account."""
+    found = []
+    for task in Path(f"/proc/{pid}/task").iterdir():
+        for child in map(int, (task / "children").read_text(encoding="ascii").split()):
+            found += [child, *descendants(child)]
+    return found
+
+
+def is_alive(pid: int) -> bool:
+    try:
+        status = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8")
+    except OSError:
+        return False
+    return status.rpartition(")")[2].split()[0] != "Z"
+
+
+def failing(repository: Path, *options: str) -> str:
+    """The one line on stderr of a serve that does not start."""
+    with serving(repository, *FREE_PORTS, *options) as process:
+        output, errors = process.communicate(timeout=DEADLINE_S)
+    assert process.returncode == 1
+    assert not output
+    (line,) = errors.splitlines()
+    return line
+
+
+def test_the_ready_line_comes_when_questions_are_answered_and_ctrl_c_leaves_nothing(
+    repository: Path,
+) -> None:
+    with serving(repository, *FREE_PORTS, "--model", "ernie_seqcls") as process:
+        line = ready_line(process)
+        assert line.startswith("ready: gRPC 127.0.0.1:")
+        assert "ernie_seqcls_engine" in line
+        url = line.split("gRPC ")[1].split(",")[0]
+        with SeqClsClient(url) as client:
+            assert client.classify(["你好"])[0].best.name
+        below = descendants(process.pid)
+        assert len(below) >= 4  # the server and three stages
+        process.send_signal(signal.SIGINT)
+        _, errors = process.communicate(timeout=15)
+    assert process.returncode == 0
+    assert errors == "stopped\n"
+    assert not [pid for pid in below if is_alive(pid)]
+
+
+def test_a_crashed_stage_is_reported_and_ends_the_server(repository: Path) -> None:
+    with serving(repository, *FREE_PORTS, "--model", "ernie_seqcls") as process:
+        ready_line(process)
+        below = descendants(process.pid)
+        (engine,) = [
+            pid
+            for pid in below
+            if "ernie_seqcls_engine/1/model.py" in Path(f"/proc/{pid}/cmdline").read_text("utf-8")
+        ]
+        os.kill(engine, signal.SIGKILL)
+        _, errors = process.communicate(timeout=30)
+    assert process.returncode == 1
+    assert f"the stage ernie_seqcls_engine crashed (process {engine})" in errors
+    assert not [pid for pid in below if is_alive(pid)]
+
+
+def test_a_model_that_cannot_be_loaded_gives_its_reason_in_one_line(
+    repository: Path, tmp_path: Path
+) -> None:
+    broken = tmp_path / "models"
+    shutil.copytree(repository, broken)
+    (broken / "ernie_seqcls_tokenizer" / "1" / "vocab.txt").unlink()
+    (broken / "tnews_padded_engine" / "1" / "model.onnx").write_bytes(b"no graph")
+    line = failing(broken)
+    assert line.startswith("error: the server did not start: ")
+    assert "model ernie_seqcls_tokenizer: the vocabulary" in line
+    assert "model tnews_padded_engine: ONNX Runtime cannot load" in line
+
+
+def test_a_label_count_that_differs_from_the_engines_is_seen_at_the_first_request(
+    repository: Path, tmp_path: Path
+) -> None:
+    broken = tmp_path / "models"
+    for part in ("", "_tokenizer", "_engine", "_postprocess"):
+        shutil.copytree(repository / f"ernie_seqcls{part}", broken / f"ernie_seqcls{part}")
+    labels = broken / "ernie_seqcls_postprocess" / "labels.txt"
+    labels.write_text("".join(labels.read_text("utf-8").splitlines(keepends=True)[:-1]), "utf-8")
+    line = failing(broken)
+    assert "14 label names" in line
+
+
+def test_a_missing_model_and_an_empty_repository_say_so(repository: Path, tmp_path: Path) -> None:
+    assert "model nosuch: model not found" in failing(repository, "--model", "nosuch")
+    assert "has no models" in failing(tmp_path)
+
+
+def test_a_port_in_use_is_named(repository: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = str(taken.getsockname()[1])
+        with serving(
+            repository,
+            "--model",
+            "ernie_seqcls",
+            "--http-port",
+            port,
+            "--grpc-port",
+            "0",
+            "--metrics-port",
+            "0",
+        ) as process:
+            _, errors = process.communicate(timeout=DEADLINE_S)
+    assert process.returncode == 1
+    assert port in errors
+
+
+def test_a_full_queue_refuses_instead_of_growing(tmp_path: Path) -> None:
+    repository = tmp_path / "models"
+    build_sample("tnews.toml", repository, "--max-queue-size", "1", "--max-batch-size", "1")
+    with serving(repository, *FREE_PORTS) as process:
+        url = ready_line(process).split("gRPC ")[1].split(",")[0]
+        assert refused_of(url, 200) > 0
+        with SeqClsClient(url) as client:
+            assert client.classify(["你好"])[0].best.name
+
+
+def refused_of(url: str, count: int) -> int:
+    """How many of so many requests at once are refused for a full queue."""
+    import asyncio
+
+    from clients.seq_cls import AsyncSeqClsClient
+
+    async def ask() -> int:
+        async with AsyncSeqClsClient(url, retries=0, timeout_s=60) as client:
+            asked = [client.classify(["数" * 120]) for _ in range(count)]
+            answers = await asyncio.gather(*asked, return_exceptions=True)
+        refused = [answer for answer in answers if isinstance(answer, QueueFullError)]
+        answered = [answer for answer in answers if isinstance(answer, list)]
+        assert len(refused) + len(answered) == count
+        return len(refused)
+
+    start = time.monotonic()
+    refused = asyncio.run(ask())
+    assert time.monotonic() - start < DEADLINE_S
+    return refused
