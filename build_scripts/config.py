@@ -109,7 +109,7 @@ def _engine(
 
 
 def _postprocess(spec: PipelineSpec, task: Task, sizes: ModelSizes) -> pb.ModelConfig:
-    settings = PostprocessSettings(task=task.name)
+    settings = PostprocessSettings(task=task.name, labels=sizes.labels)
     return _stage(spec, "postprocess", task.engine_outputs, task.results, sizes, settings)
 
 

@@ -14,7 +14,7 @@ def describe(source: Source) -> str:
     lines["labels"] = ", ".join(source.labels) if source.labels else "not named; use --labels"
     lines["vocab"] = str(source.vocabulary) if source.vocabulary else "not here; use --vocab"
     lines["case"] = "folded (uncased)" if source.lower_case else "kept (cased)"
-    return "\n".join(f"{key:<12}{value}" for key, value in lines.items())
+    return "\n".join(f"{key:<14}{value}" for key, value in lines.items())
 
 
 def _model_lines(model: Model) -> dict[str, str]:

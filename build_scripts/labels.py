@@ -14,12 +14,14 @@ def read_label_file(path: Path) -> tuple[str, ...]:
     is all there is.
 
     Raises:
-        LabelCountError: the file cannot be read as one of the three formats.
+        LabelCountError: the file cannot be read as one of the three formats, or is empty.
     """
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise LabelCountError(f"the labels {path} cannot be read: {error}") from error
+    if text.strip() in ("", "[]"):
+        raise LabelCountError(f"{path} holds no label names")
     lines = [line for line in text.splitlines() if line.strip()]
     try:
         if text.lstrip().startswith("["):

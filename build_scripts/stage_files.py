@@ -61,7 +61,7 @@ def _warm_up_folder(staged: StagedPipeline, model: str) -> Path:
 
 def _model_py(part: str, purpose: str) -> str:
     return (
-        f'"""The {part} stage: {purpose}. See `ernie_triton.backends.{part}`."""\n\n'
+        f'"""The {part} stage: {purpose}."""\n\n'
         f"from ernie_triton.backends.{part} import TritonPythonModel\n\n"
         f'__all__ = ["TritonPythonModel"]\n'
     )

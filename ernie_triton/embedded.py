@@ -133,7 +133,9 @@ class EmbeddedServer:
         """The models that are loaded, stages included."""
         url = f"http://{self.options.host}:{self.http_port}/v2/repository/index"
         with urllib.request.urlopen(url, data=b"{}", timeout=_INDEX_TIMEOUT_S) as response:
-            return [entry["name"] for entry in json.load(response) if entry["state"] == "READY"]
+            index = json.load(response)
+        # A model that was never loaded has no state.
+        return [entry["name"] for entry in index if entry.get("state") == "READY"]
 
     def watch(self, timeout_s: float) -> None:
         """Wait so long while everything runs.

@@ -185,9 +185,10 @@ class EngineSettings(StageSettings):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PostprocessSettings(StageSettings):
-    """The postprocess stage's parameters."""
+    """The postprocess stage's parameters; `labels` is how many scores the engine gives."""
 
     task: str
+    labels: int
 
 
 def load_pipeline(path: Path) -> PipelineSpec:

@@ -10,8 +10,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from ernie_triton.errors import ErnieTritonError
 from samples.afqmc import AFQMC
-from samples.errors import SampleError
 from samples.examples import read_examples
 from samples.optional import require_training_libraries
 from samples.splits import SplitSizes, write_task_data
@@ -27,7 +27,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = build_parser().parse_args(argv)
     try:
         return int(arguments.command(arguments))
-    except (SampleError, OSError) as error:
+    except (ErnieTritonError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
 

@@ -13,7 +13,3 @@ class GrammarError(SampleError):
 
 class DataError(SampleError):
     """A data, vocabulary or checkpoint file is missing or not of its format."""
-
-
-class MissingExtraError(SampleError):
-    """PyTorch or transformers is not installed."""

@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Callable
 
-from samples.errors import MissingExtraError
+from ernie_triton.errors import MissingExtraError
 
 
 def require_training_libraries() -> None:
@@ -16,10 +16,7 @@ def require_training_libraries() -> None:
         import torch  # noqa: F401
         import transformers
     except ImportError as error:
-        raise MissingExtraError(
-            f"training needs PyTorch and transformers, but {error.name} is not installed; "
-            f"run: pip install -e '.[train]'"
-        ) from error
+        raise MissingExtraError(str(error.name), "train", "training") from error
     if not sys.stderr.isatty():
         silence: Callable[[], None] = transformers.utils.logging.disable_progress_bar
         silence()

@@ -1,31 +1,71 @@
-"""`.pdparams` files: a pickle of NumPy arrays, read without running anything else of it."""
+"""`.pdparams` files: a pickle of NumPy arrays, read without running anything of it.
+
+Not even NumPy's own: what the pickle takes for NumPy are stand-ins, because a damaged or malicious
+state of a `numpy.dtype` makes NumPy take numbers for addresses.
+"""
 
 import pickle
+import re
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from ernie_triton.errors import CheckpointError, UnsafePickleError
 
-_ALLOWED = {
-    ("numpy.core.multiarray", "_reconstruct"),
-    ("numpy._core.multiarray", "_reconstruct"),
-    ("numpy", "ndarray"),
-    ("numpy", "dtype"),
+_NUMBERS = re.compile("[biuf][1-9]")
+
+
+class _NdArray:
+    """Stands for `numpy.ndarray`, which a pickle only names."""
+
+
+class _DType:
+    """Stands for `numpy.dtype`: a type code, and from the state its byte order alone."""
+
+    def __init__(self, code: str, *_align_and_copy: object) -> None:
+        if not _NUMBERS.fullmatch(code):
+            raise pickle.UnpicklingError(f"an array of the type {code}; expected numbers")
+        self.type = np.dtype(code)
+
+    def __setstate__(self, state: tuple[Any, ...]) -> None:
+        _version, byte_order, *_rest = state
+        self.type = self.type.newbyteorder(byte_order)
+
+
+class _StoredArray:
+    """Stands for what `_reconstruct` gives: an array that its state fills."""
+
+    values: npt.NDArray[Any]
+
+    def __init__(self, *_empty: object) -> None:
+        pass
+
+    def __setstate__(self, state: tuple[Any, ...]) -> None:
+        _version, shape, dtype, is_fortran, content = state
+        order: Literal["C", "F"] = "F" if is_fortran else "C"
+        self.values = np.ndarray(shape, dtype.type, content, order=order)
+        if self.values.nbytes != len(content):
+            raise pickle.UnpicklingError(f"{len(content)} bytes for the shape {list(shape)}")
+
+
+_STAND_INS = {
+    ("numpy.core.multiarray", "_reconstruct"): _StoredArray,
+    ("numpy._core.multiarray", "_reconstruct"): _StoredArray,
+    ("numpy", "ndarray"): _NdArray,
+    ("numpy", "dtype"): _DType,
 }
 
 
 class _ArrayUnpickler(pickle.Unpickler):
     def find_class(self, module: str, name: str) -> Any:  # noqa: ANN401
-        if (module, name) not in _ALLOWED:
+        if (module, name) not in _STAND_INS:
             raise UnsafePickleError(
                 f"the pickle asks for {module}.{name}; expected NumPy arrays alone, and nothing "
                 f"of it was run"
             )
-        # NumPy 2 wrote the module's new name.
-        return super().find_class(module.replace("numpy._core", "numpy.core"), name)
+        return _STAND_INS[module, name]
 
 
 def read_pdparams(path: Path) -> dict[str, npt.NDArray[np.float32]]:
@@ -45,10 +85,10 @@ def read_pdparams(path: Path) -> dict[str, npt.NDArray[np.float32]]:
     if not isinstance(content, dict):
         raise CheckpointError(f"{path} holds a {type(content).__name__}; expected named arrays")
     # Bookkeeping such as "StructuredToParameterName@@" is no array.
-    arrays = {name: value for name, value in content.items() if isinstance(value, np.ndarray)}
+    stored = {name: value for name, value in content.items() if isinstance(value, _StoredArray)}
     return {
-        name: float32_array(_float_from_bits(value), name, path)
-        for name, value in arrays.items()
+        name: float32_array(_float_from_bits(value.values), name, path)
+        for name, value in stored.items()
         if not is_index_buffer(name)
     }
 

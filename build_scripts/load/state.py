@@ -130,6 +130,11 @@ class _Reader:
                 f"{self._where}: the word embeddings are {word.shape[-1]} wide but the "
                 f"configuration says hidden_size {self._config.hidden}"
             )
+        if self._config.pad_token_id >= len(word):
+            raise CheckpointError(
+                f"{self._where} embeds {len(word)} tokens but the configuration says "
+                f"pad_token_id {self._config.pad_token_id}"
+            )
         if self._scheme.pad_embeds_to_zero:
             word = word.copy()
             word[self._config.pad_token_id] = 0.0
@@ -163,7 +168,7 @@ class _Reader:
         return np.asarray(table[row])
 
     def _first_position(self) -> int:
-        """transformers' RoBERTa counts positions from just after the padding token's id."""
+        """Transformers' RoBERTa counts positions from just after the padding token's id."""
         roberta = "roberta" in self._config.model_type
         offset = roberta and self._scheme is TRANSFORMERS
         return self._config.pad_token_id + 1 if offset else 0

@@ -1,6 +1,7 @@
 """transformers checkpoints: `model.safetensors`, or `pytorch_model.bin` through torch."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -11,6 +12,9 @@ from build_scripts.load.settings import folds_case, read_config, vocabulary_besi
 from build_scripts.load.source import Source
 from build_scripts.load.state import TRANSFORMERS, model_from_state
 from ernie_triton.errors import CheckpointError, MissingExtraError
+
+if TYPE_CHECKING:
+    import torch
 
 SAFETENSORS_FILE = "model.safetensors"
 TORCH_FILE = "pytorch_model.bin"
@@ -68,14 +72,19 @@ def read_torch(path: Path) -> dict[str, npt.NDArray[np.float32]]:
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # a damaged pickle can raise anything
-        reason = str(error).splitlines()[0]
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise CheckpointError(
             f"{path} is truncated or holds more than weights: {reason}"
         ) from error
     if not isinstance(state, dict):
         raise CheckpointError(f"{path} holds a {type(state).__name__}; expected named tensors")
     return {
-        name: float32_array(tensor.float().numpy(), name, path)
+        name: float32_array(_array_from_tensor(tensor), name, path)
         for name, tensor in state.items()
         if isinstance(tensor, torch.Tensor) and not is_index_buffer(name)
     }
+
+
+def _array_from_tensor(tensor: "torch.Tensor") -> npt.NDArray[Any]:
+    """NumPy has no bfloat16; integers stay what they are, for `float32_array` to refuse."""
+    return np.asarray(tensor.float() if tensor.is_floating_point() else tensor)

@@ -53,7 +53,9 @@ class TritonPythonModel(Stage[_Rows]):
 
 
 def _check_range(name: str, values: Int32, least: int, most: int) -> None:
-    found_least, found_most = int(values.min(initial=most)), int(values.max(initial=least))
+    if not values.size:
+        raise EngineError(f"{name} is empty; expected at least {SHORTEST_TEXT_TOKENS} tokens")
+    found_least, found_most = int(values.min()), int(values.max())
     if found_least < least or found_most > most:
         raise EngineError(
             f"{name} has values from {found_least} to {found_most}; expected {least} to {most}"

@@ -18,10 +18,16 @@ class TritonPythonModel(Stage[npt.NDArray[np.float32]]):
     """Decides the labels of all texts of a batch of requests at once."""
 
     def open(self, parameters: Mapping[str, str], folder: Path) -> None:
-        """Load the label names."""
-        task = task_named(PostprocessSettings.from_parameters(parameters).task)
+        """Load the label names.
+
+        Raises:
+            LabelCountError: they are not one for each score of the engine.
+        """
+        settings = PostprocessSettings.from_parameters(parameters)
+        task = task_named(settings.task)
         self.inputs = tuple(spec.name for spec in task.engine_outputs)
         self._labels = load_labels(folder.parent / LABELS_FILE)
+        check_label_count(self._labels, settings.labels, "the engine")
         self._names = np.array([name.encode() for name in self._labels], dtype=np.object_)
 
     def read(self, tensors: Tensors) -> npt.NDArray[np.float32]:

@@ -89,7 +89,9 @@ def paddle_state(model: Any) -> dict[str, Array]:
             names[name] = name
     for layer in range(model.config.num_hidden_layers):
         for part, theirs in _PADDLE_LAYER_PARTS.items():
-            names[f"{base}.encoder.layer.{layer}.{part}"] = f"{base}.encoder.layers.{layer}.{theirs}"
+            names[f"{base}.encoder.layer.{layer}.{part}"] = (
+                f"{base}.encoder.layers.{layer}.{theirs}"
+            )
     state = {}
     for name, theirs in names.items():
         module = modules[name]
@@ -184,9 +186,7 @@ def pruned_model(source: PrunedClassifier) -> Model:
         activation="gelu",
         pad_token_id=3,
     )
-    head = SequenceHead(
-        pooler=None, pooler_activation="tanh", output=linear(source.classifier)
-    )
+    head = SequenceHead(pooler=None, pooler_activation="tanh", output=linear(source.classifier))
     return Model(encoder=encoder, head=head)
 
 

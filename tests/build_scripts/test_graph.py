@@ -36,9 +36,7 @@ def model_of(source: Any) -> Model:
 
 def answers(model: Model, layout: str, batch: TokenBatch) -> npt.NDArray[np.float32]:
     inputs = (
-        batch.packed()
-        if layout == "packed"
-        else padded_inputs(batch, model.encoder.pad_token_id)
+        batch.packed() if layout == "packed" else padded_inputs(batch, model.encoder.pad_token_id)
     )
     return graph_logits(export_onnx(model, layout), inputs)
 
@@ -86,7 +84,10 @@ def test_pruned_layers_of_different_shapes_get_the_torch_module_s_logits(layout:
     batch.input_ids[8] = 3  # its pad token
     with torch.inference_mode():
         expected = np.array(
-            [source(torch.from_numpy(ids[None].astype(np.int64)))[0] for ids, _ in single_rows(batch)]
+            [
+                source(torch.from_numpy(ids[None].astype(np.int64)))[0]
+                for ids, _ in single_rows(batch)
+            ]
         )
     found = answers(model, layout, batch)
     np.testing.assert_allclose(found, expected, rtol=0, atol=1e-5)

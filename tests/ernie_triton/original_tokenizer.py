@@ -10,7 +10,7 @@ from transformers.models.bert.tokenization_bert_legacy import BertTokenizerLegac
 
 SPECIAL_TOKENS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 _SURROGATES = range(0xD800, 0xE000)
-_ONE_CHARACTER = re.compile("(" + "|".join(map(re.escape, SPECIAL_TOKENS)) + ")|(.)", re.DOTALL)
+_SPECIAL = re.compile("(" + "|".join(map(re.escape, SPECIAL_TOKENS)) + ")")
 
 
 class OriginalTokenizer:
@@ -45,7 +45,9 @@ class OriginalTokenizer:
     def _folded(self, text: str) -> str:
         if not self._lower_case:
             return text
-        return _ONE_CHARACTER.sub(lambda match: match[1] or match[2].lower(), text)
+        parts = _SPECIAL.split(text)
+        parts[::2] = ["".join(map(str.lower, part)) for part in parts[::2]]
+        return "".join(parts)
 
 
 def write_rich_vocabulary(path: Path) -> None:

@@ -39,7 +39,7 @@ def serving(repository: Path, *options: str) -> Iterator[subprocess.Popen[str]]:
     finally:
         if process.poll() is None:
             process.send_signal(signal.SIGTERM)
-        process.communicate(timeout=DEADLINE_S)
+            process.communicate(timeout=DEADLINE_S)
 
 
 def ready_line(process: subprocess.Popen[str]) -> str:
@@ -122,7 +122,7 @@ def test_a_model_that_cannot_be_loaded_gives_its_reason_in_one_line(
     assert "model tnews_padded_engine: ONNX Runtime cannot load" in line
 
 
-def test_a_label_count_that_differs_from_the_engines_is_seen_at_the_first_request(
+def test_a_label_count_that_differs_from_the_engines_stops_the_start(
     repository: Path, tmp_path: Path
 ) -> None:
     broken = tmp_path / "models"

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from build_scripts.load.settings import folds_case, read_config, vocabulary_beside
-from ernie_triton.errors import ErnieTritonError, CheckpointError, LabelCountError
+from ernie_triton.errors import CheckpointError, ErnieTritonError, LabelCountError
 
 SIZES = {"num_attention_heads": 3, "hidden_size": 24}
 OLD_PADDLENLP = {
@@ -203,7 +203,7 @@ def test_case_is_folded_as_the_tokenizer_was_told(
 def test_tokenizer_steps_that_ours_does_not_know_are_refused(
     tmp_path: Path, settings: dict[str, Any]
 ) -> None:
-    with pytest.raises(CheckpointError, match="is off; only on|differs from do_lower_case"):
+    with pytest.raises(CheckpointError, match=r"is off; only on|differs from do_lower_case"):
         folds_case(written(tmp_path, settings, "tokenizer_config.json"))
 
 

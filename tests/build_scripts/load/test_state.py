@@ -1,5 +1,6 @@
 """Every array of a checkpoint finds its place, or the one that does not is named."""
 
+import dataclasses
 from typing import Any
 
 import numpy as np
@@ -7,8 +8,7 @@ import numpy.typing as npt
 import pytest
 
 from build_scripts.encoder import Model, named_arrays
-from build_scripts.load.settings import CheckpointConfig
-from build_scripts.load.state import PADDLENLP, TRANSFORMERS, model_from_state
+from build_scripts.load.state import PADDLENLP, TRANSFORMERS, NameScheme, model_from_state
 from build_scripts.reference import model_logits
 from ernie_triton.errors import CheckpointError
 from tests.build_scripts.load.exports import transformers_model
@@ -26,8 +26,7 @@ ROWS = random_rows((9, 3, 14))
 
 
 def read(state: State, source: Any, **changes: Any) -> Model:
-    values = {name: getattr(checkpoint_config(source), name) for name in CheckpointConfig.__slots__}
-    config = CheckpointConfig(**{**values, **changes})
+    config = dataclasses.replace(checkpoint_config(source), **changes)
     return model_from_state(state, TRANSFORMERS, config, "weights.bin")
 
 
@@ -47,6 +46,7 @@ def test_each_kind_answers_as_transformers(kind: str) -> None:
 @pytest.mark.parametrize("kind", ["ernie", "bert"])
 def test_both_frameworks_names_lead_to_the_same_places(kind: str) -> None:
     source = transformers_model(kind)
+    getattr(source, kind).embeddings.word_embeddings.weight.data[0] = 0  # as Paddle takes it
     theirs = model_from_state(paddle_state(source), PADDLENLP, checkpoint_config(source), "here")
     ours = read(arrays_of(source), source)
     for (name, array), (_, same) in zip(named_arrays(ours), named_arrays(theirs), strict=True):
@@ -66,6 +66,25 @@ def test_the_task_type_embedding_is_added_only_where_it_is_used() -> None:
     assert not hasattr(plain.ernie.embeddings, "task_type_embeddings")
     kept = arrays_of(plain) | {f"{tables}task_type_embeddings.weight": tasks}
     assert_answers_as(plain, read(kept, plain))
+
+
+def test_the_padding_token_embeds_to_zeros_in_paddle_alone() -> None:
+    source = transformers_model("bert", pad_token_id=3)
+    table = arrays_of(source)["bert.embeddings.word_embeddings.weight"].copy()
+    config = checkpoint_config(source)
+    theirs = model_from_state(paddle_state(source), PADDLENLP, config, "here")
+    np.testing.assert_array_equal(read(arrays_of(source), source).encoder.word, table)
+    table[3] = 0
+    np.testing.assert_array_equal(theirs.encoder.word, table)
+
+
+@pytest.mark.parametrize("scheme", [TRANSFORMERS, PADDLENLP])
+def test_a_padding_token_outside_the_vocabulary_is_refused(scheme: NameScheme) -> None:
+    source = transformers_model("bert")
+    state = arrays_of(source) if scheme is TRANSFORMERS else paddle_state(source)
+    config = dataclasses.replace(checkpoint_config(source), pad_token_id=60)
+    with pytest.raises(CheckpointError, match=r"embeds 60 tokens but .* says pad_token_id 60"):
+        model_from_state(state, scheme, config, "here")
 
 
 def test_a_task_type_row_outside_its_table_is_refused() -> None:

@@ -1,0 +1,182 @@
+"""An engine that answers otherwise than its source is refused, with the figure and the place."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+
+from build_scripts.reference import Reference, Row
+from build_scripts.verify import SAMPLE_TEXTS, compare, measure_speed, read_sample_texts
+from ernie_triton.batch import TokenBatch
+from ernie_triton.encode import TextEncoder
+from ernie_triton.engines import Engine
+from ernie_triton.errors import ExactnessError, TextError
+from ernie_triton.pipeline import EngineSettings
+from ernie_triton.vocabulary import load_vocabulary
+from tests.build_scripts.models import random_rows, vocabulary_lines, write_vocabulary
+
+Scores = npt.NDArray[np.float32]
+BATCH = random_rows((3, 2, 5, 4, 2))
+
+
+class GivenScores:
+    """A runtime that scores a row by its length, from a table; the seam to the real ones."""
+
+    def __init__(self, table: Mapping[int, list[float]]) -> None:
+        self.input_types = dict.fromkeys(("input_ids", "token_type_ids", "lengths"), np.int32)
+        self.table = table
+        self.rows: list[int] = []
+
+    def run(self, inputs: Mapping[str, npt.NDArray[Any]]) -> dict[str, Scores]:
+        lengths = inputs["lengths"].tolist()
+        assert len(inputs["input_ids"]) == len(inputs["token_type_ids"]) == sum(lengths)
+        self.rows.append(len(lengths))
+        scores = [self.table.get(length, [0.5, 1.0]) for length in lengths]
+        return {"logits": np.array(scores, np.float32)}
+
+
+def engine(runtime: GivenScores, precision: str = "fp32") -> Engine:
+    settings = EngineSettings(
+        task="seq_cls",
+        engine="openvino",
+        precision=precision,
+        layout="packed",
+        threads=2,
+        max_length=8,
+        pad_token_id=0,
+        vocabulary_size=60,
+        token_types=1,
+    )
+    return Engine(runtime=runtime, settings=settings)
+
+
+def source_scores(row: Row) -> Scores:
+    del row
+    return np.array([0.5, 1.0], np.float32)
+
+
+SOURCE = Reference(name="the source", logits=source_scores)
+
+
+def test_an_exact_engine_passes_with_its_figures() -> None:
+    exactness = compare(engine(GivenScores({4: [0.5, 1.00006]})), SOURCE, BATCH, "logits", 64)
+    assert exactness.largest_difference == pytest.approx(6e-5, rel=0.01)
+    assert (exactness.reference, exactness.texts) == ("the source", 5)
+    assert (exactness.tolerance, exactness.same_decisions) == (1e-4, 5)
+
+
+def test_changed_decisions_are_counted() -> None:
+    runtime = GivenScores({2: [1.008, 0.992], 5: [0.51, 1.01]})
+    near = Reference(name="near", logits=lambda row: np.float32([0.998, 1.0]) * (len(row[0]) > 0))
+    table = {length: [0.998, 1.0] for length in (3, 4, 5)} | {2: [1.001, 1.0]}
+    exactness = compare(engine(GivenScores(table), "bf16"), near, BATCH, "logits", 64)
+    assert (exactness.same_decisions, exactness.texts) == (3, 5)
+    assert exactness.tolerance == 2e-2
+    assert runtime.rows == []
+
+
+def test_the_error_names_the_figure_the_text_and_the_label() -> None:
+    runtime = GivenScores({5: [0.5, 1.0003], 4: [0.7, 1.0]})
+    expected = (
+        r"the fp32 engine differs from the source by 2\.00e-01, more than the 1e-04 allowed: "
+        r"sample text 4, label 0: 0\.70000 instead of 0\.50000$"
+    )
+    with pytest.raises(ExactnessError, match=expected):
+        compare(engine(runtime), SOURCE, BATCH, "logits", 64)
+
+
+def test_a_bf16_engine_that_misses_is_told_the_way_out() -> None:
+    with pytest.raises(ExactnessError, match=r"bf16 engine .*build with --precision fp32$"):
+        compare(engine(GivenScores({3: [0.6, 1.0]}), "bf16"), SOURCE, BATCH, "logits", 64)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_scores_that_are_no_numbers_are_refused(value: float) -> None:
+    expected = r"by (nan|inf), .* sample text 3, label 1: (nan|-?inf) instead of 1\.00000"
+    with pytest.raises(ExactnessError, match=expected):
+        compare(engine(GivenScores({5: [0.5, value]})), SOURCE, BATCH, "logits", 64)
+
+
+def test_a_source_that_answers_no_number_is_refused() -> None:
+    broken = Reference(name="broken", logits=lambda row: source_scores(row) * np.float32(np.nan))
+    with pytest.raises(ExactnessError, match=r"by nan, .* 0\.50000 instead of nan"):
+        compare(engine(GivenScores({})), broken, BATCH, "logits", 64)
+
+
+def test_another_number_of_scores_is_refused() -> None:
+    wider = GivenScores({length: [0.0, 1.0, 2.0] for length in range(2, 6)})
+    with pytest.raises(ExactnessError, match=r"returns \[5, 3\] scores, the source \[5, 2\]"):
+        compare(engine(wider), SOURCE, BATCH, "logits", 64)
+
+
+@pytest.mark.parametrize(("most", "runs"), [(64, [5]), (5, [5]), (2, [2, 2, 1]), (1, [1] * 5)])
+def test_no_run_has_more_rows_than_allowed(most: int, runs: list[int]) -> None:
+    runtime = GivenScores({4: [0.5, 1.0]})
+    compare(engine(runtime), SOURCE, BATCH, "logits", most)
+    assert runtime.rows == runs
+
+
+@pytest.mark.parametrize(("most", "size"), [(64, 32), (8, 8)])
+def test_speed_is_of_full_batches_within_the_limit(most: int, size: int) -> None:
+    runtime = GivenScores({})
+    speed = measure_speed(engine(runtime), BATCH, most)
+    assert set(runtime.rows) == {size}
+    assert (speed.batch, speed.threads) == (size, 2)
+    lengths = [3, 2, 5, 4, 2]
+    assert speed.mean_tokens == pytest.approx(np.mean([lengths[i % 5] for i in range(size)]))
+    assert speed.texts_per_s > 0
+    assert speed.processor
+
+
+def test_our_sample_texts_are_single_texts_or_pairs_of_neighbours() -> None:
+    texts = read_sample_texts(None, pair=False)
+    lines = SAMPLE_TEXTS.read_text(encoding="utf-8").splitlines()
+    assert list(texts.texts) == lines
+    assert texts.pairs is None
+    assert texts.row(1) == (lines[1],)
+    pairs = read_sample_texts(None, pair=True)
+    assert pairs.texts == texts.texts
+    assert pairs.pairs == (*texts.texts[1:], texts.texts[0])
+    assert pairs.row(2) == (lines[2], lines[3])
+
+
+def test_sample_texts_of_a_file_may_hold_pairs(tmp_path: Path) -> None:
+    path = tmp_path / "texts.txt"
+    path.write_text("甲\t乙\n\n丙\n丁\t戊\t己\n", encoding="utf-8")
+    texts = read_sample_texts(path, pair=True)
+    assert [texts.row(index) for index in range(3)] == [
+        ("甲", "乙"),
+        ("丙", "丁\t戊\t己"),
+        ("丁", "戊\t己"),
+    ]
+    assert read_sample_texts(path, pair=False).texts == ("甲\t乙", "丙", "丁\t戊\t己")
+
+
+def test_sample_texts_become_one_batch_of_tokens(tmp_path: Path) -> None:
+    vocabulary = load_vocabulary(write_vocabulary(tmp_path / "vocab.txt", vocabulary_lines()))
+    path = tmp_path / "texts.txt"
+    path.write_text("1 2\n3\n", encoding="utf-8")
+    batch = read_sample_texts(path, pair=True).encode(
+        TextEncoder(vocabulary, max_length=16, lower_case=True)
+    )
+    one, two, three = (vocabulary.ids[digit] for digit in "123")
+    assert isinstance(batch, TokenBatch)
+    assert batch.input_ids.tolist() == [1, one, two, 2, three, 2, 1, three, 2, one, two, 2]
+    assert batch.token_type_ids.tolist() == [0, 0, 0, 0, 1, 1, 0, 0, 0, 1, 1, 1]
+    assert batch.lengths.tolist() == [6, 6]
+
+
+@pytest.mark.parametrize(
+    ("content", "fault"),
+    [(b"", "has 0 lines"), (b"one\n\n \n", "has 1 lines"), (b"\xff\xfe\n", "cannot be read")],
+)
+def test_sample_texts_that_are_none_are_refused(tmp_path: Path, content: bytes, fault: str) -> None:
+    path = tmp_path / "texts.txt"
+    path.write_bytes(content)
+    with pytest.raises(TextError, match=fault):
+        read_sample_texts(path, pair=False)
+    with pytest.raises(TextError, match="cannot be read"):
+        read_sample_texts(tmp_path / "nowhere", pair=False)

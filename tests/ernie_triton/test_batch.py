@@ -1,0 +1,112 @@
+"""Rows of several requests go into one batch and come back, each value to its own place."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ernie_triton.batch import LENGTH_BUCKET, TokenBatch, join_rows, split_rows
+
+Int32 = npt.NDArray[np.int32]
+Rectangle = tuple[Int32, Int32, Int32]
+LONGEST = 20
+RUBBISH = 999_999
+"""What stands past the end of a row, and may not come through."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """Rows of (token id, token type id), and how much wider than the longest its tensor is."""
+
+    rows: list[list[tuple[int, int]]]
+    excess: int
+    column: bool
+
+    def rectangle(self) -> Rectangle:
+        lengths = np.array([len(row) for row in self.rows], np.int32)
+        ids, types = (
+            np.full((len(self.rows), lengths.max() + self.excess), RUBBISH, np.int32)
+            for _ in range(2)
+        )
+        for index, row in enumerate(self.rows):
+            for column, (token, kind) in enumerate(row):
+                ids[index, column], types[index, column] = token, kind
+        return ids, types, lengths[:, None] if self.column else lengths
+
+
+rows = st.lists(st.tuples(st.integers(0, 9999), st.integers(0, 1)), min_size=1, max_size=LONGEST)
+requests = st.builds(
+    Request,
+    rows=st.lists(rows, min_size=1, max_size=4),
+    excess=st.integers(0, 3),
+    column=st.booleans(),
+)
+batches = st.lists(requests, min_size=1, max_size=5)
+
+
+def all_rows(batch: list[Request]) -> list[list[tuple[int, int]]]:
+    return [row for request in batch for row in request.rows]
+
+
+@given(batch=batches)
+def test_joined_rows_are_the_requests_tokens_one_after_the_other(batch: list[Request]) -> None:
+    joined = join_rows([request.rectangle() for request in batch])
+    tokens = [token for row in all_rows(batch) for token in row]
+    assert list(zip(joined.input_ids, joined.token_type_ids, strict=True)) == tokens
+    assert joined.lengths.tolist() == [len(row) for row in all_rows(batch)]
+    assert joined.rows == len(all_rows(batch))
+    assert {array.dtype for array in joined.packed().values()} == {np.dtype(np.int32)}
+
+
+@given(batch=batches, allowed=st.integers(LONGEST, LONGEST + 10), pad=st.integers(0, 5))
+def test_padded_rows_hold_the_same_tokens_and_mark_them(
+    batch: list[Request], allowed: int, pad: int
+) -> None:
+    inputs = join_rows([request.rectangle() for request in batch]).padded(pad, allowed)
+    longest = max(len(row) for row in all_rows(batch))
+    length = inputs["input_ids"].shape[1]
+    assert longest <= length <= allowed
+    assert length % LENGTH_BUCKET == 0 or length == allowed
+    assert length - longest < LENGTH_BUCKET
+    for index, row in enumerate(all_rows(batch)):
+        filler = length - len(row)
+        ids, types = (list(values) for values in zip(*row, strict=True))
+        assert inputs["input_ids"][index].tolist() == ids + [pad] * filler
+        assert inputs["token_type_ids"][index].tolist() == types + [0] * filler
+        assert inputs["attention_mask"][index].tolist() == [1] * len(row) + [0] * filler
+
+
+@given(counts=st.lists(st.integers(1, 6), min_size=1, max_size=8))
+def test_every_request_gets_its_own_rows_of_every_output(counts: list[int]) -> None:
+    owners = np.repeat(np.arange(len(counts)), counts).astype(np.float32)
+    outputs = {"logits": np.stack([owners, -owners], axis=1), "vector": owners}
+    parts = split_rows(outputs, counts)
+    assert len(parts) == len(counts)
+    for request, (part, count) in enumerate(zip(parts, counts, strict=True)):
+        assert part["logits"].tolist() == [[request, -request]] * count
+        assert part["vector"].tolist() == [request] * count
+
+
+def test_a_single_row_is_cut_at_its_length_as_rows_of_several_are() -> None:
+    row = np.array([[1, 2, 3, 0, 0]], np.int32)
+    alone = join_rows([(row, row, np.array([[3]], np.int32))])
+    two = np.repeat(row, 2, axis=0)
+    twice = join_rows([(two, two, np.array([[3], [2]], np.int32))])
+    assert alone.input_ids.tolist() == [1, 2, 3]
+    assert twice.input_ids.tolist() == [1, 2, 3, 1, 2]
+
+
+@pytest.mark.parametrize(("longest", "allowed", "length"), [(5, 128, 8), (8, 8, 8), (9, 12, 12)])
+def test_padded_lengths_go_up_to_a_bucket_within_what_the_model_takes(
+    longest: int, allowed: int, length: int
+) -> None:
+    tokens = np.ones(longest, np.int32)
+    batch = TokenBatch(
+        input_ids=tokens, token_type_ids=tokens, lengths=np.array([longest], np.int32)
+    )
+    assert batch.padded(0, allowed)["input_ids"].shape == (1, length)

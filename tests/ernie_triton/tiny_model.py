@@ -1,0 +1,107 @@
+"""A small random classifier, its engine files, and batches for it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from build_scripts.encoder import Array, Encoder, Layer, Linear, Model, Norm, SequenceHead
+from build_scripts.engine import write_engine
+from build_scripts.graph import export_onnx
+from build_scripts.reference import model_logits
+from ernie_triton.batch import TokenBatch
+from ernie_triton.pipeline import EngineSettings
+
+Int32 = npt.NDArray[np.int32]
+
+VOCABULARY = 60
+LABELS = 3
+POSITIONS = 40
+TOKEN_TYPES = 2
+_HIDDEN = 12
+
+
+def random_model(seed: int = 7) -> Model:
+    """Two layers of differing heads and widths, as after pruning; weights large enough to matter."""
+    generator = np.random.default_rng(seed)
+
+    def weights(*shape: int) -> Array:
+        return generator.normal(scale=0.5, size=shape).astype(np.float32)
+
+    def linear(inputs: int, outputs: int) -> Linear:
+        return Linear(weight=weights(inputs, outputs), bias=weights(outputs))
+
+    def norm() -> Norm:
+        return Norm(scale=weights(_HIDDEN) + np.float32(1), bias=weights(_HIDDEN), epsilon=1e-5)
+
+    def layer(heads: int, head_size: int, width: int) -> Layer:
+        return Layer(
+            query=linear(_HIDDEN, heads * head_size),
+            key=linear(_HIDDEN, heads * head_size),
+            value=linear(_HIDDEN, heads * head_size),
+            attention_output=linear(heads * head_size, _HIDDEN),
+            attention_norm=norm(),
+            intermediate=linear(_HIDDEN, width),
+            output=linear(width, _HIDDEN),
+            output_norm=norm(),
+            heads=heads,
+        )
+
+    encoder = Encoder(
+        word=weights(VOCABULARY, _HIDDEN),
+        position=weights(POSITIONS, _HIDDEN),
+        token_type=weights(TOKEN_TYPES, _HIDDEN),
+        embedding_norm=norm(),
+        layers=(layer(3, 4, 20), layer(2, 4, 16)),
+        activation="gelu",
+        pad_token_id=0,
+    )
+    head = SequenceHead(
+        pooler=linear(_HIDDEN, _HIDDEN), pooler_activation="tanh", output=linear(_HIDDEN, LABELS)
+    )
+    return Model(encoder=encoder, head=head)
+
+
+def engine_settings(engine: str = "openvino", layout: str = "packed") -> EngineSettings:
+    return EngineSettings(
+        task="seq_cls",
+        engine=engine,
+        precision="fp32",
+        layout=layout,
+        threads=1,
+        max_length=POSITIONS,
+        pad_token_id=0,
+        vocabulary_size=VOCABULARY,
+        token_types=TOKEN_TYPES,
+    )
+
+
+def write_tiny_engine(model: Model, settings: EngineSettings, folder: Path) -> None:
+    write_engine(export_onnx(model, settings.layout), settings.engine, folder)
+
+
+def random_batch(lengths: Sequence[int], seed: int = 3) -> TokenBatch:
+    """Rows of these lengths, without the padding token."""
+    generator = np.random.default_rng(seed)
+    total = sum(lengths)
+    return TokenBatch(
+        input_ids=generator.integers(1, VOCABULARY, total).astype(np.int32),
+        token_type_ids=generator.integers(0, TOKEN_TYPES, total).astype(np.int32),
+        lengths=np.array(lengths, np.int32),
+    )
+
+
+def rows_of(batch: TokenBatch) -> list[tuple[Int32, Int32]]:
+    """Each row's token ids and token type ids."""
+    cuts = np.cumsum(batch.lengths)[:-1]
+    return list(
+        zip(np.split(batch.input_ids, cuts), np.split(batch.token_type_ids, cuts), strict=True)
+    )
+
+
+def expected_logits(model: Model, batch: TokenBatch) -> npt.NDArray[np.float64]:
+    """The formulas in NumPy and float64, row by row."""
+    return np.stack([model_logits(model, row) for row in rows_of(batch)])
