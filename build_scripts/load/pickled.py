@@ -26,7 +26,10 @@ class _DType:
 
     def __init__(self, code: str, *_align_and_copy: object) -> None:
         if not _NUMBERS.fullmatch(code):
-            raise pickle.UnpicklingError(f"an array of the type {code}; expected numbers")
+            raise UnsafePickleError(
+                f"the pickle holds an array of the type {code}; expected numbers alone, and "
+                f"nothing of it was run"
+            )
         self.type = np.dtype(code)
 
     def __setstate__(self, state: tuple[Any, ...]) -> None:

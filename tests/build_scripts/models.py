@@ -17,6 +17,7 @@ from build_scripts.encoder import Encoder, Layer, Linear, Model, Norm, SequenceH
 from build_scripts.load.settings import CheckpointConfig
 from build_scripts.verify import SAMPLE_TEXTS
 from ernie_triton.batch import TokenBatch
+from ernie_triton.pipeline import PipelineSpec
 from tests.build_scripts.load.exports import VOCABULARY, PrunedClassifier
 
 Array = npt.NDArray[np.float32]
@@ -244,3 +245,21 @@ def padded_inputs(batch: TokenBatch, pad_token_id: int) -> dict[str, npt.NDArray
         inputs["input_ids"][row, : len(ids)] = ids
         inputs["token_type_ids"][row, : len(ids)] = types
     return inputs
+
+
+def spec_of(**values: Any) -> PipelineSpec:
+    """A pipeline of `seq_cls`, with what `values` say; its paths need not exist."""
+    paths = {"checkpoint": Path("checkpoint"), "repository": Path("repository")}
+    return PipelineSpec(**{"task": "seq_cls", **paths, **values})
+
+
+def tree_of(folder: Path) -> dict[str, bytes | str]:
+    """Every file with its content, every link with its target, every folder by name alone."""
+    found: dict[str, bytes | str] = {}
+    for path in sorted(folder.rglob("*")):
+        name = str(path.relative_to(folder))
+        if path.is_symlink():
+            found[name] = f"-> {path.readlink()}"
+        else:
+            found[name] = path.read_bytes() if path.is_file() else "folder"
+    return found

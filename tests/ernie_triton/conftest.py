@@ -25,9 +25,7 @@ def encoders(rich_vocab: Path) -> Mapping[bool, TextEncoder]:
     """Our tokenizers of the rich vocabulary, by whether they fold case; they cut nothing."""
     vocabulary = load_vocabulary(rich_vocab)
     return {
-        lower_case: TextEncoder(
-            vocabulary, max_length=LONGER_THAN_ANY_TEXT, lower_case=lower_case
-        )
+        lower_case: TextEncoder(vocabulary, max_length=LONGER_THAN_ANY_TEXT, lower_case=lower_case)
         for lower_case in (True, False)
     }
 

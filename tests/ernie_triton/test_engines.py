@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import os
 import sys
 from pathlib import Path
 
@@ -110,9 +112,7 @@ def test_a_missing_engine_is_named_with_what_to_do(name: str, tmp_path: Path) ->
 
 @EVERY_RUNTIME
 @pytest.mark.parametrize("content", [b"", b"not an engine", b"<net>"])
-def test_a_damaged_engine_is_refused_by_its_path(
-    content: bytes, name: str, tmp_path: Path
-) -> None:
+def test_a_damaged_engine_is_refused_by_its_path(content: bytes, name: str, tmp_path: Path) -> None:
     path = tmp_path / ENGINE_FILES[name]
     path.write_bytes(content)
     with pytest.raises(EngineError, match=str(path)):
@@ -146,9 +146,6 @@ def test_every_engine_of_the_contract_has_a_runtime_and_a_file() -> None:
 
 
 def test_threads_are_as_told_and_every_core_by_default() -> None:
-    import dataclasses
-    import os
-
     settings = engine_settings()
     assert thread_count(dataclasses.replace(settings, threads=5)) == 5
     automatic = thread_count(dataclasses.replace(settings, threads=0))

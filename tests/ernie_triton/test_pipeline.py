@@ -173,7 +173,7 @@ def test_a_missing_file_is_refused_by_its_path(tmp_path: Path) -> None:
 
 def test_a_file_that_is_not_utf_8_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "pipeline.toml"
-    path.write_bytes(SMALLEST.encode() + '# 中'.encode("gb18030"))
+    path.write_bytes(SMALLEST.encode() + "# 中".encode("gb18030"))
     with pytest.raises(PipelineError, match="cannot be read as TOML"):
         load_pipeline(path)
 

@@ -27,7 +27,9 @@ def written(folder: Path, content: str) -> Path:
         pytest.param(SPECIAL + "一\n二", id="no newline at the end"),
         pytest.param(SPECIAL.replace("\n", "\r\n") + "一\r\n二\r\n", id="Windows newlines"),
         pytest.param(SPECIAL + "一\n\n二\n", id="an empty line"),
-        pytest.param(SPECIAL + " 一\n二 \n\u3000\n\x85三\n\u2028四\n", id="spaces are of the token"),
+        pytest.param(
+            SPECIAL + " 一\n二 \n\u3000\n\x85三\n\u2028四\n", id="spaces are of the token"
+        ),
         pytest.param(SPECIAL + "一\n二\n一\n[UNK]\n三\n", id="tokens on two lines"),
     ],
 )

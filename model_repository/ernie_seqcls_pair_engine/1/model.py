@@ -1,4 +1,4 @@
-"""The engine stage: rows of token ids to the model's outputs. See `ernie_triton.backends.engine`."""
+"""The engine stage: rows of token ids to the model's outputs."""
 
 from ernie_triton.backends.engine import TritonPythonModel
 

@@ -1,4 +1,4 @@
-"""The postprocess stage: the model's outputs to answers. See `ernie_triton.backends.postprocess`."""
+"""The postprocess stage: the model's outputs to answers."""
 
 from ernie_triton.backends.postprocess import TritonPythonModel
 

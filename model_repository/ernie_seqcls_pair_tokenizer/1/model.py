@@ -1,4 +1,4 @@
-"""The tokenizer stage: texts to rows of token ids. See `ernie_triton.backends.tokenizer`."""
+"""The tokenizer stage: texts to rows of token ids."""
 
 from ernie_triton.backends.tokenizer import TritonPythonModel
 

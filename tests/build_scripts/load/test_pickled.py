@@ -85,7 +85,7 @@ def test_integer_buffers_are_passed_over(tmp_path: Path) -> None:
     ("array", "fault"),
     [
         (np.ones(2, np.int8), "w has the type int8; expected floating-point weights"),
-        (np.array(["a"]), "an array of the type U1; expected numbers"),
+        (np.array(["a"]), "the pickle holds an array of the type U1"),
         (np.float32([1, np.nan]), "w holds values that are not finite"),
         (np.float32([np.inf]), "w holds values that are not finite"),
         (np.array([0x7F80], np.uint16), "w holds values that are not finite"),
@@ -128,8 +128,10 @@ def test_a_pickle_that_calls_anything_is_refused_and_not_run(
     }[place]
     path = written(tmp_path / "weights", content, protocol)
     # Before protocol 3 even bytes are a call, and names are Python 2's.
-    name = asked if protocol > 2 else ""
-    with pytest.raises(UnsafePickleError, match=rf"weights: the pickle asks for {name}"):
+    refusal = f"asks for {asked if protocol > 2 else ''}"
+    if place == "inside an array":
+        refusal += "|holds an array of the type O"
+    with pytest.raises(UnsafePickleError, match=rf"weights: the pickle ({refusal})"):
         read_pdparams(path)
     assert list(tmp_path.iterdir()) == [path]
 

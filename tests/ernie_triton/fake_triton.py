@@ -1,0 +1,120 @@
+"""The parts of Triton's `triton_python_backend_utils` that the stages use, as plain Python.
+
+Behaviour as in release 24.10: texts arrive as an object array of bytes; output arrays must be
+contiguous; a response has tensors or an error.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from types import ModuleType
+from typing import Any, ClassVar
+
+import numpy as np
+import numpy.typing as npt
+
+Array = npt.NDArray[Any]
+
+TYPE_NAMES: Mapping[str, str] = {
+    "int32": "INT32",
+    "int64": "INT64",
+    "float32": "FP32",
+    "bool": "BOOL",
+    "object": "STRING",
+}
+
+
+class TritonModelException(Exception):  # noqa: N818 - the name is Triton's
+    """What `initialize` raises to say why a model cannot be loaded."""
+
+
+class Tensor:
+    """A named array."""
+
+    def __init__(self, name: str, array: Array) -> None:
+        if not array.flags["C_CONTIGUOUS"] or array.dtype.name not in TYPE_NAMES:
+            raise TritonModelException(f"tensor {name} cannot be sent")
+        if array.dtype == np.object_ and not all(isinstance(v, bytes) for v in array.flat):
+            raise TritonModelException(f"tensor {name} holds something else than bytes")
+        self._name = name
+        self._array = array
+
+    def name(self) -> str:
+        return self._name
+
+    def as_numpy(self) -> Array:
+        return self._array
+
+
+class InferenceRequest:
+    """One request: its input tensors."""
+
+    def __init__(self, tensors: Mapping[str, Array]) -> None:
+        self._tensors = {name: Tensor(name, array) for name, array in tensors.items()}
+
+    def tensor(self, name: str) -> Tensor | None:
+        return self._tensors.get(name)
+
+
+class TritonError:
+    """Why a request was refused, with a code."""
+
+    UNKNOWN, INTERNAL, NOT_FOUND, INVALID_ARG, UNAVAILABLE, UNSUPPORTED = range(6)
+
+    def __init__(self, message: str, code: int = UNKNOWN) -> None:
+        self._message = message
+        self._code = code
+
+    def message(self) -> str:
+        return self._message
+
+    def code(self) -> int:
+        return self._code
+
+
+class InferenceResponse:
+    """The answer to one request."""
+
+    def __init__(
+        self, output_tensors: Sequence[Tensor] = (), error: TritonError | None = None
+    ) -> None:
+        self._tensors = {tensor.name(): tensor.as_numpy() for tensor in output_tensors}
+        self._error = error
+
+    def tensors(self) -> dict[str, Array]:
+        if self._error is not None:
+            raise TritonModelException(self._error.message())
+        return self._tensors
+
+    def error(self) -> TritonError | None:
+        return self._error
+
+
+class Logger:
+    """Triton's log; keeps the errors."""
+
+    errors: ClassVar[list[str]] = []
+
+    @classmethod
+    def log_error(cls, message: str) -> None:
+        cls.errors.append(message)
+
+
+def get_input_tensor_by_name(request: InferenceRequest, name: str) -> Tensor | None:
+    """The request's tensor, or None as in Triton."""
+    return request.tensor(name)
+
+
+def as_module() -> ModuleType:
+    """A module to import in Triton's place."""
+    module = ModuleType("triton_python_backend_utils")
+    for part in (
+        TritonModelException,
+        Tensor,
+        TritonError,
+        InferenceResponse,
+        Logger,
+        get_input_tensor_by_name,
+    ):
+        setattr(module, part.__name__, part)
+    return module

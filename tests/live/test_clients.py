@@ -1,0 +1,89 @@
+"""The clients' own commands against the real server, as a user runs them."""
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from ernie_triton.embedded import EmbeddedServer
+from tests.live.conftest import ROOT
+
+pytestmark = pytest.mark.live
+
+CLIENT = "clients/seq_cls_grpc_client.py"
+
+
+def run(*command: str, code: int = 0) -> subprocess.CompletedProcess[str]:
+    """A command of the repository's root, with its exit code checked."""
+    done = subprocess.run(
+        [sys.executable, *command], cwd=ROOT, capture_output=True, encoding="utf-8", check=False
+    )
+    assert done.returncode == code, done.stderr
+    return done
+
+
+def test_texts_are_answered_as_a_table(server: EmbeddedServer) -> None:
+    done = run(CLIENT, "--url", server.url, "--text", "国足客场2:1逆转取胜", "--text", "")
+    lines = done.stdout.splitlines()
+    assert lines[2].split()[1] == "news_sports"
+    assert len(lines) == 4
+
+
+def test_top_k_gives_names_in_falling_order(server: EmbeddedServer) -> None:
+    done = run(CLIENT, "--url", server.url, "--text", "央行降息", "--top-k", "3", "--json")
+    labels = json.loads(done.stdout)["labels"]
+    assert len({label["label"] for label in labels}) == 3
+    scores = [label["score"] for label in labels]
+    assert scores == sorted(scores, reverse=True)
+
+
+@pytest.mark.parametrize(
+    ("model", "data", "checkpoint"),
+    [
+        ("ernie_seqcls", "tnews", "tnews"),
+        ("ernie_seqcls_pair", "afqmc", "afqmc"),
+    ],
+)
+def test_evaluate_prints_the_accuracy_that_the_checkpoint_has(
+    server: EmbeddedServer, model: str, data: str, checkpoint: str
+) -> None:
+    dev = f"samples/data/{data}/dev.json"
+    done = run(CLIENT, "--url", server.url, "--model", model, "--evaluate", dev)
+    recorded = json.loads(
+        (ROOT / "samples" / "checkpoints" / checkpoint / "training.json").read_text("utf-8")
+    )
+    accuracy = re.search(r"accuracy\s+([\d.]+)", done.stdout)
+    assert accuracy is not None, done.stdout
+    assert float(accuracy[1]) == pytest.approx(recorded["dev_accuracy"], abs=1e-4)
+
+
+def test_a_file_streams_in_order_and_a_bad_line_does_not_stop_the_rest(
+    server: EmbeddedServer, tmp_path: Path
+) -> None:
+    texts = [f"第{number}条新闻".encode() for number in range(500)]
+    texts[123] = b"\xff\xfe"
+    source, output = tmp_path / "in.txt", tmp_path / "out.jsonl"
+    source.write_bytes(b"\n".join(texts) + b"\n")
+    options = ("--file", str(source), "--output", str(output), "--concurrency", "8")
+    done = run(CLIENT, "--url", server.url, *options, code=1)
+    records = [json.loads(line) for line in output.read_text(encoding="utf-8").splitlines()]
+    assert [record["line"] for record in records] == list(range(1, 501))
+    assert [record["line"] for record in records if "error" in record] == [124]
+    assert "124" in done.stderr
+
+
+def test_perf_analyzer_drives_the_ensemble_with_texts(
+    server: EmbeddedServer, tmp_path: Path
+) -> None:
+    report = tmp_path / "report.csv"
+    options = ("--concurrency-range", "2", "--measurement-mode", "count_windows")
+    more = ("--measurement-request-count", "50", "--stability-percentage", "999", "-f", str(report))
+    texts = ("--url", server.url, "--file", "build_scripts/texts.txt")
+    run("-m", "perf", "analyze", *texts, "--", *options, *more)
+    header, values = report.read_text(encoding="utf-8").splitlines()[:2]
+    row = dict(zip(header.split(","), values.split(","), strict=False))
+    assert row["Concurrency"] == "2"
+    assert float(row["Inferences/Second"]) > 0
