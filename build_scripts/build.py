@@ -117,7 +117,14 @@ def _write_and_check(parts: _Parts, staged: StagedPipeline, step: Step) -> manif
         reference = reference_for(parts.source)
         scores = len(reference.logits(next(rows_of(batch))))
         labels = _labels(parts, scores)
-        exactness = compare(engine, reference, batch, output, spec.batching.max_batch_size)
+        exactness = compare(
+            engine,
+            reference,
+            batch,
+            output,
+            spec.batching.max_batch_size,
+            tolerance=spec.tolerance,
+        )
         notes.append(f"largest difference {exactness.largest_difference:.1e} on {batch.rows} texts")
     with step("speed") as notes:
         speed = measure_speed(engine, batch, spec.batching.max_batch_size)

@@ -25,7 +25,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         return int(arguments.run(arguments))
     except ErnieTritonError as error:
-        print(f"error: {error}", file=sys.stderr)
+        # The runtimes' own messages have several lines.
+        print(f"error: {' '.join(str(error).splitlines())}", file=sys.stderr)
         return 1
 
 
@@ -100,6 +101,7 @@ def _add_build_options(parser: argparse.ArgumentParser) -> None:
     add("--precision", "what the engine computes in", choices=PRECISIONS)
     add("--layout", "packed: real tokens only", choices=LAYOUTS)
     add("--threads", "threads of the engine, 0 for every core", int)
+    add("--tolerance", "largest difference from the source accepted, 0: the precision's own", float)
     add("--version", "version directory to write", int)
     add("--max-batch-size", "most rows of one engine run", int)
     add("--max-queue-delay-us", "microseconds a stage waits for company", int)

@@ -92,7 +92,7 @@ def _transformers(folder: Path) -> Reference:
     import torch
     import transformers
 
-    transformers.utils.logging.disable_progress_bar()
+    transformers.utils.logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     # The folder is the user's own and is read as weights; nothing is fetched and no code is run.
     model = transformers.AutoModelForSequenceClassification.from_pretrained(
         folder, local_files_only=True, trust_remote_code=False, dtype=torch.float32

@@ -37,11 +37,14 @@ class StagedPipeline:
 
     def __enter__(self) -> "StagedPipeline":
         try:
-            self._repository.mkdir(parents=True, exist_ok=True)
-            beside = self._repository.resolve().parent
-            same_device = beside.stat().st_dev == self._repository.stat().st_dev
-            place = beside if same_device else self._repository
-            name = f".{self._repository.resolve().name}-build-"
+            repository = self._repository.resolve()
+            repository.parent.mkdir(parents=True, exist_ok=True)
+            place = repository.parent
+            if repository.exists():
+                repository.mkdir(exist_ok=True)  # refuses a file of that name
+                if place.stat().st_dev != repository.stat().st_dev:
+                    place = repository
+            name = f".{repository.name}-build-"
             self._scratch = Path(tempfile.mkdtemp(prefix=name, dir=place))
             for model in self._models:
                 self.version_folder(model).mkdir(parents=True)
@@ -81,6 +84,7 @@ class StagedPipeline:
         old.mkdir()
         moved: list[str] = []
         try:
+            self._repository.resolve().mkdir(exist_ok=True)
             # The ensemble last: it is of use only with its stages.
             for model in reversed(self._models):
                 target = self._repository / model
@@ -88,8 +92,10 @@ class StagedPipeline:
                     target.rename(old / model)
                 moved.append(model)
                 self.model_folder(model).rename(target)
-        except OSError as error:
+        except BaseException as error:  # Ctrl-C too
             self._put_back(moved, old)
+            if not isinstance(error, OSError):
+                raise
             raise RepositoryError(
                 f"the repository {self._repository} cannot be written: {error}; it is as it was"
             ) from error

@@ -32,8 +32,8 @@ _AGREED = (
     "\u3105-\u312f\u3400-\u4dbf\u4e00-\u9fef\uff01-\uffbe\uffe0-\uffe6\U0001f300-\U0001f64f"
 )
 _OTHER = re.compile(f"[^{_AGREED}]")
-# Whitespace that ends a word, and ideographs. Other characters that Python calls whitespace (\v, \f,
-# U+001C to U+001F, U+0085) are controls here, dropped with the word around them left whole.
+# Whitespace that ends a word, and ideographs. Other characters that Python calls whitespace (\v,
+# \f, U+001C to U+001F, U+0085) are controls here, dropped with the word around them left whole.
 _CUT = re.compile(r"[^\S\v\f\x1c-\x1f\x85]|[\u3400-\u4dbf\u4e00-\u9fef]")
 
 # The blocks that BERT's tokenizer takes for Chinese characters, each a word of its own.

@@ -68,6 +68,8 @@ class PipelineSpec:
         precision: what the engine computes in, one of `PRECISIONS`.
         layout: `packed` (real tokens only) or `padded`.
         threads: threads of the engine; 0 takes every core.
+        tolerance: largest difference of a logit from the source's that is accepted; 0 is what the
+            precision should reach.
         version: the version directory to write.
     """
 
@@ -84,6 +86,7 @@ class PipelineSpec:
     precision: str = "fp32"
     layout: str = "packed"
     threads: int = 0
+    tolerance: float = 0.0
     version: int = 1
     batching: Batching = field(default_factory=Batching)
 
@@ -94,7 +97,7 @@ class PipelineSpec:
         _one_of(LAYOUTS, self, "layout")
         _at_least(SHORTEST_TEXT_TOKENS + self.pair, self, "max_length")
         _at_least(1, self, "version")
-        _at_least(0, self, "threads")
+        _at_least(0, self, "threads", "tolerance")
         if not self.name:
             object.__setattr__(self, "name", TASKS[self.task].default_model)
         if not _NAME.fullmatch(self.name):

@@ -40,10 +40,8 @@ class _DType:
 class _StoredArray:
     """Stands for what `_reconstruct` gives: an array that its state fills."""
 
-    values: npt.NDArray[Any]
-
     def __init__(self, *_empty: object) -> None:
-        pass
+        self.values: npt.NDArray[Any] = np.empty(0, np.float32)
 
     def __setstate__(self, state: tuple[Any, ...]) -> None:
         _version, shape, dtype, is_fortran, content = state

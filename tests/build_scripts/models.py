@@ -23,8 +23,7 @@ from tests.build_scripts.load.exports import VOCABULARY, PrunedClassifier
 Array = npt.NDArray[np.float32]
 PADDLE_EXAMPLE = Path(__file__).parents[1] / "fixtures/paddle_example"
 SPECIAL_TOKENS = ("[PAD]", "[CLS]", "[SEP]", "[MASK]", "[UNK]")
-BUILD_POSITIONS = 160
-"""Enough for a pipeline's default of 128 tokens."""
+LABELS = ("财经", "体育", "娱乐", "科技", "其他")
 
 # Written out by hand, apart from the names that `build_scripts` itself goes by.
 _PADDLE_LAYER_PARTS = {

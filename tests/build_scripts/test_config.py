@@ -156,7 +156,9 @@ def test_parameters_are_the_stages_settings(
         token_types=2,
     )
     postprocess = parameters_of(configs[spec.stage("postprocess")])
-    assert PostprocessSettings.from_parameters(postprocess) == PostprocessSettings(task="seq_cls")
+    assert PostprocessSettings.from_parameters(postprocess) == PostprocessSettings(
+        task="seq_cls", labels=15
+    )
     assert not configs[spec.name].parameters
 
 

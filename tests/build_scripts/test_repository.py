@@ -81,9 +81,14 @@ def test_until_it_is_published_the_repository_is_as_it_was(repository: Path) -> 
 def test_a_failed_build_leaves_no_trace(repository: Path, error: type[BaseException]) -> None:
     publish(repository, 1, "first")
     before = tree_of(repository.parent)
-    with pytest.raises(error), StagedPipeline(repository, MODELS, 2) as staged:
-        write(staged, "second")
-        raise error
+
+    def failing_build() -> None:
+        with StagedPipeline(repository, MODELS, 2) as staged:
+            write(staged, "second")
+            raise error
+
+    with pytest.raises(error):
+        failing_build()
     assert tree_of(repository.parent) == before
 
 

@@ -1,4 +1,4 @@
-"""What several test modules share: a vocabulary that hides no mistake, and both tokenizers on it."""
+"""What several modules share: a vocabulary that hides no mistake, and both tokenizers on it."""
 
 from collections.abc import Mapping
 from pathlib import Path

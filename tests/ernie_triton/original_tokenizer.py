@@ -5,8 +5,12 @@ from __future__ import annotations
 import re
 import unicodedata
 from pathlib import Path
+from typing import Any
 
-from transformers.models.bert.tokenization_bert_legacy import BertTokenizerLegacy
+from transformers.models.bert import tokenization_bert_legacy
+
+LEGACY: Any = tokenization_bert_legacy
+"""transformers' module of the original tokenizer, which has no types."""
 
 SPECIAL_TOKENS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 _SURROGATES = range(0xD800, 0xE000)
@@ -23,7 +27,7 @@ class OriginalTokenizer:
 
     def __init__(self, vocab: Path, *, lower_case: bool) -> None:
         self._lower_case = lower_case
-        self.as_in_version_5 = BertTokenizerLegacy(str(vocab), do_lower_case=lower_case)
+        self.as_in_version_5 = LEGACY.BertTokenizerLegacy(str(vocab), do_lower_case=lower_case)
 
     def token_ids(self, text: str) -> list[int]:
         """Ids of the whole text, without special tokens around it."""

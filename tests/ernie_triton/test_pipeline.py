@@ -222,7 +222,7 @@ def test_parameters_that_the_stage_does_not_know_are_refused(
 def test_a_missing_parameter_is_refused_with_those_expected() -> None:
     parameters = ENGINE.to_parameters()
     del parameters["layout"]
-    with pytest.raises(PipelineError, match="expected .*'layout'"):
+    with pytest.raises(PipelineError, match=r"expected .*'layout'"):
         EngineSettings.from_parameters(parameters)
 
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from transformers.models.bert.tokenization_bert_legacy import BertTokenizerLegacy, load_vocab
 
 from ernie_triton.encode import TextEncoder
 from ernie_triton.errors import VocabularyError
 from ernie_triton.vocabulary import load_vocabulary
+from tests.ernie_triton.original_tokenizer import LEGACY
 
 SPECIAL = "[PAD]\n[CLS]\n[SEP]\n[MASK]\n[UNK]\n"
 
@@ -35,12 +35,12 @@ def written(folder: Path, content: str) -> Path:
 )
 def test_ids_are_those_of_transformers(content: str, tmp_path: Path) -> None:
     path = written(tmp_path, content)
-    assert dict(load_vocabulary(path).ids) == dict(load_vocab(path))
+    assert dict(load_vocabulary(path).ids) == dict(LEGACY.load_vocab(path))
 
 
 def test_a_real_vocabulary_has_the_ids_of_transformers(paddle_vocab: Path) -> None:
     vocabulary = load_vocabulary(paddle_vocab)
-    assert dict(vocabulary.ids) == dict(load_vocab(paddle_vocab))
+    assert dict(vocabulary.ids) == dict(LEGACY.load_vocab(paddle_vocab))
     assert vocabulary.size == len(paddle_vocab.read_text(encoding="utf-8").splitlines())
 
 
@@ -49,7 +49,11 @@ def test_a_token_on_two_lines_has_the_later_id_in_a_text_too(tmp_path: Path) -> 
     vocabulary = load_vocabulary(path)
     assert (vocabulary.size, len(vocabulary.ids)) == (10, 7)
     ids = TextEncoder(vocabulary, max_length=8, lower_case=True).encode(["一二[SEP]"]).input_ids
-    assert ids.tolist() == BertTokenizerLegacy(str(path))("一二[SEP]").input_ids == [9, 7, 6, 8, 8]
+    assert (
+        ids.tolist()
+        == LEGACY.BertTokenizerLegacy(str(path))("一二[SEP]").input_ids
+        == [9, 7, 6, 8, 8]
+    )
 
 
 def test_the_id_that_ernie_1_wrote_after_a_tab_is_no_part_of_the_token(tmp_path: Path) -> None:

@@ -25,7 +25,7 @@ _HIDDEN = 12
 
 
 def random_model(seed: int = 7) -> Model:
-    """Two layers of differing heads and widths, as after pruning; weights large enough to matter."""
+    """Two layers of differing heads and widths, as after pruning, with weights that matter."""
     generator = np.random.default_rng(seed)
 
     def weights(*shape: int) -> Array:

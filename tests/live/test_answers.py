@@ -11,7 +11,7 @@ from transformers.models.bert.tokenization_bert_legacy import BertTokenizerLegac
 
 from clients.seq_cls import SeqClsClient
 from ernie_triton.embedded import EmbeddedServer
-from tests.live.conftest import ROOT
+from tests.conftest import ROOT
 from tests.samples.test_checkpoints import model_from_paddle
 
 pytestmark = pytest.mark.live

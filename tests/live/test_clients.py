@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from ernie_triton.embedded import EmbeddedServer
-from tests.live.conftest import ROOT
+from tests.conftest import ROOT
 
 pytestmark = pytest.mark.live
 

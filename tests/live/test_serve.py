@@ -15,7 +15,7 @@ import pytest
 
 from clients.seq_cls import SeqClsClient
 from ernie_triton.errors import QueueFullError
-from tests.live.conftest import ROOT, build_sample
+from tests.conftest import ROOT, build_sample
 
 pytestmark = pytest.mark.live
 

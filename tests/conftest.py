@@ -9,7 +9,7 @@ from build_scripts.cli import main as build_scripts
 from clients.seq_cls import SeqClsClient
 from ernie_triton.embedded import EmbeddedServer, ServerOptions
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[1]
 
 
 def build_sample(pipeline: str, repository: Path, *options: str) -> None:
