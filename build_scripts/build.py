@@ -72,6 +72,9 @@ def build_pipeline(spec: PipelineSpec, step: Step) -> manifest.Manifest:
         path = vocabulary_path(source, spec)
         vocabulary = check_vocabulary(path, source, spec)
         notes.append(f"{vocabulary.size:,} tokens, {path}")
+    if source.model is not None:
+        # Before the source's framework loads it, which may have its own way of refusing.
+        _labels(spec, source, source.model.head.output.outputs)
     with step("graph") as notes:
         graph = pipeline_graph(source, spec)
         notes.append(f"{len(graph.graph.node)} nodes, {spec.layout}")
@@ -116,7 +119,7 @@ def _write_and_check(parts: _Parts, staged: StagedPipeline, step: Step) -> manif
     with step("compare") as notes:
         reference = reference_for(parts.source)
         scores = len(reference.logits(next(rows_of(batch))))
-        labels = _labels(parts, scores)
+        labels = _labels(spec, parts.source, scores)
         exactness = compare(
             engine,
             reference,
@@ -181,12 +184,12 @@ def _write_models(
     path.write_text(made.to_json(), encoding="utf-8")
 
 
-def _labels(parts: _Parts, scores: int) -> tuple[str, ...]:
-    if parts.spec.labels is not None:
-        labels = read_label_file(parts.spec.labels)
+def _labels(spec: PipelineSpec, source: Source, scores: int) -> tuple[str, ...]:
+    if spec.labels is not None:
+        labels = read_label_file(spec.labels)
     else:
-        labels = parts.source.labels or tuple(f"LABEL_{index}" for index in range(scores))
-    check_label_count(labels, scores, f"the model in {parts.source.path}")
+        labels = source.labels or tuple(f"LABEL_{index}" for index in range(scores))
+    check_label_count(labels, scores, f"the model in {source.path}")
     return labels
 
 

@@ -19,6 +19,7 @@ import onnxruntime
 from build_scripts.encoder import Encoder, Layer, Linear, Model, Norm
 from build_scripts.load.source import Source
 from ernie_triton.batch import TokenBatch
+from ernie_triton.errors import CheckpointError
 
 Float64 = npt.NDArray[np.float64]
 Row = tuple[npt.NDArray[np.int32], npt.NDArray[np.int32]]
@@ -41,7 +42,11 @@ class Reference:
 
 
 def reference_for(source: Source) -> Reference:
-    """The best reference that can be had on this machine."""
+    """The best reference that can be had on this machine.
+
+    Raises:
+        CheckpointError: the source's own framework does not take it.
+    """
     if source.graph is not None:
         return _exported_graph(source.graph)
     installed = all(importlib.util.find_spec(name) for name in ("torch", "transformers"))
@@ -93,10 +98,25 @@ def _transformers(folder: Path) -> Reference:
     import transformers
 
     transformers.utils.logging.disable_progress_bar()  # type: ignore[no-untyped-call]
-    # The folder is the user's own and is read as weights; nothing is fetched and no code is run.
-    model = transformers.AutoModelForSequenceClassification.from_pretrained(
-        folder, local_files_only=True, trust_remote_code=False, dtype=torch.float32
-    ).eval()
+    transformers.utils.logging.set_verbosity_error()  # its report of a checkpoint is a table
+    try:
+        # The folder is the user's own and is read as weights; nothing is fetched, no code is run.
+        model, loaded = transformers.AutoModelForSequenceClassification.from_pretrained(
+            folder,
+            local_files_only=True,
+            trust_remote_code=False,
+            dtype=torch.float32,
+            output_loading_info=True,
+        )
+    except (OSError, ValueError, RuntimeError, KeyError) as error:
+        reason = str(error).splitlines()[0]
+        raise CheckpointError(f"transformers cannot load {folder}: {reason}") from error
+    if loaded["missing_keys"]:  # it would go on with random weights
+        raise CheckpointError(
+            f"transformers looks for {min(loaded['missing_keys'])!r} in {folder}, which the "
+            f"weights have not; is the model_type of its config.json right?"
+        )
+    model.eval()
 
     def logits(row: Row) -> npt.NDArray[np.float32]:
         ids, token_types = (torch.from_numpy(values[None].astype(np.int64)) for values in row)

@@ -32,14 +32,18 @@ _AGREED = (
     "\u3105-\u312f\u3400-\u4dbf\u4e00-\u9fef\uff01-\uffbe\uffe0-\uffe6\U0001f300-\U0001f64f"
 )
 _OTHER = re.compile(f"[^{_AGREED}]")
-# Whitespace that ends a word, and ideographs. Other characters that Python calls whitespace (\v,
-# \f, U+001C to U+001F, U+0085) are controls here, dropped with the word around them left whole.
-_CUT = re.compile(r"[^\S\v\f\x1c-\x1f\x85]|[\u3400-\u4dbf\u4e00-\u9fef]")
+# What ends a word whatever stands before it: whitespace, ideographs, punctuation that is no part of
+# a special token. Other characters that Python calls whitespace (\v, \f, U+001C to U+001F, U+0085)
+# are controls here, dropped with the word around them left whole.
+_CUT = re.compile(
+    r"[^\S\v\f\x1c-\x1f\x85]|[,.!?;:，。！？、；：]"
+    r"|[\u3400-\u4dbf\u4e00-\u9fef\uf900-\ufaff\U00020000-\U0002a6df\U0002a700-\U0002ceaf]"
+)
 
 # The blocks that BERT's tokenizer takes for Chinese characters, each a word of its own.
 _IDEOGRAPHS = (
-    (0x4E00, 0x9FFF),
     (0x3400, 0x4DBF),
+    (0x4E00, 0x9FFF),
     (0x20000, 0x2A6DF),
     (0x2A700, 0x2B73F),
     (0x2B740, 0x2B81F),
@@ -132,8 +136,7 @@ class TextEncoder:
     def _leading_token_ids(self, text: str, characters: int) -> list[int]:
         """Token ids of as much of a long text as a row can hold, without reading all of it.
 
-        A text may be cut before whitespace and before an ideograph: both end a word, whatever
-        stands after them.
+        A text may be cut before whatever ends a word (`_CUT`).
         """
         while cut := _CUT.search(text, characters):
             ids = self._tokenise([text[: cut.start()]])[0]
@@ -200,6 +203,8 @@ def _is_space(character: str) -> bool:
 
 def _is_ideograph(character: str) -> bool:
     code = ord(character)
+    if code < _IDEOGRAPHS[0][0]:
+        return False
     return any(first <= code <= last for first, last in _IDEOGRAPHS)
 
 

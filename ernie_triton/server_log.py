@@ -8,7 +8,7 @@ _LOG_LINE = re.compile(r'^[EWI]\d{4} [\d:.]+ \d+ [\w.]+:\d+\] "?(?P<text>.*?)"?$
 _ERROR_LINE = re.compile(r"^E\d{4} |^error: ")
 _FAILED_MODEL = re.compile(
     r"(failed to load '(?P<loaded>[^']+)' version \d+"
-    r"|[Ff]ailed to poll model '(?P<named>[^']+)'"
+    r"|failed to (?:poll|load) model '(?P<named>[^']+)'"
     r"|Poll failed for model directory '(?P<found>[^']+)'): (?P<reason>.+)"
 )
 _FAILED_START = re.compile(
@@ -34,7 +34,7 @@ def failure_reason(log: Iterable[str]) -> str:
         return "; ".join(f"model {model}: {reason}" for model, reason in failed.items())
     for line in lines:
         if match := _FAILED_START.search(line):
-            return match["reason"] or match["service"]
+            return (match["reason"] or match["service"]).strip()
     return lines[-1] if lines else "it printed nothing"
 
 

@@ -84,40 +84,46 @@ class PairDrawer:
         rng: Random,
     ) -> PairLine:
         questions = [
-            self._ask(first, first_values, rng),
-            self._ask(second, second_values, rng),
+            ask(self.grammar, first, first_values, rng),
+            ask(self.grammar, second, second_values, rng),
         ]
         if rng.random() < 0.5:
             questions.reverse()
         return PairLine(sentence1=questions[0], sentence2=questions[1], label=label)
 
-    def _ask(self, template: str, values: Mapping[str, str], rng: Random) -> str:
-        question = self.grammar.expand(template, rng, values).text
-        if rng.random() < TYPO_SHARE:
-            question = misspell(question, rng)
-        if rng.random() < LEAD_SHARE:
-            question = rng.choice(self.grammar.words["lead"]) + question
-        if rng.random() < TAIL_SHARE:
-            asked = question.endswith(("吗", "呢"))
-            tails = [t for t in self.grammar.words["tail"] if not (asked and t[0] in PARTICLES)]
-            question += rng.choice(tails)
-        return restyle(question, rng)
+
+def ask(grammar: Grammar, template: str, values: Mapping[str, str], rng: Random) -> str:
+    """Write a question the way that customers do: perhaps a greeting, a typo, an ending."""
+    question = grammar.expand(template, rng, values).text
+    if rng.random() < TYPO_SHARE:
+        question = misspell(question, rng)
+    if rng.random() < LEAD_SHARE:
+        question = rng.choice(grammar.words["lead"]) + question
+    if rng.random() < TAIL_SHARE:
+        asked = question.endswith(("吗", "呢"))
+        tails = [t for t in grammar.words["tail"] if not (asked and t[0] in PARTICLES)]
+        question += rng.choice(tails)
+    return restyle(question, rng)
+
+
+def families_of(grammar: Grammar) -> dict[str, tuple[str, ...]]:
+    """The intents of each family, in the grammar's order."""
+    families: dict[str, tuple[str, ...]] = {}
+    for intent in grammar.lines:
+        family = intent.partition(".")[0]
+        families[family] = (*families.get(family, ()), intent)
+    return families
 
 
 def make_drawer() -> Callable[[Random], PairLine]:
     """Read the grammar of intents."""
     grammar = load_grammar(GRAMMAR_FOLDER / "afqmc.txt")
-    families: dict[str, tuple[str, ...]] = {}
-    for intent in grammar.lines:
-        family = intent.partition(".")[0]
-        families[family] = (*families.get(family, ()), intent)
-    return PairDrawer(grammar=grammar, families=families)
+    return PairDrawer(grammar=grammar, families=families_of(grammar))
 
 
 AFQMC = SampleTask(
     name="afqmc",
     labels=(Label(label=DIFFERENT, name="different"), Label(label=SAME, name="same")),
-    text_fields=("sentence1", "sentence2"),
     make_drawer=make_drawer,
     train_lines=5000,
     dev_lines=600,

@@ -1,5 +1,6 @@
 """What real users' texts carry: typos, half-width punctuation, letter case, full-width digits."""
 
+from collections.abc import Sequence
 from random import Random
 
 HOMOPHONES = (
@@ -39,6 +40,15 @@ def misspell(text: str, rng: Random) -> str:
     if kind < 0.8:
         return text[:i] + text[i] + text[i:]
     return text[:i] + text[i + 1] + text[i] + text[i + 2 :]
+
+
+def swap_homophone(text: str, places: Sequence[int], rng: Random) -> str:
+    """Put a homophone at one of the places that have one; the length stays."""
+    fitting = [i for i in places if text[i] in _PARTNERS]
+    if not fitting:
+        return text
+    i = rng.choice(fitting)
+    return text[:i] + _PARTNERS[text[i]] + text[i + 1 :]
 
 
 def restyle(text: str, rng: Random) -> str:

@@ -40,9 +40,19 @@ class Recipe:
 
 
 RECIPES = {
-    "tnews": Recipe(schedule=Schedule(epochs=14)),
+    "tnews": Recipe(
+        schedule=Schedule(epochs=12, weight_decay=0.3, label_smoothing=0.15),
+    ),
     "afqmc": Recipe(
-        schedule=Schedule(epochs=14, easy_share=0.1, ramp_share=0.05, hidden_share=0.03),
+        schedule=Schedule(
+            epochs=18,
+            learning_rate=7e-4,
+            easy_share=0.1,
+            ramp_share=0.05,
+            hidden_share=0.03,
+            weight_decay=0.05,
+            label_smoothing=0.1,
+        ),
         attention_dropout=0.0,
         twin_layers=1,
     ),

@@ -1,12 +1,12 @@
 """Train and dev files of a task, with no sentence in both."""
 
-import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 
 from samples.errors import DataError
+from samples.files import write_json_lines
 from samples.tasks import SampleLine, SampleTask
 
 MAX_FRUITLESS_DRAWS = 10_000
@@ -44,10 +44,16 @@ def make_splits(task: SampleTask, sizes: SplitSizes, seed: int) -> Splits:
         DataError: the grammar is too small for so many different lines.
     """
     draw = task.make_drawer()
-    dev = draw_lines(draw, sizes.dev, Random(f"{task.name}/dev/{seed}"), frozenset())
+    dev = draw_dev(task, sizes.dev, seed)
     taken = frozenset(sentence for line in dev for sentence in line.sentences)
     train = draw_lines(draw, sizes.train, Random(f"{task.name}/train/{seed}"), taken)
     return Splits(train=train, dev=dev)
+
+
+def draw_dev(task: SampleTask, count: int, seed: int) -> tuple[SampleLine, ...]:
+    """Draw the dev split alone, which no other split restricts."""
+    rng = Random(f"{task.name}/dev/{seed}")
+    return draw_lines(task.make_drawer(), count, rng, frozenset())
 
 
 def draw_lines(
@@ -78,29 +84,21 @@ def draw_lines(
 
 
 def write_task_data(task: SampleTask, sizes: SplitSizes, seed: int, folder: Path) -> list[Path]:
-    """Write train.json, dev.json and labels.json (JSON lines) into a folder, made if missing.
+    """Write train.json, dev.json and, if the task has labels, labels.json into a folder.
 
     Returns:
-        The three paths.
+        The paths.
 
     Raises:
         DataError: the grammar is too small for so many different lines.
     """
     splits = make_splits(task, sizes, seed)
-    labels = ({"label": label.label, "label_desc": label.name} for label in task.labels)
     folder.mkdir(parents=True, exist_ok=True)
-    return [
-        write_json_lines(folder / "train.json", (line.to_json() for line in splits.train)),
-        write_json_lines(folder / "dev.json", (line.to_json() for line in splits.dev)),
-        write_json_lines(folder / "labels.json", labels),
+    paths = [
+        task.write_split(folder / "train.json", splits.train),
+        task.write_split(folder / "dev.json", splits.dev),
     ]
-
-
-def write_json_lines(
-    path: Path, records: Iterable[dict[str, object]] | Iterable[dict[str, str]]
-) -> Path:
-    """Write one JSON object a line, UTF-8, characters as they are; returns the path."""
-    with path.open("w", encoding="utf-8", newline="\n") as file:
-        for record in records:
-            file.write(json.dumps(record, ensure_ascii=False) + "\n")
-    return path
+    if task.labels:
+        labels = ({"label": label.label, "label_desc": label.name} for label in task.labels)
+        paths.append(write_json_lines(folder / "labels.json", labels))
+    return paths

@@ -113,7 +113,6 @@ def make_drawer() -> Callable[[Random], TitleLine]:
 TNEWS = SampleTask(
     name="tnews",
     labels=tuple(Label(label=label, name=name) for label, name in NAMES.items()),
-    text_fields=("sentence",),
     make_drawer=make_drawer,
     train_lines=4500,
     dev_lines=600,

@@ -43,5 +43,6 @@ def load(path: Path, settings: EngineSettings) -> OnnxRuntime:
     try:
         session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # the package's error classes have no common base but this one
-        raise EngineError(f"ONNX Runtime cannot load {path}: {error}") from error
+        reason = " ".join(str(error).split())
+        raise EngineError(f"ONNX Runtime cannot load {path}: {reason}") from error
     return OnnxRuntime(session, output_names(settings))

@@ -52,4 +52,5 @@ def load(path: Path, settings: EngineSettings) -> OpenVinoRuntime:
         )
         return OpenVinoRuntime(compiled, output_names(settings))
     except RuntimeError as error:
-        raise EngineError(f"OpenVINO cannot compile {path}: {error}") from error
+        reason = " ".join(str(error).split())
+        raise EngineError(f"OpenVINO cannot compile {path}: {reason}") from error

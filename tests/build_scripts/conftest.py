@@ -68,7 +68,7 @@ def ernie() -> Any:
         type_vocab_size=4,
         task_type_vocab_size=3,
         use_task_id=True,
-        initializer_range=0.3,
+        initializer_range=0.1,
         id2label=dict(enumerate(LABELS)),
     )
     return transformers.ErnieForSequenceClassification(config).eval()

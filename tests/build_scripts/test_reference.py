@@ -72,6 +72,19 @@ def test_a_transformers_checkpoint_is_answered_by_transformers(tmp_path: Path) -
     np.testing.assert_allclose(found, transformers_logits(model, batch), rtol=0, atol=1e-6)
 
 
+def test_transformers_answers_from_old_names_and_files_too(tmp_path: Path) -> None:
+    model = transformers_model("bert")
+    old = {
+        name.replace("Norm.weight", "Norm.gamma").replace("Norm.bias", "Norm.beta"): tensor
+        for name, tensor in model.state_dict().items()
+    }
+    save_transformers(model, tmp_path, state=old, weights_file="pytorch_model.bin")
+    reference = reference_for(read_source(tmp_path))
+    batch = random_rows((9, 4), types=2)
+    found = [reference.logits(row) for row in single_rows(batch)]
+    np.testing.assert_allclose(found, transformers_logits(model, batch), rtol=0, atol=1e-6)
+
+
 def test_a_paddlenlp_checkpoint_is_answered_by_the_formulas(tmp_path: Path) -> None:
     model = transformers_model("bert")
     reference = reference_for(read_source(save_paddlenlp(model, tmp_path)))

@@ -14,9 +14,7 @@ from ernie_triton.pipeline import StageSettings
 from ernie_triton.tasks import TensorSpec
 from tests.ernie_triton import fake_triton
 from tests.ernie_triton.fake_triton import InferenceRequest, InferenceResponse
-from tests.ernie_triton.tiny_model import (
-    LABELS,
-)
+from tests.ernie_triton.tiny_model import LABELS
 
 if TYPE_CHECKING:
     from ernie_triton.backends.stage import Stage

@@ -21,9 +21,7 @@ from tests.ernie_triton.backends.calls import (
     refusal,
 )
 from tests.ernie_triton.fake_triton import TritonError
-from tests.ernie_triton.tiny_model import (
-    LABELS,
-)
+from tests.ernie_triton.tiny_model import LABELS
 
 if TYPE_CHECKING:
     from ernie_triton.backends.stage import Stage
