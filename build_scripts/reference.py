@@ -98,7 +98,8 @@ def _transformers(folder: Path) -> Reference:
     import transformers
 
     transformers.utils.logging.disable_progress_bar()  # type: ignore[no-untyped-call]
-    transformers.utils.logging.set_verbosity_error()  # its report of a checkpoint is a table
+    # Its report on a checkpoint is a table of many lines.
+    transformers.utils.logging.set_verbosity_error()  # type: ignore[no-untyped-call]
     try:
         # The folder is the user's own and is read as weights; nothing is fetched, no code is run.
         model, loaded = transformers.AutoModelForSequenceClassification.from_pretrained(

@@ -73,8 +73,9 @@ class ArticleDrawer:
 
     def _draw(self, domain: Grammar, rng: Random) -> Article:
         title, other = (domain.expand("{title}", rng).text for _ in range(2))
-        marked = self._facts(domain, title, rng, rng.randint(2, MOST_FACTS))
-        if other != title and rng.random() < SECOND_SUBJECT_SHARE:
+        two = other != title and rng.random() < SECOND_SUBJECT_SHARE
+        marked = self._facts(domain, title, rng, rng.randint(2, MOST_FACTS), named=two)
+        if two:
             foreign = self._facts(domain, other, rng, 2, named=True)
             marked += [_without_answers(sentence) for sentence in foreign]
         fillers = rng.sample(domain.lines["filler"], rng.randint(0, MOST_FILLERS))
@@ -87,7 +88,7 @@ class ArticleDrawer:
         return Article(title=title, context=context, questions=questions)
 
     def _facts(
-        self, domain: Grammar, title: str, rng: Random, count: int, *, named: bool = False
+        self, domain: Grammar, title: str, rng: Random, count: int, *, named: bool
     ) -> list[str]:
         topics = [name for name in domain.lines if name.startswith("fact.")]
         chosen = rng.sample(topics, min(count, len(topics)))

@@ -71,7 +71,7 @@ def ernie() -> Any:
         initializer_range=0.1,
         id2label=dict(enumerate(LABELS)),
     )
-    return transformers.ErnieForSequenceClassification(config).eval()
+    return transformers.ErnieForSequenceClassification(config).train(mode=False)
 
 
 @pytest.fixture(scope="session")

@@ -18,7 +18,7 @@ from build_scripts.load.settings import CheckpointConfig
 from build_scripts.verify import SAMPLE_TEXTS
 from ernie_triton.batch import TokenBatch
 from ernie_triton.pipeline import PipelineSpec
-from tests.build_scripts.load.exports import VOCABULARY, PrunedClassifier
+from tests.build_scripts.load.exports import VOCABULARY
 
 Array = npt.NDArray[np.float32]
 PADDLE_EXAMPLE = Path(__file__).parents[1] / "fixtures/paddle_example"
@@ -157,8 +157,8 @@ def arrays_of(model: Any) -> dict[str, Array]:
     return {name: tensor.detach().numpy() for name, tensor in model.state_dict().items()}
 
 
-def pruned_model(source: PrunedClassifier) -> Model:
-    """The canonical model of layers of differing shapes, array for array."""
+def pruned_model(source: Any) -> Model:
+    """The canonical model of a `PrunedClassifier`, array for array."""
 
     def linear(part: Any) -> Linear:
         return Linear(weight=part.weight.detach().numpy().T, bias=part.bias.detach().numpy())

@@ -107,7 +107,7 @@ def lines(excerpt: str) -> list[str]:
         ),
         pytest.param(
             PORT_TAKEN,
-            "failed to start GRPC service: Unavailable - Socket '127.0.0.1:43949' already in use ",
+            "failed to start GRPC service: Unavailable - Socket '127.0.0.1:43949' already in use",
             id="port taken",
         ),
     ],

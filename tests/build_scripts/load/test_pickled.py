@@ -43,7 +43,7 @@ def test_arrays_come_back_as_they_were(tmp_path: Path, protocol: int) -> None:
     arrays = {
         "a.weight": random.normal(size=(3, 4)).astype(np.float32),
         "b.weight": np.asfortranarray(random.normal(size=(4, 2)).astype(np.float32)),
-        "c.bias": np.float32([]),
+        "c.bias": np.zeros(0, np.float32),
     }
     found = read_pdparams(written(tmp_path / "weights", arrays, protocol))
     assert found.keys() == arrays.keys()
@@ -86,8 +86,8 @@ def test_integer_buffers_are_passed_over(tmp_path: Path) -> None:
     [
         (np.ones(2, np.int8), "w has the type int8; expected floating-point weights"),
         (np.array(["a"]), "the pickle holds an array of the type U1"),
-        (np.float32([1, np.nan]), "w holds values that are not finite"),
-        (np.float32([np.inf]), "w holds values that are not finite"),
+        (np.array([1, np.nan], np.float32), "w holds values that are not finite"),
+        (np.array([np.inf], np.float32), "w holds values that are not finite"),
         (np.array([0x7F80], np.uint16), "w holds values that are not finite"),
     ],
 )
