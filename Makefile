@@ -5,8 +5,8 @@ PY := $(VENV)/bin/python
 PIP := $(PY) -m pip --disable-pip-version-check --quiet install
 
 SOURCES := $(shell find ernie_triton build_scripts -name '*.py') build_scripts/texts.txt
-TNEWS := model_repository/ernie_seqcls/1/manifest.json
-AFQMC := model_repository/ernie_seqcls_pair/1/manifest.json
+# A marker in build/ for each pipeline that is built into model_repository/.
+PIPELINES := $(patsubst pipelines/%.toml,build/%.built,$(wildcard pipelines/*.toml))
 
 .PHONY: install demo serve build test lint format clean
 
@@ -32,13 +32,12 @@ $(VENV)/installed-test: pyproject.toml | $(VENV)/bin/python
 	.venv-pir/bin/python -m pip --disable-pip-version-check --quiet install --editable '.[build,paddle-pir]'
 	@touch $@
 
-build: $(TNEWS) $(AFQMC)
+build: $(PIPELINES)
 
-$(TNEWS): pipelines/tnews.toml $(wildcard samples/checkpoints/tnews/*) $(SOURCES) | $(VENV)/installed
+.SECONDEXPANSION:
+build/%.built: pipelines/%.toml $$(wildcard samples/checkpoints/%/*) $(SOURCES) | $(VENV)/installed
 	$(PY) -m build_scripts build $<
-
-$(AFQMC): pipelines/afqmc.toml $(wildcard samples/checkpoints/afqmc/*) $(SOURCES) | $(VENV)/installed
-	$(PY) -m build_scripts build $<
+	@mkdir -p build && touch $@
 
 demo: build
 	$(PY) -m samples.demo --repository model_repository
@@ -59,5 +58,5 @@ format: $(VENV)/installed-test
 	$(PY) -m ruff format .
 
 clean:
-	rm -rf $(VENV) .venv-pir .mypy_cache .pytest_cache .ruff_cache *.egg-info
+	rm -rf $(VENV) .venv-pir build .mypy_cache .pytest_cache .ruff_cache *.egg-info
 	git clean -fdXq model_repository

@@ -14,23 +14,24 @@ import onnx
 import ernie_triton
 from build_scripts import config, manifest
 from build_scripts.checks import check_vocabulary, vocabulary_path
+from build_scripts.encoder import VectorHead
 from build_scripts.engine import adopt_graph, write_engine
 from build_scripts.facts import engine_facts, model_facts, source_facts
 from build_scripts.graph import export_onnx
 from build_scripts.labels import read_label_file
 from build_scripts.load import read_source
-from build_scripts.load.source import Source
+from build_scripts.load.source import Source, Wanted
 from build_scripts.reference import reference_for, rows_of
 from build_scripts.repository import StagedPipeline
 from build_scripts.stage_files import write_stage_files
 from build_scripts.verify import SampleTexts, compare, measure_speed, read_sample_texts
 from ernie_triton.batch import TokenBatch
-from ernie_triton.decode import check_label_count
+from ernie_triton.decoders.labels import check_label_count
 from ernie_triton.encode import TextEncoder
 from ernie_triton.engines import load_engine
 from ernie_triton.errors import CheckpointError
 from ernie_triton.pipeline import EngineSettings, PipelineSpec
-from ernie_triton.tasks import task_named
+from ernie_triton.tasks import MULTI_LABEL, REGRESSION, SEQ_CLS, task_named
 from ernie_triton.vocabulary import Vocabulary
 
 _UNKNOWN_TOKEN_TYPES = 2
@@ -63,7 +64,9 @@ def build_pipeline(spec: PipelineSpec, step: Step) -> manifest.Manifest:
         ErnieTritonError: any step failed; the repository is as it was.
     """
     with step("read") as notes:
-        source = read_source(spec.checkpoint)
+        wanted = Wanted(head=task_named(spec.task).head, pooling=spec.answering.pooling)
+        source = read_source(spec.checkpoint, wanted)
+        spec = _as_its_problem(spec, source)
         notes.append(source.kind)
         if source.unrecognised:
             notes.append(f"served as it came, padded: {source.unrecognised}")
@@ -72,7 +75,7 @@ def build_pipeline(spec: PipelineSpec, step: Step) -> manifest.Manifest:
         path = vocabulary_path(source, spec)
         vocabulary = check_vocabulary(path, source, spec)
         notes.append(f"{vocabulary.size:,} tokens, {path}")
-    if source.model is not None:
+    if source.model is not None and not isinstance(source.model.head, VectorHead):
         # Before the source's framework loads it, which may have its own way of refusing.
         _labels(spec, source, source.model.head.output.outputs)
     with step("graph") as notes:
@@ -107,6 +110,19 @@ def pipeline_graph(source: Source, spec: PipelineSpec) -> onnx.ModelProto:
     return adopt_graph(source.graph, tuple(output.name for output in outputs))
 
 
+def _as_its_problem(spec: PipelineSpec, source: Source) -> PipelineSpec:
+    """The task that a sequence classifier's configuration says it was trained for.
+
+    The pipeline takes that task's default name where it had its own task's.
+    """
+    problems = {"multi_label_classification": MULTI_LABEL, "regression": REGRESSION}
+    if spec.task == SEQ_CLS.name and source.problem in problems:
+        task = problems[source.problem]
+        name = task.default_model if spec.name == SEQ_CLS.default_model else spec.name
+        return dataclasses.replace(spec, task=task.name, name=name)
+    return spec
+
+
 def _write_and_check(parts: _Parts, staged: StagedPipeline, step: Step) -> manifest.Manifest:
     spec = parts.spec
     folder = staged.version_folder(spec.stage("engine"))
@@ -115,18 +131,13 @@ def _write_and_check(parts: _Parts, staged: StagedPipeline, step: Step) -> manif
         engine = load_engine(folder, _engine_settings(parts))
         notes.append(f"{spec.engine} {spec.precision}")
     batch = parts.samples.encode(parts.encoder)
-    output = task_named(spec.task).engine_outputs[0].name
     with step("compare") as notes:
-        reference = reference_for(parts.source)
-        scores = len(reference.logits(next(rows_of(batch))))
-        labels = _labels(spec, parts.source, scores)
+        reference = reference_for(parts.source, task_named(spec.task))
+        outputs = reference.outputs(next(rows_of(batch)))
+        width = next(iter(outputs.values())).shape[-1]
+        labels = _labels(spec, parts.source, width)
         exactness = compare(
-            engine,
-            reference,
-            batch,
-            output,
-            spec.batching.max_batch_size,
-            tolerance=spec.tolerance,
+            engine, reference, batch, spec.batching.max_batch_size, tolerance=spec.tolerance
         )
         notes.append(f"largest difference {exactness.largest_difference:.1e} on {batch.rows} texts")
     with step("speed") as notes:
@@ -148,26 +159,26 @@ def _write_and_check(parts: _Parts, staged: StagedPipeline, step: Step) -> manif
         speed=speed,
     )
     with step("write"):
-        _write_models(parts, staged, labels, batch, made)
+        sizes = config.ModelSizes(
+            labels=labels,
+            hidden=width,
+            lower_case=parts.source.lower_case,
+            pad_token_id=engine.settings.pad_token_id,
+            vocabulary_size=engine.settings.vocabulary_size,
+            token_types=engine.settings.token_types,
+        )
+        _write_models(parts, staged, sizes, batch, made)
     return made
 
 
 def _write_models(
     parts: _Parts,
     staged: StagedPipeline,
-    labels: tuple[str, ...],
+    sizes: config.ModelSizes,
     batch: TokenBatch,
     made: manifest.Manifest,
 ) -> None:
     spec = parts.spec
-    settings = _engine_settings(parts)
-    facts = config.ModelSizes(
-        labels=len(labels),
-        lower_case=parts.source.lower_case,
-        pad_token_id=settings.pad_token_id,
-        vocabulary_size=settings.vocabulary_size,
-        token_types=settings.token_types,
-    )
     rows = list(rows_of(batch))
     shortest, longest = int(np.argmin(batch.lengths)), int(np.argmax(batch.lengths))
     warm_up = {
@@ -175,9 +186,9 @@ def _write_models(
         for sample, index in zip(config.WARM_UP_TEXTS, (shortest, longest), strict=True)
     }
     lengths = [len(ids) for _, (ids, _) in warm_up.values()]
-    for model, text in config.pipeline_configs(spec, facts, lengths).items():
+    for model, text in config.pipeline_configs(spec, sizes, lengths).items():
         (staged.model_folder(model) / "config.pbtxt").write_text(text, encoding="utf-8")
-    write_stage_files(spec, staged, labels, warm_up)
+    write_stage_files(spec, staged, sizes.labels, warm_up)
     tokenizer = staged.version_folder(spec.stage("tokenizer"))
     shutil.copyfile(parts.vocabulary_path, tokenizer / "vocab.txt")
     path = staged.version_folder(spec.name) / manifest.MANIFEST_FILE
@@ -185,6 +196,8 @@ def _write_models(
 
 
 def _labels(spec: PipelineSpec, source: Source, scores: int) -> tuple[str, ...]:
+    if task_named(spec.task).head in ("span", "vector"):
+        return ()
     if spec.labels is not None:
         labels = read_label_file(spec.labels)
     else:

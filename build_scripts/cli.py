@@ -1,22 +1,17 @@
 """The command line: `python -m build_scripts build | inspect | benchmark`."""
 
 import argparse
-import dataclasses
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from build_scripts.build import build_pipeline
+from build_scripts.build_options import add_build_options, spec_from_options
 from build_scripts.family import FAMILY
 from build_scripts.inspection import describe
 from build_scripts.load import read_source
 from build_scripts.progress import timed_step
 from ernie_triton.errors import ErnieTritonError
-from ernie_triton.pipeline import Batching, PipelineSpec, load_pipeline
-from ernie_triton.tasks import ENGINES, LAYOUTS, PRECISIONS, TASKS
-
-_DEFAULTS = {field.name: field.default for field in dataclasses.fields(PipelineSpec)}
-_BATCHING = {field.name: field.default for field in dataclasses.fields(Batching)}
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -44,7 +39,7 @@ def _parser() -> argparse.ArgumentParser:
         "some of its values replaced by options.",
         allow_abbrev=False,
     )
-    _add_build_options(build)
+    add_build_options(build)
     build.set_defaults(run=_build)
     inspect = commands.add_parser(
         "inspect", help="say what a checkpoint is, without building", allow_abbrev=False
@@ -75,61 +70,15 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _add_build_options(parser: argparse.ArgumentParser) -> None:
-    def add(option: str, text: str, kind: object = str, **more: object) -> None:
-        name = option.removeprefix("--").replace("-", "_")
-        default = _DEFAULTS.get(name, _BATCHING.get(name))
-        shown = f" (default {default})" if default not in (None, "", dataclasses.MISSING) else ""
-        parser.add_argument(option, type=kind, help=text + shown, **more)  # type: ignore[arg-type]
-
-    parser.add_argument("pipeline", nargs="?", type=Path, metavar="PIPELINE.toml")
-    add("--checkpoint", "folder or file of the fine-tuned model", Path)
-    add("--task", "what the model does", choices=sorted(TASKS))
-    add("--repository", "the model repository to build into", Path)
-    add("--name", "the ensemble's name (default: the task's own)")
-    add("--labels", "label names: a JSON list, a name a line, or CLUE's labels.json", Path)
-    add("--vocab", "vocab.txt, where the checkpoint has none beside it", Path)
-    add("--texts", "sample texts for the checks and warm-up, one a line", Path)
-    parser.add_argument(
-        "--pair",
-        action=argparse.BooleanOptionalAction,
-        default=None,
-        help="the model reads two texts at once",
-    )
-    add("--max-length", "most tokens of a row, special tokens included", int)
-    add("--engine", "the runtime", choices=ENGINES)
-    add("--precision", "what the engine computes in", choices=PRECISIONS)
-    add("--layout", "packed: real tokens only", choices=LAYOUTS)
-    add("--threads", "threads of the engine, 0 for every core", int)
-    add("--tolerance", "largest difference from the source accepted, 0: the precision's own", float)
-    add("--version", "version directory to write", int)
-    add("--max-batch-size", "most rows of one engine run", int)
-    add("--max-queue-delay-us", "microseconds a stage waits for company", int)
-    add("--max-queue-size", "most requests that wait at a stage", int)
-
-
 def _build(arguments: argparse.Namespace) -> int:
     given = {
         name: value
         for name, value in vars(arguments).items()
         if value is not None and name not in ("command", "run", "pipeline")
     }
-    manifest = build_pipeline(_spec(arguments.pipeline, given), timed_step)
+    manifest = build_pipeline(spec_from_options(arguments.pipeline, given), timed_step)
     print(manifest.summary())
     return 0
-
-
-def _spec(pipeline: Path | None, given: dict[str, object]) -> PipelineSpec:
-    batching = {name: given.pop(name) for name in tuple(given) if name in _BATCHING}
-    if pipeline is not None:
-        spec = load_pipeline(pipeline)
-        changed = dataclasses.replace(spec.batching, **batching)  # type: ignore[arg-type]
-        return dataclasses.replace(spec, batching=changed, **given)  # type: ignore[arg-type]
-    missing = [f"--{name}" for name in ("checkpoint", "task", "repository") if name not in given]
-    if missing:
-        print(f"error: without a PIPELINE.toml, {', '.join(missing)} is needed", file=sys.stderr)
-        raise SystemExit(2)
-    return PipelineSpec(batching=Batching(**batching), **given)  # type: ignore[arg-type]
 
 
 def _inspect(arguments: argparse.Namespace) -> int:

@@ -6,14 +6,24 @@ from dataclasses import dataclass
 from google.protobuf import text_format
 from tritonclient.grpc import model_config_pb2 as pb
 
-from ernie_triton.pipeline import (
-    EngineSettings,
-    PipelineSpec,
-    PostprocessSettings,
-    StageSettings,
-    TokenizerSettings,
+from ernie_triton.decoders.entities import EntitySettings
+from ernie_triton.decoders.labels import LabelSettings
+from ernie_triton.decoders.spans import AnswerSettings
+from ernie_triton.decoders.vectors import VectorSettings
+from ernie_triton.errors import PipelineError
+from ernie_triton.pipeline import EngineSettings, PipelineSpec, StageSettings, TokenizerSettings
+from ernie_triton.tasks import (
+    LENGTHS,
+    MULTI_LABEL,
+    TOKEN_TENSORS,
+    WINDOW_TENSORS,
+    Task,
+    TensorSpec,
+    task_named,
 )
-from ernie_triton.tasks import LENGTHS, TOKEN_TENSORS, Task, TensorSpec, task_named
+
+DEFAULT_THRESHOLD = 0.5
+"""From which probability a label of a multi-label model is selected."""
 
 WARM_UP_TEXTS = ("short", "long")
 """Names of the warm-up samples; each stage's `warmup/` folder holds a file per sample and input."""
@@ -23,11 +33,17 @@ WARM_UP_TEXTS = ("short", "long")
 class ModelSizes:
     """What the configurations need to know of the model."""
 
-    labels: int
+    labels: tuple[str, ...]
+    hidden: int
     lower_case: bool
     pad_token_id: int
     vocabulary_size: int
     token_types: int
+
+    @property
+    def by_name(self) -> dict[str, int]:
+        """The sizes that tensors' dims name."""
+        return {"labels": len(self.labels), "hidden": self.hidden}
 
 
 def pipeline_configs(
@@ -50,15 +66,26 @@ def pipeline_configs(
     return {name: text_format.MessageToString(config) for name, config in configs.items()}
 
 
+def results(spec: PipelineSpec) -> tuple[TensorSpec, ...]:
+    """What the postprocess stage of a pipeline returns."""
+    task = task_named(spec.task)
+    return (*task.results, *(task.optional_results if spec.answering.per_token else ()))
+
+
+def _window_tensors(task: Task) -> tuple[TensorSpec, ...]:
+    return WINDOW_TENSORS if task.has_windows else ()
+
+
 def _ensemble(spec: PipelineSpec, task: Task, sizes: ModelSizes) -> pb.ModelConfig:
     texts = task.text_inputs(pair=spec.pair)
     tokens = (*TOKEN_TENSORS, LENGTHS)
-    config = _config(spec, spec.name, texts, (*task.results, *task.tokenizer_results), sizes)
+    windows = _window_tensors(task)
+    config = _config(spec, spec.name, texts, (*results(spec), *task.tokenizer_results), sizes)
     config.platform = "ensemble"
     steps = (
-        ("tokenizer", texts, (*tokens, *task.tokenizer_results)),
+        ("tokenizer", texts, (*tokens, *windows, *task.tokenizer_results)),
         ("engine", tokens, task.engine_outputs),
-        ("postprocess", task.engine_outputs, task.results),
+        ("postprocess", (*task.engine_outputs, *windows), results(spec)),
     )
     for part, inputs, outputs in steps:
         config.ensemble_scheduling.step.append(
@@ -74,9 +101,14 @@ def _ensemble(spec: PipelineSpec, task: Task, sizes: ModelSizes) -> pb.ModelConf
 
 def _tokenizer(spec: PipelineSpec, task: Task, sizes: ModelSizes) -> pb.ModelConfig:
     texts = task.text_inputs(pair=spec.pair)
-    outputs = (*TOKEN_TENSORS, LENGTHS, *task.tokenizer_results)
+    outputs = (*TOKEN_TENSORS, LENGTHS, *_window_tensors(task), *task.tokenizer_results)
     settings = TokenizerSettings(
-        task=task.name, pair=spec.pair, max_length=spec.max_length, lower_case=sizes.lower_case
+        task=task.name,
+        pair=spec.pair,
+        max_length=spec.max_length,
+        lower_case=sizes.lower_case,
+        overlap=spec.overlap,
+        max_windows=spec.answering.max_windows,
     )
     config = _stage(spec, "tokenizer", texts, outputs, sizes, settings)
     for sample in WARM_UP_TEXTS:
@@ -100,17 +132,64 @@ def _engine(
         token_types=sizes.token_types,
     )
     config = _stage(spec, "engine", inputs, task.engine_outputs, sizes, settings)
-    # Requests of different lengths share a run: each row then says its own length.
-    for tensor in config.input:
-        tensor.allow_ragged_batch = -1 in tensor.dims
+    config.max_batch_size = spec.max_stage_rows
+    _allow_ragged(config)
     for sample, length in zip(WARM_UP_TEXTS, warm_up_lengths, strict=True):
         _warm_up(config, sample, inputs, {-1: length})
     return config
 
 
 def _postprocess(spec: PipelineSpec, task: Task, sizes: ModelSizes) -> pb.ModelConfig:
-    settings = PostprocessSettings(task=task.name, labels=sizes.labels)
-    return _stage(spec, "postprocess", task.engine_outputs, task.results, sizes, settings)
+    settings = _postprocess_settings(spec, task, sizes)
+    inputs = (*task.engine_outputs, *_window_tensors(task))
+    config = _stage(spec, "postprocess", inputs, results(spec), sizes, settings)
+    config.max_batch_size = spec.max_stage_rows
+    _allow_ragged(config)
+    return config
+
+
+def _postprocess_settings(spec: PipelineSpec, task: Task, sizes: ModelSizes) -> StageSettings:
+    answering = spec.answering
+    if task.head == "token":
+        return EntitySettings(
+            task=task.name, labels=len(sizes.labels), per_token=answering.per_token
+        )
+    if task.head == "span":
+        return AnswerSettings(
+            task=task.name,
+            max_answer_tokens=answering.max_answer_tokens,
+            n_best=answering.n_best,
+            no_answer_threshold=answering.no_answer_threshold,
+        )
+    if task.head == "vector":
+        return VectorSettings(task=task.name, normalize=answering.normalize)
+    return LabelSettings(
+        task=task.name,
+        labels=len(sizes.labels),
+        thresholds=_thresholds(answering.thresholds, sizes.labels) if task == MULTI_LABEL else (),
+    )
+
+
+def _thresholds(given: Mapping[str, float], labels: Sequence[str]) -> tuple[float, ...]:
+    """The threshold of each label.
+
+    Raises:
+        PipelineError: a label that the model does not have is given one.
+    """
+    unknown = set(given) - {*labels, "default"}
+    if unknown:
+        raise PipelineError(
+            f"thresholds name {', '.join(sorted(unknown))}, which the model does not have; its "
+            f"labels are {', '.join(labels)}"
+        )
+    default = given.get("default", DEFAULT_THRESHOLD)
+    return tuple(given.get(label, default) for label in labels)
+
+
+def _allow_ragged(config: pb.ModelConfig) -> None:
+    """Let requests of different lengths share a run: each row says its own length."""
+    for tensor in config.input:
+        tensor.allow_ragged_batch = -1 in tensor.dims
 
 
 def _stage(
@@ -141,7 +220,7 @@ def _config(
     outputs: Sequence[TensorSpec],
     sizes: ModelSizes,
 ) -> pb.ModelConfig:
-    named = {"labels": sizes.labels}
+    named = sizes.by_name
     config = pb.ModelConfig(name=name, max_batch_size=spec.batching.max_batch_size)
     config.version_policy.latest.num_versions = 1
     for tensor in inputs:

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ernie_triton.errors import CheckpointError
+from ernie_triton.tasks import POOLINGS
 
 Array = npt.NDArray[np.float32]
 
@@ -188,20 +189,85 @@ class SequenceHead:
                 f"{self.output.inputs}"
             )
 
+    @property
+    def features(self) -> int | None:
+        """Width of the hidden state that it takes; None for any."""
+        return (self.pooler or self.output).inputs
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class TokenHead:
+    """Scores of every token: `output` on its vector."""
+
+    output: Linear
+
+    @property
+    def features(self) -> int | None:
+        """Width of the hidden state that it takes; None for any."""
+        return self.output.inputs
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class SpanHead:
+    """How likely an answer starts, and ends, at each token: the two columns of `output`."""
+
+    output: Linear
+
+    def __post_init__(self) -> None:
+        if self.output.outputs != 2:
+            raise CheckpointError(
+                f"the answer's layer has {self.output.outputs} outputs; expected 2, start and end"
+            )
+
+    @property
+    def features(self) -> int | None:
+        """Width of the hidden state that it takes; None for any."""
+        return self.output.inputs
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class VectorHead:
+    """One vector a text: the first token's (`cls`), the mean of all (`mean`), or the `pooler`'s."""
+
+    pooling: str
+    pooler: Linear | None
+    pooler_activation: str
+
+    def __post_init__(self) -> None:
+        if self.pooling not in POOLINGS:
+            raise CheckpointError(f"pooling is {self.pooling!r}; expected {', '.join(POOLINGS)}")
+        if self.pooling == "pooler" and self.pooler is None:
+            raise CheckpointError("pooling by the pooler needs one, and the model has none")
+
+    @property
+    def features(self) -> int | None:
+        """Width of the hidden state that it takes; None for any."""
+        return self.pooler.inputs if self.pooler is not None else None
+
+
+Head = SequenceHead | TokenHead | SpanHead | VectorHead
+
+HEAD_NAMES = {
+    SequenceHead: "sequence",
+    TokenHead: "token",
+    SpanHead: "span",
+    VectorHead: "vector",
+}
+"""What `Task.head` calls them."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Model:
     """An encoder with the head of its task."""
 
     encoder: Encoder
-    head: SequenceHead
+    head: Head
 
     def __post_init__(self) -> None:
-        first = self.head.pooler or self.head.output
-        if first.inputs != self.encoder.hidden:
+        taken = self.head.features
+        if taken not in (None, self.encoder.hidden):
             raise CheckpointError(
-                f"the head takes {first.inputs} features but the encoder gives "
-                f"{self.encoder.hidden}"
+                f"the head takes {taken} features but the encoder gives {self.encoder.hidden}"
             )
 
     @property

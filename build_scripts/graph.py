@@ -14,20 +14,17 @@ keys and values still come from every token, its query, projection and feed-forw
 """
 
 import math
-from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import onnx
-from onnx import TensorProto, helper, numpy_helper
+from onnx import TensorProto
 
-from build_scripts.encoder import Encoder, Layer, Linear, Model, Norm, SequenceHead
-from ernie_triton import __version__
+from build_scripts.encoder import Encoder, Layer, Linear, Model
+from build_scripts.heads import Place, needs_first_token_only, write_head
+from build_scripts.onnx_builder import GraphBuilder
 from ernie_triton.tasks import LAYOUTS
 
-OPSET = 20
-IR_VERSION = 9
 MASK_VALUE = -10000.0
 """Added to the scores of masked tokens; exp of it is 0 in FP32, and FP16 can hold it."""
 
@@ -40,11 +37,12 @@ def export_onnx(model: Model, layout: str) -> onnx.ModelProto:
         layout: `packed` or `padded`.
 
     Returns:
-        A graph with one output, `logits` float32 [items, labels].
+        A graph whose outputs, all float32, are the task's: of each item, or of each token in the
+        layout of the inputs.
     """
     if layout not in LAYOUTS:
         raise ValueError(f"layout {layout!r} is not one of {', '.join(LAYOUTS)}")
-    graph = _Graph()
+    graph = GraphBuilder()
     place = (
         _packed_place(graph, model.encoder)
         if layout == "packed"
@@ -53,89 +51,14 @@ def export_onnx(model: Model, layout: str) -> onnx.ModelProto:
     hidden = _embed(graph, model.encoder, place)
     for index, layer in enumerate(model.encoder.layers):
         last = index == len(model.encoder.layers) - 1
+        first_only = last and needs_first_token_only(model.head)
         scope = f"layer_{index}"
-        hidden = _layer(graph, scope, layer, model.encoder, place, hidden, first_only=last)
-    _score(graph, model.head, hidden)
-    return graph.model(model, layout)
+        hidden = _layer(graph, scope, layer, model.encoder, place, hidden, first_only=first_only)
+    write_head(graph, model.head, place, hidden, model.encoder.hidden)
+    return graph.model(f"encoder_{layout}")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Place:
-    """Where tokens stand, as names of tensors of the graph.
-
-    `pad` fills the attention's rectangle from packed tokens, `unpad` empties it again, `first` are
-    the rows of each item's first token; all three are None in the padded layout, where tokens are
-    rows of the rectangle already and `first` selects along the length.
-    """
-
-    position: str
-    mask: str
-    pad: str | None
-    unpad: str | None
-    starts: str | None
-
-
-@dataclass(slots=True)
-class _Graph:
-    """Nodes and initializers being collected; every tensor is named after what it holds."""
-
-    nodes: list[onnx.NodeProto] = field(default_factory=list)
-    initializers: dict[str, onnx.TensorProto] = field(default_factory=dict)
-    inputs: list[onnx.ValueInfoProto] = field(default_factory=list)
-
-    def add(self, operator: str, name: str, *inputs: str, **attributes: Any) -> str:  # noqa: ANN401
-        self.nodes.append(helper.make_node(operator, inputs, [name], name=name, **attributes))
-        return name
-
-    def constant(self, name: str, value: npt.ArrayLike, dtype: npt.DTypeLike) -> str:
-        if name not in self.initializers:
-            array = np.asarray(value, dtype=dtype, order="C")
-            self.initializers[name] = numpy_helper.from_array(array, name)
-        return name
-
-    def integers(self, *values: int) -> str:
-        """An int64 vector, as shape arguments want it."""
-        return self.constant(f"int64_{'_'.join(map(str, values))}", values, np.int64)
-
-    def int32(self, value: int) -> str:
-        return self.constant(f"int32_{value}", value, np.int32)
-
-    def input(self, name: str, *dims: str) -> str:
-        self.inputs.append(helper.make_tensor_value_info(name, TensorProto.INT32, dims))
-        return name
-
-    def linear(self, name: str, linear: Linear, x: str) -> str:
-        weight = self.constant(f"{name}/weight", linear.weight, np.float32)
-        bias = self.constant(f"{name}/bias", linear.bias, np.float32)
-        return self.add("Add", name, self.add("MatMul", f"{name}/product", x, weight), bias)
-
-    def norm(self, name: str, norm: Norm, x: str) -> str:
-        scale = self.constant(f"{name}/scale", norm.scale, np.float32)
-        bias = self.constant(f"{name}/bias", norm.bias, np.float32)
-        return self.add("LayerNormalization", name, x, scale, bias, axis=-1, epsilon=norm.epsilon)
-
-    def activation(self, name: str, kind: str, x: str) -> str:
-        if kind == "gelu_tanh":
-            return self.add("Gelu", name, x, approximate="tanh")
-        operators = {"gelu": "Gelu", "relu": "Relu", "tanh": "Tanh", "identity": "Identity"}
-        return self.add(operators[kind], name, x)
-
-    def model(self, model: Model, layout: str) -> onnx.ModelProto:
-        labels = model.head.output.outputs
-        output = helper.make_tensor_value_info("logits", TensorProto.FLOAT, ["items", labels])
-        graph = helper.make_graph(
-            self.nodes, f"encoder_{layout}", self.inputs, [output], list(self.initializers.values())
-        )
-        return helper.make_model(
-            graph,
-            opset_imports=[helper.make_opsetid("", OPSET)],
-            ir_version=IR_VERSION,
-            producer_name="ernie-triton",
-            producer_version=__version__,
-        )
-
-
-def _packed_place(graph: _Graph, encoder: Encoder) -> _Place:
+def _packed_place(graph: GraphBuilder, encoder: Encoder) -> Place:
     ids = graph.input("input_ids", "tokens")
     graph.input("token_type_ids", "tokens")
     lengths = graph.input("lengths", "items")
@@ -164,25 +87,39 @@ def _packed_place(graph: _Graph, encoder: Encoder) -> _Place:
     inside = graph.add("Less", "mask/inside", column, column_vector(lengths))
     real = _real_tokens(graph, graph.add("Gather", "mask/ids", ids, pad), encoder)
     mask = _mask(graph, graph.add("And", "mask/kept", inside, real))
-    return _Place(position=position, mask=mask, pad=pad, unpad=unpad, starts=starts)
+    return Place(
+        position=position,
+        mask=mask,
+        item=item,
+        pad=pad,
+        unpad=unpad,
+        starts=starts,
+    )
 
 
-def _padded_place(graph: _Graph, encoder: Encoder) -> _Place:
+def _padded_place(graph: GraphBuilder, encoder: Encoder) -> Place:
     ids = graph.input("input_ids", "items", "length")
     graph.input("token_type_ids", "items", "length")
     length = graph.add("Shape", "length/shape", ids, start=1, end=2)
     length = graph.add("Cast", "length", graph.add("Squeeze", "length/scalar", length), to=6)
     position = graph.add("Range", "position", graph.int32(0), length, graph.int32(1))
-    mask = _mask(graph, _real_tokens(graph, ids, encoder))
-    return _Place(position=position, mask=mask, pad=None, unpad=None, starts=None)
+    real = _real_tokens(graph, ids, encoder)
+    return Place(
+        position=position,
+        mask=_mask(graph, real),
+        item=None,
+        pad=None,
+        unpad=None,
+        starts=None,
+    )
 
 
-def _real_tokens(graph: _Graph, ids: str, encoder: Encoder) -> str:
+def _real_tokens(graph: GraphBuilder, ids: str, encoder: Encoder) -> str:
     is_pad = graph.add("Equal", "mask/is_pad", ids, graph.int32(encoder.pad_token_id))
     return graph.add("Not", "mask/real", is_pad)
 
 
-def _mask(graph: _Graph, kept: str) -> str:
+def _mask(graph: GraphBuilder, kept: str) -> str:
     """`[items, 1, 1, longest]`, 0 on tokens that attention sees and MASK_VALUE on the others."""
     seen = graph.constant("mask/seen", 0.0, np.float32)
     hidden = graph.constant("mask/hidden", MASK_VALUE, np.float32)
@@ -190,7 +127,7 @@ def _mask(graph: _Graph, kept: str) -> str:
     return graph.add("Unsqueeze", "mask", values, graph.integers(1, 2))
 
 
-def _embed(graph: _Graph, encoder: Encoder, place: _Place) -> str:
+def _embed(graph: GraphBuilder, encoder: Encoder, place: Place) -> str:
     def look_up(name: str, table: npt.NDArray[np.float32], index: str) -> str:
         weight = graph.constant(f"embeddings/{name}/weight", table, np.float32)
         return graph.add("Gather", f"embeddings/{name}", weight, index)
@@ -203,7 +140,7 @@ def _embed(graph: _Graph, encoder: Encoder, place: _Place) -> str:
     return graph.norm("embeddings/norm", encoder.embedding_norm, total)
 
 
-def _first_tokens(graph: _Graph, place: _Place, name: str, x: str) -> str:
+def _first_tokens(graph: GraphBuilder, place: Place, name: str, x: str) -> str:
     """`[items, hidden]`: the vectors of the first tokens."""
     if place.starts is None:
         column = graph.add("Gather", f"{name}/column", x, graph.integers(0), axis=1)
@@ -212,11 +149,11 @@ def _first_tokens(graph: _Graph, place: _Place, name: str, x: str) -> str:
 
 
 def _layer(
-    graph: _Graph,
+    graph: GraphBuilder,
     scope: str,
     layer: Layer,
     encoder: Encoder,
-    place: _Place,
+    place: Place,
     x: str,
     *,
     first_only: bool,
@@ -234,10 +171,10 @@ def _layer(
 
 
 def _attention(
-    graph: _Graph,
+    graph: GraphBuilder,
     scope: str,
     layer: Layer,
-    place: _Place,
+    place: Place,
     x: str,
     rows: str,
     *,
@@ -279,10 +216,3 @@ def _attention(
             return context
         return graph.add("Gather", f"{scope}/context/packed", context, str(place.unpad))
     return graph.add("Reshape", f"{scope}/merged", context, graph.integers(0, 0, heads * size))
-
-
-def _score(graph: _Graph, head: SequenceHead, first: str) -> None:
-    if head.pooler is not None:
-        pooled = graph.linear("pooler", head.pooler, first)
-        first = graph.activation("pooler/activation", head.pooler_activation, pooled)
-    graph.linear("logits", head.output, first)

@@ -1,7 +1,8 @@
 """What a checkpoint is, in a few lines."""
 
-from build_scripts.encoder import Model
+from build_scripts.encoder import HEAD_NAMES, Head, Model, SequenceHead, VectorHead
 from build_scripts.load.source import Source
+from build_scripts.load.state import TASKS_BY_HEAD
 
 
 def describe(source: Source) -> str:
@@ -21,9 +22,8 @@ def _model_lines(model: Model) -> dict[str, str]:
     encoder, head = model.encoder, model.head
     heads = ", ".join(f"{layer.heads} x {layer.head_size}" for layer in encoder.layers)
     widths = ", ".join(str(layer.intermediate.outputs) for layer in encoder.layers)
-    pooler = f"{head.pooler_activation} pooler, then " if head.pooler is not None else ""
     return {
-        "task": "seq_cls",
+        "task": TASKS_BY_HEAD[HEAD_NAMES[type(head)]],
         "parameters": f"{model.parameters:,}",
         "hidden": str(encoder.hidden),
         "layers": str(len(encoder.layers)),
@@ -33,5 +33,16 @@ def _model_lines(model: Model) -> dict[str, str]:
         "positions": str(encoder.max_positions),
         "types": str(len(encoder.token_type)),
         "norm": f"epsilon {encoder.embedding_norm.epsilon:g}",
-        "head": f"{pooler}{head.output.outputs} scores",
+        "head": _head(head),
     }
+
+
+def _head(head: Head) -> str:
+    pooler = ""
+    if isinstance(head, SequenceHead | VectorHead) and head.pooler is not None:
+        pooler = f"{head.pooler_activation} pooler"
+    if isinstance(head, VectorHead):
+        return f"vectors; {pooler or 'no pooler'}"
+    unit = "text" if isinstance(head, SequenceHead) else "token"
+    scores = f"{head.output.outputs} scores of each {unit}"
+    return f"{pooler}, then {scores}" if pooler else scores

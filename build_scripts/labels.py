@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from ernie_triton.decode import check_labels
+from ernie_triton.decoders.labels import check_labels
 from ernie_triton.errors import LabelCountError
 
 

@@ -1,4 +1,4 @@
-"""What the source itself answers, to compare an engine with.
+"""What the source itself gives for each task, to compare an engine with.
 
 An exported graph is its own reference, run by ONNX Runtime. A checkpoint's reference is its
 framework where that is installed (transformers on torch), and otherwise the encoder's formulas in
@@ -7,55 +7,74 @@ NumPy with float64, one text at a time: slow, and without a line in common with 
 
 import importlib.util
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import onnx
 import onnxruntime
 
-from build_scripts.encoder import Encoder, Layer, Linear, Model, Norm
+from build_scripts.encoder import (
+    Encoder,
+    Layer,
+    Linear,
+    Model,
+    Norm,
+    SpanHead,
+    TokenHead,
+    VectorHead,
+)
 from build_scripts.load.source import Source
 from ernie_triton.batch import TokenBatch
 from ernie_triton.errors import CheckpointError
+from ernie_triton.tasks import Task
 
 Float64 = npt.NDArray[np.float64]
 Row = tuple[npt.NDArray[np.int32], npt.NDArray[np.int32]]
 """Token ids and token type ids of one text, int32 [tokens] each."""
 
 _WARNINGS_AND_WORSE = 3
+_AUTOMATIC_CLASSES = {
+    "sequence": "AutoModelForSequenceClassification",
+    "token": "AutoModelForTokenClassification",
+    "span": "AutoModelForQuestionAnswering",
+    "vector": "AutoModel",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reference:
-    """A way to get the source's own logits.
+    """A way to get the source's own outputs.
 
     Attributes:
         name: what computed them, for people.
-        logits: of one row of tokens, float [labels].
+        outputs: of one row of tokens, float, by the names of the task's engine outputs.
     """
 
     name: str
-    logits: Callable[[Row], npt.NDArray[np.floating]]  # type: ignore[type-arg]
+    outputs: Callable[[Row], Mapping[str, npt.NDArray[Any]]]
 
 
-def reference_for(source: Source) -> Reference:
+def reference_for(source: Source, task: Task) -> Reference:
     """The best reference that can be had on this machine.
 
     Raises:
         CheckpointError: the source's own framework does not take it.
     """
+    head = source.model.head if source.model is not None else None
+    pooling = head.pooling if isinstance(head, VectorHead) else ""
     if source.graph is not None:
-        return _exported_graph(source.graph)
+        return _exported_graph(source.graph, task, pooling)
     installed = all(importlib.util.find_spec(name) for name in ("torch", "transformers"))
     if installed and source.kind.startswith("transformers"):
-        return _transformers(source.path)
+        return _transformers(source.path, task, pooling)
     if source.model is None:
         raise ValueError(f"{source.path} has neither a graph nor weights")
     model = source.model
-    return Reference(name="NumPy in float64", logits=lambda row: model_logits(model, row))
+    return Reference(name="NumPy in float64", outputs=lambda row: model_outputs(model, row))
 
 
 def rows_of(batch: TokenBatch) -> Iterator[Row]:
@@ -67,7 +86,7 @@ def rows_of(batch: TokenBatch) -> Iterator[Row]:
         start += length
 
 
-def _exported_graph(graph: onnx.ModelProto) -> Reference:
+def _exported_graph(graph: onnx.ModelProto, task: Task, pooling: str) -> Reference:
     options = onnxruntime.SessionOptions()
     options.log_severity_level = _WARNINGS_AND_WORSE
     session = onnxruntime.InferenceSession(
@@ -78,7 +97,7 @@ def _exported_graph(graph: onnx.ModelProto) -> Reference:
         for item in session.get_inputs()
     }
 
-    def logits(row: Row) -> npt.NDArray[np.float32]:
+    def outputs(row: Row) -> dict[str, npt.NDArray[np.float32]]:
         ids, token_types = row
         values = {
             "input_ids": ids,
@@ -86,14 +105,28 @@ def _exported_graph(graph: onnx.ModelProto) -> Reference:
             "attention_mask": np.ones_like(ids),
         }
         feed = {name: values[name][None].astype(kind) for name, kind in types.items()}
-        return np.asarray(session.run(None, feed)[0][0])
+        found = [np.asarray(output[0]) for output in session.run(None, feed)]
+        if task.head == "span" and len(found) == 1:
+            found = [found[0][:, 0], found[0][:, 1]]
+        if task.head == "vector":
+            return {"vector": _pooled(found, pooling)}
+        return dict(zip(names, found, strict=False))
 
+    names = [tensor.name for tensor in task.engine_outputs]
     return Reference(
-        name=f"the exported graph in ONNX Runtime {onnxruntime.__version__}", logits=logits
+        name=f"the exported graph in ONNX Runtime {onnxruntime.__version__}", outputs=outputs
     )
 
 
-def _transformers(folder: Path) -> Reference:
+def _pooled(outputs: Sequence[npt.NDArray[np.float32]], pooling: str) -> npt.NDArray[np.float32]:
+    """The vector of a text from an encoder's outputs, hidden states [tokens, hidden] or pooled."""
+    hidden = next((output for output in outputs if output.ndim == 2), None)
+    if hidden is None or pooling == "pooler":
+        return next(output for output in outputs if output.ndim == 1)
+    return np.asarray(hidden.mean(axis=0) if pooling == "mean" else hidden[0])
+
+
+def _transformers(folder: Path, task: Task, pooling: str) -> Reference:
     import torch
     import transformers
 
@@ -102,7 +135,8 @@ def _transformers(folder: Path) -> Reference:
     transformers.utils.logging.set_verbosity_error()  # type: ignore[no-untyped-call]
     try:
         # The folder is the user's own and is read as weights; nothing is fetched, no code is run.
-        model, loaded = transformers.AutoModelForSequenceClassification.from_pretrained(
+        automatic = getattr(transformers, _AUTOMATIC_CLASSES[task.head])
+        model, loaded = automatic.from_pretrained(
             folder,
             local_files_only=True,
             trust_remote_code=False,
@@ -112,36 +146,57 @@ def _transformers(folder: Path) -> Reference:
     except (OSError, ValueError, RuntimeError, KeyError) as error:
         reason = str(error).splitlines()[0]
         raise CheckpointError(f"transformers cannot load {folder}: {reason}") from error
-    if loaded["missing_keys"]:  # it would go on with random weights
+    # It would go on with random weights; of an unused pooler they do not matter.
+    uses_pooler = task.head == "sequence" or pooling == "pooler"
+    missing = [name for name in loaded["missing_keys"] if uses_pooler or "pooler" not in name]
+    if missing:
         raise CheckpointError(
-            f"transformers looks for {min(loaded['missing_keys'])!r} in {folder}, which the "
+            f"transformers looks for {min(missing)!r} in {folder}, which the "
             f"weights have not; is the model_type of its config.json right?"
         )
     model.eval()
 
-    def logits(row: Row) -> npt.NDArray[np.float32]:
+    def outputs(row: Row) -> dict[str, npt.NDArray[np.float32]]:
         ids, token_types = (torch.from_numpy(values[None].astype(np.int64)) for values in row)
+        # As PaddleNLP has it, and our graph: a padding token is masked wherever it stands.
+        mask = (ids != model.config.pad_token_id).long()
         with torch.inference_mode():
-            output = model(input_ids=ids, token_type_ids=token_types)
-        return np.asarray(output.logits[0].numpy())
+            output = model(input_ids=ids, attention_mask=mask, token_type_ids=token_types)
+        found = {name: np.asarray(values[0].numpy()) for name, values in output.items()}
+        if task.head == "vector":
+            return {"vector": _pooled(list(found.values()), pooling)}
+        return {tensor.name: found[tensor.name] for tensor in task.engine_outputs}
 
     name = f"transformers {transformers.__version__} on torch {torch.__version__}"
-    return Reference(name=name, logits=logits)
+    return Reference(name=name, outputs=outputs)
 
 
-def model_logits(model: Model, row: Row) -> Float64:
-    """Logits of one text by the formulas of BERT (arxiv.org/abs/1810.04805), float64 [labels]."""
-    encoder = model.encoder
+def model_outputs(model: Model, row: Row) -> dict[str, Float64]:
+    """The outputs for one text by the formulas of BERT (arxiv.org/abs/1810.04805), in float64.
+
+    `logits` [labels] or [tokens, labels], `start_logits` and `end_logits` [tokens], or `vector`
+    [hidden], by the model's head.
+    """
+    encoder, head = model.encoder, model.head
     ids, token_types = row
     x = encoder.word[ids] + encoder.position[: len(ids)] + encoder.token_type[token_types]
     x = _norm(x.astype(np.float64), encoder.embedding_norm)
     visible = ids != encoder.pad_token_id
     for layer in encoder.layers:
         x = _layer(x, layer, encoder, visible)
+    if isinstance(head, TokenHead):
+        return {"logits": _linear(x, head.output)}
+    if isinstance(head, SpanHead):
+        start, end = _linear(x, head.output).T
+        return {"start_logits": start, "end_logits": end}
+    if isinstance(head, VectorHead) and head.pooling == "mean":
+        return {"vector": np.asarray(x.mean(axis=0))}
     first = x[:1]
-    if model.head.pooler is not None:
-        first = _activate(_linear(first, model.head.pooler), model.head.pooler_activation)
-    return np.asarray(_linear(first, model.head.output)[0])
+    if head.pooler is not None and not (isinstance(head, VectorHead) and head.pooling == "cls"):
+        first = _activate(_linear(first, head.pooler), head.pooler_activation)
+    if isinstance(head, VectorHead):
+        return {"vector": np.asarray(first[0])}
+    return {"logits": np.asarray(_linear(first, head.output)[0])}
 
 
 def _layer(x: Float64, layer: Layer, encoder: Encoder, visible: npt.NDArray[np.bool_]) -> Float64:

@@ -35,7 +35,7 @@ def write_stage_files(
     for part, purpose in STAGES.items():
         path = staged.version_folder(spec.stage(part)) / "model.py"
         path.write_text(_model_py(part, purpose), encoding="utf-8")
-    for model in (spec.name, spec.stage("postprocess")):
+    for model in (spec.name, spec.stage("postprocess")) if labels else ():
         path = staged.model_folder(model) / "labels.txt"
         path.write_text("".join(f"{label}\n" for label in labels), encoding="utf-8")
     texts = [tensor.name for tensor in task_named(spec.task).text_inputs(pair=spec.pair)]

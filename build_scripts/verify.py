@@ -1,10 +1,12 @@
 """The last steps of a build: the engine it made, run on real texts and compared with the source."""
 
+import math
 import os
 import platform
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -15,6 +17,7 @@ from ernie_triton.batch import TokenBatch
 from ernie_triton.encode import TextEncoder
 from ernie_triton.engines import Engine, thread_count
 from ernie_triton.errors import ExactnessError, TextError
+from ernie_triton.tasks import task_named
 
 TOLERANCES = {"fp32": 1e-4, "bf16": 2e-2}
 """Largest absolute difference of a logit from the source's, by precision."""
@@ -75,7 +78,6 @@ def compare(
     engine: Engine,
     reference: Reference,
     batch: TokenBatch,
-    output: str,
     max_batch_size: int,
     *,
     tolerance: float = 0.0,
@@ -86,43 +88,90 @@ def compare(
         engine: what was built.
         reference: the source.
         batch: sample texts.
-        output: the engine's output to compare.
         max_batch_size: most rows of one run.
         tolerance: largest difference accepted; 0 is what the precision should reach.
 
     Raises:
         ExactnessError: an output differs by more than that, or is not a number.
     """
-    expected = np.array([reference.logits(row) for row in rows_of(batch)])
-    found = np.concatenate([engine.run(part)[output] for part in _batches(batch, max_batch_size)])
-    if found.shape != expected.shape:
-        raise ExactnessError(
-            f"the engine returns {list(found.shape)} scores, the source {list(expected.shape)}"
+    found = [row for part in _batches(batch, max_batch_size) for row in _rows_of_run(engine, part)]
+    expected = [reference.outputs(row) for row in rows_of(batch)]
+    worst = _Difference(size=0.0, row=0, output="", found=0.0, expected=0.0)
+    same = 0
+    for number, (ours, theirs) in enumerate(zip(found, expected, strict=True)):
+        differences = [_difference(number, name, ours[name], theirs[name]) for name in ours]
+        worst = max(worst, *differences, key=lambda difference: difference.size)
+        same += all(
+            np.array_equal(ours[name].argmax(axis=-1), theirs[name].argmax(axis=-1))
+            for name in ours
         )
     precision = engine.settings.precision
-    differences = np.abs(found - expected)
-    largest = float(differences.max())
     tolerance = tolerance or TOLERANCES[precision]
-    if not largest <= tolerance:
-        row, label = (int(i) for i in np.unravel_index(differences.argmax(), differences.shape))
+    is_number = math.isfinite(worst.size)
+    if not (is_number and worst.size <= tolerance):
         raise ExactnessError(
-            f"the {precision} engine differs from {reference.name} by {largest:.2e}, more than the "
-            f"{tolerance:.0e} allowed: sample text {row + 1}, label {label}: "
-            f"{found[row, label]:.5f} instead of {expected[row, label]:.5f}"
+            f"the {precision} engine differs from {reference.name} by {worst.size:.2e}, more than "
+            f"the {tolerance:.0e} allowed: sample text {worst.row + 1}, {worst.output}: "
+            f"{worst.found:.5f} instead of {worst.expected:.5f}"
             + (
-                f"; build with --precision fp32, or accept it with --tolerance {1.2 * largest:.2g}"
-                if precision != "fp32"
+                f"; build with --precision fp32, or accept it with --tolerance "
+                f"{1.2 * worst.size:.2g}"
+                if precision != "fp32" and is_number
                 else ""
             )
         )
-    same = int((found.argmax(axis=1) == expected.argmax(axis=1)).sum())
     return Exactness(
         reference=reference.name,
         texts=batch.rows,
-        largest_difference=largest,
+        largest_difference=worst.size,
         tolerance=tolerance,
         same_decisions=same,
     )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Difference:
+    """Where an engine's output of one row is farthest from the source's."""
+
+    size: float
+    row: int
+    output: str
+    found: float
+    expected: float
+
+
+def _difference(
+    row: int, name: str, found: npt.NDArray[Any], expected: npt.NDArray[Any]
+) -> _Difference:
+    if found.shape != expected.shape:
+        raise ExactnessError(
+            f"the engine returns {name} of the shape {list(found.shape)} for sample text "
+            f"{row + 1}, the source {list(expected.shape)}"
+        )
+    differences = np.abs(found - expected)
+    differences[~np.isfinite(differences)] = np.inf
+    place = tuple(int(i) for i in np.unravel_index(differences.argmax(), differences.shape))
+    return _Difference(
+        size=float(differences[place]),
+        row=row,
+        output=f"{name} {list(place)}",
+        found=float(found[place]),
+        expected=float(expected[place]),
+    )
+
+
+def _rows_of_run(engine: Engine, batch: TokenBatch) -> list[dict[str, npt.NDArray[np.float32]]]:
+    """The engine's outputs of each row; those of tokens without padding."""
+    outputs = engine.run(batch)
+    ends = np.cumsum(batch.lengths)
+    per_token = task_named(engine.settings.task).is_per_token
+    return [
+        {
+            name: values[end - length : end] if per_token else values[row]
+            for name, values in outputs.items()
+        }
+        for row, (end, length) in enumerate(zip(ends, batch.lengths, strict=True))
+    ]
 
 
 def measure_speed(engine: Engine, batch: TokenBatch, max_batch_size: int) -> Speed:

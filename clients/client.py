@@ -13,11 +13,11 @@ from typing import Any, ClassVar, TypeVar
 from clients.core import DEFAULT_RETRIES, DEFAULT_TIMEOUT_S, Caller, Policy, Row
 from clients.transport import Connection, GrpcAsyncTransport, GrpcTransport
 from clients.wire import (
-    Answer,
     AsyncTransport,
     Endpoint,
     InferRequest,
     ModelFacts,
+    Reply,
     Transport,
     utf8_from_text,
 )
@@ -114,7 +114,7 @@ class Blocking:
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
 
-    async def infer(self, request: InferRequest, timeout_s: float) -> Answer:
+    async def infer(self, request: InferRequest, timeout_s: float) -> Reply:
         """The answer to one request."""
         return self._transport.infer(request, timeout_s)
 

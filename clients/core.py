@@ -13,11 +13,11 @@ from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
 from clients.wire import (
-    Answer,
     AsyncTransport,
     Endpoint,
     InferRequest,
     ModelFacts,
+    Reply,
     RequestedOutput,
 )
 from ernie_triton.errors import (
@@ -52,7 +52,7 @@ class Codec(Protocol[R_co]):
     def requested_outputs(self) -> tuple[RequestedOutput, ...]:
         """The outputs to ask for."""
 
-    def results_from_answer(self, answer: Answer) -> Sequence[R_co]:
+    def results_from_reply(self, reply: Reply) -> Sequence[R_co]:
         """One result for each row of the request."""
 
 
@@ -92,7 +92,7 @@ class Policy:
 
 
 class Caller:
-    """Sends rows to one model and returns what a codec makes of the answers."""
+    """Sends rows to one model and returns what a codec makes of the replies."""
 
     def __init__(self, transport: AsyncTransport, endpoint: Endpoint, policy: Policy) -> None:
         self._transport = transport
@@ -158,8 +158,10 @@ class Caller:
             ClientError: a reason that every other request would meet too.
         """
         names = await self.input_names(codec.task)
+        facts = await self.facts()
         self._check_columns(rows, names)
-        largest = (await self.facts()).max_batch_size
+        self._check_outputs(facts, codec)
+        largest = facts.max_batch_size
         if len(rows) > largest:
             parts = [rows[at : at + largest] for at in range(0, len(rows), largest)]
             return [outcome for part in parts for outcome in await self.outcomes(part, codec)]
@@ -184,6 +186,20 @@ class Caller:
                 f"but a row has {found.pop()}; give one value for each"
             )
 
+    def _check_outputs(self, facts: ModelFacts, codec: Codec[R]) -> None:
+        asked = [output.name for output in codec.requested_outputs()]
+        missing = {name for name in asked if name not in facts.outputs}
+        if not missing:
+            return
+        optional = {tensor.name for tensor in codec.task.optional_results}
+        advice = f"name a model of {codec.task.name}"
+        if missing <= optional:
+            advice = "it is an option of the build: build the pipeline with it"
+        raise ContractError(
+            f"{self._endpoint} returns {', '.join(facts.outputs)}, but not "
+            f"{', '.join(sorted(missing))}; {advice}"
+        )
+
     async def _request(
         self, rows: Sequence[Row], names: tuple[str, ...], codec: Codec[R]
     ) -> Sequence[R]:
@@ -191,17 +207,17 @@ class Caller:
             return []
         columns = {name: [row[at] for row in rows] for at, name in enumerate(names)}
         request = InferRequest(columns=columns, outputs=codec.requested_outputs())
-        answer = await self._with_retries(
+        reply = await self._with_retries(
             lambda timeout_s: self._transport.infer(request, timeout_s)
         )
         for output in request.outputs:
-            found = answer[output.name].shape[:1] if output.name in answer else ()
+            found = reply[output.name].shape[:1] if output.name in reply else ()
             if found != (len(rows),):
                 raise ContractError(
                     f"{self._endpoint} returned {output.name!r} for {found or 'no'} rows of "
                     f"{len(rows)}; name a model of {codec.task.name}"
                 )
-        return codec.results_from_answer(answer)
+        return codec.results_from_reply(reply)
 
     async def _with_retries(self, call: Callable[[float], Awaitable[T]]) -> T:
         """What the call returns; repeated, within the timeout, when that is safe.

@@ -11,10 +11,29 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from clients.core import DEFAULT_RETRIES, DEFAULT_TIMEOUT_S, Policy
-from clients.source import STDIN, TextField
+from clients.source import STDIN, TextField, text_from_file
 from clients.stream import DEFAULT_BATCH_SIZE, DEFAULT_CONCURRENCY, Window
 from clients.transport import Connection
 from clients.wire import Endpoint
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Usage:
+    """What the common options say about a task.
+
+    Attributes:
+        description: the first line of the help.
+        default_model: the ensemble unless told otherwise.
+        fields: where each of a row's texts comes from; the first is always there.
+        examples: what a file for `--evaluate` holds.
+        output: what a file of `--output` holds.
+    """
+
+    description: str
+    default_model: str
+    fields: tuple[TextField, ...]
+    examples: str
+    output: str = "JSON lines"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,10 +46,10 @@ class Options:
         window: rows of a request, and requests at once.
         columns: texts of the command line, one sequence for each input given.
         file: a path, or `-` for standard input.
-        evaluate: a path of labelled JSON lines, or `-`.
+        evaluate: a path of labelled examples, or `-`.
         jsonl: the file holds JSON lines, not plain text.
         output: where results go instead of standard output.
-        json: JSON lines instead of a table.
+        json: JSON lines instead of what is made for readers.
     """
 
     connection: Connection
@@ -49,14 +68,14 @@ class Options:
         return self.file or self.evaluate
 
 
-def common_parser(
-    description: str, default_model: str, fields: Sequence[TextField]
-) -> argparse.ArgumentParser:
+def common_parser(usage: Usage) -> argparse.ArgumentParser:
     """A parser with every option that the clients share."""
-    parser = argparse.ArgumentParser(description=description, allow_abbrev=False)
-    _add_source_options(parser, fields)
+    parser = argparse.ArgumentParser(description=usage.description, allow_abbrev=False)
+    _add_source_options(parser, usage)
     result = parser.add_argument_group("results")
-    result.add_argument("--output", type=Path, metavar="FILE", help="JSON lines go to this file")
+    result.add_argument(
+        "--output", type=Path, metavar="FILE", help=f"write the results here: {usage.output}"
+    )
     result.add_argument(
         "--json", action="store_true", help="print JSON lines instead of an aligned table"
     )
@@ -65,7 +84,7 @@ def common_parser(
         "--url", default="localhost:8001", help="host:port of Triton's gRPC (default: %(default)s)"
     )
     server.add_argument(
-        "--model", default=default_model, help="name of the ensemble (default: %(default)s)"
+        "--model", default=usage.default_model, help="name of the ensemble (default: %(default)s)"
     )
     server.add_argument("--tls", action="store_true", help="encrypt the connection")
     server.add_argument(
@@ -82,17 +101,9 @@ def options_from_namespace(
     parser: argparse.ArgumentParser, found: argparse.Namespace, fields: Sequence[TextField]
 ) -> Options:
     """The typed options; exits with 2 through the parser where they contradict each other."""
-    given = [tuple(getattr(found, field.input) or ()) for field in fields]
-    columns = tuple(column for column in given if column)
-    if columns and not given[0]:
-        parser.error(f"{_option(fields[0])} is missing")
+    columns = _columns(parser, found, fields)
     if found.format and not found.file:
         parser.error("--format is for --file")
-    if len({len(column) for column in columns}) > 1:
-        counts = ", ".join(
-            f"{len(column)} {_option(field)}" for field, column in zip(fields, given, strict=True)
-        )
-        parser.error(f"{counts}; give as many of each")
     if sum(map(bool, (columns, found.file, found.evaluate))) != 1:
         parser.error(f"give one of {_option(fields[0])}, --file and --evaluate")
     endpoint = Endpoint(url=found.url, model=found.model)
@@ -107,6 +118,28 @@ def options_from_namespace(
         output=found.output,
         json=found.json,
     )
+
+
+def _columns(
+    parser: argparse.ArgumentParser, found: argparse.Namespace, fields: Sequence[TextField]
+) -> tuple[tuple[str, ...], ...]:
+    """The texts of the command line, as many of each; none where it has no texts."""
+    given = {field: tuple(getattr(found, field.input) or ()) for field in fields}
+    if not any(given.values()):
+        return ()
+    for field in fields:
+        if not given[field] and not field.is_optional:
+            parser.error(f"{_option(field)} is missing")
+    rows = len(given[fields[0]])
+    columns = {
+        field: column * rows if field.is_long and len(column) == 1 else column
+        for field, column in given.items()
+        if column
+    }
+    if len({len(column) for column in columns.values()}) > 1:
+        counts = ", ".join(f"{len(column)} {_option(field)}" for field, column in given.items())
+        parser.error(f"{counts}; give as many of each")
+    return tuple(columns.values())
 
 
 def positive_int(text: str) -> int:
@@ -141,25 +174,37 @@ def _is_jsonl(file: str | None, file_format: str | None) -> bool:
     return file is not None and Path(file).suffix in (".jsonl", ".json")
 
 
-def _add_source_options(parser: argparse.ArgumentParser, fields: Sequence[TextField]) -> None:
+def _add_source_options(parser: argparse.ArgumentParser, usage: Usage) -> None:
     source = parser.add_argument_group("texts")
-    for field in fields:
-        source.add_argument(
-            _option(field), action="append", metavar="TEXT", help=f"{field.help}; repeatable"
-        )
-    keys = ", ".join("/".join(field.keys) for field in fields)
+    for field in usage.fields:
+        _add_text_options(source, field)
+    keys = ", ".join("/".join(field.keys) for field in usage.fields)
     source.add_argument(
         "--file",
         metavar="FILE",
-        help="a text a line, a TAB between the texts where the model takes several; or JSON lines "
+        help="a text a line, a TAB between the texts where a line has several; or JSON lines "
         f"with the keys {keys}; {STDIN} for standard input",
     )
     source.add_argument(
         "--format", choices=("txt", "jsonl"), help="of the file (default: by its name, else txt)"
     )
+    source.add_argument("--evaluate", metavar="FILE", help=f"print the scores on {usage.examples}")
+
+
+def _add_text_options(source: argparse._ArgumentGroup, field: TextField) -> None:
+    shared = "; one serves all" if field.is_long else ""
     source.add_argument(
-        "--evaluate", metavar="FILE", help="labelled JSON lines of CLUE's format; prints the scores"
+        _option(field), action="append", metavar="TEXT", help=f"{field.help}; repeatable{shared}"
     )
+    if field.is_long:
+        source.add_argument(
+            f"{_option(field)}-file",
+            dest=field.input,
+            action="append",
+            type=text_from_file,
+            metavar="FILE",
+            help="the same, the whole of a UTF-8 file",
+        )
 
 
 def _add_call_options(parser: argparse.ArgumentParser) -> None:

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 from clients.client import AsyncioClient, BlockingClient, rows_from_columns, run_blocking
 from clients.core import Caller
-from clients.wire import Answer, RequestedOutput
+from clients.wire import Reply, RequestedOutput
 from ernie_triton.errors import ContractError
 from ernie_triton.tasks import SEQ_CLS, Task
 
@@ -44,7 +44,7 @@ class Classification:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SeqClsCodec:
-    """What classification asks of the server, and reads from its answer.
+    """What classification asks of the server, and reads from its reply.
 
     One label comes as tensors of its own, in full precision. More come as Triton's classification
     of the scores, which the server sorts, names and rounds to six decimals.
@@ -69,17 +69,17 @@ class SeqClsCodec:
         names = ("label", "confidence", "label_name", "truncated")
         return tuple(RequestedOutput(name=name) for name in names)
 
-    def results_from_answer(self, answer: Answer) -> list[Classification]:
+    def results_from_reply(self, reply: Reply) -> list[Classification]:
         """One classification for each row of the request."""
         if self.top_k > 1:
-            rows = [tuple(map(_label_from_entry, row)) for row in answer["scores"].tolist()]
+            rows = [tuple(map(label_from_entry, row)) for row in reply["scores"].tolist()]
         else:
-            best = (answer[name].ravel().tolist() for name in ("label_name", "label", "confidence"))
+            best = (reply[name].ravel().tolist() for name in ("label_name", "label", "confidence"))
             rows = [
                 (Label(name=name.decode("utf-8"), id=index, score=score),)
                 for name, index, score in zip(*best, strict=True)
             ]
-        cut = answer["truncated"].ravel().tolist()
+        cut = reply["truncated"].ravel().tolist()
         return [
             Classification(labels=labels, truncated=truncated)
             for labels, truncated in zip(rows, cut, strict=True)
@@ -131,8 +131,15 @@ class AsyncSeqClsClient(AsyncioClient):
 async def _classify(
     caller: Caller, texts: Sequence[str], text_pairs: Sequence[str] | None, top_k: int
 ) -> list[Classification]:
-    columns = {"texts": texts} if text_pairs is None else {"texts": texts, "text_pairs": text_pairs}
-    return await caller.results(rows_from_columns(columns), SeqClsCodec(top_k=top_k))
+    rows = rows_from_columns(text_columns(texts, text_pairs))
+    return await caller.results(rows, SeqClsCodec(top_k=top_k))
+
+
+def text_columns(
+    texts: Sequence[str], text_pairs: Sequence[str] | None
+) -> dict[str, Sequence[str]]:
+    """The texts by the name of their argument, with the pairs where there are any."""
+    return {"texts": texts} if text_pairs is None else {"texts": texts, "text_pairs": text_pairs}
 
 
 async def label_names(caller: Caller) -> tuple[str, ...]:
@@ -141,19 +148,29 @@ async def label_names(caller: Caller) -> tuple[str, ...]:
     Raises:
         ContractError: the model's config names no number of scores.
     """
+    count = await label_count(caller)
+    empty = tuple(b"" for _ in await caller.input_names(SEQ_CLS))
+    # A count of one would be read from the other outputs: harmless, the name is the same.
+    [classification] = await caller.results([empty], SeqClsCodec(top_k=count))
+    return tuple(label.name for label in sorted(classification.labels, key=lambda label: label.id))
+
+
+async def label_count(caller: Caller) -> int:
+    """How many labels the model has.
+
+    Raises:
+        ContractError: the model's config names no number of scores.
+    """
     dims = (await caller.facts()).outputs.get("scores", ())
     if len(dims) != 1 or dims[0] < 1:
         raise ContractError(
             f"the model's config gives its scores the shape {list(dims)}, expected one fixed "
-            "number of labels; name a model of seq_cls"
+            "number of labels; name a model with labels"
         )
-    empty = tuple(b"" for _ in await caller.input_names(SEQ_CLS))
-    # A count of one would be read from the other outputs: harmless, the name is the same.
-    [classification] = await caller.results([empty], SeqClsCodec(top_k=dims[0]))
-    return tuple(label.name for label in sorted(classification.labels, key=lambda label: label.id))
+    return dims[0]
 
 
-def _label_from_entry(entry: bytes) -> Label:
+def label_from_entry(entry: bytes) -> Label:
     """The label of one entry of Triton's classification: `score:index:name` or `score:index`."""
     score, index, *name = entry.decode("utf-8").split(":", 2)
     return Label(name=name[0] if name else index, id=int(index), score=float(score))

@@ -28,6 +28,25 @@ class Printer(Protocol[R]):
         """The lines of the next outcomes, without ends."""
 
 
+class Sink(Protocol[R]):
+    """Takes outcomes, block after block."""
+
+    def write(self, outcomes: Sequence[Outcome[R]]) -> None:
+        """Keep or show the next outcomes."""
+
+
+class TextSink(Generic[R]):
+    """What a printer makes of the outcomes, in a file or on standard output."""
+
+    def __init__(self, file: TextIO, printer: Printer[R]) -> None:
+        self._file = file
+        self._printer = printer
+
+    def write(self, outcomes: Sequence[Outcome[R]]) -> None:
+        """Write the lines of the next outcomes."""
+        self._file.writelines(f"{line}\n" for line in self._printer.lines(outcomes))
+
+
 class JsonPrinter(Generic[R]):
     """One JSON object for each line: its number, and its result or its error."""
 
@@ -39,9 +58,12 @@ class JsonPrinter(Generic[R]):
         return [json.dumps(self._record(outcome), ensure_ascii=False) for outcome in outcomes]
 
     def _record(self, outcome: Outcome[R]) -> dict[str, object]:
+        record: dict[str, object] = {"line": outcome.item.line}
+        if outcome.item.id:
+            record["id"] = outcome.item.id
         if outcome.result is None:
-            return {"line": outcome.item.line, "error": outcome.error}
-        return {"line": outcome.item.line, **self._json_from_result(outcome.result)}
+            return {**record, "error": outcome.error}
+        return {**record, **self._json_from_result(outcome.result)}
 
 
 class TablePrinter(Generic[R]):
@@ -76,6 +98,13 @@ class TablePrinter(Generic[R]):
         for row in cells:
             yield (number, *row, *texts)
             number, texts = "", [""] * self._inputs
+
+
+@contextmanager
+def opened_text_sink(path: Path | None, printer: Printer[R]) -> Iterator[TextSink[R]]:
+    """A sink on standard output, or on a file as `opened_output` has it."""
+    with opened_output(path) as file:
+        yield TextSink(file, printer)
 
 
 @contextmanager

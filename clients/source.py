@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import BinaryIO
 
@@ -28,11 +29,17 @@ class TextField:
         input: its name on the wire, and that of its option on the command line.
         keys: where it stands in a JSON object; the first of them that is there.
         help: what the option's help says.
+        is_optional: the command line may leave it out.
+        is_long: one on the command line serves all rows, and `--INPUT-file` reads one from a file.
+        advice: what to do where a JSON object has it and the run does not take it.
     """
 
     input: str
     keys: tuple[str, ...]
     help: str
+    is_optional: bool = False
+    is_long: bool = False
+    advice: str = "leave it out"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,16 +47,23 @@ class Item:
     """One line: its texts in the order of the model's inputs, or why it has none.
 
     Attributes:
-        line: counted from 1.
+        line: counted from 1; of a JSON document, the place of the example in it.
         texts: empty where there is an error.
         error: empty where there are texts.
-        record: the line's whole JSON object, for its gold label; empty for plain text.
+        record: the example's whole JSON object, for its gold label; empty for plain text.
+        id: what the document calls the example; empty for lines.
     """
 
     line: int
     texts: tuple[str, ...] = ()
     error: str = ""
     record: Mapping[str, object] = field(default_factory=dict)
+    id: str = ""
+
+    @property
+    def place(self) -> str:
+        """Where to look for it, for messages."""
+        return f"example {self.id}" if self.id else f"line {self.line}"
 
 
 def items_from_texts(columns: Sequence[Sequence[str]]) -> Iterator[Item]:
@@ -85,6 +99,14 @@ def items_from_jsonl(
         fields: where every input of the task may stand; one that the model does not take must not
             be in the object.
     """
+    read = partial(_item_from_record, inputs=inputs, fields=fields)
+    return items_from_objects(lines, read)
+
+
+def items_from_objects(
+    lines: Iterable[bytes], item_from_record: Callable[[int, dict[str, object]], Item]
+) -> Iterator[Item]:
+    """What a function makes of the number and the JSON object of each line."""
     for line, text in _decoded(lines):
         if isinstance(text, Item):
             yield text
@@ -95,7 +117,7 @@ def items_from_jsonl(
             yield Item(line=line, error=f"no JSON: {error}")
             continue
         if isinstance(record, dict):
-            yield _item_from_record(line, record, inputs, fields)
+            yield item_from_record(line, record)
         else:
             yield Item(line=line, error=f"a JSON {type(record).__name__}, expected an object")
 
@@ -116,6 +138,22 @@ def opened_lines(path: str) -> Iterator[BinaryIO]:
         raise DatasetError(f"{path} cannot be read: {error.strerror}; name a file") from error
     with file:
         yield file
+
+
+def text_from_file(path: str) -> str:
+    """The whole file as one text, its line ends as they are.
+
+    Raises:
+        DatasetError: it cannot be read, or is not UTF-8.
+    """
+    try:
+        return Path(path).read_bytes().decode("utf-8-sig")
+    except OSError as error:
+        raise DatasetError(f"{path} cannot be read: {error.strerror}; name a file") from error
+    except UnicodeDecodeError as error:
+        raise DatasetError(
+            f"{path} is not UTF-8: {error.reason} at byte {error.start}; convert it to UTF-8"
+        ) from error
 
 
 def count_lines(path: str) -> int | None:
@@ -154,7 +192,8 @@ def _item_from_record(
         if key is None:
             continue
         if text_field.input not in inputs:
-            return Item(line=line, error=f"the model takes no {text_field.input}, found {key}")
+            error = f"the model takes no {text_field.input}, found {key}; {text_field.advice}"
+            return Item(line=line, error=error)
         value = record[key]
         if not isinstance(value, str):
             return Item(line=line, error=f"{key} is {value!r:.40}, expected a string")

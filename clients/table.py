@@ -42,12 +42,17 @@ def text_width(text: str) -> int:
     return sum(map(_character_width, text))
 
 
+def on_one_line(text: str) -> str:
+    """The text without what would break its line, or what a terminal would obey."""
+    return "".join(map(_visible, text))
+
+
 def clipped(text: str, width: int) -> str:
     """The text in at most `width` columns, on one line; what is cut is marked with `…`."""
     shown: list[str] = []
     free = width
     for character in text:
-        visible = character if character.isprintable() else _visible(character)
+        visible = _visible(character)
         free -= _character_width(visible)
         if free < 0:
             return _without_last_columns(shown, width)
@@ -69,7 +74,7 @@ def _character_width(character: str) -> int:
 
 
 def _visible(character: str) -> str:
-    """What stands for a character that a terminal would obey, or hide."""
-    if character == "\N{ZERO WIDTH JOINER}":
+    """The character, or what stands for one that a terminal would obey, or hide."""
+    if character.isprintable() or character == "\N{ZERO WIDTH JOINER}":
         return character
     return " " if character.isspace() else "\N{REPLACEMENT CHARACTER}"

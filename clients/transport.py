@@ -19,7 +19,7 @@ import tritonclient.grpc as triton
 import tritonclient.grpc.aio as triton_aio
 from tritonclient.utils import InferenceServerException
 
-from clients.wire import Answer, Endpoint, InferRequest, ModelFacts
+from clients.wire import Endpoint, InferRequest, ModelFacts, Reply
 from ernie_triton.errors import (
     ClientError,
     ContractError,
@@ -77,7 +77,7 @@ class GrpcTransport:
         self._endpoint = connection.endpoint
         self._client = triton.InferenceServerClient(**connection.channel_options())
 
-    def infer(self, request: InferRequest, timeout_s: float) -> Answer:
+    def infer(self, request: InferRequest, timeout_s: float) -> Reply:
         """The answer to one request."""
         with _mapped_errors(self._endpoint, timeout_s):
             result = self._client.infer(
@@ -86,7 +86,7 @@ class GrpcTransport:
                 outputs=_outputs(request),
                 client_timeout=timeout_s,
             )
-            return _answer(request, result)
+            return _reply(request, result)
 
     def facts(self, timeout_s: float) -> ModelFacts:
         """What the model's config says."""
@@ -123,7 +123,7 @@ class GrpcAsyncTransport:
             self._client = triton_aio.InferenceServerClient(**self._options)
         return self._client
 
-    async def infer(self, request: InferRequest, timeout_s: float) -> Answer:
+    async def infer(self, request: InferRequest, timeout_s: float) -> Reply:
         """The answer to one request."""
         with _mapped_errors(self._endpoint, timeout_s):
             result = await self._connected().infer(
@@ -132,7 +132,7 @@ class GrpcAsyncTransport:
                 outputs=_outputs(request),
                 client_timeout=timeout_s,
             )
-            return _answer(request, result)
+            return _reply(request, result)
 
     async def facts(self, timeout_s: float) -> ModelFacts:
         """What the model's config says."""
@@ -174,7 +174,7 @@ def _outputs(request: InferRequest) -> list[triton.InferRequestedOutput]:
     ]
 
 
-def _answer(request: InferRequest, result: triton.InferResult) -> Answer:
+def _reply(request: InferRequest, result: triton.InferResult) -> Reply:
     tensors = {output.name: result.as_numpy(output.name) for output in request.outputs}
     return {name: tensor for name, tensor in tensors.items() if tensor is not None}
 

@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from ernie_triton.errors import TextError
 
-Answer = Mapping[str, npt.NDArray[Any]]
+Reply = Mapping[str, npt.NDArray[Any]]
 """The requested outputs by name, each with its first dimension over the request's rows."""
 
 
@@ -61,7 +61,7 @@ class ModelFacts:
 class Transport(Protocol):
     """A blocking connection to one model; raises `ClientError`s only."""
 
-    def infer(self, request: InferRequest, timeout_s: float) -> Answer:
+    def infer(self, request: InferRequest, timeout_s: float) -> Reply:
         """The answer to one request."""
 
     def facts(self, timeout_s: float) -> ModelFacts:
@@ -80,7 +80,7 @@ class Transport(Protocol):
 class AsyncTransport(Protocol):
     """The same connection for asyncio."""
 
-    async def infer(self, request: InferRequest, timeout_s: float) -> Answer:
+    async def infer(self, request: InferRequest, timeout_s: float) -> Reply:
         """The answer to one request."""
 
     async def facts(self, timeout_s: float) -> ModelFacts:

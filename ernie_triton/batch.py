@@ -1,7 +1,8 @@
 """Rows of tokens from several requests as one engine input, packed or padded, and back."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -9,7 +10,12 @@ import numpy.typing as npt
 LENGTH_BUCKET = 8
 """Padded lengths are rounded up to a multiple of this, so that a runtime sees few shapes."""
 
+MICRO_BATCH_CELLS = 8192
+"""Most cells, rows times longest row, of one run: bounds the attention's memory, and keeps a few
+long texts from making many short ones wait."""
+
 Int32 = npt.NDArray[np.int32]
+Outputs = Mapping[str, npt.NDArray[np.float32]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +44,26 @@ class TokenBatch:
             "token_type_ids": self.token_type_ids,
             "lengths": self.lengths,
         }
+
+    def select(self, rows: npt.NDArray[np.int64]) -> "TokenBatch":
+        """Some of the rows, in the order given."""
+        ends = np.cumsum(self.lengths)
+        tokens = np.concatenate([np.arange(ends[r] - self.lengths[r], ends[r]) for r in rows])
+        return TokenBatch(
+            input_ids=self.input_ids[tokens],
+            token_type_ids=self.token_type_ids[tokens],
+            lengths=self.lengths[rows],
+        )
+
+    def micro_batches(self, cells: int = MICRO_BATCH_CELLS) -> Iterator[npt.NDArray[np.int64]]:
+        """Rows in groups of similar lengths, each of at most so many cells (or of one row)."""
+        order = np.argsort(self.lengths, kind="stable")
+        start = 0
+        for place in range(1, len(order) + 1):
+            full = place < len(order) and (place + 1 - start) * self.lengths[order[place]] > cells
+            if full or place == len(order):
+                yield order[start:place]
+                start = place
 
     def padded(self, pad_token_id: int, longest_allowed: int) -> dict[str, Int32]:
         """Inputs of a padded graph, and an `attention_mask`; all int32 [rows, length].
@@ -85,11 +111,35 @@ def join_rows(rectangles: Sequence[tuple[Int32, Int32, Int32]]) -> TokenBatch:
 
 
 def split_rows(
-    outputs: Mapping[str, npt.NDArray[np.float32]], rows: Sequence[int]
-) -> list[dict[str, npt.NDArray[np.float32]]]:
-    """Give each request its rows of the engine's outputs, in the order of `join_rows`."""
+    outputs: Mapping[str, npt.NDArray[Any]], rows: Sequence[int]
+) -> list[dict[str, npt.NDArray[Any]]]:
+    """Give each request its rows of outputs [rows, …], in the order of `join_rows`."""
     ends = np.cumsum(rows).tolist()
     return [
         {name: values[end - count : end] for name, values in outputs.items()}
         for end, count in zip(ends, rows, strict=True)
     ]
+
+
+def split_tokens(
+    outputs: Outputs, requests: Sequence[tuple[Int32, int]]
+) -> list[dict[str, npt.NDArray[np.float32]]]:
+    """Give each request its part of outputs [tokens, …] as rectangles [rows, length, …].
+
+    Args:
+        outputs: of the batch that `join_rows` made.
+        requests: for each request the lengths of its rows, and its own longest; what lies past a
+            row's length is 0.
+    """
+    parts = []
+    token = 0
+    for lengths, longest in requests:
+        real = np.arange(longest) < lengths.reshape(-1)[:, None]
+        count = int(lengths.sum())
+        rectangles = {}
+        for name, values in outputs.items():
+            rectangles[name] = np.zeros((*real.shape, *values.shape[1:]), np.float32)
+            rectangles[name][real] = values[token : token + count]
+        parts.append(rectangles)
+        token += count
+    return parts

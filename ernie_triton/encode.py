@@ -9,18 +9,19 @@ to its WordPiece.
 
 import itertools
 import re
-import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from tokenizers import AddedToken, Tokenizer
+from tokenizers import AddedToken, Encoding, Tokenizer
 from tokenizers.models import WordPiece
 from tokenizers.normalizers import BertNormalizer
 from tokenizers.pre_tokenizers import BertPreTokenizer, WhitespaceSplit
 
 from ernie_triton.vocabulary import CLASSIFY, PAD, SEPARATE, UNKNOWN, Vocabulary
+from ernie_triton.words import Origin, basic_words, words_with_origins
 
 SHORT_TEXT_CHARACTERS_PER_TOKEN = 8
 """Texts up to this many characters per token allowed are tokenised whole."""
@@ -38,18 +39,6 @@ _OTHER = re.compile(f"[^{_AGREED}]")
 _CUT = re.compile(
     r"[^\S\v\f\x1c-\x1f\x85]|[,.!?;:，。！？、；：]"
     r"|[\u3400-\u4dbf\u4e00-\u9fef\uf900-\ufaff\U00020000-\U0002a6df\U0002a700-\U0002ceaf]"
-)
-
-# The blocks that BERT's tokenizer takes for Chinese characters, each a word of its own.
-_IDEOGRAPHS = (
-    (0x3400, 0x4DBF),
-    (0x4E00, 0x9FFF),
-    (0x20000, 0x2A6DF),
-    (0x2A700, 0x2B73F),
-    (0x2B740, 0x2B81F),
-    (0x2B820, 0x2CEAF),
-    (0xF900, 0xFAFF),
-    (0x2F800, 0x2FA1F),
 )
 
 
@@ -70,6 +59,44 @@ class TokenizedRows:
     lengths: npt.NDArray[np.int32]
     truncated: npt.NDArray[np.bool_]
 
+    def by_request(self, rows: Sequence[int], pad_token_id: int) -> list[dict[str, Any]]:
+        """The tokenizer stage's output tensors of each request, its rows padded to its longest.
+
+        Args:
+            rows: how many rows each request has, in order.
+            pad_token_id: what to pad with.
+        """
+        answers: list[dict[str, Any]] = []
+        token = row = 0
+        for count in rows:
+            lengths = self.lengths[row : row + count]
+            tokens = slice(token, token + int(lengths.sum()))
+            ids, types = self.input_ids[tokens], self.token_type_ids[tokens]
+            answers.append(
+                {
+                    "input_ids": _rectangle(ids, lengths, pad_token_id),
+                    "token_type_ids": _rectangle(types, lengths, 0),
+                    "lengths": lengths[:, None],
+                    "truncated": self.truncated[row : row + count, None],
+                }
+            )
+            token, row = tokens.stop, row + count
+        return answers
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TextTokens:
+    """The tokens of one text.
+
+    Attributes:
+        ids: int32 [tokens].
+        spans: int32 [tokens, 3]: the token's first character in the text, the character after its
+            last, and 1 where it begins a word.
+    """
+
+    ids: npt.NDArray[np.int32]
+    spans: npt.NDArray[np.int32]
+
 
 class TextEncoder:
     """Tokenises batches of texts, or of pairs of texts, for one vocabulary and length."""
@@ -84,8 +111,8 @@ class TextEncoder:
         """
         self._max_length = max_length
         self._lower_case = lower_case
-        self._classify = vocabulary.ids[CLASSIFY]
-        self._separate = vocabulary.ids[SEPARATE]
+        self.classify_id = vocabulary.ids[CLASSIFY]
+        self.separate_id = vocabulary.ids[SEPARATE]
         self.pad_token_id = vocabulary.ids[PAD]
         specials = vocabulary.special_tokens
         self._special = re.compile("(" + "|".join(map(re.escape, specials)) + ")")
@@ -108,9 +135,38 @@ class TextEncoder:
         seconds = self._token_ids(pairs) if pairs is not None else None
         return self._single_rows(firsts) if seconds is None else self._pair_rows(firsts, seconds)
 
+    def tokens_with_spans(self, texts: Sequence[str]) -> list[TextTokens]:
+        """The tokens of whole texts, and where in the text each stands."""
+        agreed = [not _OTHER.search(text) for text in texts]
+        plain = [text for text, ok in zip(texts, agreed, strict=True) if ok]
+        rows = iter(self._texts.encode_batch(plain, add_special_tokens=False))
+        return [
+            _tokens(next(rows), None) if ok else self._tokens_of_words(text)
+            for text, ok in zip(texts, agreed, strict=True)
+        ]
+
+    def _tokens_of_words(self, text: str) -> TextTokens:
+        """The same by way of words, whose characters know where they came from."""
+        words: list[str] = []
+        origins: list[Origin] = []
+        place = 0
+        for index, part in enumerate(self._special.split(text)):
+            found = (
+                [(part, [(i, i + 1) for i in range(len(part))])]
+                if index % 2
+                else words_with_origins(part, lower_case=self._lower_case)
+            )
+            for word, word_origins in found:
+                words.append(word)
+                origins.extend((first + place, end + place) for first, end in word_origins)
+                origins.append((-1, -1))  # the space that joins it to the next
+            place += len(part)
+        row = self._words.encode(" ".join(words), add_special_tokens=False)
+        return _tokens(row, origins)
+
     def _single_rows(self, texts: list[list[int]]) -> TokenizedRows:
         room = self._max_length - 2
-        rows = [[self._classify, *ids[:room], self._separate] for ids in texts]
+        rows = [[self.classify_id, *ids[:room], self.separate_id] for ids in texts]
         return _rows(rows, [0] * len(rows), [len(ids) > room for ids in texts])
 
     def _pair_rows(self, firsts: list[list[int]], seconds: list[list[int]]) -> TokenizedRows:
@@ -118,8 +174,8 @@ class TextEncoder:
         rows, second_lengths, truncated = [], [], []
         for first, second in zip(firsts, seconds, strict=True):
             a, b = _longest_first(len(first), len(second), room)
-            head = [self._classify, *first[:a], self._separate]
-            rows.append([*head, *second[:b], self._separate])
+            head = [self.classify_id, *first[:a], self.separate_id]
+            rows.append([*head, *second[:b], self.separate_id])
             second_lengths.append(b + 1)
             truncated.append(len(first) + len(second) > room)
         return _rows(rows, second_lengths, truncated)
@@ -165,55 +221,6 @@ class TextEncoder:
         return " ".join(words)
 
 
-def basic_words(text: str, *, lower_case: bool) -> list[str]:
-    """The words of a text before WordPiece, by Python's own Unicode tables.
-
-    Follows BERT's basic tokenizer (github.com/google-research/bert, `tokenization.py`) with the NFC
-    step that transformers added: control characters go, ideographs and punctuation stand alone,
-    case and accents fold.
-    """
-    if lower_case:
-        # Character by character: transformers folds before it looks at words (no final sigma).
-        text = "".join(character.lower() for character in text)
-    cleaned = (" " if _is_space(c) else c for c in text if not _is_dropped(c))
-    spaced = "".join(f" {c} " if _is_ideograph(c) else c for c in cleaned)
-    words: list[str] = []
-    for word in unicodedata.normalize("NFC", spaced).split():
-        if lower_case:
-            decomposed = unicodedata.normalize("NFD", word.lower())
-            word = "".join(c for c in decomposed if unicodedata.category(c) != "Mn")
-        words.extend(_split_punctuation(word))
-    return words
-
-
-def _split_punctuation(word: str) -> list[str]:
-    parts = "".join(f" {c} " if _is_punctuation(c) else c for c in word)
-    return parts.split()
-
-
-def _is_dropped(character: str) -> bool:
-    if character in "\t\n\r":
-        return False
-    return character in "\0\ufffd" or unicodedata.category(character).startswith("C")
-
-
-def _is_space(character: str) -> bool:
-    return character in " \t\n\r" or unicodedata.category(character) == "Zs"
-
-
-def _is_ideograph(character: str) -> bool:
-    code = ord(character)
-    if code < _IDEOGRAPHS[0][0]:
-        return False
-    return any(first <= code <= last for first, last in _IDEOGRAPHS)
-
-
-def _is_punctuation(character: str) -> bool:
-    code = ord(character)
-    ascii_symbol = 33 <= code <= 47 or 58 <= code <= 64 or 91 <= code <= 96 or 123 <= code <= 126
-    return ascii_symbol or unicodedata.category(character).startswith("P")
-
-
 def _word_piece(vocabulary: Vocabulary, specials: Sequence[str]) -> Tokenizer:
     tokenizer = Tokenizer(WordPiece(dict(vocabulary.ids), unk_token=UNKNOWN))
     tokenizer.add_special_tokens([AddedToken(token, normalized=False) for token in specials])
@@ -246,3 +253,27 @@ def _rows(rows: list[list[int]], second_lengths: list[int], truncated: list[bool
         lengths=lengths,
         truncated=np.array(truncated, dtype=np.bool_),
     )
+
+
+def _rectangle(
+    values: npt.NDArray[np.int32], lengths: npt.NDArray[np.int32], filler: int
+) -> npt.NDArray[np.int32]:
+    if len(lengths) == 1:
+        return values[None]
+    real = np.arange(lengths.max()) < lengths[:, None]
+    rectangle = np.full(real.shape, filler, np.int32)
+    rectangle[real] = values
+    return rectangle
+
+
+def _tokens(row: Encoding, origins: Sequence[Origin] | None) -> TextTokens:
+    """One text's tokens; with `origins`, of each character that was tokenised."""
+    spans = np.empty((len(row.ids), 3), np.int32)
+    previous = None
+    for place, ((first, end), word) in enumerate(zip(row.offsets, row.word_ids, strict=True)):
+        starts_word = word is None or word != previous
+        if origins is not None:
+            first, end = origins[first][0], origins[end - 1][1]
+        spans[place] = (first, end, starts_word)
+        previous = word
+    return TextTokens(ids=np.array(row.ids, np.int32), spans=spans)

@@ -51,6 +51,10 @@ class EngineError(ErnieTritonError):
     """An engine cannot be loaded or run as asked."""
 
 
+class OtherTaskError(CheckpointError):
+    """A checkpoint was trained for another task than it is to be built for."""
+
+
 class ExactnessError(ErnieTritonError):
     """A built engine does not answer as its source does."""
 

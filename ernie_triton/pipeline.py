@@ -5,6 +5,7 @@ The build makes a model repository from it; the parts that the stages need at ru
 """
 
 import dataclasses
+import math
 import os
 import re
 import sys
@@ -15,7 +16,7 @@ from pathlib import Path
 from typing import Any, ClassVar, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from ernie_triton.errors import PipelineError
-from ernie_triton.tasks import ENGINES, LAYOUTS, PRECISIONS, TASKS, task_named
+from ernie_triton.tasks import ENGINES, LAYOUTS, POOLINGS, PRECISIONS, TASKS, task_named
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -23,6 +24,9 @@ else:
     import tomli as tomllib
 
 SHORTEST_TEXT_TOKENS = 2
+SHORTEST_WINDOW_TOKENS = 8
+"""Leaves room for a part of the text beside a question, which is cut to half of a window."""
+
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
 _Described = TypeVar("_Described")
 
@@ -45,6 +49,46 @@ class Batching:
     def __post_init__(self) -> None:
         _at_least(1, self, "max_batch_size", "max_queue_size")
         _at_least(0, self, "max_queue_delay_us")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answering:
+    """What the postprocess stage is told, each for the tasks it concerns.
+
+    Attributes:
+        overlap: tokens that windows of a long text share (token_cls, qa); 0 is a quarter of
+            `max_length`.
+        max_windows: most windows of one request (token_cls, qa).
+        per_token: also return every word's label (token_cls).
+        max_answer_tokens: longest answer (qa).
+        n_best: answers in the list of the best (qa).
+        no_answer_threshold: how much more "no answer" must score than the best answer to be
+            preferred (qa); infinite for models that always answer.
+        thresholds: the probability from which a label is selected (multi_label), by label name;
+            `default` for the others.
+        pooling: which vector stands for a text (embedding): `cls`, `mean` or `pooler`.
+        normalize: scale vectors to length 1 (embedding).
+    """
+
+    overlap: int = 0
+    max_windows: int = 256
+    per_token: bool = False
+    max_answer_tokens: int = 64
+    n_best: int = 5
+    no_answer_threshold: float = math.inf
+    thresholds: Mapping[str, float] = field(default_factory=dict)
+    pooling: str = "cls"
+    normalize: bool = True
+
+    def __post_init__(self) -> None:
+        _at_least(0, self, "overlap")
+        _at_least(1, self, "max_windows", "max_answer_tokens", "n_best")
+        _one_of(POOLINGS, self, "pooling")
+        if math.isnan(self.no_answer_threshold):
+            raise PipelineError("no_answer_threshold is not a number; expected one, or infinity")
+        for label, threshold in self.thresholds.items():
+            if not 0.0 <= threshold <= 1.0:
+                raise PipelineError(f"the threshold of {label} is {threshold}; expected 0 to 1")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,13 +133,18 @@ class PipelineSpec:
     tolerance: float = 0.0
     version: int = 1
     batching: Batching = field(default_factory=Batching)
+    answering: Answering = field(default_factory=Answering)
 
     def __post_init__(self) -> None:
-        task_named(self.task).text_inputs(pair=self.pair)
+        task = task_named(self.task)
+        if not task.texts:
+            object.__setattr__(self, "pair", True)
+        task.text_inputs(pair=self.pair)
         _one_of(ENGINES, self, "engine")
         _one_of(PRECISIONS, self, "precision")
         _one_of(LAYOUTS, self, "layout")
-        _at_least(SHORTEST_TEXT_TOKENS + self.pair, self, "max_length")
+        shortest = SHORTEST_WINDOW_TOKENS if task.has_windows else SHORTEST_TEXT_TOKENS + self.pair
+        _at_least(shortest, self, "max_length")
         _at_least(1, self, "version")
         _at_least(0, self, "threads", "tolerance")
         if not self.name:
@@ -109,6 +158,17 @@ class PipelineSpec:
                 "ONNX Runtime has no bf16 on CPU; use --engine openvino or --precision fp32"
             )
 
+    @property
+    def overlap(self) -> int:
+        """Tokens that windows share."""
+        return self.answering.overlap or self.max_length // 4
+
+    @property
+    def max_stage_rows(self) -> int:
+        """Most rows of one request to the engine and the postprocess stage: windows, or texts."""
+        windows = self.answering.max_windows if task_named(self.task).has_windows else 0
+        return max(self.batching.max_batch_size, windows)
+
     def stage(self, part: str) -> str:
         """The model name of one stage: `tokenizer`, `engine` or `postprocess`."""
         return f"{self.name}_{part}"
@@ -121,19 +181,18 @@ class StageSettings:
     A subclass declares the fields; each is one string parameter of the same name.
     """
 
-    _readers: ClassVar[Mapping[type, Any]] = {
+    _readers: ClassVar[Mapping[Any, Any]] = {
         str: str,
         int: int,
+        float: float,
         bool: lambda text: {"true": True, "false": False}[text],
+        tuple[float, ...]: lambda text: tuple(float(part) for part in text.split(",") if part),
     }
 
     def to_parameters(self) -> dict[str, str]:
         """The settings as Triton's string parameters."""
         values = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
-        return {
-            name: str(value).lower() if isinstance(value, bool) else str(value)
-            for name, value in values.items()
-        }
+        return {name: _parameter(value) for name, value in values.items()}
 
     @classmethod
     def from_parameters(cls: type[_Described], parameters: Mapping[str, str]) -> _Described:
@@ -156,7 +215,7 @@ class StageSettings:
             except (ValueError, KeyError):
                 raise PipelineError(
                     f"the stage's parameter {name} is {parameters[name]!r}; "
-                    f"expected {hints[name].__name__}"
+                    f"expected {getattr(hints[name], '__name__', hints[name])}"
                 ) from None
         return cls(**values)
 
@@ -169,6 +228,8 @@ class TokenizerSettings(StageSettings):
     pair: bool
     max_length: int
     lower_case: bool
+    overlap: int
+    max_windows: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -184,14 +245,6 @@ class EngineSettings(StageSettings):
     pad_token_id: int
     vocabulary_size: int
     token_types: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PostprocessSettings(StageSettings):
-    """The postprocess stage's parameters; `labels` is how many scores the engine gives."""
-
-    task: str
-    labels: int
 
 
 def load_pipeline(path: Path) -> PipelineSpec:
@@ -232,11 +285,22 @@ def _typed(key: str, value: Any, wanted: Any, base: Path) -> Any:  # noqa: ANN40
         wanted = next(kind for kind in get_args(wanted) if kind is not type(None))
     if wanted is Path and isinstance(value, str):
         return Path(os.path.normpath(base / Path(value).expanduser()))
+    if get_origin(wanted) is Mapping and isinstance(value, dict):
+        kind = get_args(wanted)[1]
+        return {name: _typed(f"{key}.{name}", entry, kind, base) for name, entry in value.items()}
+    if wanted is float and type(value) is int:
+        return float(value)
     if dataclasses.is_dataclass(wanted) and isinstance(value, Mapping):
         return _from_table(wanted, value, base)  # type: ignore[arg-type]
     if type(value) is not wanted:
         raise PipelineError(f"{key} is {value!r}; expected {wanted.__name__}")
     return value
+
+
+def _parameter(value: object) -> str:
+    if isinstance(value, tuple):
+        return ",".join(map(str, value))
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _at_least(least: int, spec: object, *names: str) -> None:

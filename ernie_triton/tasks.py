@@ -4,6 +4,7 @@ Everything else (configurations, stages, checks) is derived from this table; a n
 here, an encoder or decoder, and a client command.
 """
 
+import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -12,6 +13,7 @@ from ernie_triton.errors import PipelineError
 LAYOUTS = ("packed", "padded")
 PRECISIONS = ("fp32", "bf16")
 ENGINES = ("openvino", "onnxruntime")
+POOLINGS = ("cls", "mean", "pooler")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,49 +45,131 @@ class Task:
     Attributes:
         name: as in pipelines and on command lines.
         default_model: the name of its ensemble unless told otherwise.
-        texts: names of the STRING inputs of single texts.
+        head: what the graph ends in: `sequence` (scores of a text), `token` (scores of each token),
+            `span` (start and end scores of each token) or `vector`.
+        texts: names of the STRING inputs of single texts; empty where the task needs a pair.
         pair_texts: the same for pairs of texts; empty where the task has none.
+        has_windows: long texts are covered by overlapping windows; otherwise they are cut.
         engine_outputs: what the engine returns for each row.
         tokenizer_results: results that the tokenizer stage knows by itself.
         results: what the postprocess stage makes of the engine's outputs.
+        optional_results: further results, for builds that ask for them.
     """
 
     name: str
     default_model: str
+    head: str
     texts: tuple[str, ...]
     pair_texts: tuple[str, ...]
+    has_windows: bool
     engine_outputs: tuple[TensorSpec, ...]
     tokenizer_results: tuple[TensorSpec, ...]
     results: tuple[TensorSpec, ...]
+    optional_results: tuple[TensorSpec, ...] = ()
+
+    @property
+    def is_per_token(self) -> bool:
+        """Whether the engine's outputs are of each token rather than of each text."""
+        return self.head in ("token", "span")
 
     def text_inputs(self, *, pair: bool) -> tuple[TensorSpec, ...]:
         """The ensemble's inputs.
 
         Raises:
-            PipelineError: pairs are asked of a task that has none.
+            PipelineError: single texts, or pairs, are asked of a task that has none.
         """
         names = self.pair_texts if pair else self.texts
         if not names:
-            raise PipelineError(f"the task {self.name} does not take pairs of texts")
+            wanted, other = ("pairs of", "single") if pair else ("single", "pairs of")
+            raise PipelineError(f"the task {self.name} takes {other} texts; found {wanted} texts")
         return tuple(TensorSpec(name=name, dtype="STRING", dims=(1,)) for name in names)
 
+
+_LOGITS = TensorSpec(name="logits", dtype="FP32", dims=("labels",))
+_TRUNCATED = TensorSpec(name="truncated", dtype="BOOL", dims=(1,))
+_LABEL_RESULTS = (
+    TensorSpec(name="label", dtype="INT64", dims=(1,)),
+    TensorSpec(name="confidence", dtype="FP32", dims=(1,)),
+    TensorSpec(name="label_name", dtype="STRING", dims=(1,)),
+    TensorSpec(name="scores", dtype="FP32", dims=("labels",), has_label_names=True),
+)
 
 SEQ_CLS = Task(
     name="seq_cls",
     default_model="ernie_seqcls",
+    head="sequence",
     texts=("text",),
     pair_texts=("text", "text_pair"),
-    engine_outputs=(TensorSpec(name="logits", dtype="FP32", dims=("labels",)),),
-    tokenizer_results=(TensorSpec(name="truncated", dtype="BOOL", dims=(1,)),),
+    has_windows=False,
+    engine_outputs=(_LOGITS,),
+    tokenizer_results=(_TRUNCATED,),
+    results=_LABEL_RESULTS,
+)
+
+MULTI_LABEL = dataclasses.replace(
+    SEQ_CLS,
+    name="multi_label",
+    default_model="ernie_multilabel",
+    results=(*_LABEL_RESULTS, TensorSpec(name="selected", dtype="BOOL", dims=("labels",))),
+)
+"""Several labels a text: `scores` are sigmoids, `selected` says which reach their threshold."""
+
+REGRESSION = dataclasses.replace(
+    SEQ_CLS,
+    name="regression",
+    default_model="ernie_regression",
+    results=(TensorSpec(name="score", dtype="FP32", dims=(1,)),),
+)
+"""One number a text or pair, as the model gives it: similarity, relevance."""
+
+TOKEN_CLS = Task(
+    name="token_cls",
+    default_model="ernie_tokencls",
+    head="token",
+    texts=("text",),
+    pair_texts=(),
+    has_windows=True,
+    engine_outputs=(TensorSpec(name="logits", dtype="FP32", dims=(-1, "labels")),),
+    tokenizer_results=(),
+    results=(TensorSpec(name="OUTPUT", dtype="STRING", dims=(1,)),),
+    optional_results=(TensorSpec(name="tokens", dtype="STRING", dims=(1,)),),
+)
+
+QA = Task(
+    name="qa",
+    default_model="ernie_qa",
+    head="span",
+    texts=(),
+    pair_texts=("question", "context"),
+    has_windows=True,
+    engine_outputs=(
+        TensorSpec(name="start_logits", dtype="FP32", dims=(-1,)),
+        TensorSpec(name="end_logits", dtype="FP32", dims=(-1,)),
+    ),
+    tokenizer_results=(),
     results=(
-        TensorSpec(name="label", dtype="INT64", dims=(1,)),
-        TensorSpec(name="confidence", dtype="FP32", dims=(1,)),
-        TensorSpec(name="label_name", dtype="STRING", dims=(1,)),
-        TensorSpec(name="scores", dtype="FP32", dims=("labels",), has_label_names=True),
+        TensorSpec(name="answer", dtype="STRING", dims=(1,)),
+        TensorSpec(name="score", dtype="FP32", dims=(1,)),
+        TensorSpec(name="span", dtype="INT64", dims=(2,)),
+        TensorSpec(name="n_best", dtype="STRING", dims=(1,)),
     ),
 )
 
-TASKS: Mapping[str, Task] = {task.name: task for task in (SEQ_CLS,)}
+EMBEDDING = Task(
+    name="embedding",
+    default_model="ernie_embedding",
+    head="vector",
+    texts=("text",),
+    pair_texts=(),
+    has_windows=False,
+    engine_outputs=(TensorSpec(name="vector", dtype="FP32", dims=("hidden",)),),
+    tokenizer_results=(_TRUNCATED,),
+    results=(TensorSpec(name="embedding", dtype="FP32", dims=("hidden",)),),
+)
+
+TASKS: Mapping[str, Task] = {
+    task.name: task for task in (SEQ_CLS, MULTI_LABEL, REGRESSION, TOKEN_CLS, QA, EMBEDDING)
+}
 
 TOKEN_TENSORS = (
     TensorSpec(name="input_ids", dtype="INT32", dims=(-1,)),
@@ -95,6 +179,22 @@ TOKEN_TENSORS = (
 
 LENGTHS = TensorSpec(name="lengths", dtype="INT32", dims=(1,))
 """Real tokens of each row, so that a packed engine need not guess them from padding."""
+
+WINDOW_TENSORS = (
+    TensorSpec(name="spans", dtype="INT32", dims=(-1, 3)),
+    TensorSpec(name="window", dtype="INT32", dims=(2,)),
+    TensorSpec(name="source", dtype="STRING", dims=(1,)),
+)
+"""What the tokenizer stage tells the postprocess stage of each window, by its row.
+
+`spans` has for each token its first character in the text as sent, the character after its last,
+and 1 where it begins a word; `NO_SPAN` for special tokens and padding. `window` is the text's place
+in the request and the window's first token among the text's. `source` is the text itself in its
+first window, and empty in the others.
+"""
+
+NO_SPAN = -1
+"""The span of special tokens, of a question's tokens, and of padding."""
 
 
 def task_named(name: str) -> Task:

@@ -12,13 +12,21 @@ from pathlib import Path
 
 from ernie_triton.errors import ErnieTritonError
 from samples.afqmc import AFQMC
-from samples.examples import read_examples
+from samples.cmrc2018 import CMRC2018
+from samples.msra_ner import MSRA_NER
+from samples.multi_label import MULTI_LABEL
 from samples.optional import require_training_libraries
+from samples.sentence_pairs import SENTENCE_PAIRS
+from samples.similarity import SIMILARITY
 from samples.splits import SplitSizes, write_task_data
 from samples.tnews import TNEWS
 from samples.vocabulary import DEFAULT_ENTRIES, build_vocabulary, write_vocabulary
 
-TASKS = {task.name: task for task in (TNEWS, AFQMC)}
+TASKS = {
+    task.name: task
+    for task in (TNEWS, AFQMC, MSRA_NER, CMRC2018, SENTENCE_PAIRS, MULTI_LABEL, SIMILARITY)
+}
+VOCABULARY_TASKS = (TNEWS, AFQMC)
 DEFAULT_SEED = 0
 
 
@@ -58,12 +66,14 @@ def generate(arguments: argparse.Namespace) -> int:
 
 
 def vocabulary(arguments: argparse.Namespace) -> int:
-    """Write a vocabulary that covers the data of every task."""
+    """Write a vocabulary from the data of the tasks that it is made for."""
+    from samples.recipes import RECIPES
+
     texts = [
         text
-        for task in TASKS.values()
+        for task in VOCABULARY_TASKS
         for split in ("train.json", "dev.json")
-        for example in read_examples(arguments.data / task.name / split, task)
+        for example in RECIPES[task.name].learner.read(arguments.data / task.name / split)
         for text in example.texts
     ]
     print(write_vocabulary(build_vocabulary(texts, arguments.max_entries), arguments.output))
@@ -71,7 +81,7 @@ def vocabulary(arguments: argparse.Namespace) -> int:
 
 
 def train(arguments: argparse.Namespace) -> int:
-    """Train a classifier, save it, measure what was saved."""
+    """Train a model, save it, measure what was saved."""
     require_training_libraries()
     from samples.recipes import RECIPES, TrainingRun, run_training
 
@@ -95,21 +105,27 @@ def train(arguments: argparse.Namespace) -> int:
 
 
 def evaluate(arguments: argparse.Namespace) -> int:
-    """Measure a saved classifier on a data file."""
+    """Measure a saved checkpoint on a data file."""
     require_training_libraries()
     from samples.measure import measure_checkpoint
+    from samples.recipes import RECIPES, read_calibration
 
-    examples = read_examples(arguments.data, TASKS[arguments.task])
-    print(json.dumps(dataclasses.asdict(measure_checkpoint(arguments.checkpoint, examples))))
+    learner = RECIPES[arguments.task].learner
+    examples = learner.read(arguments.data)
+    calibration = read_calibration(arguments.checkpoint)
+    figures = measure_checkpoint(arguments.checkpoint, learner, examples, calibration)
+    print(json.dumps({**figures, "lines": len(examples)}))
     return 0
 
 
 def _add_generate(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     parser = commands.add_parser(
-        "generate", help="write train.json, dev.json and labels.json", allow_abbrev=False
+        "generate",
+        help="write train.json, dev.json and, if it has any, labels.json",
+        allow_abbrev=False,
     )
     parser.add_argument("task", choices=TASKS)
-    parser.add_argument("--output", type=Path, required=True, help="folder of the three files")
+    parser.add_argument("--output", type=Path, required=True, help="folder of the files")
     parser.add_argument("--train", type=int, help="lines to train on (default: the task's own)")
     parser.add_argument("--dev", type=int, help="lines to measure on (default: the task's own)")
     parser.add_argument("--seed", type=int, default=DEFAULT_SEED, help="default: %(default)s")
@@ -118,7 +134,7 @@ def _add_generate(commands: "argparse._SubParsersAction[argparse.ArgumentParser]
 
 def _add_vocabulary(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     parser = commands.add_parser(
-        "vocabulary", help="write a vocab.txt that covers the data of all tasks", allow_abbrev=False
+        "vocabulary", help="write a vocab.txt from the data of tnews and afqmc", allow_abbrev=False
     )
     parser.add_argument("--data", type=Path, required=True, help="folder with a folder a task")
     parser.add_argument("--output", type=Path, required=True, help="path of the vocab.txt")
@@ -145,9 +161,9 @@ def _add_train(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
 
 def _add_evaluate(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     parser = commands.add_parser(
-        "evaluate", help="accuracy and macro-F1 of a saved checkpoint", allow_abbrev=False
+        "evaluate", help="the task's metrics of a saved checkpoint", allow_abbrev=False
     )
     parser.add_argument("task", choices=TASKS)
     parser.add_argument("--checkpoint", type=Path, required=True, help="folder that `train` wrote")
-    parser.add_argument("--data", type=Path, required=True, help="a labelled JSON lines file")
+    parser.add_argument("--data", type=Path, required=True, help="a labelled file, as dev.json")
     parser.set_defaults(command=evaluate)

@@ -16,29 +16,21 @@ from ernie_triton.errors import ErnieTritonError
 
 ROOT = Path(__file__).resolve().parent.parent
 
-COMMANDS: dict[str, tuple[str, ...]] = {
-    "ernie_seqcls": (
-        "clients/seq_cls_grpc_client.py",
-        "--text",
-        "国足客场2:1逆转取胜，武磊梅开二度",
-        "--text",
-        "iPhone 15 Pro 降价 1200 元，现在入手合适吗?",
-        "--text",
-        "高考志愿填报：这几个专业就业率连续三年超过95%",
-        "--text",
-        "央行宣布下调存款准备金率0.5个百分点",
-    ),
-    "ernie_seqcls_pair": (
-        "clients/seq_cls_grpc_client.py",
-        "--text",
-        "花呗怎么提前还款",
-        "--text-pair",
-        "花呗可以提前还清吗",
-        "--text",
-        "花呗怎么提前还款",
-        "--text-pair",
-        "借呗怎么提前还款",
-    ),
+QUESTIONS: dict[str, str] = {
+    "ernie_seqcls": "clients/seq_cls_grpc_client.py --text 国足客场2:1逆转取胜，武磊梅开二度 "
+    "--text 'iPhone 15 Pro 降价 1200 元，现在入手合适吗?' "
+    "--text 央行宣布下调存款准备金率0.5个百分点",
+    "ernie_seqcls_pair": "clients/seq_cls_grpc_client.py "
+    "--text 花呗怎么提前还款 --text-pair 花呗可以提前还清吗 "
+    "--text 花呗怎么提前还款 --text-pair 花呗逾期了会怎么样",
+    "ernie_multilabel": "clients/seq_cls_grpc_client.py --text 手机厂商股价大涨，新款芯片下月发布",
+    "ernie_regression": "clients/seq_cls_grpc_client.py "
+    "--text 花呗怎么提前还款 --text-pair 花呗可以提前还清吗",
+    "ernie_tokencls": "clients/token_cls_grpc_client.py --mark --text 张伟昨天从北京飞往上海",
+    "ernie_qa": "clients/qa_grpc_client.py --question 大桥全长多少米？ "
+    "--context 济阳黄河大桥位于山东省济南市，全长2023米，于1982年建成通车。",
+    "ernie_embedding": "clients/embedding_grpc_client.py "
+    "--text 花呗怎么提前还款 --text-pair 花呗可以提前还清吗",
 }
 """What to ask each model; the server's address and the model's name are added."""
 
@@ -50,7 +42,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = parser.parse_args(argv)
     options = ServerOptions(
         repository=arguments.repository,
-        models=tuple(COMMANDS),
+        models=tuple(QUESTIONS),
         http_port=0,
         grpc_port=0,
         metrics_port=0,
@@ -58,16 +50,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         with EmbeddedServer(options) as server:
             print(f"tritonserver is ready at {server.url}", file=sys.stderr)
-            return max(_ask(server.url, model, command) for model, command in COMMANDS.items())
+            return max(_ask(server.url, model, asked) for model, asked in QUESTIONS.items())
     except ErnieTritonError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
 
 
-def _ask(url: str, model: str, command: tuple[str, ...]) -> int:
-    full = [*command, "--url", url, "--model", model]
-    print(f"\n$ python {shlex.join(full)}", flush=True)
-    return subprocess.run([sys.executable, *full], cwd=ROOT, check=False).returncode
+def _ask(url: str, model: str, question: str) -> int:
+    command = f"{question} --url {url} --model {model}"
+    print(f"\n$ python {command}", flush=True)
+    words = [sys.executable, *shlex.split(command)]
+    return subprocess.run(words, cwd=ROOT, check=False).returncode
 
 
 if __name__ == "__main__":

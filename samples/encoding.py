@@ -1,10 +1,8 @@
-"""Examples as the tensors of a batch, by transformers' BertTokenizer."""
+"""Texts as the tensors of a batch, by transformers' BertTokenizer."""
 
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
-
-from samples.examples import Example
 
 if TYPE_CHECKING:
     import torch
@@ -21,19 +19,17 @@ def load_tokenizer(folder: Path) -> "BertTokenizer":
     return tokenizer
 
 
-def encode_examples(
-    tokenizer: "BertTokenizer", examples: Sequence[Example]
+def encode_texts(
+    tokenizer: "BertTokenizer", texts: Sequence[tuple[str, ...]]
 ) -> "dict[str, torch.Tensor]":
-    """Tokenise a batch.
+    """Tokenise single texts or pairs.
 
     Returns:
-        `input_ids`, `token_type_ids`, `attention_mask` (int64 [batch, longest]; a pair is
-        [CLS] a [SEP] b [SEP] with token types 0 and 1) and `labels` (int64 [batch]).
+        `input_ids`, `token_type_ids`, `attention_mask`: int64 [batch, longest]; a pair is
+        [CLS] a [SEP] b [SEP] with token types 0 and 1.
     """
-    import torch
-
-    columns = [[example.texts[i] for example in examples] for i in range(len(examples[0].texts))]
+    columns = [[row[i] for row in texts] for i in range(len(texts[0]))]
     batch = tokenizer(
         *columns, padding=True, truncation=True, max_length=MAX_LENGTH, return_tensors="pt"
     )
-    return {**batch, "labels": torch.tensor([example.label_id for example in examples])}
+    return dict(batch)

@@ -1,60 +1,44 @@
-"""Accuracy and macro-F1 of a saved classifier on labelled texts."""
+"""The figures of a saved checkpoint on a labelled file."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-import numpy.typing as npt
-
 from samples.checkpoints import load_model
-from samples.encoding import encode_examples, load_tokenizer
-from samples.examples import Example
-
-BATCH_SIZE = 64
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Measurement:
-    """Shares between 0 and 1 to four places, over `lines` examples."""
-
-    accuracy: float
-    macro_f1: float
-    lines: int
+from samples.encoding import load_tokenizer
+from samples.examples import Example, Target
+from samples.learners.base import Figures, Learner
 
 
-def measure_checkpoint(folder: Path, examples: Sequence[Example]) -> Measurement:
-    """Load a checkpoint from its folder and measure it.
+def measure_checkpoint(
+    folder: Path,
+    learner: Learner[Target],
+    examples: Sequence[Example[Target]],
+    calibration: Figures,
+) -> Figures:
+    """Load a checkpoint from its folder and measure it; values to four places.
 
     Raises:
         DataError: the folder holds no checkpoint.
     """
     import torch
 
-    model = load_model(folder)
-    tokenizer = load_tokenizer(folder)
-    predicted: list[int] = []
+    model = load_model(folder, learner.model_class)
     with torch.inference_mode():
-        for start in range(0, len(examples), BATCH_SIZE):
-            batch = encode_examples(tokenizer, examples[start : start + BATCH_SIZE])
-            batch.pop("labels")
-            predicted += model(**batch).logits.argmax(dim=-1).tolist()
-    expected = [example.label_id for example in examples]
-    return score(np.array(expected), np.array(predicted))
+        figures = learner.measure(model, load_tokenizer(folder), examples, calibration)
+    return {name: round(value, 4) for name, value in figures.items()}
 
 
-def score(expected: npt.NDArray[np.int64], predicted: npt.NDArray[np.int64]) -> Measurement:
-    """Compare two int64 [lines] arrays of label ids.
+def calibrate_checkpoint(
+    folder: Path, learner: Learner[Target], examples: Sequence[Example[Target]]
+) -> Figures:
+    """Load a checkpoint and choose what its measurement needs, on training lines; to four places.
 
-    Macro-F1 is the plain mean of 2TP / (2TP + FP + FN) over the labels that occur in either.
+    Raises:
+        DataError: the folder holds no checkpoint.
     """
-    scores = []
-    for label in np.union1d(expected, predicted):
-        hits = int(((expected == label) & (predicted == label)).sum())
-        total = int((expected == label).sum() + (predicted == label).sum())
-        scores.append(2 * hits / total)
-    return Measurement(
-        accuracy=round(float((expected == predicted).mean()), 4),
-        macro_f1=round(float(np.mean(scores)), 4),
-        lines=len(expected),
-    )
+    import torch
+
+    model = load_model(folder, learner.model_class)
+    with torch.inference_mode():
+        figures = learner.calibrate(model, load_tokenizer(folder), examples)
+    return {name: round(value, 4) for name, value in figures.items()}

@@ -4,6 +4,7 @@ A line is a clause or two of the grammar, whose entities are marked. Real texts'
 characters only, so every label stays where it was.
 """
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from random import Random
@@ -18,6 +19,10 @@ SECOND_CLAUSE_SHARE = 0.25
 LINE_END_SHARE = 0.5
 TYPO_SHARE = 0.08
 FULL_WIDTH_SHARE = 0.05
+_RUN_ON = re.compile(
+    r"(?<=[A-Za-z0-9])(?=<\w+:[A-Za-z0-9])|(?<=[A-Za-z0-9]>)(?=(?:<\w+:)?[A-Za-z0-9])"
+)
+"""Where a mark would stand inside a Latin word or a number: a space parts the two."""
 _FULL_WIDTH = {code: code + 0xFEE0 for code in range(0x21, 0x7F) if chr(code).isalnum()}
 
 
@@ -51,7 +56,7 @@ class TaggedDrawer:
             marked += rng.choice("，。；") + self._clause(rng)
         if rng.random() < LINE_END_SHARE:
             marked += rng.choice("。。。！？")
-        text, spans = strip_marks(marked)
+        text, spans = strip_marks(_RUN_ON.sub(" ", marked))
         labels = ["O"] * len(text)
         for span in spans:
             labels[span.start] = f"B-{span.kind}"

@@ -21,7 +21,7 @@ COUNT_WEIGHTS = (12, 34, 36, 18)
 CLAIMED_SHARE = 0.12
 TYPO_SHARE = 0.06
 HEADED_SHARE = 0.3
-LONG_CLAUSE_SHARE = 0.35
+LONG_CLAUSE_SHARE = 0.65
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,7 +16,9 @@ _PADDLE_PARTS = (
     ("intermediate.dense", "linear1"),
     ("output.dense", "linear2"),
     ("output.LayerNorm", "norm2"),
+    ("qa_outputs", "classifier"),
 )
+POOLER = "ernie.pooler.dense"
 _FIRST = ("word", "position", "token_type", "task_type")
 _IN_LAYER = (
     *(f"self_attn.{part}_proj" for part in ("q", "k", "v", "out")),
@@ -39,13 +41,13 @@ def is_linear_weight(paddle_name: str) -> bool:
 
 
 def paddle_parameter_order(layers: int, *, with_task_type: bool) -> list[str]:
-    """PaddleNLP's names of a sequence classifier's parameters, in the order of its file."""
+    """PaddleNLP's names of a task model's parameters, in the order of its file."""
     tables = _FIRST if with_task_type else _FIRST[:-1]
     names = [f"ernie.embeddings.{table}_embeddings.weight" for table in tables]
     modules = [
         "ernie.embeddings.layer_norm",
         *(f"ernie.encoder.layers.{layer}.{part}" for layer in range(layers) for part in _IN_LAYER),
-        "ernie.pooler.dense",
+        POOLER,
         "classifier",
     ]
     return names + [f"{module}.{kind}" for module in modules for kind in ("weight", "bias")]

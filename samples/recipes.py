@@ -1,35 +1,48 @@
 """How each task's model is made and trained: the whole run from data to a measured checkpoint."""
 
 import dataclasses
+import json
 import sys
 import time
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from random import Random
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from samples.checkpoints import CheckpointFormat, save_model, write_json, write_tokenizer
+from samples.afqmc import AFQMC
+from samples.checkpoints import CheckpointFormat, save_model, write_tokenizer
 from samples.encoding import load_tokenizer
 from samples.errors import DataError
-from samples.examples import read_examples
-from samples.measure import measure_checkpoint
+from samples.files import write_json
+from samples.learners.base import Figures, Learner
+from samples.learners.classifier import Classifier
+from samples.learners.embedder import Embedder
+from samples.learners.multi_label import MultiLabelClassifier
+from samples.learners.reader import Reader
+from samples.learners.regressor import Regressor
+from samples.learners.tagger import Tagger
+from samples.measure import calibrate_checkpoint, measure_checkpoint
+from samples.msra_ner import MSRA_NER
+from samples.multi_label import MULTI_LABEL
 from samples.tasks import SampleTask
-from samples.train import Schedule, train_classifier
+from samples.tnews import TNEWS
+from samples.train import Schedule, train_model
 
 if TYPE_CHECKING:
-    from transformers import ErnieForSequenceClassification
+    from transformers import PreTrainedModel
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recipe:
-    """The sizes of a tiny ERNIE and the schedule it is trained by.
+    """What learns a task, the sizes of its tiny ERNIE and the schedule it is trained by.
 
     `twin_layers` of the lowest layers start with equal query and key weights, so that a token
     attends to its like from the first step on ("mimetic initialisation", arXiv:2305.09828).
     Without it a small cross-encoder does not leave chance on pairs for tens of epochs.
     """
 
+    learner: Learner[Any]
     schedule: Schedule
     layers: int = 2
     hidden_size: int = 128
@@ -38,12 +51,20 @@ class Recipe:
     attention_dropout: float = 0.1
     twin_layers: int = 0
 
+    def to_json(self) -> dict[str, object]:
+        """The sizes and the schedule."""
+        names = [field.name for field in dataclasses.fields(self) if field.name != "learner"]
+        record = {name: getattr(self, name) for name in names}
+        return {**record, "schedule": dataclasses.asdict(self.schedule)}
+
 
 RECIPES = {
     "tnews": Recipe(
+        learner=Classifier(labels=TNEWS.labels, text_fields=("sentence",)),
         schedule=Schedule(epochs=12, weight_decay=0.3, label_smoothing=0.15),
     ),
     "afqmc": Recipe(
+        learner=Classifier(labels=AFQMC.labels, text_fields=("sentence1", "sentence2")),
         schedule=Schedule(
             epochs=18,
             learning_rate=7e-4,
@@ -53,6 +74,31 @@ RECIPES = {
             weight_decay=0.05,
             label_smoothing=0.1,
         ),
+        attention_dropout=0.0,
+        twin_layers=1,
+    ),
+    "msra_ner": Recipe(
+        learner=Tagger(labels=MSRA_NER.labels), schedule=Schedule(epochs=20), hidden_size=96
+    ),
+    "cmrc2018": Recipe(
+        learner=Reader(),
+        schedule=Schedule(epochs=18, learning_rate=2e-3, ramp_share=0.05, hidden_share=0.03),
+        hidden_size=96,
+        feed_forward=192,
+        attention_dropout=0.0,
+        twin_layers=1,
+    ),
+    "sentence_pairs": Recipe(
+        learner=Embedder(), schedule=Schedule(epochs=10, hidden_share=0.05), hidden_size=96
+    ),
+    "multi_label": Recipe(
+        learner=MultiLabelClassifier(labels=MULTI_LABEL.labels, text_fields=("sentence",)),
+        schedule=Schedule(epochs=26, learning_rate=2e-3, label_smoothing=0.02),
+        hidden_size=96,
+    ),
+    "similarity": Recipe(
+        learner=Regressor(),
+        schedule=Schedule(epochs=14, easy_share=0.1, ramp_share=0.05, hidden_share=0.03),
         attention_dropout=0.0,
         twin_layers=1,
     ),
@@ -86,24 +132,28 @@ def run_training(run: TrainingRun) -> dict[str, object]:
 
     if run.output.is_dir() and any(run.output.iterdir()):
         raise DataError(f"{run.output} holds files already; remove them or name another folder")
-    train_examples = read_examples(run.data / "train.json", run.task)[: run.train_lines]
-    dev_examples = read_examples(run.data / "dev.json", run.task)
+    learner = run.recipe.learner
+    train_examples = learner.read(run.data / "train.json")[: run.train_lines]
+    dev_examples = learner.read(run.data / "dev.json")
     write_tokenizer(run.output, run.vocab, run.format)
     tokenizer = load_tokenizer(run.output)
     torch.manual_seed(run.seed)
-    model = make_model(run.recipe, run.task, len(tokenizer))
+    model = make_model(run.recipe, len(tokenizer))
     started_s = time.monotonic()
-    train_classifier(model, tokenizer, train_examples, run.recipe.schedule, Random(run.seed))
+    train_model(model, tokenizer, learner, train_examples, run.recipe.schedule, Random(run.seed))
     training_s = round(time.monotonic() - started_s, 1)
     save_model(model, run.output, run.format)
     print(f"trained in {training_s} s; measuring {run.output}", file=sys.stderr)
-    measured = measure_checkpoint(run.output, dev_examples)
+    calibration = calibrate_checkpoint(run.output, learner, train_examples)
+    measured = measure_checkpoint(run.output, learner, dev_examples, calibration)
     record: dict[str, object] = {
         "task": run.task.name,
-        **{f"dev_{name}": value for name, value in dataclasses.asdict(measured).items()},
+        **{f"dev_{name}": value for name, value in measured.items()},
+        "dev_lines": len(dev_examples),
         "train_lines": len(train_examples),
+        "calibration": calibration,
         "parameters": sum(parameter.numel() for parameter in model.parameters()),
-        "recipe": dataclasses.asdict(run.recipe),
+        "recipe": run.recipe.to_json(),
         "seed": run.seed,
         "training_s": training_s,
         "torch": version("torch"),
@@ -113,13 +163,19 @@ def run_training(run: TrainingRun) -> dict[str, object]:
     return record
 
 
-def make_model(
-    recipe: Recipe, task: SampleTask, vocab_size: int
-) -> "ErnieForSequenceClassification":
-    """Make a classifier with random weights from PyTorch's global generator."""
-    from transformers import ErnieConfig, ErnieForSequenceClassification
+def read_calibration(folder: Path) -> Figures:
+    """What `run_training` chose for a checkpoint; nothing where it has no training.json."""
+    path = folder / "training.json"
+    if not path.is_file():
+        return {}
+    record: dict[str, Figures] = json.loads(path.read_text(encoding="utf-8"))
+    return record.get("calibration", {})
 
-    names = [label.name for label in task.labels]
+
+def make_model(recipe: Recipe, vocab_size: int) -> "PreTrainedModel":
+    """Make a model with random weights from PyTorch's global generator."""
+    from transformers import ErnieConfig
+
     config = ErnieConfig(
         vocab_size=vocab_size,
         hidden_size=recipe.hidden_size,
@@ -132,17 +188,15 @@ def make_model(
         task_type_vocab_size=3,
         attention_probs_dropout_prob=recipe.attention_dropout,
         initializer_range=0.05 if recipe.twin_layers else 0.02,
-        id2label=dict(enumerate(names)),
-        label2id={name: index for index, name in enumerate(names)},
-        problem_type="single_label_classification",
+        **recipe.learner.config,
     )
-    model = ErnieForSequenceClassification(config)
+    model = recipe.learner.model_class(config)
     if recipe.twin_layers:
         prefer_twins(model, recipe.twin_layers)
     return model
 
 
-def prefer_twins(model: "ErnieForSequenceClassification", layers: int) -> None:
+def prefer_twins(model: "PreTrainedModel", layers: int) -> None:
     """Make the lowest layers attend to equal tokens: words outweigh positions, keys are queries."""
     import torch
 

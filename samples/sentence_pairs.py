@@ -36,6 +36,6 @@ SENTENCE_PAIRS = SampleTask(
     name="sentence_pairs",
     labels=AFQMC.labels,
     make_drawer=make_drawer,
-    train_lines=3500,
+    train_lines=3000,
     dev_lines=400,
 )

@@ -94,6 +94,6 @@ SIMILARITY = SampleTask(
     name="similarity",
     labels=(),
     make_drawer=make_drawer,
-    train_lines=4000,
+    train_lines=3200,
     dev_lines=400,
 )

@@ -1,4 +1,4 @@
-"""The sample tasks as data; a further task is a module of its own and one entry in `cli.TASKS`."""
+"""The sample tasks as data; a further one is a module of its own and one entry in `cli.TASKS`."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Training of a tiny ERNIE classifier from random weights, on CPU, in a few minutes."""
+"""Training of a tiny ERNIE from random weights, on CPU, in a few minutes."""
 
 import sys
 from collections.abc import Iterator, Sequence
@@ -8,14 +8,13 @@ from typing import TYPE_CHECKING
 
 from tqdm import tqdm
 
-from samples.easy_pairs import easy_pairs_from
-from samples.encoding import encode_examples
-from samples.examples import Example
+from samples.examples import Example, Target
+from samples.learners.base import Learner
 from samples.vocabulary import SPECIALS
 
 if TYPE_CHECKING:
     import torch
-    from transformers import BertTokenizer, ErnieForSequenceClassification
+    from transformers import BertTokenizer, PreTrainedModel
 
 MASK_ID = SPECIALS.index("[MASK]")
 UNKNOWN_ID = SPECIALS.index("[UNK]")
@@ -27,8 +26,8 @@ class Schedule:
 
     The learning rate rises over `ramp_share` of the steps, then falls to 0 in a straight line.
     `hidden_share` of the tokens of a training batch are replaced by [MASK] or [UNK], so that no
-    single word decides and unknown characters are nothing new. A pair task spends the first
-    `easy_share` of its steps on easy pairs.
+    single word decides and unknown characters are nothing new. A task that has easy examples spends
+    the first `easy_share` of its steps on them.
     """
 
     epochs: int
@@ -42,14 +41,15 @@ class Schedule:
     max_gradient_norm: float = 1.0
 
 
-def train_classifier(
-    model: "ErnieForSequenceClassification",
+def train_model(
+    model: "PreTrainedModel",
     tokenizer: "BertTokenizer",
-    examples: Sequence[Example],
+    learner: Learner[Target],
+    examples: Sequence[Example[Target]],
     schedule: Schedule,
     rng: Random,
 ) -> None:
-    """Train a classifier in place with AdamW; progress goes to stderr when it is a terminal.
+    """Train a model in place with AdamW; progress goes to stderr when it is a terminal.
 
     Chance comes from `rng` and from PyTorch's global generator: seed both to repeat a run.
     """
@@ -62,22 +62,20 @@ def train_classifier(
     rate = torch.optim.lr_scheduler.LambdaLR(
         optimizer, lambda step: rate_factor(step, steps, schedule.ramp_share)
     )
-    measure_loss = torch.nn.CrossEntropyLoss(label_smoothing=schedule.label_smoothing)
     model.train()
     bar = tqdm(
-        draw_batches(examples, schedule, rng),
+        draw_batches(learner, examples, schedule, rng),
         total=steps,
         unit="step",
         file=sys.stderr,
         disable=None,
     )
     for chosen in bar:
-        batch = encode_examples(tokenizer, chosen)
-        labels = batch.pop("labels")
+        batch = learner.encode(tokenizer, chosen)
         hide_tokens(batch["input_ids"], schedule.hidden_share)
-        loss = measure_loss(model(**batch).logits, labels)
+        loss = learner.loss(model, batch, schedule.label_smoothing)
         optimizer.zero_grad()
-        loss.backward()
+        torch.autograd.backward(loss)
         torch.nn.utils.clip_grad_norm_(model.parameters(), schedule.max_gradient_norm)
         optimizer.step()
         rate.step()
@@ -86,20 +84,23 @@ def train_classifier(
 
 
 def draw_batches(
-    examples: Sequence[Example], schedule: Schedule, rng: Random
-) -> Iterator[list[Example]]:
-    """Yield the batches of all epochs: shuffled anew each time, pairs turned, easy ones first."""
+    learner: Learner[Target],
+    examples: Sequence[Example[Target]],
+    schedule: Schedule,
+    rng: Random,
+) -> Iterator[list[Example[Target]]]:
+    """Yield the batches of all epochs: shuffled anew each time, varied, easy ones first."""
     order = list(examples)
-    easy = easy_pairs_from(examples)
+    draw_easy = learner.easy_examples(examples)
     easy_steps = int(count_steps(len(examples), schedule) * schedule.easy_share)
     step = 0
     for _ in range(schedule.epochs):
         rng.shuffle(order)
         for start in range(0, len(order), schedule.batch_size):
             chosen = order[start : start + schedule.batch_size]
-            if step < easy_steps:
-                chosen = [easy.draw(rng) for _ in chosen]
-            yield [swap_pair(example, rng) for example in chosen]
+            if step < easy_steps and draw_easy is not None:
+                chosen = [draw_easy(rng) for _ in chosen]
+            yield [learner.vary(example, rng) for example in chosen]
             step += 1
 
 
@@ -114,13 +115,6 @@ def rate_factor(step: int, steps: int, ramp_share: float) -> float:
     if step < ramp:
         return (step + 1) / ramp
     return max(0.0, (steps - step) / max(1, steps - ramp))
-
-
-def swap_pair(example: Example, rng: Random) -> Example:
-    """Turn a pair around half of the time (the question is symmetric); a single text stays."""
-    if len(example.texts) == 1 or rng.random() < 0.5:
-        return example
-    return Example(texts=example.texts[::-1], label_id=example.label_id)
 
 
 def hide_tokens(input_ids: "torch.Tensor", share: float) -> None:

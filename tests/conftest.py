@@ -34,8 +34,8 @@ def options_for(repository: Path, *models: str) -> ServerOptions:
 def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The sample pipelines, in FP32 and BF16, packed and padded, in both engines."""
     folder = tmp_path_factory.mktemp("live") / "model_repository"
-    build_sample("tnews.toml", folder)
-    build_sample("afqmc.toml", folder)
+    for pipeline in sorted((ROOT / "pipelines").glob("*.toml")):
+        build_sample(pipeline.name, folder)
     build_sample("tnews.toml", folder, "--name", "tnews_bf16", "--precision", "bf16")
     padded = ("--engine", "onnxruntime", "--layout", "padded")
     build_sample("tnews.toml", folder, "--name", "tnews_padded", *padded)

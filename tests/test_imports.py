@@ -110,7 +110,7 @@ def newly_loaded(statement: str) -> set[str]:
     return set(done.stdout.split()) - set(sys.stdlib_module_names)
 
 
-@pytest.mark.parametrize("module", ["tasks", "pipeline", "decode", "batch", "errors"])
+@pytest.mark.parametrize("module", ["tasks", "pipeline", "decoders", "batch", "words", "errors"])
 def test_importing_the_contract_costs_numpy_alone(module: str) -> None:
     assert newly_loaded(f"import ernie_triton.{module}") <= {"ernie_triton", "numpy", "tomli"}
 

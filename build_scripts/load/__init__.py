@@ -1,49 +1,53 @@
 """Reading a checkpoint, whatever its format, into a `Source`."""
 
+import dataclasses
 from pathlib import Path
 
 import onnx
 from google.protobuf.message import DecodeError
 
+from build_scripts.encoder import HEAD_NAMES, Model, VectorHead
 from build_scripts.load.onnx_graph import model_from_onnx
 from build_scripts.load.paddle_checkpoint import WEIGHTS_FILE, read_paddlenlp
 from build_scripts.load.paddle_export import is_paddle_export, onnx_from_paddle_export
 from build_scripts.load.settings import CONFIG_FILES, folds_case, read_config, vocabulary_beside
-from build_scripts.load.source import Source
+from build_scripts.load.source import Source, Wanted
 from build_scripts.load.transformers_checkpoint import (
     SAFETENSORS_FILE,
     TORCH_FILE,
     read_transformers,
 )
-from ernie_triton.errors import CheckpointError, UnrecognisedGraphError
+from ernie_triton.errors import CheckpointError, OtherTaskError, UnrecognisedGraphError
 
 _CHECKPOINT_FILES = (SAFETENSORS_FILE, TORCH_FILE, WEIGHTS_FILE)
 
 
-def read_source(path: Path) -> Source:
+def read_source(path: Path, wanted: Wanted | None = None) -> Source:
     """Read a checkpoint folder, a static export, or an ONNX file.
 
     Args:
         path: a folder, or one of the files in it. Weights that can be read directly are preferred
             to an export beside them.
+        wanted: what to read it as; what it says it is where nothing is.
 
     Raises:
         CheckpointError: the path holds nothing that is known, or something damaged.
     """
+    wanted = wanted or Wanted()
     if not path.exists():
         raise CheckpointError(f"the checkpoint {path} does not exist")
     if path.is_file() and path.name in _CHECKPOINT_FILES:
         path = path.parent
     if path.is_dir():
         if any((path / name).is_file() for name in (SAFETENSORS_FILE, TORCH_FILE)):
-            return read_transformers(path)
+            return read_transformers(path, wanted)
         if (path / WEIGHTS_FILE).is_file():
-            return read_paddlenlp(path)
+            return read_paddlenlp(path, wanted)
     if is_paddle_export(path):
         graph = onnx_from_paddle_export(path)
-        return _from_graph("PaddleNLP static export", path, graph)
+        return _from_graph("PaddleNLP static export", path, graph, wanted)
     if onnx_file := _onnx_file(path):
-        return _from_graph("ONNX graph", path, _read_onnx(onnx_file))
+        return _from_graph("ONNX graph", path, _read_onnx(onnx_file), wanted)
     raise CheckpointError(
         f"{path} holds no checkpoint: expected {', '.join(_CHECKPOINT_FILES)}, a Paddle static "
         f"export (*.pdmodel or *.json with *.pdiparams), or one *.onnx"
@@ -72,21 +76,35 @@ def _read_onnx(path: Path) -> onnx.ModelProto:
     return graph
 
 
-def _from_graph(kind: str, path: Path, graph: onnx.ModelProto) -> Source:
+def _from_graph(kind: str, path: Path, graph: onnx.ModelProto, wanted: Wanted) -> Source:
     folder = path if path.is_dir() else path.parent
     has_config = any((folder / name).is_file() for name in CONFIG_FILES)
+    config = read_config(folder) if has_config else None
     model, reason = None, ""
-    try:
-        model = model_from_onnx(graph)
-    except UnrecognisedGraphError as error:
-        reason = str(error)
+    for head in (wanted.head,) if wanted.head else HEAD_NAMES.values():
+        try:
+            model, reason = _pooled(model_from_onnx(graph, head), wanted), ""
+            break
+        except OtherTaskError:
+            if wanted.head:
+                raise
+        except UnrecognisedGraphError as error:
+            reason = reason or str(error)
     return Source(
         kind=kind,
         path=path,
         model=model,
         graph=graph,
         unrecognised=reason,
-        labels=read_config(folder).labels if has_config else None,
+        labels=config.labels if config else None,
         vocabulary=vocabulary_beside(folder),
         lower_case=folds_case(folder),
+        problem=config.problem if config else "",
     )
+
+
+def _pooled(model: Model, wanted: Wanted) -> Model:
+    """The model with the pooling that is wanted of hidden states."""
+    if not isinstance(model.head, VectorHead) or model.head.pooling != "cls":
+        return model
+    return dataclasses.replace(model, head=dataclasses.replace(model.head, pooling=wanted.pooling))

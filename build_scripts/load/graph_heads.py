@@ -1,49 +1,57 @@
 """The head of a graph's task: from its outputs back to the encoder's last hidden state."""
 
-from build_scripts.encoder import SequenceHead
-from build_scripts.load.graph_activation import read_activation
-from build_scripts.load.graph_linear import read_linear
-from build_scripts.load.graph_norm import find_norm
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+
+from build_scripts.load.graph_hidden import FoundHead
 from build_scripts.load.graph_reading import Reading
-from build_scripts.load.graph_selection import first_token_source, is_selection, selected_from
-from ernie_triton.errors import UnrecognisedGraphError
+from build_scripts.load.graph_sequence import read_sequence_head
+from build_scripts.load.graph_tokens import read_span_head, read_token_head
+from build_scripts.load.graph_vector import read_vector_head
+from ernie_triton.errors import OtherTaskError, UnrecognisedGraphError
+from ernie_triton.tasks import TASKS
+
+_READERS: Mapping[str, Callable[[Reading], FoundHead]] = MappingProxyType(
+    {
+        "sequence": read_sequence_head,
+        "token": read_token_head,
+        "span": read_span_head,
+        "vector": read_vector_head,
+    }
+)
+_DOINGS = MappingProxyType(
+    {
+        "sequence": "scores whole texts",
+        "token": "scores every token",
+        "span": "scores every token as the start and the end of an answer",
+        "vector": "gives vectors and no scores",
+    }
+)
 
 
-def read_sequence_head(reading: Reading) -> tuple[SequenceHead, str]:
-    """The classifier of whole texts, and the encoder's last hidden state.
+def read_head(reading: Reading, task_head: str) -> FoundHead:
+    """The head of a kind (`Task.head`), from the graph's outputs.
 
     Raises:
-        UnrecognisedGraphError: the outputs are not the logits of such a classifier alone.
+        OtherTaskError: the outputs are those of another task, which the message names.
+        UnrecognisedGraphError: the outputs are not those of such a head alone.
     """
-    if len(reading.flow.outputs) != 1:
-        raise UnrecognisedGraphError(
-            f"the graph has {len(reading.flow.outputs)} outputs "
-            f"({', '.join(reading.flow.outputs)}); expected one, the logits"
-        )
-    output = read_linear(reading, reading.flow.outputs[0])
-    hidden = first_token_source(reading, output.source)
-    if hidden is not None:
-        head = SequenceHead(pooler=None, pooler_activation="identity", output=output.linear)
-        return head, hidden
-    if find_norm(reading, output.source) is not None:
-        raise UnrecognisedGraphError(
-            f"the classifier reads all that the {reading.producer(output.source)} makes; expected "
-            "the first token of each text alone"
-        )
-    if is_selection(reading, output.source):
-        raise _not_first_token(reading, output.source)
-    activation, pooled = read_activation(reading, output.source)
-    pooler = read_linear(reading, pooled)
-    hidden = first_token_source(reading, pooler.source)
-    if hidden is None:
-        raise _not_first_token(reading, pooler.source)
-    head = SequenceHead(pooler=pooler.linear, pooler_activation=activation, output=output.linear)
-    return head, hidden
+    try:
+        return _READERS[task_head](reading)
+    except UnrecognisedGraphError as error:
+        others = [kind for kind in _READERS if kind != task_head and _is_read(reading, kind)]
+        if not others:
+            raise
+        tasks = [task.name for task in TASKS.values() if task.head in others]
+        raise OtherTaskError(
+            f"the graph {', or '.join(_DOINGS[kind] for kind in others)}; "
+            f"build it with --task {' or '.join(tasks)}"
+        ) from error
 
 
-def _not_first_token(reading: Reading, name: str) -> UnrecognisedGraphError:
-    origins = " and ".join(f"the {reading.producer(n)}" for n in selected_from(reading, name))
-    return UnrecognisedGraphError(
-        f"the classifier reads, by the {reading.producer(name)}, what {origins} makes; expected "
-        "the first token's vector of a layer normalisation's output"
-    )
+def _is_read(reading: Reading, task_head: str) -> bool:
+    try:
+        _READERS[task_head](reading)
+    except UnrecognisedGraphError:
+        return False
+    return True

@@ -5,9 +5,13 @@ import numpy as np
 from build_scripts.load.graph_norm import find_norm
 from build_scripts.load.graph_reading import Reading
 
-_SELECTING = frozenset(
-    ("Flatten", "Gather", "GatherND", "Reshape", "Slice", "Split", "Squeeze", "Transpose")
+SELECTING = frozenset(
+    (
+        *("Flatten", "Reshape", "Squeeze", "Transpose", "Unsqueeze"),
+        *("Gather", "GatherND", "Slice", "Split"),
+    )
 )
+"""Operators that only pick or move elements."""
 
 
 def first_token_source(reading: Reading, name: str) -> str | None:
@@ -15,7 +19,7 @@ def first_token_source(reading: Reading, name: str) -> str | None:
 
     A hidden state of one token per text is its own selection.
     """
-    hidden = reading.roots(name, _SELECTING, lambda value: find_norm(reading, value) is not None)
+    hidden = reading.roots(name, SELECTING, lambda value: find_norm(reading, value) is not None)
     if len(hidden) != 1:
         return None
     shape, texts = reading.value(hidden[0]).shape, reading.probes.texts
@@ -33,9 +37,9 @@ def first_token_source(reading: Reading, name: str) -> str | None:
 
 def is_selection(reading: Reading, name: str) -> bool:
     """Whether a value is made by an operator that only picks or moves elements."""
-    return reading.producer(name).op in _SELECTING
+    return reading.producer(name).op in SELECTING
 
 
 def selected_from(reading: Reading, name: str) -> list[str]:
     """The values that a value is picked from."""
-    return reading.roots(name, _SELECTING, lambda value: not is_selection(reading, value))
+    return reading.roots(name, SELECTING, lambda value: not is_selection(reading, value))

@@ -1,6 +1,6 @@
-"""The weights of a classifier, read out of any ONNX export of it by following the data flow.
+"""The weights of a model, read out of any ONNX export of it by following the data flow.
 
-From the logits backwards: the task's head, then layer after layer, then the embeddings. Names are
+From the outputs backwards: the task's head, then layer after layer, then the embeddings. Names are
 never looked at. Every node on the way has to be part of something recognised, and every branch
 beside it (shapes, positions, masks) has to give the numbers that are expected for small batches;
 otherwise the graph is refused, with the spot.
@@ -13,7 +13,8 @@ from build_scripts.load.dataflow import Dataflow
 from build_scripts.load.graph_activation import read_activation
 from build_scripts.load.graph_attention import read_attention
 from build_scripts.load.graph_embeddings import are_embeddings, read_embeddings
-from build_scripts.load.graph_heads import read_sequence_head
+from build_scripts.load.graph_heads import read_head
+from build_scripts.load.graph_hidden import FoundHead
 from build_scripts.load.graph_inputs import probe_graph
 from build_scripts.load.graph_linear import read_linear, read_residual
 from build_scripts.load.graph_norm import read_norm
@@ -22,11 +23,14 @@ from build_scripts.load.graph_selection import first_token_source
 from ernie_triton.errors import UnrecognisedGraphError
 
 
-def model_from_onnx(graph: onnx.ModelProto, default_pad_token_id: int = 0) -> Model:
-    """Read a BERT-family sequence classifier.
+def model_from_onnx(
+    graph: onnx.ModelProto, task_head: str = "sequence", default_pad_token_id: int = 0
+) -> Model:
+    """Read a BERT-family model.
 
     Args:
-        graph: with its weights inside, inputs [texts, tokens] and the logits as only output.
+        graph: with its weights inside, inputs [texts, tokens] and the outputs of its task alone.
+        task_head: what it ends in, as `Task.head` has it.
         default_pad_token_id: taken where the graph makes no mask from token ids itself.
 
     Raises:
@@ -34,12 +38,13 @@ def model_from_onnx(graph: onnx.ModelProto, default_pad_token_id: int = 0) -> Mo
     """
     flow = Dataflow(graph)
     reading = Reading(flow=flow, probes=probe_graph(flow))
-    head, hidden = read_sequence_head(reading)
-    return Model(encoder=read_encoder(reading, hidden, default_pad_token_id), head=head)
+    found = read_head(reading, task_head)
+    encoder = _read_encoder(reading, found, default_pad_token_id)
+    return Model(encoder=encoder, head=found.head)
 
 
-def read_encoder(reading: Reading, hidden: str, default_pad_token_id: int) -> Encoder:
-    """Read the encoder that makes a hidden state.
+def _read_encoder(reading: Reading, found: FoundHead, default_pad_token_id: int) -> Encoder:
+    """Read the encoder that makes the hidden state of a head.
 
     Raises:
         UnrecognisedGraphError: the graph holds anything that the canonical graph does not.
@@ -47,13 +52,18 @@ def read_encoder(reading: Reading, hidden: str, default_pad_token_id: int) -> En
     layers: list[Layer] = []
     activations: set[str] = set()
     pad_ids: set[int] = set()
-    norm, source = read_norm(reading, hidden)
+    norm, source = read_norm(reading, found.hidden)
     while not are_embeddings(reading, source):
         layer, activation, hidden_pad_ids, hidden = _read_layer(reading, norm, source)
         layers.insert(0, layer)
         activations.add(activation)
         pad_ids |= hidden_pad_ids
         norm, source = read_norm(reading, hidden)
+    if found.pad_ids is not None and found.pad_ids != pad_ids:
+        raise UnrecognisedGraphError(
+            f"the head leaves out the token ids {sorted(found.pad_ids)}, but attention hides "
+            f"{sorted(pad_ids)}; expected the same padding"
+        )
     embeddings = read_embeddings(reading, source)
     pad_ids |= embeddings.pad_ids
     if len(activations) != 1 or len(pad_ids) > 1:

@@ -4,18 +4,19 @@ from pathlib import Path
 
 from build_scripts.load.pickled import read_pdparams
 from build_scripts.load.settings import folds_case, read_config, vocabulary_beside
-from build_scripts.load.source import Source
+from build_scripts.load.source import Source, Wanted
 from build_scripts.load.state import PADDLENLP, model_from_state
 
 WEIGHTS_FILE = "model_state.pdparams"
 
 
-def read_paddlenlp(folder: Path) -> Source:
+def read_paddlenlp(folder: Path, wanted: Wanted) -> Source:
     """Read a folder that `save_pretrained` of PaddleNLP wrote.
 
     Raises:
         UnsafePickleError: the weights' pickle asks for anything but arrays.
-        CheckpointError: a file is damaged or the model is not a BERT-family sequence classifier.
+        CheckpointError: a file is damaged or the model is not of the BERT family, or not what is
+            wanted.
     """
     config = read_config(folder)
     path = folder / WEIGHTS_FILE
@@ -23,8 +24,9 @@ def read_paddlenlp(folder: Path) -> Source:
     return Source(
         kind=f"PaddleNLP checkpoint ({path.name})",
         path=folder,
-        model=model_from_state(state, PADDLENLP, config, str(path)),
+        model=model_from_state(state, PADDLENLP, config, str(path), wanted),
         labels=config.labels,
         vocabulary=vocabulary_beside(folder),
         lower_case=folds_case(folder),
+        problem=config.problem,
     )

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ernie_triton.decode import check_labels
+from ernie_triton.decoders.labels import check_labels
 from ernie_triton.errors import CheckpointError
 
 CONFIG_FILES = ("config.json", "model_config.json")
@@ -17,6 +17,12 @@ _ACTIVATIONS = {
     "gelu_pytorch_tanh": "gelu_tanh",
     "relu": "relu",
     "tanh": "tanh",
+}
+_HEADS = {
+    "ForSequenceClassification": "sequence",
+    "ForTokenClassification": "token",
+    "ForQuestionAnswering": "span",
+    "Model": "vector",
 }
 
 
@@ -34,6 +40,9 @@ class CheckpointConfig:
         pad_token_id: the token masked in attention.
         task_type_row: the row of the task type table that is added to every token, or None.
         labels: label names, or None where the configuration has only `LABEL_0`, `LABEL_1`, ….
+        head: what the model ends in, as `Task.head` has it, where its architecture says so.
+        problem: transformers' `problem_type`: `multi_label_classification`, `regression`, …, or
+            empty; a classifier with one label does regression, as transformers has it.
     """
 
     model_type: str
@@ -45,6 +54,8 @@ class CheckpointConfig:
     pad_token_id: int
     task_type_row: int | None
     labels: tuple[str, ...] | None
+    head: str | None = None
+    problem: str = ""
 
 
 def read_config(folder: Path) -> CheckpointConfig:
@@ -82,6 +93,8 @@ def read_config(folder: Path) -> CheckpointConfig:
         pad_token_id=_index(values, "pad_token_id", path),
         task_type_row=_index(values, "task_id", path) if values.get("use_task_id") else None,
         labels=_labels(values, path),
+        head=_head(values),
+        problem=_problem(values),
     )
 
 
@@ -142,6 +155,22 @@ def _model_type(values: Mapping[str, Any]) -> str:
     architecture = next(iter(known), values.get("init_class", ""))
     named = values.get("model_type") or architecture
     return str(named).lower()
+
+
+def _head(values: Mapping[str, Any]) -> str | None:
+    architectures = values.get("architectures")
+    known = architectures if isinstance(architectures, list) else ()
+    architecture = str(next(iter(known), values.get("init_class", "")))
+    return next((head for ending, head in _HEADS.items() if architecture.endswith(ending)), None)
+
+
+def _problem(values: Mapping[str, Any]) -> str:
+    problem = values.get("problem_type")
+    if isinstance(problem, str):
+        return problem
+    by_id = values.get("id2label")
+    only_one = (isinstance(by_id, Mapping) and len(by_id) == 1) or values.get("num_classes") == 1
+    return "regression" if only_one else ""
 
 
 def _epsilon(values: Mapping[str, Any], path: Path) -> float:

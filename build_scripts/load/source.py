@@ -9,6 +9,19 @@ from build_scripts.encoder import Model
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """What a checkpoint is to be read as.
+
+    Attributes:
+        head: as `Task.head` has it; None takes what the checkpoint says it is.
+        pooling: of a `vector` head, as `Answering.pooling` has it.
+    """
+
+    head: str | None = None
+    pooling: str = "cls"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Source:
     """A checkpoint that was read.
 
@@ -21,6 +34,7 @@ class Source:
         labels: label names in the order of the output units, where the source has real ones.
         vocabulary: the `vocab.txt` beside the weights, where there is one.
         lower_case: whether the tokenizer folds case.
+        problem: transformers' `problem_type`, where the source says it.
     """
 
     kind: str
@@ -31,3 +45,4 @@ class Source:
     labels: tuple[str, ...] | None = None
     vocabulary: Path | None = None
     lower_case: bool = True
+    problem: str = ""

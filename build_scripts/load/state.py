@@ -11,9 +11,22 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from build_scripts.encoder import Encoder, Layer, Linear, Model, Norm, SequenceHead
+from build_scripts.encoder import (
+    Encoder,
+    Head,
+    Layer,
+    Linear,
+    Model,
+    Norm,
+    SequenceHead,
+    SpanHead,
+    TokenHead,
+    VectorHead,
+)
 from build_scripts.load.settings import CheckpointConfig
-from ernie_triton.errors import CheckpointError
+from build_scripts.load.source import Wanted
+from ernie_triton.errors import CheckpointError, OtherTaskError
+from ernie_triton.tasks import TASKS
 
 Array = npt.NDArray[np.float32]
 
@@ -74,13 +87,24 @@ PADDLENLP = NameScheme(
     output_norm="norm2",
 )
 
+TASKS_BY_HEAD = {
+    head: " or ".join(task.name for task in TASKS.values() if task.head == head)
+    for head in ("sequence", "token", "span", "vector")
+}
+"""The tasks that a head serves, for messages."""
+
 _WORD_TABLE = "embeddings.word_embeddings.weight"
 # Buffers, and heads of pre-training that fine-tuned checkpoints sometimes keep.
+_OTHER_HEADS = re.compile(r"(classifier|qa_outputs)\.")
 _UNUSED = re.compile(r"(^|\.)(position_ids|token_type_ids)$|^(cls|lm_head|ernie\.lm)\.")
 
 
 def model_from_state(
-    state: Mapping[str, Array], scheme: NameScheme, config: CheckpointConfig, where: str
+    state: Mapping[str, Array],
+    scheme: NameScheme,
+    config: CheckpointConfig,
+    where: str,
+    wanted: Wanted | None = None,
 ) -> Model:
     """Put a checkpoint's arrays in their places.
 
@@ -89,11 +113,21 @@ def model_from_state(
         scheme: the framework's names.
         config: what the weights mean.
         where: the file, for messages.
+        wanted: the head to read; what the configuration says where nothing is.
 
     Raises:
-        CheckpointError: an array is missing, left over, or of a shape that contradicts another.
+        CheckpointError: an array is missing, left over, or of a shape that contradicts another, or
+            the model is of another task.
     """
-    return _Reader(state, scheme, config, where).model()
+    wanted = wanted or Wanted()
+    head = wanted.head or config.head or "sequence"
+    # Vectors can be had of any model; its own head is left out then.
+    if config.head not in (None, head) and head != "vector":
+        raise OtherTaskError(
+            f"{where} is a model of {TASKS_BY_HEAD[config.head]}, as its configuration says; "
+            f"found --task of {TASKS_BY_HEAD[head]}"
+        )
+    return _Reader(state, scheme, config, where).model(head, wanted.pooling)
 
 
 class _Reader:
@@ -113,13 +147,13 @@ class _Reader:
             )
         self._prefix = tables[0].removesuffix(_WORD_TABLE)
 
-    def model(self) -> Model:
-        model = Model(encoder=self._encoder(), head=self._head())
+    def model(self, head: str, pooling: str) -> Model:
+        model = Model(encoder=self._encoder(), head=self._head(head, pooling))
         left = sorted(name for name in set(self._state) - self._used if not _UNUSED.search(name))
         if left:
             raise CheckpointError(
-                f"{self._where} has {len(left)} arrays that a sequence classifier does not use, "
-                f"such as {left[0]!r}; is it a model of another task or architecture?"
+                f"{self._where} has {len(left)} arrays that a model of this task does not use, "
+                f"such as {left[0]!r}; is it of another task or architecture?"
             )
         return model
 
@@ -202,7 +236,21 @@ class _Reader:
             )
         return features // head_size
 
-    def _head(self) -> SequenceHead:
+    def _head(self, kind: str, pooling: str) -> Head:
+        if kind == "sequence":
+            return self._sequence_head()
+        if kind == "vector":
+            self._used.update(name for name in self._state if _OTHER_HEADS.match(name))
+            pooler = self._linear("pooler.dense") if self._has("pooler.dense.weight") else None
+            activation = self._config.pooler_activation
+            return VectorHead(pooling=pooling, pooler=pooler, pooler_activation=activation)
+        self._skip_pooler()
+        if kind == "token":
+            return TokenHead(output=self._linear("classifier", prefix=""))
+        name = "qa_outputs" if "qa_outputs.weight" in self._state else "classifier"
+        return SpanHead(output=self._linear(name, prefix=""))
+
+    def _sequence_head(self) -> SequenceHead:
         """The classifier: one linear layer after the pooler, or RoBERTa's two of its own."""
         if "classifier.out_proj.weight" in self._state:
             self._skip_pooler()

@@ -9,7 +9,7 @@ from safetensors import SafetensorError, safe_open
 
 from build_scripts.load.pickled import float32_array, is_index_buffer
 from build_scripts.load.settings import folds_case, read_config, vocabulary_beside
-from build_scripts.load.source import Source
+from build_scripts.load.source import Source, Wanted
 from build_scripts.load.state import TRANSFORMERS, model_from_state
 from ernie_triton.errors import CheckpointError, MissingExtraError
 
@@ -20,11 +20,12 @@ SAFETENSORS_FILE = "model.safetensors"
 TORCH_FILE = "pytorch_model.bin"
 
 
-def read_transformers(folder: Path) -> Source:
+def read_transformers(folder: Path, wanted: Wanted) -> Source:
     """Read a folder that `save_pretrained` of transformers wrote.
 
     Raises:
-        CheckpointError: a file is damaged or the model is not a BERT-family sequence classifier.
+        CheckpointError: a file is damaged or the model is not of the BERT family, or not what is
+            wanted.
         MissingExtraError: the weights are a `.bin` and torch is not installed.
     """
     config = read_config(folder)
@@ -34,10 +35,11 @@ def read_transformers(folder: Path) -> Source:
     return Source(
         kind=f"transformers checkpoint ({path.name})",
         path=folder,
-        model=model_from_state(state, TRANSFORMERS, config, str(path)),
+        model=model_from_state(state, TRANSFORMERS, config, str(path), wanted),
         labels=config.labels,
         vocabulary=vocabulary_beside(folder),
         lower_case=folds_case(folder),
+        problem=config.problem,
     )
 
 

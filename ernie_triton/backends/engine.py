@@ -8,11 +8,11 @@ import numpy as np
 import numpy.typing as npt
 
 from ernie_triton.backends.stage import Stage, Tensors, rows_of
-from ernie_triton.batch import join_rows, split_rows
+from ernie_triton.batch import join_rows, split_rows, split_tokens
 from ernie_triton.engines import load_engine
 from ernie_triton.errors import EngineError
 from ernie_triton.pipeline import SHORTEST_TEXT_TOKENS, EngineSettings
-from ernie_triton.tasks import LENGTHS, TOKEN_TENSORS
+from ernie_triton.tasks import LENGTHS, TOKEN_TENSORS, task_named
 
 Int32 = npt.NDArray[np.int32]
 _Rows: TypeAlias = tuple[Int32, Int32, Int32]
@@ -27,6 +27,7 @@ class TritonPythonModel(Stage[_Rows]):
         """Compile the engine."""
         self._settings = EngineSettings.from_parameters(parameters)
         self._engine = load_engine(folder, self._settings)
+        self._is_per_token = task_named(self._settings.task).is_per_token
 
     def read(self, tensors: Tensors) -> _Rows:
         """Check what would make the graph read outside its tables.
@@ -49,6 +50,8 @@ class TritonPythonModel(Stage[_Rows]):
     def run(self, items: Sequence[_Rows]) -> list[dict[str, npt.NDArray[np.float32]]]:
         """Pack the rows, run, and give each request its own."""
         outputs = self._engine.run(join_rows(items))
+        if self._is_per_token:
+            return split_tokens(outputs, [(lengths, ids.shape[1]) for ids, _, lengths in items])
         return split_rows(outputs, [len(lengths) for _, _, lengths in items])
 
 

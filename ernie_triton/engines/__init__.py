@@ -5,7 +5,7 @@ A runtime is one module with a `load(path, settings)` that returns an object wit
 """
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -43,15 +43,54 @@ class Engine:
     settings: EngineSettings
 
     def run(self, batch: TokenBatch) -> dict[str, npt.NDArray[np.float32]]:
-        """The engine's outputs for every row of a batch, float32 [rows, …] by name."""
-        if self.settings.layout == "packed":
-            feed = batch.packed()
-        else:
-            feed = batch.padded(self.settings.pad_token_id, self.settings.max_length)
+        """The engine's outputs for a batch, float32 by name.
+
+        [rows, …], or [tokens, …] without padding where the task has outputs of each token.
+        """
+        groups = list(batch.micro_batches())
+        if len(groups) == 1:
+            return self._run_once(batch)
+        parts = [self._run_once(batch.select(rows)) for rows in groups]
+        return {name: self._reordered(batch, groups, parts, name) for name in parts[0]}
+
+    def _run_once(self, batch: TokenBatch) -> dict[str, npt.NDArray[np.float32]]:
+        packed = self.settings.layout == "packed"
+        feed = (
+            batch.packed()
+            if packed
+            else batch.padded(self.settings.pad_token_id, self.settings.max_length)
+        )
         types = self.runtime.input_types
-        return self.runtime.run(
+        outputs = self.runtime.run(
             {name: feed[name].astype(types[name], copy=False) for name in types}
         )
+        if packed or not self._is_per_token:
+            return outputs
+        real = feed["attention_mask"].astype(np.bool_)
+        return {name: values[real] for name, values in outputs.items()}
+
+    def _reordered(
+        self,
+        batch: TokenBatch,
+        groups: Sequence[npt.NDArray[np.int64]],
+        parts: Sequence[Mapping[str, npt.NDArray[np.float32]]],
+        name: str,
+    ) -> npt.NDArray[np.float32]:
+        """One output of all groups in the order of the batch's own rows."""
+        joined = np.concatenate([part[name] for part in parts])
+        order = np.concatenate(groups)
+        if self._is_per_token:
+            ends = np.cumsum(batch.lengths)
+            order = np.concatenate(
+                [np.arange(ends[row] - batch.lengths[row], ends[row]) for row in order]
+            )
+        restored = np.empty_like(joined)
+        restored[order] = joined
+        return restored
+
+    @property
+    def _is_per_token(self) -> bool:
+        return task_named(self.settings.task).is_per_token
 
 
 def load_engine(folder: Path, settings: EngineSettings) -> Engine:

@@ -22,7 +22,14 @@ class OpenVinoRuntime:
     def __init__(self, compiled: Any, outputs: Sequence[str]) -> None:  # noqa: ANN401
         self._request = compiled.create_infer_request()
         # A port may have further names, from optimisations of the graph.
-        self._outputs = {name: compiled.output(name).get_index() for name in outputs}
+        ports = [port.get_names() for port in compiled.outputs]
+        missing = [name for name in outputs if not any(name in names for names in ports)]
+        if missing:
+            raise EngineError(f"the graph has no output {missing[0]!r}; rebuild the pipeline")
+        self._outputs = {
+            name: next(index for index, names in enumerate(ports) if name in names)
+            for name in outputs
+        }
         self.input_types: Mapping[str, npt.DTypeLike] = {
             port.get_any_name(): port.get_element_type().to_dtype() for port in compiled.inputs
         }

@@ -1,4 +1,4 @@
-"""Tiny classifiers of transformers, saved in each format, and what they answer."""
+"""Tiny models of transformers, saved in each format, and what they answer."""
 
 import json
 import pickle
@@ -18,9 +18,12 @@ from build_scripts.load.settings import CheckpointConfig
 from build_scripts.verify import SAMPLE_TEXTS
 from ernie_triton.batch import TokenBatch
 from ernie_triton.pipeline import PipelineSpec
-from tests.build_scripts.load.exports import VOCABULARY
+from tests.build_scripts.load.exports import HEADS, VOCABULARY
 
 Array = npt.NDArray[np.float32]
+Outputs = dict[str, npt.NDArray[Any]]
+"""Outputs of one row by name."""
+
 PADDLE_EXAMPLE = Path(__file__).parents[1] / "fixtures/paddle_example"
 SPECIAL_TOKENS = ("[PAD]", "[CLS]", "[SEP]", "[MASK]", "[UNK]")
 LABELS = ("财经", "体育", "娱乐", "科技", "其他")
@@ -62,7 +65,7 @@ def save_transformers(
 ) -> Path:
     """The folder that transformers' `save_pretrained` makes, with what `config` changes."""
     folder.mkdir(parents=True, exist_ok=True)
-    values = {**model.config.to_dict(), **config}
+    values = {**model.config.to_dict(), "architectures": [type(model).__name__], **config}
     (folder / "config.json").write_text(json.dumps(values), encoding="utf-8")
     arrays = dict(model.state_dict() if state is None else state)
     if weights_file == "model.safetensors":
@@ -75,25 +78,26 @@ def save_transformers(
 
 
 def paddle_state(model: Any) -> dict[str, Array]:
-    """An ERNIE or BERT classifier's weights by PaddleNLP's names, linear weights [in, out]."""
-    base = model.base_model_prefix
+    """An ERNIE or BERT model's weights by PaddleNLP's names, linear weights [in, out]."""
     modules = dict(model.named_modules())
+    base = model.base_model_prefix
+    dot = f"{base}." if base in modules else ""
     names = {
-        f"{base}.embeddings.LayerNorm": f"{base}.embeddings.layer_norm",
-        f"{base}.pooler.dense": f"{base}.pooler.dense",
+        f"{dot}embeddings.LayerNorm": f"{dot}embeddings.layer_norm",
+        f"{dot}pooler.dense": f"{dot}pooler.dense",
         "classifier": "classifier",
+        "qa_outputs": "classifier",
     }
     for table in ("word", "position", "token_type", "task_type"):
-        name = f"{base}.embeddings.{table}_embeddings"
-        if name in modules:
-            names[name] = name
+        name = f"{dot}embeddings.{table}_embeddings"
+        names[name] = name
     for layer in range(model.config.num_hidden_layers):
         for part, theirs in _PADDLE_LAYER_PARTS.items():
-            names[f"{base}.encoder.layer.{layer}.{part}"] = (
-                f"{base}.encoder.layers.{layer}.{theirs}"
-            )
+            names[f"{dot}encoder.layer.{layer}.{part}"] = f"{dot}encoder.layers.{layer}.{theirs}"
     state = {}
     for name, theirs in names.items():
+        if name not in modules:
+            continue
         module = modules[name]
         weight = module.weight.detach().numpy()
         is_linear = isinstance(module, torch.nn.Linear)
@@ -104,7 +108,7 @@ def paddle_state(model: Any) -> dict[str, Array]:
 
 
 def paddle_config(model: Any) -> dict[str, Any]:
-    """The `config.json` that PaddleNLP 2.8 writes for such a classifier."""
+    """The `config.json` that PaddleNLP 2.8 writes for such a model."""
     values = model.config.to_dict()
     kept = (
         "model_type",
@@ -120,7 +124,12 @@ def paddle_config(model: Any) -> dict[str, Any]:
         "pad_token_id",
         "id2label",
     )
-    own = {"pool_act": "tanh", "task_id": 0, "use_task_id": values.get("use_task_id", False)}
+    own = {
+        "architectures": [type(model).__name__],
+        "pool_act": "tanh",
+        "task_id": 0,
+        "use_task_id": values.get("use_task_id", False),
+    }
     return {name: values[name] for name in kept} | own
 
 
@@ -137,7 +146,7 @@ def save_paddlenlp(model: Any, folder: Path, **config: Any) -> Path:
 
 
 def checkpoint_config(model: Any) -> CheckpointConfig:
-    """What a transformers classifier's own configuration says, put in our terms by hand."""
+    """What a transformers model's own configuration says, put in our terms by hand."""
     config = model.config
     activations = {"gelu": "gelu", "gelu_new": "gelu_tanh", "relu": "relu"}
     return CheckpointConfig(
@@ -150,6 +159,7 @@ def checkpoint_config(model: Any) -> CheckpointConfig:
         pad_token_id=config.pad_token_id,
         task_type_row=0 if getattr(config, "use_task_id", False) else None,
         labels=None,
+        head=next(head for head, name in HEADS.items() if type(model).__name__.endswith(name)),
     )
 
 
@@ -210,6 +220,11 @@ def single_rows(batch: TokenBatch) -> list[tuple[npt.NDArray[np.int32], npt.NDAr
 
 
 def transformers_logits(model: Any, batch: TokenBatch) -> npt.NDArray[Any]:
+    """What a transformers classifier answers to each row."""
+    return np.array([output["logits"] for output in transformers_outputs(model, batch)])
+
+
+def transformers_outputs(model: Any, batch: TokenBatch) -> list[Outputs]:
     """What transformers answers, one row at a time, with the mask that says where `[PAD]` is."""
     answers = []
     with torch.inference_mode():
@@ -220,12 +235,39 @@ def transformers_logits(model: Any, batch: TokenBatch) -> npt.NDArray[Any]:
                 token_type_ids=torch.from_numpy(types.astype(np.int64))[None],
                 attention_mask=(tokens != model.config.pad_token_id).long(),
             )
-            answers.append(output.logits[0].numpy())
-    return np.array(answers)
+            answers.append({name: values[0].numpy() for name, values in output.items()})
+    return answers
 
 
-def graph_logits(graph: Any, inputs: Mapping[str, npt.NDArray[np.int32]]) -> Array:
-    """What ONNX Runtime computes from the inputs that the graph has."""
+def expected_outputs(model: Any, batch: TokenBatch, pooling: str = "cls") -> list[Outputs]:
+    """What the engine has to return for each row, by transformers; vectors as they are pooled."""
+    answers = transformers_outputs(model, batch)
+    if "last_hidden_state" not in answers[0]:
+        return answers
+    hidden = [answer["last_hidden_state"] for answer in answers]
+    if pooling == "pooler":
+        return [{"vector": answer["pooler_output"]} for answer in answers]
+    return [
+        {"vector": states.mean(axis=0) if pooling == "mean" else states[0]} for states in hidden
+    ]
+
+
+def assert_rows_equal(
+    found: Mapping[str, npt.NDArray[Any]], expected: Sequence[Outputs], *, per_token: bool
+) -> None:
+    """Outputs of a batch, [rows, …] or [tokens, …], are those of its rows."""
+    join = np.concatenate if per_token else np.stack
+    assert_row_equal(found, {name: join([row[name] for row in expected]) for name in expected[0]})
+
+
+def assert_row_equal(found: Mapping[str, npt.NDArray[Any]], expected: Outputs) -> None:
+    assert set(found) == set(expected)
+    for name, values in found.items():
+        np.testing.assert_allclose(values, expected[name], rtol=0, atol=1e-5, err_msg=name)
+
+
+def graph_logits(graph: Any, inputs: Mapping[str, npt.NDArray[Any]]) -> Array:
+    """The first output that ONNX Runtime computes from the inputs that the graph has."""
     session = onnxruntime.InferenceSession(
         graph.SerializeToString(), providers=["CPUExecutionProvider"]
     )

@@ -33,7 +33,7 @@ def test_one_command_prints_every_candidate_s_ratio_to_the_exported_graph(
 ) -> None:
     # The family's own shapes take a minute; the table of shapes is data.
     shape = Shape(layers=1, hidden=24, heads=3, feed_forward=40)
-    monkeypatch.setitem(FAMILY, "tiny", shape)  # type: ignore[arg-type]
+    monkeypatch.setitem(FAMILY, "tiny", shape)
     options = ("--shape", "tiny", "--batch", 4, "--rounds", 1, "--threads", 1)
     done = run("benchmark", *options)
     assert done.code == 0

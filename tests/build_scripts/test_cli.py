@@ -3,6 +3,8 @@
 import json
 import os
 import pickle
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -372,3 +374,25 @@ def test_an_engine_that_misses_the_source_is_one_line(
     line = refused(checkpoint, "--precision", "bf16", "--tolerance", "1e-9")
     assert "the bf16 engine differs from transformers" in line
     assert "more than the 1e-09 allowed: sample text" in line
+
+
+def without_torch(*arguments: object) -> subprocess.CompletedProcess[str]:
+    """The command in a process that has neither torch nor transformers nor Paddle."""
+    hidden = "sys.modules.update(dict.fromkeys(('torch', 'transformers', 'paddle')))"
+    code = f"import sys; {hidden}; from build_scripts.cli import main; sys.exit(main(sys.argv[1:]))"
+    command = [sys.executable, "-c", code, *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+def test_a_build_needs_neither_torch_nor_transformers(tmp_path: Path, checkpoint: Path) -> None:
+    arguments = ("--checkpoint", checkpoint, "--task", "seq_cls", "--repository", tmp_path)
+    done = without_torch("build", *arguments)
+    assert (done.returncode, "against NumPy in float64" in done.stdout) == (0, True), done.stderr
+
+
+def test_a_bin_without_torch_is_one_line(saved: dict[str, Path]) -> None:
+    done = without_torch("inspect", saved["bin"])
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.count("\n") == 1
+    assert "needs the package 'torch'" in done.stderr
+    assert "pip install -e '.[train]'" in done.stderr

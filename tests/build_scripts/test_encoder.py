@@ -3,8 +3,22 @@
 import numpy as np
 import pytest
 
-from build_scripts.encoder import Encoder, Layer, Linear, Norm, SequenceHead, named_arrays
+from build_scripts.encoder import (
+    HEAD_NAMES,
+    Encoder,
+    Head,
+    Layer,
+    Linear,
+    Model,
+    Norm,
+    SequenceHead,
+    SpanHead,
+    TokenHead,
+    VectorHead,
+    named_arrays,
+)
 from ernie_triton.errors import CheckpointError
+from ernie_triton.tasks import TASKS
 from tests.build_scripts.load.exports import PrunedClassifier, randomised
 from tests.build_scripts.models import pruned_model
 
@@ -89,3 +103,32 @@ def test_a_head_needs_a_known_activation_and_a_pooler_that_fits() -> None:
         SequenceHead(pooler=None, pooler_activation="selu", output=linear(8, 2))
     with pytest.raises(CheckpointError, match="gives 6 features but the classifier takes 8"):
         SequenceHead(pooler=linear(8, 6), pooler_activation="tanh", output=linear(8, 2))
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        SequenceHead(pooler=linear(6, 8), pooler_activation="tanh", output=linear(8, 2)),
+        SequenceHead(pooler=None, pooler_activation="tanh", output=linear(6, 2)),
+        TokenHead(output=linear(6, 2)),
+        SpanHead(output=linear(6, 2)),
+        VectorHead(pooling="pooler", pooler=linear(6, 8), pooler_activation="tanh"),
+    ],
+)
+def test_every_head_takes_what_the_encoder_gives(head: Head) -> None:
+    encoder = pruned_model(randomised(PrunedClassifier())).encoder
+    with pytest.raises(CheckpointError, match="head takes 6 features but the encoder gives 24"):
+        Model(encoder=encoder, head=head)
+
+
+def test_spans_and_vectors_are_refused_where_they_make_no_sense() -> None:
+    with pytest.raises(CheckpointError, match="has 3 outputs; expected 2, start and end"):
+        SpanHead(output=linear(8, 3))
+    with pytest.raises(CheckpointError, match="pooling is 'max'; expected cls, mean, pooler"):
+        VectorHead(pooling="max", pooler=None, pooler_activation="tanh")
+    with pytest.raises(CheckpointError, match="pooling by the pooler needs one"):
+        VectorHead(pooling="pooler", pooler=None, pooler_activation="tanh")
+
+
+def test_every_head_of_the_tasks_has_its_class() -> None:
+    assert set(HEAD_NAMES.values()) == {task.head for task in TASKS.values()}

@@ -6,7 +6,7 @@ import pytest
 
 from build_scripts.inspection import describe
 from build_scripts.load import read_source
-from build_scripts.load.source import Source
+from build_scripts.load.source import Source, Wanted
 from tests.build_scripts.load.exports import PrunedClassifier, randomised, transformers_model
 from tests.build_scripts.models import pruned_model, save_transformers
 
@@ -22,7 +22,7 @@ def test_a_checkpoint_is_described_by_its_facts(tmp_path: Path) -> None:
     task_table = 3 * 24  # its row is part of the token type table
     assert lines_of(source) == {
         "source": f"transformers checkpoint (model.safetensors), {tmp_path}",
-        "task": "seq_cls",
+        "task": "seq_cls or multi_label or regression",
         "parameters": f"{parameters - task_table:,}",
         "hidden": "24",
         "layers": "2",
@@ -32,7 +32,7 @@ def test_a_checkpoint_is_described_by_its_facts(tmp_path: Path) -> None:
         "positions": "32",
         "types": "4",
         "norm": "epsilon 1e-12",
-        "head": "tanh pooler, then 2 scores",
+        "head": "tanh pooler, then 2 scores of each text",
         "labels": "坏, 好",
         "vocab": str(tmp_path / "vocab.txt"),
         "case": "folded (uncased)",
@@ -45,7 +45,7 @@ def test_a_pruned_model_is_described_layer_by_layer() -> None:
     lines = lines_of(source)
     assert lines["heads"] == "3 x 8, 1 x 8 (by layer)"
     assert lines["feed-forward"] == "40, 16 (by layer), gelu"
-    assert lines["head"] == "5 scores"
+    assert lines["head"] == "5 scores of each text"
     assert lines["labels"] == "not named; use --labels"
     assert lines["vocab"] == "not here; use --vocab"
     assert lines["case"] == "kept (cased)"
@@ -62,3 +62,27 @@ def test_a_graph_that_is_not_recognised_is_said_so() -> None:
 def test_no_line_runs_into_its_name(tmp_path: Path, kind: str) -> None:
     source = read_source(save_transformers(transformers_model(kind), tmp_path))
     assert all(line[13] == " " and line[14] != " " for line in describe(source).splitlines())
+
+
+@pytest.mark.parametrize(
+    ("head", "task", "said"),
+    [
+        ("sequence", "seq_cls or multi_label or regression", "tanh pooler, then 5 scores"),
+        ("token", "token_cls", "5 scores of each token"),
+        ("span", "qa", "2 scores of each token"),
+        ("vector", "embedding", "vectors; tanh pooler"),
+    ],
+)
+def test_every_head_is_described_with_the_tasks_that_it_serves(
+    tmp_path: Path, head: str, task: str, said: str
+) -> None:
+    folder = save_transformers(transformers_model("ernie", head=head), tmp_path)
+    lines = lines_of(read_source(folder))
+    assert lines["task"] == task
+    assert lines["head"].startswith(said)
+
+
+def test_an_encoder_without_pooler_is_described_so(tmp_path: Path) -> None:
+    folder = save_transformers(transformers_model("ernie", head="token"), tmp_path)
+    lines = lines_of(read_source(folder, Wanted(head="vector")))
+    assert (lines["task"], lines["head"]) == ("embedding", "vectors; no pooler")

@@ -9,7 +9,7 @@ import pytest
 
 from build_scripts.repository import StagedPipeline
 from build_scripts.stage_files import write_stage_files
-from ernie_triton.decode import load_labels
+from ernie_triton.decoders.labels import load_labels
 from tests.build_scripts.models import spec_of
 
 SPEC = spec_of(pair=True, name="p", version=3)

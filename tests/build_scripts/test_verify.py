@@ -1,5 +1,6 @@
 """An engine that answers otherwise than its source is refused, with the figure and the place."""
 
+import dataclasses
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -55,25 +56,24 @@ def engine(runtime: GivenScores, precision: str = "fp32") -> Engine:
     return Engine(runtime=runtime, settings=settings)
 
 
-def source_scores(row: Row) -> Scores:
-    del row
-    return np.array([0.5, 1.0], np.float32)
+def always(*scores: float) -> Reference:
+    return Reference(name="the source", outputs=lambda _: {"logits": np.array(scores, np.float32)})
 
 
-SOURCE = Reference(name="the source", logits=source_scores)
+SOURCE = always(0.5, 1.0)
 
 
 def test_an_exact_engine_passes_with_its_figures() -> None:
-    exactness = compare(engine(GivenScores({4: [0.5, 1.00006]})), SOURCE, BATCH, "logits", 64)
+    exactness = compare(engine(GivenScores({4: [0.5, 1.00006]})), SOURCE, BATCH, 64)
     assert exactness.largest_difference == pytest.approx(6e-5, rel=0.01)
     assert (exactness.reference, exactness.texts) == ("the source", 5)
     assert (exactness.tolerance, exactness.same_decisions) == (1e-4, 5)
 
 
 def test_changed_decisions_are_counted() -> None:
-    near = Reference(name="near", logits=lambda _: np.array([0.998, 1.0], np.float32))
+    near = always(0.998, 1.0)
     table = {length: [0.998, 1.0] for length in (3, 4, 5)} | {2: [1.001, 1.0]}
-    exactness = compare(engine(GivenScores(table), "bf16"), near, BATCH, "logits", 64)
+    exactness = compare(engine(GivenScores(table), "bf16"), near, BATCH, 64)
     assert (exactness.same_decisions, exactness.texts) == (3, 5)
     assert exactness.tolerance == 2e-2
 
@@ -82,40 +82,97 @@ def test_the_error_names_the_figure_the_text_and_the_label() -> None:
     runtime = GivenScores({5: [0.5, 1.0003], 4: [0.7, 1.0]})
     expected = (
         r"the fp32 engine differs from the source by 2\.00e-01, more than the 1e-04 allowed: "
-        r"sample text 4, label 0: 0\.70000 instead of 0\.50000$"
+        r"sample text 4, logits \[0\]: 0\.70000 instead of 0\.50000$"
     )
     with pytest.raises(ExactnessError, match=expected):
-        compare(engine(runtime), SOURCE, BATCH, "logits", 64)
+        compare(engine(runtime), SOURCE, BATCH, 64)
 
 
 def test_a_bf16_engine_that_misses_is_told_the_way_out() -> None:
-    with pytest.raises(ExactnessError, match=r"bf16 engine .*build with --precision fp32$"):
-        compare(engine(GivenScores({3: [0.6, 1.0]}), "bf16"), SOURCE, BATCH, "logits", 64)
+    ways = r"; build with --precision fp32, or accept it with --tolerance 0\.12$"
+    with pytest.raises(ExactnessError, match=rf"bf16 engine .*{ways}"):
+        compare(engine(GivenScores({3: [0.6, 1.0]}), "bf16"), SOURCE, BATCH, 64)
 
 
+def test_what_the_user_accepts_is_accepted_and_recorded() -> None:
+    runtime = GivenScores({3: [0.6, 1.0]})
+    exactness = compare(engine(runtime), SOURCE, BATCH, 64, tolerance=0.12)
+    assert exactness.tolerance == 0.12
+    assert exactness.largest_difference == pytest.approx(0.1)
+    with pytest.raises(ExactnessError, match="more than the 9e-02 allowed"):
+        compare(engine(runtime), SOURCE, BATCH, 64, tolerance=0.09)
+
+
+@pytest.mark.parametrize("tolerance", [0.0, 1e9, np.inf, np.nan])
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
-def test_scores_that_are_no_numbers_are_refused(value: float) -> None:
-    expected = r"by (nan|inf), .* sample text 3, label 1: (nan|-?inf) instead of 1\.00000"
+def test_scores_that_are_no_numbers_are_refused_whatever_is_accepted(
+    value: float, tolerance: float
+) -> None:
+    expected = r"by inf, .* sample text 3, logits \[1\]: (nan|-?inf) instead of 1\.00000"
     with pytest.raises(ExactnessError, match=expected):
-        compare(engine(GivenScores({5: [0.5, value]})), SOURCE, BATCH, "logits", 64)
+        compare(engine(GivenScores({5: [0.5, value]})), SOURCE, BATCH, 64, tolerance=tolerance)
+
+
+def test_no_tolerance_is_offered_for_what_is_no_number() -> None:
+    with pytest.raises(ExactnessError) as caught:
+        compare(engine(GivenScores({3: [0.5, np.nan]}), "bf16"), SOURCE, BATCH, 64)
+    assert "--tolerance" not in str(caught.value)
 
 
 def test_a_source_that_answers_no_number_is_refused() -> None:
-    broken = Reference(name="broken", logits=lambda _: np.array([np.nan] * 2, np.float32))
-    with pytest.raises(ExactnessError, match=r"by nan, .* 0\.50000 instead of nan"):
-        compare(engine(GivenScores({})), broken, BATCH, "logits", 64)
+    broken = always(np.nan, np.nan)
+    with pytest.raises(ExactnessError, match=r"by inf, .* 0\.50000 instead of nan"):
+        compare(engine(GivenScores({})), broken, BATCH, 64)
 
 
 def test_another_number_of_scores_is_refused() -> None:
     wider = GivenScores({length: [0.0, 1.0, 2.0] for length in range(2, 6)})
-    with pytest.raises(ExactnessError, match=r"returns \[5, 3\] scores, the source \[5, 2\]"):
-        compare(engine(wider), SOURCE, BATCH, "logits", 64)
+    with pytest.raises(
+        ExactnessError,
+        match=r"returns logits of the shape \[3\] for sample text 1, the source \[2\]",
+    ):
+        compare(engine(wider), SOURCE, BATCH, 64)
+
+
+class GivenSpans:
+    """A runtime whose start score of a token is its id, and the end score the negative."""
+
+    input_types: Mapping[str, npt.DTypeLike] = dict.fromkeys(
+        ("input_ids", "token_type_ids", "lengths"), np.int32
+    )
+
+    def run(self, inputs: Mapping[str, npt.NDArray[Any]]) -> dict[str, Scores]:
+        ids = inputs["input_ids"].astype(np.float32)
+        return {"start_logits": ids, "end_logits": -ids}
+
+
+def spans_of(shift: float) -> Reference:
+    """The source that gives the same, but for the end score of token 2 of rows of length 4."""
+
+    def outputs(row: Row) -> dict[str, Scores]:
+        ids = row[0].astype(np.float32)
+        end = -ids
+        if len(ids) == 4:
+            end[2] += shift
+        return {"start_logits": ids, "end_logits": end}
+
+    return Reference(name="the source", outputs=outputs)
+
+
+def test_every_output_of_every_token_of_every_row_is_compared() -> None:
+    qa = dataclasses.replace(engine(GivenScores({})).settings, task="qa")
+    spans = Engine(runtime=GivenSpans(), settings=qa)
+    for most in (64, 2):
+        exactness = compare(spans, spans_of(0.0), BATCH, most)
+        assert (exactness.largest_difference, exactness.same_decisions) == (0.0, 5)
+        with pytest.raises(ExactnessError, match=r"by 5\.00e-01, .* text 4, end_logits \[2\]: "):
+            compare(spans, spans_of(0.5), BATCH, most)
 
 
 @pytest.mark.parametrize(("most", "runs"), [(64, [5]), (5, [5]), (2, [2, 2, 1]), (1, [1] * 5)])
 def test_no_run_has_more_rows_than_allowed(most: int, runs: list[int]) -> None:
     runtime = GivenScores({4: [0.5, 1.0]})
-    compare(engine(runtime), SOURCE, BATCH, "logits", most)
+    compare(engine(runtime), SOURCE, BATCH, most)
     assert runtime.rows == runs
 
 

@@ -10,23 +10,28 @@ import asyncio
 import random
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
-from clients.wire import Answer, Endpoint, InferRequest, ModelFacts
+from clients.wire import Endpoint, InferRequest, ModelFacts, Reply, RequestedOutput
 from ernie_triton.errors import ClientError, ModelNotReadyError, RequestRefusedError
 
 LABELS = ("a:体育", "b:财经", "c:娱乐")
 SCORES = (0.75, 0.1875, 0.0625)
 ENDPOINT = Endpoint(url="fake:8001", model="ernie_seqcls")
-FACTS = ModelFacts(
-    max_batch_size=4,
-    inputs=("text",),
-    outputs={"label": (1,), "confidence": (1,), "scores": (len(LABELS),), "truncated": (1,)},
-)
-PAIR_FACTS = ModelFacts(
-    max_batch_size=4, inputs=("text_pair", "text"), outputs={"scores": (len(LABELS),)}
-)
+_OUTPUTS = {
+    "label": (1,),
+    "confidence": (1,),
+    "label_name": (1,),
+    "scores": (len(LABELS),),
+    "truncated": (1,),
+}
+FACTS = ModelFacts(max_batch_size=4, inputs=("text",), outputs=_OUTPUTS)
+PAIR_FACTS = ModelFacts(max_batch_size=4, inputs=("text_pair", "text"), outputs=_OUTPUTS)
+
+Array = np.ndarray[tuple[int, ...], np.dtype[Any]]
+Tensors = Callable[[InferRequest, RequestedOutput], Array]
 
 Fault = Callable[[InferRequest], ClientError | None]
 
@@ -39,11 +44,29 @@ def refuse_texts_with(character: str) -> Fault:
     """A server that refuses every request with such a text in it, as a whole."""
 
     def fault(request: InferRequest) -> ClientError | None:
-        if any(character in text.decode() for text in request.columns["text"]):
+        if any(
+            character in text.decode() for column in request.columns.values() for text in column
+        ):
             return RequestRefusedError(f"the server refused: {character}")
         return None
 
     return fault
+
+
+def classifier_tensor(request: InferRequest, output: RequestedOutput) -> Array:
+    """One output of the classifier."""
+    texts = [text.decode() for text in request.columns["text"]]
+    ids = ["abc".find(text[:1] or "a") % 3 for text in texts]
+    if output.class_count:
+        entries = [_entries(best)[: output.class_count] for best in ids]
+        return np.array(entries, dtype=np.object_)
+    tensors: dict[str, Array] = {
+        "label": np.array(ids, dtype=np.int64),
+        "confidence": np.full(len(ids), SCORES[0], dtype=np.float32),
+        "label_name": np.array([LABELS[best].encode() for best in ids], dtype=np.object_),
+        "truncated": np.array([len(text) > 20 for text in texts]),
+    }
+    return tensors[output.name].reshape(-1, 1)
 
 
 @dataclass
@@ -51,6 +74,7 @@ class FakeModel:
     """Answers requests, remembers them, and fails as its fault says."""
 
     facts: ModelFacts = FACTS
+    tensor: Tensors = classifier_tensor
     fault: Fault = no_fault
     requests: list[InferRequest] = field(default_factory=list)
     pauses: list[float] = field(default_factory=list)
@@ -58,28 +82,12 @@ class FakeModel:
     facts_asked: int = 0
     closed: bool = False
 
-    def answer(self, request: InferRequest, timeout_s: float) -> Answer:
+    def answer(self, request: InferRequest, timeout_s: float) -> Reply:
         self.requests.append(request)
         self.timeouts.append(timeout_s)
         if error := self.fault(request):
             raise error
-        texts = [text.decode() for text in request.columns["text"]]
-        tensors: dict[str, np.ndarray[tuple[int, ...], np.dtype[np.generic]]] = {}
-        for output in request.outputs:
-            ids = ["abc".find(text[:1] or "a") % 3 for text in texts]
-            if output.class_count:
-                entries = [_entries(best)[: output.class_count] for best in ids]
-                tensors[output.name] = np.array(entries, dtype=np.object_)
-            elif output.name == "label":
-                tensors["label"] = np.array(ids, dtype=np.int64).reshape(-1, 1)
-            elif output.name == "confidence":
-                tensors["confidence"] = np.full((len(ids), 1), SCORES[0], dtype=np.float32)
-            elif output.name == "label_name":
-                names = [[LABELS[best].encode()] for best in ids]
-                tensors["label_name"] = np.array(names, dtype=np.object_)
-            elif output.name == "truncated":
-                tensors["truncated"] = np.array([[len(text) > 20] for text in texts])
-        return tensors
+        return {output.name: self.tensor(request, output) for output in request.outputs}
 
 
 def _entries(best: int) -> list[bytes]:
@@ -97,7 +105,7 @@ class FakeTransport:
     def __init__(self, model: FakeModel) -> None:
         self.model = model
 
-    def infer(self, request: InferRequest, timeout_s: float) -> Answer:
+    def infer(self, request: InferRequest, timeout_s: float) -> Reply:
         return self.model.answer(request, timeout_s)
 
     def facts(self, timeout_s: float) -> ModelFacts:
@@ -126,7 +134,7 @@ class FakeAsyncTransport:
         self._longest_s = longest_s
         self._random = random.Random(7)
 
-    async def infer(self, request: InferRequest, timeout_s: float) -> Answer:
+    async def infer(self, request: InferRequest, timeout_s: float) -> Reply:
         self.in_flight += 1
         self.most_in_flight = max(self.most_in_flight, self.in_flight)
         try:

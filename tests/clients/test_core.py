@@ -7,9 +7,11 @@ from collections.abc import Iterator
 import pytest
 
 from clients.client import Blocking, run_blocking
-from clients.core import Caller, Policy
+from clients.core import Caller, Codec, Policy
+from clients.regression import RegressionCodec
 from clients.seq_cls import SeqClsCodec
-from clients.wire import Answer, InferRequest, ModelFacts, utf8_from_text
+from clients.token_cls import TokenCodec
+from clients.wire import InferRequest, ModelFacts, Reply, utf8_from_text
 from ernie_triton.errors import (
     ClientError,
     ContractError,
@@ -28,6 +30,7 @@ from tests.clients.fakes import (
     Fault,
     refuse_texts_with,
 )
+from tests.clients.task_fakes import entity_model
 
 CODEC = SeqClsCodec()
 
@@ -160,9 +163,24 @@ def test_a_model_of_another_kind_is_refused(facts: ModelFacts, said: str) -> Non
         run_blocking(caller_of(FakeModel(facts=facts)).results(rows_of("a"), CODEC))
 
 
+@pytest.mark.parametrize(
+    ("model", "codec", "said"),
+    [
+        (FakeModel(), RegressionCodec(), "but not score; name a model of regression"),
+        (entity_model(with_tokens=False), TokenCodec(), "not tokens; it is an option of the build"),
+    ],
+)
+def test_a_model_without_the_outputs_of_the_task_is_asked_for_nothing(
+    model: FakeModel, codec: Codec[object], said: str
+) -> None:
+    with pytest.raises(ContractError, match=said):
+        run_blocking(caller_of(model).outcomes(rows_of("a", "b"), codec))
+    assert model.requests == []
+
+
 def test_an_answer_with_too_few_rows_is_refused() -> None:
     class Short(FakeModel):
-        def answer(self, request: InferRequest, timeout_s: float) -> Answer:
+        def answer(self, request: InferRequest, timeout_s: float) -> Reply:
             return {name: rows[:1] for name, rows in super().answer(request, timeout_s).items()}
 
     with pytest.raises(ContractError, match=r"'label' for \(1,\) rows of 2"):

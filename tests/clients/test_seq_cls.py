@@ -43,11 +43,11 @@ def test_more_labels_come_best_first_with_colons_in_their_names() -> None:
 def test_labels_without_names_are_called_by_their_ids() -> None:
     import numpy as np
 
-    answer = {
+    reply = {
         "scores": np.array([[b"0.600000:1", b"0.400000:0"]], dtype=np.object_),
         "truncated": np.array([[False]]),
     }
-    [result] = SeqClsCodec(top_k=2).results_from_answer(answer)
+    [result] = SeqClsCodec(top_k=2).results_from_reply(reply)
     assert [label.name for label in result.labels] == ["1", "0"]
 
 

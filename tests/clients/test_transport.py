@@ -16,7 +16,7 @@ import pytest
 from tritonclient.utils import InferenceServerException
 
 from clients.transport import Connection, GrpcAsyncTransport, GrpcTransport
-from clients.wire import Answer, Endpoint, InferRequest, RequestedOutput
+from clients.wire import Endpoint, InferRequest, Reply, RequestedOutput
 from ernie_triton.errors import (
     ClientError,
     ContractError,
@@ -40,7 +40,7 @@ def request_of(*texts: bytes, outputs: tuple[RequestedOutput, ...] = ()) -> Infe
     return InferRequest(columns={"text": list(texts)}, outputs=asked)
 
 
-def infer(connection: Connection, request: InferRequest, timeout_s: float = 10.0) -> Answer:
+def infer(connection: Connection, request: InferRequest, timeout_s: float = 10.0) -> Reply:
     transport = GrpcTransport(connection)
     try:
         return transport.infer(request, timeout_s)
@@ -48,8 +48,8 @@ def infer(connection: Connection, request: InferRequest, timeout_s: float = 10.0
         transport.close()
 
 
-def infer_async(connection: Connection, request: InferRequest, timeout_s: float = 10.0) -> Answer:
-    async def run() -> Answer:
+def infer_async(connection: Connection, request: InferRequest, timeout_s: float = 10.0) -> Reply:
+    async def run() -> Reply:
         transport = GrpcAsyncTransport(connection)
         try:
             return await transport.infer(request, timeout_s)
@@ -134,7 +134,9 @@ def test_facts_and_ready_models_are_read_from_the_server(grpc_url: str) -> None:
 
     transport = GrpcTransport(connection(grpc_url))
     facts = transport.facts(5.0)
-    assert (facts.max_batch_size, facts.inputs, facts.outputs) == (2, ("text",), {"scores": (2,)})
+    assert (facts.max_batch_size, facts.inputs) == (2, ("text",))
+    assert facts.outputs["scores"] == (2,)
+    assert set(facts.outputs) == {"scores", "label", "confidence", "label_name", "truncated"}
     assert transport.ready_models(5.0) == ("ernie_seqcls",)
     transport.close()
     assert run_async(ask()) == (facts, ("ernie_seqcls",))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,7 +11,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ernie_triton.batch import LENGTH_BUCKET, TokenBatch, join_rows, split_rows
+from ernie_triton.batch import (
+    LENGTH_BUCKET,
+    MICRO_BATCH_CELLS,
+    TokenBatch,
+    join_rows,
+    split_rows,
+    split_tokens,
+)
 
 Int32 = npt.NDArray[np.int32]
 Rectangle = tuple[Int32, Int32, Int32]
@@ -90,6 +98,61 @@ def test_every_request_gets_its_own_rows_of_every_output(counts: list[int]) -> N
     for request, (part, count) in enumerate(zip(parts, counts, strict=True)):
         assert part["logits"].tolist() == [[request, -request]] * count
         assert part["vector"].tolist() == [request] * count
+
+
+@given(batch=batches)
+def test_every_request_gets_the_outputs_of_its_own_tokens(batch: list[Request]) -> None:
+    rectangles = [request.rectangle() for request in batch]
+    joined = join_rows(rectangles)
+    # Of each token its id, and its id with its type: outputs of one number and of several.
+    ids = joined.input_ids.astype(np.float32)
+    outputs = {"start": ids, "logits": np.stack([ids, joined.token_type_ids], axis=1)}
+    outputs["logits"] = outputs["logits"].astype(np.float32)
+    parts = split_tokens(outputs, [(lengths, ids.shape[1]) for ids, _, lengths in rectangles])
+    for request, (ids_sent, _, _), part in zip(batch, rectangles, parts, strict=True):
+        assert part["start"].shape == ids_sent.shape
+        assert part["logits"].shape == (*ids_sent.shape, 2)
+        assert {values.dtype for values in part.values()} == {np.dtype(np.float32)}
+        for index, row in enumerate(request.rows):
+            filler = ids_sent.shape[1] - len(row)
+            assert part["start"][index].tolist() == [token for token, _ in row] + [0] * filler
+            assert part["logits"][index].tolist() == [*map(list, row), *[[0, 0]] * filler]
+
+
+@given(batch=batches, data=st.data())
+def test_selected_rows_are_the_same_rows_in_the_order_asked(
+    batch: list[Request], data: st.DataObject
+) -> None:
+    rows = all_rows(batch)
+    wanted = data.draw(st.lists(st.integers(0, len(rows) - 1), min_size=1, max_size=9))
+    joined = join_rows([request.rectangle() for request in batch])
+    picked = joined.select(np.array(wanted, np.int64))
+    tokens = [token for place in wanted for token in rows[place]]
+    assert list(zip(picked.input_ids, picked.token_type_ids, strict=True)) == tokens
+    assert picked.lengths.tolist() == [len(rows[place]) for place in wanted]
+    assert {array.dtype for array in picked.packed().values()} == {np.dtype(np.int32)}
+
+
+@given(lengths=st.lists(st.integers(1, 50), min_size=1, max_size=40), cells=st.integers(1, 400))
+def test_micro_batches_have_every_row_once_within_the_cells(lengths: list[int], cells: int) -> None:
+    groups = [group.tolist() for group in batch_of(lengths).micro_batches(cells)]
+    assert sorted(row for group in groups for row in group) == list(range(len(lengths)))
+    sizes = [[lengths[row] for row in group] for group in groups]
+    assert all(len(size) == 1 or len(size) * max(size) <= cells for size in sizes)
+    # Rows of similar lengths are together, and no two groups could have been one.
+    assert all(max(a) <= min(b) for a, b in itertools.pairwise(sizes))
+    assert all((len(a) + 1) * b[0] > cells for a, b in itertools.pairwise(sizes))
+
+
+def test_a_batch_of_titles_is_one_micro_batch() -> None:
+    lengths = [24] * (MICRO_BATCH_CELLS // 24)
+    assert len(list(batch_of(lengths).micro_batches())) == 1
+    assert len(list(batch_of([*lengths, 24]).micro_batches())) == 2
+
+
+def batch_of(lengths: list[int]) -> TokenBatch:
+    tokens = np.zeros(sum(lengths), np.int32)
+    return TokenBatch(input_ids=tokens, token_type_ids=tokens, lengths=np.array(lengths, np.int32))
 
 
 def test_a_single_row_is_cut_at_its_length_as_rows_of_several_are() -> None:

@@ -12,8 +12,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ernie_triton.encode import TextEncoder, TokenizedRows, basic_words
+from ernie_triton.encode import TextEncoder, TokenizedRows
 from ernie_triton.vocabulary import load_vocabulary
+from ernie_triton.words import basic_words
 from tests.ernie_triton.original_tokenizer import OriginalTokenizer
 
 TEXTS = (

@@ -6,28 +6,17 @@ import sys
 import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 
-import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
-from ernie_triton.encode import _OTHER, TextEncoder, basic_words
-from tests.ernie_triton.original_tokenizer import LEGACY, SPECIAL_TOKENS, OriginalTokenizer
+from ernie_triton.encode import _OTHER, TextEncoder
+from ernie_triton.words import basic_words
+from tests.ernie_triton.original_tokenizer import LEGACY, OriginalTokenizer
+from tests.ernie_triton.unicode_texts import CASES, MANY, any_text, texts_of
 
 CHARACTERS = [chr(code) for code in range(sys.maxunicode + 1) if not 0xD800 <= code < 0xE000]
 AGREED = [character for character in CHARACTERS if not _OTHER.search(character)]
-CASES = pytest.mark.parametrize("lower_case", [True, False], ids=["uncased", "cased"])
-MANY = settings(
-    max_examples=2000, deadline=None, database=None, suppress_health_check=[HealthCheck.too_slow]
-)
-
-# Characters that change with their neighbours, or that two Unicode tables see differently.
-TROUBLESOME = (
-    "aAzZéÉßẞİıŉǰΣσςΐ\u0300\u0301\u0307\u0308\u0323\u0338\u0345\u3099\u309a\u093c\u0e33"
-    "か가\u1100\u1161\u11a8\u11a9中\u9fff\u3400\U00020000\U0002b740\U0002b81e\uf900\ufa0e\U0002f800"
-    "\x00\x01\t\n\r\x0b\x0c\x1c\x1f\x7f\x85\u00a0\u00ad\u200b\u200d\u2028\u2029\u202f\u3000\ufe0f"
-    "\ufffd\ue000\u0378\uffff\u2126\u212a\u2329\u232a\u037e\u0387\u1fef\u2000"
-    "#[]$^`.,、。①😀👍🏽🇨🇳ｶﾞＡ１\u0640\u06dd\u0890\u180e\u2e52\u2e5d\u061d\U00011fff"
-)
+agreed_text = texts_of(st.sampled_from(AGREED))
 
 
 def in_chunks(characters: Sequence[str], size: int) -> Iterator[Sequence[str]]:
@@ -63,23 +52,6 @@ def test_every_agreed_character_has_the_original_ids_without_our_own_words(
         assert not _OTHER.search(text)
         made = encoders[lower_case].encode([text]).input_ids.tolist()
         assert made[1:-1] == originals[lower_case].token_ids(text)
-
-
-def texts_of(alphabet: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
-    parts = st.one_of(alphabet, alphabet, alphabet, st.sampled_from((*SPECIAL_TOKENS, " ")))
-    return st.lists(parts, max_size=24).map("".join)
-
-
-any_text = texts_of(
-    st.one_of(
-        st.sampled_from(TROUBLESOME),
-        st.characters(exclude_categories=["Cs"]),
-        st.characters(categories=("Mn", "Mc", "Lu", "Lt", "Lm", "Po", "So", "Nl")),
-        st.characters(min_codepoint=0x21, max_codepoint=0x7E),
-        st.characters(min_codepoint=0x4E00, max_codepoint=0x9FFF),
-    )
-)
-agreed_text = texts_of(st.sampled_from(AGREED))
 
 
 @CASES

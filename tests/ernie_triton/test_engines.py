@@ -17,12 +17,13 @@ from build_scripts.engine import adopt_graph, write_engine
 from ernie_triton.batch import TokenBatch
 from ernie_triton.engines import ENGINE_FILES, RUNTIMES, Engine, load_engine, thread_count
 from ernie_triton.errors import EngineError, MissingExtraError
-from ernie_triton.tasks import ENGINES, LAYOUTS
+from ernie_triton.tasks import ENGINES, LAYOUTS, task_named
 from tests.ernie_triton.tiny_model import (
     LABELS,
     POSITIONS,
     engine_settings,
     expected_logits,
+    expected_outputs,
     random_batch,
     random_model,
     rows_of,
@@ -31,6 +32,8 @@ from tests.ernie_triton.tiny_model import (
 
 EVERY_RUNTIME = pytest.mark.parametrize("name", ENGINES)
 MIXED_LENGTHS = (2, 17, 9, 2, POSITIONS, 8, 3)
+MANY_LENGTHS = tuple(np.random.default_rng(5).integers(2, POSITIONS + 1, 400).tolist())
+"""More cells than one run may have."""
 
 
 @pytest.fixture(scope="module")
@@ -75,6 +78,26 @@ def test_an_answer_stays_valid_after_the_next_run(engine: Engine) -> None:
     kept = first.copy()
     engine.run(random_batch((4, 9), seed=2))
     np.testing.assert_array_equal(first, kept)
+
+
+@pytest.mark.parametrize("task", ["seq_cls", "token_cls", "qa", "embedding"])
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("lengths", [MIXED_LENGTHS, MANY_LENGTHS], ids=["one run", "several runs"])
+def test_every_task_has_the_outputs_of_the_formulas_in_the_order_of_its_rows(
+    lengths: tuple[int, ...], layout: str, task: str, tmp_path: Path
+) -> None:
+    model = random_model(task=task)
+    settings = engine_settings("onnxruntime", layout, task)
+    write_tiny_engine(model, settings, tmp_path)
+    batch = random_batch(lengths)
+    assert (len(list(batch.micro_batches())) > 1) == (lengths is MANY_LENGTHS)
+    made = load_engine(tmp_path, settings).run(batch)
+    expected = expected_outputs(model, batch)
+    assert list(made) == [spec.name for spec in task_named(task).engine_outputs]
+    for name, values in made.items():
+        assert values.dtype == np.float32
+        assert values.shape == expected[name].shape
+        np.testing.assert_allclose(values, expected[name], atol=3e-5)
 
 
 @EVERY_RUNTIME

@@ -3,22 +3,28 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from ernie_triton.decoders.entities import EntitySettings
+from ernie_triton.decoders.labels import LabelSettings
+from ernie_triton.decoders.spans import AnswerSettings
+from ernie_triton.decoders.vectors import VectorSettings
 from ernie_triton.errors import PipelineError
 from ernie_triton.pipeline import (
+    Answering,
     Batching,
     EngineSettings,
     PipelineSpec,
-    PostprocessSettings,
     StageSettings,
     TokenizerSettings,
     load_pipeline,
 )
 
+ROOT = Path(__file__).parents[2]
 SMALLEST = 'checkpoint = "c"\ntask = "seq_cls"\nrepository = "r"\n'
 ENGINE = EngineSettings(
     task="seq_cls",
@@ -32,9 +38,16 @@ ENGINE = EngineSettings(
     token_types=4,
 )
 SETTINGS = (
-    TokenizerSettings(task="seq_cls", pair=True, max_length=64, lower_case=False),
+    TokenizerSettings(
+        task="qa", pair=True, max_length=64, lower_case=False, overlap=16, max_windows=9
+    ),
     ENGINE,
-    PostprocessSettings(task="seq_cls", labels=15),
+    LabelSettings(task="multi_label", labels=3, thresholds=(0.5, 0.1, 1e-7)),
+    LabelSettings(task="seq_cls", labels=15, thresholds=()),
+    EntitySettings(task="token_cls", labels=7, per_token=True),
+    AnswerSettings(task="qa", max_answer_tokens=30, n_best=5, no_answer_threshold=math.inf),
+    AnswerSettings(task="qa", max_answer_tokens=30, n_best=5, no_answer_threshold=-1.25),
+    VectorSettings(task="embedding", normalize=False),
 )
 
 
@@ -71,6 +84,18 @@ def test_a_file_that_names_everything_is_read_whole(tmp_path: Path) -> None:
         max_batch_size = 32
         max_queue_delay_us = 500
         max_queue_size = 9
+        [answering]
+        overlap = 24
+        max_windows = 5
+        per_token = true
+        max_answer_tokens = 12
+        n_best = 3
+        no_answer_threshold = 1
+        pooling = "mean"
+        normalize = false
+        [answering.thresholds]
+        default = 0.4
+        "体育" = 1
         """,
     )
     assert load_pipeline(path) == PipelineSpec(
@@ -89,6 +114,17 @@ def test_a_file_that_names_everything_is_read_whole(tmp_path: Path) -> None:
         threads=3,
         version=7,
         batching=Batching(max_batch_size=32, max_queue_delay_us=500, max_queue_size=9),
+        answering=Answering(
+            overlap=24,
+            max_windows=5,
+            per_token=True,
+            max_answer_tokens=12,
+            n_best=3,
+            no_answer_threshold=1.0,
+            thresholds={"default": 0.4, "体育": 1.0},
+            pooling="mean",
+            normalize=False,
+        ),
     )
 
 
@@ -100,6 +136,7 @@ def test_a_file_that_names_what_it_must_gets_the_defaults(tmp_path: Path) -> Non
     assert read.name == "ernie_seqcls"
     assert read.labels is read.vocab is read.texts is None
     assert read.batching == Batching()
+    assert read.answering == Answering()
 
 
 def test_a_home_folder_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -108,11 +145,9 @@ def test_a_home_folder_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     assert read.checkpoint == tmp_path / "home" / "c"
 
 
-@pytest.mark.parametrize("file", ["tnews.toml", "afqmc.toml"])
-def test_the_committed_pipelines_can_be_read(file: str) -> None:
-    root = Path(__file__).parents[2]
-    read = load_pipeline(root / "pipelines" / file)
-    assert read.repository.resolve() == root / "model_repository"
+@pytest.mark.parametrize("path", sorted((ROOT / "pipelines").glob("*.toml")), ids=lambda p: p.stem)
+def test_the_committed_pipelines_can_be_read(path: Path) -> None:
+    assert load_pipeline(path).repository.resolve() == ROOT / "model_repository"
 
 
 @pytest.mark.parametrize(
@@ -142,6 +177,17 @@ def test_the_committed_pipelines_can_be_read(file: str) -> None:
         ("[batching]\nmax_batch_size = 0", "max_batch_size is 0; expected at least 1"),
         ("[batching]\nmax_queue_size = 0", "max_queue_size is 0; expected at least 1"),
         ("[batching]\nmax_queue_delay_us = -1", "max_queue_delay_us is -1; expected at least 0"),
+        ("[answering]\nstride = 2", "unknown key 'stride'; known are overlap, max_windows, "),
+        ("[answering]\noverlap = -1", "overlap is -1; expected at least 0"),
+        ("[answering]\nmax_windows = 0", "max_windows is 0; expected at least 1"),
+        ("[answering]\nmax_answer_tokens = 0", "max_answer_tokens is 0; expected at least 1"),
+        ("[answering]\nn_best = 0", "n_best is 0; expected at least 1"),
+        ('[answering]\npooling = "max"', "pooling is 'max'; expected one of cls, mean, pooler"),
+        ("[answering]\nno_answer_threshold = true", "no_answer_threshold is True; expected float"),
+        ("[answering]\nthresholds = 0.5", "thresholds is 0.5; expected Mapping"),
+        ("[answering.thresholds]\na = 'b'", r"thresholds\.a is 'b'; expected float"),
+        ("[answering.thresholds]\na = 1.5", "the threshold of a is 1.5; expected 0 to 1"),
+        ("[answering.thresholds]\na = nan", "the threshold of a is nan; expected 0 to 1"),
         ("x = ", "cannot be read as TOML"),
         ("version = 1\nversion = 2", "cannot be read as TOML"),
     ],
@@ -182,6 +228,31 @@ def test_stages_are_named_after_their_pipeline() -> None:
     assert spec(name="news").stage("engine") == "news_engine"
 
 
+def test_windows_share_a_quarter_of_their_length_unless_told() -> None:
+    assert spec(task="token_cls", max_length=128).overlap == 32
+    assert spec(task="token_cls", answering=Answering(overlap=5)).overlap == 5
+
+
+def test_a_task_of_pairs_alone_needs_no_word_of_it() -> None:
+    assert spec(task="qa").pair
+    with pytest.raises(PipelineError, match="the task token_cls takes single texts; found pairs"):
+        spec(task="token_cls", pair=True)
+
+
+@pytest.mark.parametrize("task", ["token_cls", "qa"])
+def test_a_window_without_room_for_the_text_is_refused(task: str) -> None:
+    assert spec(task=task, max_length=8).max_length == 8
+    with pytest.raises(PipelineError, match="max_length is 7; expected at least 8"):
+        spec(task=task, max_length=7)
+
+
+@pytest.mark.parametrize(("task", "rows"), [("seq_cls", 64), ("token_cls", 256), ("qa", 256)])
+def test_stages_after_the_first_take_every_window_of_a_request(task: str, rows: int) -> None:
+    assert spec(task=task).max_stage_rows == rows
+    few = Answering(max_windows=3)
+    assert spec(task=task, answering=few).max_stage_rows == 64
+
+
 @pytest.mark.parametrize("name", ["a", "9", "_x", "ernie.seq-cls_2"])
 def test_names_that_triton_takes_are_taken(name: str) -> None:
     assert spec(name=name).name == name
@@ -196,11 +267,15 @@ def test_settings_come_back_from_parameters(settings: StageSettings) -> None:
 
 def test_parameters_are_spelt_as_in_a_configuration() -> None:
     assert SETTINGS[0].to_parameters() == {
-        "task": "seq_cls",
+        "task": "qa",
         "pair": "true",
         "max_length": "64",
         "lower_case": "false",
+        "overlap": "16",
+        "max_windows": "9",
     }
+    assert SETTINGS[2].to_parameters()["thresholds"] == "0.5,0.1,1e-07"
+    assert SETTINGS[3].to_parameters()["thresholds"] == ""
 
 
 @pytest.mark.parametrize(

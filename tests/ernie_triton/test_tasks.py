@@ -2,41 +2,97 @@
 
 from __future__ import annotations
 
-import dataclasses
-
 import pytest
 
+from ernie_triton.decoders import DECODERS
 from ernie_triton.errors import PipelineError
-from ernie_triton.tasks import LENGTHS, SEQ_CLS, TASKS, TOKEN_TENSORS, TensorSpec, task_named
+from ernie_triton.tasks import (
+    EMBEDDING,
+    LENGTHS,
+    MULTI_LABEL,
+    QA,
+    REGRESSION,
+    SEQ_CLS,
+    TASKS,
+    TOKEN_CLS,
+    TOKEN_TENSORS,
+    WINDOW_TENSORS,
+    Task,
+    TensorSpec,
+    task_named,
+)
 
-# PaddleNLP's ERNIE 3.0 Triton example has `label` and `confidence`; its clients read them.
-SEQ_CLS_OUTPUTS = {
+SCORES = {
     "label": ("INT64", (1,)),
     "confidence": ("FP32", (1,)),
     "label_name": ("STRING", (1,)),
     "scores": ("FP32", (15,)),
-    "truncated": ("BOOL", (1,)),
 }
+TRUNCATED = {"truncated": ("BOOL", (1,))}
 
 
-def test_sequence_classification_has_the_outputs_of_the_contract() -> None:
-    outputs = (*SEQ_CLS.results, *SEQ_CLS.tokenizer_results)
-    resolved = {spec.name: (spec.dtype, spec.resolved({"labels": 15})) for spec in outputs}
-    assert resolved == SEQ_CLS_OUTPUTS
+# PaddleNLP's ERNIE 3.0 Triton examples have `label`, `confidence` and `OUTPUT`; clients read them.
+@pytest.mark.parametrize(
+    ("task", "model", "outputs"),
+    [
+        (SEQ_CLS, "ernie_seqcls", SCORES | TRUNCATED),
+        (MULTI_LABEL, "ernie_multilabel", {**SCORES, "selected": ("BOOL", (15,)), **TRUNCATED}),
+        (REGRESSION, "ernie_regression", {"score": ("FP32", (1,)), **TRUNCATED}),
+        (TOKEN_CLS, "ernie_tokencls", {"OUTPUT": ("STRING", (1,))}),
+        (
+            QA,
+            "ernie_qa",
+            {
+                "answer": ("STRING", (1,)),
+                "score": ("FP32", (1,)),
+                "span": ("INT64", (2,)),
+                "n_best": ("STRING", (1,)),
+            },
+        ),
+        (EMBEDDING, "ernie_embedding", {"embedding": ("FP32", (312,)), **TRUNCATED}),
+    ],
+    ids=lambda value: value.name if isinstance(value, Task) else "",
+)
+def test_a_task_has_the_model_and_the_outputs_of_the_contract(
+    task: Task, model: str, outputs: dict[str, tuple[str, tuple[int, ...]]]
+) -> None:
+    sizes = {"labels": 15, "hidden": 312}
+    found = (*task.results, *task.tokenizer_results)
+    assert {spec.name: (spec.dtype, spec.resolved(sizes)) for spec in found} == outputs
+    assert task.default_model == model
 
 
-@pytest.mark.parametrize(("pair", "names"), [(False, ["text"]), (True, ["text", "text_pair"])])
-def test_texts_come_in_as_single_strings(pair: bool, names: list[str]) -> None:
-    inputs = SEQ_CLS.text_inputs(pair=pair)
+@pytest.mark.parametrize(
+    ("task", "pair", "names"),
+    [
+        (SEQ_CLS, False, ["text"]),
+        (SEQ_CLS, True, ["text", "text_pair"]),
+        (TOKEN_CLS, False, ["text"]),
+        (QA, True, ["question", "context"]),
+        (EMBEDDING, False, ["text"]),
+    ],
+)
+def test_texts_come_in_as_single_strings(task: Task, pair: bool, names: list[str]) -> None:
+    inputs = task.text_inputs(pair=pair)
     assert [(spec.name, spec.dtype, spec.dims) for spec in inputs] == [
         (name, "STRING", (1,)) for name in names
     ]
 
 
-def test_a_task_without_pairs_refuses_them() -> None:
-    single = dataclasses.replace(SEQ_CLS, name="ner", pair_texts=())
-    with pytest.raises(PipelineError, match="the task ner does not take pairs of texts"):
-        single.text_inputs(pair=True)
+def test_a_task_without_pairs_or_without_single_texts_refuses_them() -> None:
+    with pytest.raises(PipelineError, match="token_cls takes single texts; found pairs of texts"):
+        TOKEN_CLS.text_inputs(pair=True)
+    with pytest.raises(PipelineError, match="the task qa takes pairs of texts; found single texts"):
+        QA.text_inputs(pair=False)
+
+
+def test_every_task_has_a_decoder() -> None:
+    assert set(DECODERS) == set(TASKS)
+
+
+def test_tasks_of_tokens_and_no_others_have_windows() -> None:
+    assert {task.name for task in TASKS.values() if task.is_per_token} == {"token_cls", "qa"}
+    assert all(task.has_windows == task.is_per_token for task in TASKS.values())
 
 
 def test_tokens_travel_as_int32_of_any_length_with_their_lengths() -> None:
@@ -66,9 +122,11 @@ def test_model_names_and_tensor_names_are_distinct() -> None:
             *task.text_inputs(pair=bool(task.pair_texts)),
             *TOKEN_TENSORS,
             LENGTHS,
+            *WINDOW_TENSORS,
             *task.engine_outputs,
             *task.tokenizer_results,
             *task.results,
+            *task.optional_results,
         )
         names = [spec.name for spec in tensors]
         assert len(set(names)) == len(names)

@@ -1,4 +1,4 @@
-"""A small random classifier, its engine files, and batches for it."""
+"""A small random model for each head, its engine files, and batches for it."""
 
 from __future__ import annotations
 
@@ -8,12 +8,25 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from build_scripts.encoder import Array, Encoder, Layer, Linear, Model, Norm, SequenceHead
+from build_scripts.encoder import (
+    Array,
+    Encoder,
+    Head,
+    Layer,
+    Linear,
+    Model,
+    Norm,
+    SequenceHead,
+    SpanHead,
+    TokenHead,
+    VectorHead,
+)
 from build_scripts.engine import write_engine
 from build_scripts.graph import export_onnx
-from build_scripts.reference import model_logits
+from build_scripts.reference import model_outputs
 from ernie_triton.batch import TokenBatch
 from ernie_triton.pipeline import EngineSettings
+from ernie_triton.tasks import task_named
 
 Int32 = npt.NDArray[np.int32]
 
@@ -24,7 +37,7 @@ TOKEN_TYPES = 2
 _HIDDEN = 12
 
 
-def random_model(seed: int = 7) -> Model:
+def random_model(seed: int = 7, task: str = "seq_cls") -> Model:
     """Two layers of differing heads and widths, as after pruning, with weights that matter."""
     generator = np.random.default_rng(seed)
 
@@ -59,15 +72,23 @@ def random_model(seed: int = 7) -> Model:
         activation="gelu",
         pad_token_id=0,
     )
-    head = SequenceHead(
-        pooler=linear(_HIDDEN, _HIDDEN), pooler_activation="tanh", output=linear(_HIDDEN, LABELS)
-    )
-    return Model(encoder=encoder, head=head)
+    pooler = linear(_HIDDEN, _HIDDEN)
+    heads: dict[str, Head] = {
+        "sequence": SequenceHead(
+            pooler=pooler, pooler_activation="tanh", output=linear(_HIDDEN, LABELS)
+        ),
+        "token": TokenHead(output=linear(_HIDDEN, LABELS)),
+        "span": SpanHead(output=linear(_HIDDEN, 2)),
+        "vector": VectorHead(pooling="mean", pooler=None, pooler_activation="identity"),
+    }
+    return Model(encoder=encoder, head=heads[task_named(task).head])
 
 
-def engine_settings(engine: str = "openvino", layout: str = "packed") -> EngineSettings:
+def engine_settings(
+    engine: str = "openvino", layout: str = "packed", task: str = "seq_cls"
+) -> EngineSettings:
     return EngineSettings(
-        task="seq_cls",
+        task=task,
         engine=engine,
         precision="fp32",
         layout=layout,
@@ -102,6 +123,13 @@ def rows_of(batch: TokenBatch) -> list[tuple[Int32, Int32]]:
     )
 
 
+def expected_outputs(model: Model, batch: TokenBatch) -> dict[str, npt.NDArray[np.float64]]:
+    """The formulas in NumPy and float64, row by row: [rows, …], or [tokens, …] without padding."""
+    rows = [model_outputs(model, row) for row in rows_of(batch)]
+    join = np.concatenate if isinstance(model.head, (TokenHead, SpanHead)) else np.stack
+    return {name: join([row[name] for row in rows]) for name in rows[0]}
+
+
 def expected_logits(model: Model, batch: TokenBatch) -> npt.NDArray[np.float64]:
-    """The formulas in NumPy and float64, row by row."""
-    return np.stack([model_logits(model, row) for row in rows_of(batch)])
+    """The scores of `expected_outputs`."""
+    return expected_outputs(model, batch)["logits"]

@@ -2,8 +2,10 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 import torch
 import transformers
@@ -26,9 +28,11 @@ def _lines(path: Path) -> list[dict[str, str]]:
 
 def _own_scores(
     model: transformers.PreTrainedModel, vocab: Path, texts: list[str], pairs: list[str] | None
-) -> list[np.ndarray]:
+) -> list[npt.NDArray[np.float32]]:
     """The checkpoint's probabilities in its own framework, one text at a time."""
-    tokenizer = BertTokenizerLegacy(vocab_file=str(vocab), do_lower_case=True)
+    tokenizer: Any = BertTokenizerLegacy(  # type: ignore[no-untyped-call]
+        vocab_file=str(vocab), do_lower_case=True
+    )
     scores = []
     for index, text in enumerate(texts):
         pair = None if pairs is None else pairs[index]

@@ -9,6 +9,7 @@ import numpy.typing as npt
 import pytest
 
 from samples.cli import main
+from samples.learners.embedder import Embedder, pair_cosines
 
 if TYPE_CHECKING:
     from transformers import ErnieForSequenceClassification
@@ -18,9 +19,27 @@ transformers = pytest.importorskip("transformers")
 
 SAMPLES = Path(__file__).parents[2] / "samples"
 CHECKPOINTS = SAMPLES / "checkpoints"
+TRANSFORMERS_FILES = {"config.json", "model.safetensors"}
+PADDLE_FILES = {"config.json", "model_state.pdparams", "special_tokens_map.json"}
 FILES = {
-    "tnews": {"config.json", "model.safetensors"},
-    "afqmc": {"config.json", "model_state.pdparams", "special_tokens_map.json"},
+    "tnews": TRANSFORMERS_FILES,
+    "afqmc": PADDLE_FILES,
+    "msra_ner": TRANSFORMERS_FILES,
+    "cmrc2018": PADDLE_FILES,
+    "sentence_pairs": TRANSFORMERS_FILES,
+    "multi_label": TRANSFORMERS_FILES,
+    "similarity": TRANSFORMERS_FILES,
+}
+ALL_TASKS = pytest.mark.parametrize("task", FILES)
+# The figure that says most of a checkpoint, and the bounds that it must be within.
+FIGURES = {
+    "tnews": ("accuracy", 0.8, 1.0),
+    "afqmc": ("accuracy", 0.8, 1.0),
+    "msra_ner": ("f1", 0.85, 1.0),
+    "cmrc2018": ("exact_match", 0.6, 1.0),
+    "sentence_pairs": ("accuracy", 0.8, 1.0),
+    "multi_label": ("micro_f1", 0.8, 1.0),
+    "similarity": ("spearman", 0.7, 1.0),
 }
 # Written out by hand, apart from the names that `samples` itself goes by.
 LAYER_MODULES = {
@@ -130,7 +149,19 @@ def test_afqmc_checkpoint_is_as_accurate_as_recorded() -> None:
     assert 0.8 < measured < 1
 
 
-@pytest.mark.parametrize("task", ["tnews", "afqmc"])
+@ALL_TASKS
+def test_checkpoint_is_as_good_as_recorded(task: str, capsys: pytest.CaptureFixture[str]) -> None:
+    data = SAMPLES / "data" / task / "dev.json"
+    command = ["evaluate", task, "--checkpoint", str(CHECKPOINTS / task), "--data", str(data)]
+    assert main(command) == 0
+    measured = json.loads(capsys.readouterr().out)
+    for name, value in measured.items():
+        assert value == pytest.approx(recorded(task)[f"dev_{name}"], abs=3e-3)
+    name, least, most = FIGURES[task]
+    assert least < measured[name] < most
+
+
+@ALL_TASKS
 def test_checkpoint_is_complete_and_at_most_4_mb(task: str) -> None:
     paths = list((CHECKPOINTS / task).iterdir())
     common = {"vocab.txt", "tokenizer_config.json", "training.json"}
@@ -138,8 +169,9 @@ def test_checkpoint_is_complete_and_at_most_4_mb(task: str) -> None:
     assert sum(path.stat().st_size for path in paths) <= 4_000_000
 
 
-def test_pickle_names_numpy_globals_only() -> None:
-    content = (CHECKPOINTS / "afqmc" / "model_state.pdparams").read_bytes()
+@pytest.mark.parametrize("task", ["afqmc", "cmrc2018"])
+def test_pickle_names_numpy_globals_only(task: str) -> None:
+    content = (CHECKPOINTS / task / "model_state.pdparams").read_bytes()
     operations = list(pickletools.genops(content))
     assert operations[0][1] == 4
     strings = [arg for op, arg, _ in operations if op.name == "SHORT_BINUNICODE"]
@@ -158,7 +190,78 @@ def test_paddle_linears_are_stored_input_first() -> None:
     assert all(array.dtype == np.float32 and array.flags.c_contiguous for array in state.values())
 
 
-@pytest.mark.parametrize(("task", "format_"), [("tnews", "transformers"), ("afqmc", "paddlenlp")])
+@pytest.mark.parametrize(
+    ("task", "architecture", "problem"),
+    [
+        ("msra_ner", "ErnieForTokenClassification", None),
+        ("sentence_pairs", "ErnieModel", None),
+        ("multi_label", "ErnieForSequenceClassification", "multi_label_classification"),
+        ("similarity", "ErnieForSequenceClassification", "regression"),
+    ],
+)
+def test_config_says_what_the_model_is(task: str, architecture: str, problem: str | None) -> None:
+    config = json.loads((CHECKPOINTS / task / "config.json").read_text(encoding="utf-8"))
+    assert config["architectures"] == [architecture]
+    assert config.get("problem_type") == problem
+
+
+# What PaddleNLP 2.8.1 writes for this class: one `classifier` with both outputs, a pooler that
+# nothing reads, no names of labels.
+def test_question_answering_is_written_as_paddlenlp_writes_it() -> None:
+    state = paddle_state(CHECKPOINTS / "cmrc2018")
+    config = json.loads((CHECKPOINTS / "cmrc2018" / "config.json").read_text(encoding="utf-8"))
+    assert config["architectures"] == ["ErnieForQuestionAnswering"]
+    assert "id2label" not in config
+    assert state["classifier.weight"].shape == (config["hidden_size"], 2)
+    assert "ernie.pooler.dense.weight" in state
+
+
+# The mean over the tokens of one text at a time, where no padding can enter.
+def test_cosines_are_those_of_mean_vectors_one_by_one() -> None:
+    folder = CHECKPOINTS / "sentence_pairs"
+    model = transformers.ErnieModel.from_pretrained(str(folder)).eval()
+    tokenizer = transformers.BertTokenizer.from_pretrained(str(folder))
+    examples = Embedder().read(SAMPLES / "data" / "sentence_pairs" / "dev.json")[:80]
+    with torch.inference_mode():
+        cosines = pair_cosines(model, tokenizer, examples)
+        for example, cosine in zip(examples, cosines, strict=True):
+            first, second = (
+                model(**tokenizer(text, return_tensors="pt"))[0][0].mean(0)
+                for text in example.texts
+            )
+            expected = torch.nn.functional.cosine_similarity(first, second, dim=0)
+            assert cosine == pytest.approx(float(expected), abs=1e-5)
+
+
+def test_topics_are_those_of_the_sigmoids_above_a_half() -> None:
+    folder = CHECKPOINTS / "multi_label"
+    model = transformers.ErnieForSequenceClassification.from_pretrained(str(folder)).eval()
+    tokenizer = transformers.BertTokenizer.from_pretrained(str(folder))
+    records = dev_records("multi_label")
+    texts = [record["sentence"] for record in records]
+    with torch.inference_mode():
+        batch = tokenizer(texts, padding=True, return_tensors="pt")
+        scores = model(**batch).logits.sigmoid()
+    exact = 0
+    for record, row in zip(records, scores, strict=True):
+        names = [model.config.id2label[int(index)] for index in (row > 0.5).nonzero()]
+        exact += names == list(record["labels"])
+    assert exact / len(records) == pytest.approx(recorded("multi_label")["dev_exact"], abs=3e-3)
+
+
+@pytest.mark.parametrize(
+    ("task", "format_"),
+    [
+        ("tnews", "transformers"),
+        ("afqmc", "paddlenlp"),
+        ("msra_ner", "paddlenlp"),
+        ("cmrc2018", "transformers"),
+        ("cmrc2018", "paddlenlp"),
+        ("sentence_pairs", "transformers"),
+        ("multi_label", "transformers"),
+        ("similarity", "paddlenlp"),
+    ],
+)
 def test_training_runs_end_to_end_on_a_few_lines(
     task: str, format_: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -171,11 +274,13 @@ def test_training_runs_end_to_end_on_a_few_lines(
     command = ["train", task, "--data", str(data), "--output", str(output), *options]
     assert main(command) == 0
     record = json.loads(capsys.readouterr().out)
-    assert (record["train_lines"], record["dev_lines"]) == (40, 8)
-    assert {path.name for path in output.iterdir()} >= FILES[task]
+    assert record["train_lines"] == 40
+    files_of = {"transformers": TRANSFORMERS_FILES, "paddlenlp": PADDLE_FILES}
+    assert {path.name for path in output.iterdir()} >= files_of[format_]
     assert main(command) == 1
     assert "holds files already" in capsys.readouterr().err
     files = ["--checkpoint", str(output), "--data", str(data / "dev.json")]
     assert main(["evaluate", task, *files]) == 0
     measured = json.loads(capsys.readouterr().out)
-    assert measured["accuracy"] == pytest.approx(record["dev_accuracy"], abs=1e-3)
+    for name, value in measured.items():
+        assert value == pytest.approx(record[f"dev_{name}"], abs=1e-3)

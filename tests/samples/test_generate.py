@@ -8,15 +8,21 @@ from pathlib import Path
 import pytest
 
 from samples.afqmc import AFQMC
-from samples.cli import main
+from samples.cli import TASKS, main
+from samples.cmrc2018 import CMRC2018
 from samples.errors import DataError, GrammarError
 from samples.grammar import load_grammar
+from samples.multi_label import MULTI_LABEL
+from samples.sentence_pairs import SENTENCE_PAIRS
+from samples.similarity import LEVELS
 from samples.splits import SplitSizes, make_splits
 from samples.tasks import SampleTask
 from samples.tnews import NAMES, TNEWS, TitleLine
 
 DATA = Path(__file__).parents[2] / "samples" / "data"
-TASKS = [TNEWS, AFQMC]
+ALL_TASKS = pytest.mark.parametrize("task", TASKS.values(), ids=TASKS)
+TYPO_TASKS = [TNEWS, AFQMC, MULTI_LABEL]
+TEXT_FIELDS = ("sentence", "sentence1", "sentence2", "tokens")
 
 
 def read_lines(path: Path) -> list[dict[str, str]]:
@@ -24,31 +30,37 @@ def read_lines(path: Path) -> list[dict[str, str]]:
 
 
 def sentences(task: SampleTask, split: str) -> list[str]:
-    records = read_lines(DATA / task.name / f"{split}.json")
-    return [record[field] for record in records for field in task.text_fields]
+    path = DATA / task.name / f"{split}.json"
+    if task is CMRC2018:
+        articles = json.loads(path.read_text(encoding="utf-8"))["data"]
+        return [article["paragraphs"][0]["context"] for article in articles]
+    return ["".join(record[k]) for record in read_lines(path) for k in TEXT_FIELDS if k in record]
 
 
 # The committed data are what the generator makes today: changing a grammar means saying so.
-@pytest.mark.parametrize("task", ["tnews", "afqmc"])
-def test_default_seed_reproduces_the_committed_files(task: str, tmp_path: Path) -> None:
-    assert main(["generate", task, "--output", str(tmp_path)]) == 0
-    for name in ("train.json", "dev.json", "labels.json"):
-        assert (tmp_path / name).read_bytes() == (DATA / task / name).read_bytes()
+@ALL_TASKS
+def test_default_seed_reproduces_the_committed_files(task: SampleTask, tmp_path: Path) -> None:
+    assert main(["generate", task.name, "--output", str(tmp_path)]) == 0
+    made = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    assert made == {path.name: path.read_bytes() for path in (DATA / task.name).iterdir()}
+    assert set(made) >= {"train.json", "dev.json"}
+    assert ("labels.json" in made) == bool(task.labels)
 
 
-@pytest.mark.parametrize("task", TASKS, ids=lambda task: task.name)
+@ALL_TASKS
 def test_another_seed_draws_other_lines(task: SampleTask) -> None:
     sizes = SplitSizes(train=40, dev=10)
     assert make_splits(task, sizes, 5) == make_splits(task, sizes, 5)
     assert make_splits(task, sizes, 5) != make_splits(task, sizes, 6)
 
 
-@pytest.mark.parametrize("task", TASKS, ids=lambda task: task.name)
+@ALL_TASKS
 def test_no_sentence_stands_in_both_splits(task: SampleTask) -> None:
+    assert sentences(task, "dev")
     assert not set(sentences(task, "train")) & set(sentences(task, "dev"))
 
 
-@pytest.mark.parametrize("task", TASKS, ids=lambda task: task.name)
+@pytest.mark.parametrize("task", [TNEWS, AFQMC], ids=lambda task: task.name)
 def test_twenty_thousand_lines_can_be_drawn(task: SampleTask) -> None:
     splits = make_splits(task, SplitSizes(train=20_000, dev=500), 1)
     assert len({line.sentences for line in splits.train}) == 20_000
@@ -78,6 +90,30 @@ def test_keywords_occur_in_their_title() -> None:
         assert all(word in record["sentence"] for word in record["keywords"].split(",") if word)
 
 
+def test_sentence_pairs_share_no_question_with_the_dev_split_of_afqmc() -> None:
+    known = set(sentences(AFQMC, "dev"))
+    for split in ("train", "dev"):
+        assert known.isdisjoint(sentences(SENTENCE_PAIRS, split))
+
+
+def test_scores_are_between_0_and_1_and_every_level_occurs() -> None:
+    scores = [float(record["score"]) for record in read_lines(DATA / "similarity" / "train.json")]
+    assert (min(scores), max(scores)) == (0, 1)
+    counts = Counter(min(LEVELS.values(), key=lambda level: abs(level - s)) for s in scores)
+    assert set(counts) == set(LEVELS.values())
+    assert min(counts.values()) > 0.1 * len(scores)
+
+
+def test_lines_have_no_label_one_two_or_three() -> None:
+    names = {label.label for label in MULTI_LABEL.labels}
+    for split in ("train", "dev"):
+        labels = [record["labels"] for record in read_lines(DATA / "multi_label" / f"{split}.json")]
+        counts = Counter(map(len, labels))
+        assert set(counts) == {0, 1, 2, 3}
+        assert min(counts.values()) > 0.05 * len(labels)
+        assert {name for line in labels for name in line} == names
+
+
 # No single word may tell a class: the words of every class turn up in many others.
 def test_classes_share_most_of_their_characters() -> None:
     classes: dict[str, set[str]] = {}
@@ -98,7 +134,7 @@ def test_titles_carry_what_real_titles_carry(pattern: str) -> None:
 
 
 # Without the typo step the same seed gives other lines, so some of the lines do carry typos.
-@pytest.mark.parametrize("task", TASKS, ids=lambda task: task.name)
+@pytest.mark.parametrize("task", TYPO_TASKS, ids=lambda task: task.name)
 def test_some_sentences_have_typos(task: SampleTask, monkeypatch: pytest.MonkeyPatch) -> None:
     sizes = SplitSizes(train=300, dev=10)
     soiled = make_splits(task, sizes, 0)
@@ -107,7 +143,7 @@ def test_some_sentences_have_typos(task: SampleTask, monkeypatch: pytest.MonkeyP
 
 
 def test_data_stay_small() -> None:
-    assert sum(path.stat().st_size for path in DATA.rglob("*.json")) < 1_500_000
+    assert sum(path.stat().st_size for path in DATA.rglob("*.json")) < 4_800_000
 
 
 def test_too_small_a_grammar_is_an_error_and_not_an_endless_loop() -> None:

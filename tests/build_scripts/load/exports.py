@@ -5,37 +5,34 @@ import warnings
 from collections.abc import Callable, Sequence
 from typing import Any, cast
 
-import numpy as np
-import numpy.typing as npt
 import onnx
 import torch
+import transformers
 from torch import Tensor, nn
 from torch.nn import functional
-from transformers import (
-    BertConfig,
-    BertForSequenceClassification,
-    ErnieConfig,
-    ErnieForSequenceClassification,
-    RobertaConfig,
-    RobertaForSequenceClassification,
-)
 
 VOCABULARY, HIDDEN, POSITIONS, LABELS = 60, 24, 32, 5
 IDS, TYPES, MASK = "input_ids", "token_type_ids", "attention_mask"
-TRANSFORMERS = {
-    "bert": (BertConfig, BertForSequenceClassification, {}),
-    "ernie": (
-        ErnieConfig,
-        ErnieForSequenceClassification,
-        {"type_vocab_size": 4, "use_task_id": True, "task_type_vocab_size": 3},
-    ),
-    "roberta": (RobertaConfig, RobertaForSequenceClassification, {"type_vocab_size": 1}),
+TRANSFORMERS: dict[str, dict[str, Any]] = {
+    "Bert": {},
+    "Ernie": {"type_vocab_size": 4, "use_task_id": True, "task_type_vocab_size": 3},
+    "Roberta": {"type_vocab_size": 1},
+}
+HEADS = {
+    "sequence": "ForSequenceClassification",
+    "token": "ForTokenClassification",
+    "span": "ForQuestionAnswering",
+    "vector": "Model",
 }
 
 
-def transformers_model(kind: str, attention: str = "eager", **settings: Any) -> Any:
-    """A two-layer classifier of transformers, in evaluation mode."""
-    config, architecture, own = TRANSFORMERS[kind]
+def transformers_model(
+    kind: str, attention: str = "eager", head: str = "sequence", **settings: Any
+) -> Any:
+    """A two-layer model of transformers, in evaluation mode."""
+    family = kind.capitalize()
+    config = getattr(transformers, f"{family}Config")
+    architecture = getattr(transformers, f"{family}{HEADS[head]}")
     sizes = {
         "vocab_size": VOCABULARY,
         "hidden_size": HIDDEN,
@@ -43,10 +40,10 @@ def transformers_model(kind: str, attention: str = "eager", **settings: Any) -> 
         "num_attention_heads": 3,
         "intermediate_size": 40,
         "max_position_embeddings": POSITIONS,
-        "num_labels": LABELS,
+        "num_labels": 2 if head == "span" else LABELS,
         "attn_implementation": attention,
     }
-    return randomised(architecture(config(**{**sizes, **own, **settings})))
+    return randomised(architecture(config(**{**sizes, **TRANSFORMERS[family], **settings})))
 
 
 def randomised(model: nn.Module) -> nn.Module:
@@ -58,47 +55,54 @@ def randomised(model: nn.Module) -> nn.Module:
     return model.eval()
 
 
+Outputs = Tensor | tuple[Tensor, ...]
+Select = Callable[[tuple[Tensor, ...], Tensor], Outputs]
+"""From a model's outputs and the attention mask to those of the graph."""
+
+
+def all_outputs(outputs: tuple[Tensor, ...], _mask: Tensor) -> Outputs:
+    """What transformers gives, as it is."""
+    return outputs if len(outputs) > 1 else outputs[0]
+
+
 class MaskFromInput(nn.Module):
-    """A transformers classifier that takes the attention mask."""
+    """A transformers model that takes the attention mask."""
 
     inputs = (IDS, TYPES, MASK)
 
-    def __init__(self, model: Any) -> None:
+    def __init__(self, model: Any, select: Select = all_outputs) -> None:
         super().__init__()
-        self.model = model
+        self.model, self.select = model, select
 
-    def forward(self, ids: Tensor, types: Tensor, mask: Tensor) -> Tensor:
-        output: Tensor = self.model(ids, mask, types, return_dict=False)[0]
-        return output
+    def forward(self, ids: Tensor, types: Tensor, mask: Tensor) -> Outputs:
+        return self.select(self.model(ids, mask, types, return_dict=False), mask)
 
 
 class MaskFromIds(nn.Module):
-    """A transformers classifier that makes the mask from its pad token id, as PaddleNLP's do."""
+    """A transformers model that makes the mask from its pad token id, as PaddleNLP's do."""
 
     inputs = (IDS, TYPES)
 
-    def __init__(self, model: Any) -> None:
+    def __init__(self, model: Any, select: Select = all_outputs) -> None:
         super().__init__()
-        self.model = model
+        self.model, self.select = model, select
 
-    def forward(self, ids: Tensor, types: Tensor) -> Tensor:
+    def forward(self, ids: Tensor, types: Tensor) -> Outputs:
         mask = (ids != self.model.config.pad_token_id).long()
-        output: Tensor = self.model(ids, mask, types, return_dict=False)[0]
-        return output
+        return self.select(self.model(ids, mask, types, return_dict=False), mask)
 
 
 class WithoutMask(nn.Module):
-    """A transformers classifier for texts without padding, all of token type 0."""
+    """A transformers model for texts without padding, all of token type 0."""
 
     inputs = (IDS,)
 
-    def __init__(self, model: Any) -> None:
+    def __init__(self, model: Any, select: Select = all_outputs) -> None:
         super().__init__()
-        self.model = model
+        self.model, self.select = model, select
 
-    def forward(self, ids: Tensor) -> Tensor:
-        output: Tensor = self.model(ids, return_dict=False)[0]
-        return output
+    def forward(self, ids: Tensor) -> Outputs:
+        return self.select(self.model(ids, return_dict=False), torch.ones_like(ids))
 
 
 class PrunedLayer(nn.Module):
@@ -210,11 +214,3 @@ def _export_traced(
         dynamic_axes={name: {0: "texts", 1: "tokens"} for name in names},
     )
     return onnx.load_from_string(written.getvalue())
-
-
-def weights_of(part: Any, prefix: str) -> dict[str, npt.NDArray[np.float32]]:
-    """A torch linear layer or norm under the names that `named_arrays` gives its arrays."""
-    weight, bias = part.weight.detach().numpy(), part.bias.detach().numpy()
-    if isinstance(part, nn.Linear):
-        return {f"{prefix}.weight": weight.T, f"{prefix}.bias": bias}
-    return {f"{prefix}.scale": weight, f"{prefix}.bias": bias}

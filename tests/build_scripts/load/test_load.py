@@ -8,11 +8,11 @@ import numpy as np
 import onnx
 import pytest
 
-from build_scripts.encoder import Model, named_arrays
+from build_scripts.encoder import HEAD_NAMES, Model, SequenceHead, VectorHead, named_arrays
 from build_scripts.graph import export_onnx
 from build_scripts.load import read_source
-from build_scripts.load.source import Source
-from ernie_triton.errors import CheckpointError
+from build_scripts.load.source import Source, Wanted
+from ernie_triton.errors import CheckpointError, OtherTaskError
 from tests.build_scripts.load.exports import (
     MaskFromIds,
     PrunedClassifier,
@@ -150,7 +150,7 @@ def test_one_of_several_onnx_files_has_to_be_named(
         onnx.save(exported, tmp_path / name)
     with pytest.raises(CheckpointError, match=r"2 ONNX files \(a\.onnx, b\.onnx\); name the one"):
         read_source(tmp_path)
-    assert model_in(read_source(tmp_path / "b.onnx")).head.output.outputs == 5
+    assert isinstance(model_in(read_source(tmp_path / "b.onnx")).head, SequenceHead)
 
 
 @pytest.mark.parametrize("kept", [0, 1, 1000, 40_000, -1])
@@ -174,3 +174,44 @@ def test_an_onnx_file_without_its_external_weights_is_refused(
     (tmp_path / "model.data").unlink()
     with pytest.raises(CheckpointError, match=r"model\.onnx is truncated or no ONNX file"):
         read_source(path)
+
+
+@pytest.mark.parametrize("head", ["token", "span", "vector"])
+def test_each_task_in_every_format_is_the_same_canonical_graph(tmp_path: Path, head: str) -> None:
+    source = transformers_model("ernie", head=head)
+    getattr(source, "ernie", source).embeddings.word_embeddings.weight.data[0] = 0
+    save_transformers(source, tmp_path / "safetensors")
+    save_paddlenlp(source, tmp_path / "paddlenlp")
+    (tmp_path / "onnx").mkdir()
+    onnx.save(export(MaskFromIds(source)), tmp_path / "onnx/model.onnx")
+    wanted = Wanted(head=head, pooling="mean")
+    first, *others = (
+        model_in(read_source(tmp_path / name, wanted))
+        for name in ("safetensors", "paddlenlp", "onnx")
+    )
+    for layout in ("packed", "padded"):
+        graph = export_onnx(first, layout).SerializeToString()
+        assert [export_onnx(other, layout).SerializeToString() for other in others] == [graph] * 2
+
+
+@pytest.mark.parametrize("head", ["sequence", "token", "span", "vector"])
+def test_an_export_is_recognised_by_its_outputs_where_nothing_is_wanted(
+    tmp_path: Path, head: str
+) -> None:
+    onnx.save(export(MaskFromIds(transformers_model("bert", head=head))), tmp_path / "model.onnx")
+    assert HEAD_NAMES[type(model_in(read_source(tmp_path)).head)] == head
+
+
+def test_an_export_of_another_task_is_refused_with_its_own(tmp_path: Path) -> None:
+    onnx.save(export(MaskFromIds(transformers_model("bert", head="span"))), tmp_path / "model.onnx")
+    with pytest.raises(OtherTaskError, match=r"build it with --task qa$"):
+        read_source(tmp_path, Wanted(head="sequence"))
+
+
+@pytest.mark.parametrize("pooling", ["cls", "mean", "pooler"])
+def test_an_export_of_hidden_states_is_pooled_as_wanted(tmp_path: Path, pooling: str) -> None:
+    source = transformers_model("bert", head="vector")
+    onnx.save(export(MaskFromIds(source)), tmp_path / "model.onnx")
+    head = model_in(read_source(tmp_path, Wanted(head="vector", pooling=pooling))).head
+    assert isinstance(head, VectorHead)
+    assert head.pooling == pooling

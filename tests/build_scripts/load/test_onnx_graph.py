@@ -5,16 +5,21 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pytest
 import torch
 from onnx import TensorProto, helper, numpy_helper
 from torch import Tensor
 from torch.nn import functional
 
-from build_scripts.encoder import Model, named_arrays
+from build_scripts.encoder import SequenceHead, named_arrays
 from build_scripts.graph import export_onnx
 from build_scripts.load.onnx_graph import model_from_onnx
+from tests.build_scripts.load.arrays import (
+    Arrays,
+    assert_same_arrays,
+    expected_arrays,
+    weights_of,
+)
 from tests.build_scripts.load.exports import (
     HIDDEN,
     MaskFromIds,
@@ -24,51 +29,7 @@ from tests.build_scripts.load.exports import (
     export,
     randomised,
     transformers_model,
-    weights_of,
 )
-
-Arrays = dict[str, npt.NDArray[np.float32]]
-
-
-def expected_arrays(model: Any) -> Arrays:
-    """A transformers classifier's weights, by the names of the canonical model."""
-    base = getattr(model, model.base_model_prefix)
-    tables = base.embeddings
-    roberta = model.base_model_prefix == "roberta"
-    token_type = tables.token_type_embeddings.weight
-    if hasattr(tables, "task_type_embeddings"):
-        token_type = token_type + tables.task_type_embeddings.weight[0]
-    offset = tables.padding_idx + 1 if roberta else 0
-    arrays = {
-        "encoder.word": tables.word_embeddings.weight.detach().numpy(),
-        "encoder.position": tables.position_embeddings.weight.detach().numpy()[offset:],
-        "encoder.token_type": token_type.detach().numpy(),
-        **weights_of(tables.LayerNorm, "encoder.embedding_norm"),
-    }
-    for index, layer in enumerate(base.encoder.layer):
-        parts = {
-            "query": layer.attention.self.query,
-            "key": layer.attention.self.key,
-            "value": layer.attention.self.value,
-            "attention_output": layer.attention.output.dense,
-            "attention_norm": layer.attention.output.LayerNorm,
-            "intermediate": layer.intermediate.dense,
-            "output": layer.output.dense,
-            "output_norm": layer.output.LayerNorm,
-        }
-        for name, part in parts.items():
-            arrays |= weights_of(part, f"encoder.layers.{index}.{name}")
-    pooler = model.classifier.dense if roberta else base.pooler.dense
-    output = model.classifier.out_proj if roberta else model.classifier
-    return arrays | weights_of(pooler, "head.pooler") | weights_of(output, "head.output")
-
-
-def assert_same_arrays(model: Model, expected: Arrays) -> None:
-    found = dict(named_arrays(model))
-    assert found.keys() == expected.keys()
-    for name, array in expected.items():
-        assert found[name].dtype == np.float32
-        np.testing.assert_array_equal(found[name], array, err_msg=name)
 
 
 @pytest.mark.parametrize("opset", [14, 17, 20])
@@ -82,6 +43,7 @@ def test_traced_exports_hold_the_module_s_weights(kind: str, attention: str, ops
     assert model.encoder.pad_token_id == source.config.pad_token_id
     assert model.encoder.embedding_norm.epsilon == 1e-12
     assert [layer.heads for layer in model.encoder.layers] == [3, 3]
+    assert isinstance(model.head, SequenceHead)
     assert model.head.pooler_activation == "tanh"
 
 
@@ -146,6 +108,7 @@ def test_pruned_shapes_are_read_layer_by_layer(opset: int) -> None:
     assert {layer.head_size for layer in model.encoder.layers} == {8}
     assert model.encoder.layers[0].output_norm.epsilon == 1e-5
     assert model.encoder.pad_token_id == 3
+    assert isinstance(model.head, SequenceHead)
     assert model.head.pooler is None
 
 

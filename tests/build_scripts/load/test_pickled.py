@@ -153,7 +153,7 @@ def test_a_truncated_pickle_is_refused(tmp_path: Path, kept: int) -> None:
         read_pdparams(path)
 
 
-@settings(max_examples=200)
+@settings(max_examples=200, deadline=None)
 @given(st.integers(0, 700), st.integers(0, 255))
 def test_a_changed_byte_gives_arrays_or_a_checkpoint_error(
     tmp_path_factory: pytest.TempPathFactory, place: int, value: int

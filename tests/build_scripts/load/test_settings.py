@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import pytest
 import transformers
 from hypothesis import given
@@ -109,6 +110,55 @@ def test_placeholder_labels_are_no_labels(tmp_path: Path) -> None:
     assert read_config(written(tmp_path, SIZES | {"id2label": names})).labels is None
 
 
+@pytest.mark.parametrize("kind", ["Ernie", "Bert", "Roberta"])
+@pytest.mark.parametrize(
+    ("ending", "head"),
+    [
+        ("ForSequenceClassification", "sequence"),
+        ("ForTokenClassification", "token"),
+        ("ForQuestionAnswering", "span"),
+        ("Model", "vector"),
+        ("ForMaskedLM", None),
+    ],
+)
+@pytest.mark.parametrize("place", ["architectures", "init_class"])
+def test_the_architecture_says_what_the_model_ends_in(
+    tmp_path: Path, kind: str, ending: str, head: str | None, place: str
+) -> None:
+    name = f"{kind}{ending}"
+    values = {"architectures": [name]} if place == "architectures" else {"init_class": name}
+    assert read_config(written(tmp_path, SIZES | values)).head == head
+
+
+def test_old_paddlenlp_s_class_is_the_outer_one(tmp_path: Path) -> None:
+    assert read_config(written(tmp_path, OLD_PADDLENLP, "model_config.json")).head == "sequence"
+
+
+@pytest.mark.parametrize(
+    ("labels", "said", "problem"),
+    [
+        (3, None, ""),
+        (3, "single_label_classification", "single_label_classification"),
+        (3, "multi_label_classification", "multi_label_classification"),
+        (1, None, "regression"),
+        (1, "regression", "regression"),
+        (1, "multi_label_classification", "multi_label_classification"),
+    ],
+)
+def test_the_problem_is_what_transformers_saved_or_regression_of_one_label(
+    tmp_path: Path, labels: int, said: str | None, problem: str
+) -> None:
+    settings: dict[str, Any] = {"num_labels": labels, "problem_type": said}
+    config = transformers.ErnieConfig(**settings)
+    config.save_pretrained(tmp_path)
+    assert read_config(tmp_path).problem == problem
+
+
+def test_one_class_in_an_old_paddlenlp_configuration_is_regression(tmp_path: Path) -> None:
+    written(tmp_path, OLD_PADDLENLP | {"num_classes": 1}, "model_config.json")
+    assert read_config(tmp_path).problem == "regression"
+
+
 @pytest.mark.parametrize(
     ("extra", "fault"),
     [
@@ -117,6 +167,11 @@ def test_placeholder_labels_are_no_labels(tmp_path: Path) -> None:
         ({"num_attention_heads": "3"}, "num_attention_heads is '3'; expected a size"),
         ({"position_embedding_type": "relative_key"}, "only absolute positions"),
         ({"hidden_act": "silu"}, "hidden_act is 'silu'; expected one of gelu"),
+        ({"hidden_act": ["gelu"]}, r"hidden_act is \['gelu'\]; expected one of gelu"),
+        ({"layer_norm_eps": "tiny"}, "layer_norm_eps is 'tiny'; expected a small number"),
+        ({"layer_norm_eps": None}, "layer_norm_eps is None; expected a small number"),
+        ({"pad_token_id": -1}, "pad_token_id is -1; expected a row of a table"),
+        ({"use_task_id": True, "task_id": 0.5}, "task_id is 0.5; expected a row of a table"),
         ({"id2label": {"zero": "a"}}, "a key that is not a number"),
         ({"id2label": {"0": "a", "2": "b"}}, "keys of id2label are not 0 to 1"),
     ],
@@ -163,10 +218,13 @@ _KEYS = (
     "use_task_id",
     "task_id",
     "id2label",
+    "problem_type",
+    "num_classes",
     *SIZES,
 )
 
 
+@hypothesis.settings(deadline=None)
 @given(st.fixed_dictionaries({}, optional=dict.fromkeys(_KEYS, _JSON)))
 def test_no_configuration_of_any_content_escapes_as_a_bug(
     tmp_path_factory: pytest.TempPathFactory, values: dict[str, Any]

@@ -7,14 +7,24 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from build_scripts.encoder import Model, named_arrays
+from build_scripts.encoder import (
+    HEAD_NAMES,
+    Model,
+    SequenceHead,
+    TokenHead,
+    VectorHead,
+    named_arrays,
+)
+from build_scripts.load.source import Wanted
 from build_scripts.load.state import PADDLENLP, TRANSFORMERS, NameScheme, model_from_state
-from build_scripts.reference import model_logits
+from build_scripts.reference import model_outputs
 from ernie_triton.errors import CheckpointError
 from tests.build_scripts.load.exports import transformers_model
 from tests.build_scripts.models import (
     arrays_of,
+    assert_row_equal,
     checkpoint_config,
+    expected_outputs,
     paddle_state,
     random_rows,
     single_rows,
@@ -25,13 +35,18 @@ State = dict[str, npt.NDArray[np.float32]]
 ROWS = random_rows((9, 3, 14))
 
 
-def read(state: State, source: Any, **changes: Any) -> Model:
+def read(state: State, source: Any, wanted: Wanted | None = None, **changes: Any) -> Model:
     config = dataclasses.replace(checkpoint_config(source), **changes)
-    return model_from_state(state, TRANSFORMERS, config, "weights.bin")
+    return model_from_state(state, TRANSFORMERS, config, "weights.bin", wanted)
+
+
+def sequence_head(model: Model) -> SequenceHead:
+    assert isinstance(model.head, SequenceHead)
+    return model.head
 
 
 def assert_answers_as(source: Any, model: Model) -> None:
-    found = [model_logits(model, row) for row in single_rows(ROWS)]
+    found = [model_outputs(model, row)["logits"] for row in single_rows(ROWS)]
     np.testing.assert_allclose(found, transformers_logits(source, ROWS), rtol=0, atol=1e-5)
 
 
@@ -107,8 +122,9 @@ def test_roberta_s_head_is_its_own_two_layers_and_the_pooler_is_of_no_use() -> N
     hidden = np.ones((24, 24), np.float32)
     state |= {"roberta.pooler.dense.weight": hidden, "roberta.pooler.dense.bias": hidden[0]}
     model = read(state, source)
-    assert model.head.pooler is not None
-    np.testing.assert_array_equal(model.head.pooler.weight, state["classifier.dense.weight"].T)
+    pooler = sequence_head(model).pooler
+    assert pooler is not None
+    np.testing.assert_array_equal(pooler.weight, state["classifier.dense.weight"].T)
     assert_answers_as(source, model)
 
 
@@ -116,7 +132,7 @@ def test_a_classifier_may_have_no_pooler() -> None:
     source = transformers_model("bert")
     state = {name: array for name, array in arrays_of(source).items() if "pooler" not in name}
     model = read(state, source)
-    assert model.head.pooler is None
+    assert sequence_head(model).pooler is None
 
 
 def test_gamma_and_beta_are_a_norm_s_scale_and_bias() -> None:
@@ -255,4 +271,103 @@ def test_attention_features_that_are_no_whole_heads_are_refused() -> None:
             state[key] = state[key][:20]  # two heads of eight, and a half
     state[f"{layer}.output.dense.weight"] = state[f"{layer}.output.dense.weight"][:, :20]
     with pytest.raises(CheckpointError, match="20 attention features"):
+        read(state, source)
+
+
+@pytest.mark.parametrize("kind", ["ernie", "bert", "roberta"])
+@pytest.mark.parametrize(
+    ("head", "pooling"),
+    [("token", ""), ("span", ""), ("vector", "cls"), ("vector", "mean"), ("vector", "pooler")],
+)
+def test_each_head_answers_as_transformers(kind: str, head: str, pooling: str) -> None:
+    source = transformers_model(kind, head=head)
+    wanted = Wanted(head=head, pooling=pooling or "cls")
+    model = read(arrays_of(source), source, wanted)
+    for row, expected in zip(
+        single_rows(ROWS), expected_outputs(source, ROWS, pooling), strict=True
+    ):
+        assert_row_equal(model_outputs(model, row), expected)
+
+
+@pytest.mark.parametrize("head", ["sequence", "token", "span", "vector"])
+def test_the_head_is_the_configuration_s_where_nothing_else_is_wanted(head: str) -> None:
+    source = transformers_model("ernie", head=head)
+    assert HEAD_NAMES[type(read(arrays_of(source), source).head)] == head
+
+
+@pytest.mark.parametrize(
+    ("is_of", "wanted", "named", "asked"),
+    [
+        ("token", "sequence", "token_cls", "seq_cls or multi_label or regression"),
+        ("token", "span", "token_cls", "qa"),
+        ("span", "token", "qa", "token_cls"),
+        ("sequence", "token", "seq_cls or multi_label or regression", "token_cls"),
+        ("vector", "span", "embedding", "qa"),
+    ],
+)
+def test_another_task_than_the_configuration_s_is_refused_with_both(
+    is_of: str, wanted: str, named: str, asked: str
+) -> None:
+    source = transformers_model("ernie", head=is_of)
+    expected = rf"weights\.bin is a model of {named}, .* found --task of {asked}$"
+    with pytest.raises(CheckpointError, match=expected):
+        read(arrays_of(source), source, Wanted(head=wanted))
+
+
+@pytest.mark.parametrize(
+    ("is_of", "wanted"),
+    [("span", "sequence"), ("span", "token"), ("vector", "token"), ("vector", "span")],
+)
+def test_another_task_s_arrays_are_refused_where_no_configuration_says_it(
+    is_of: str, wanted: str
+) -> None:
+    source = transformers_model("ernie", head=is_of)
+    with pytest.raises(CheckpointError, match=r"weights\.bin has no (array )?'?classifier"):
+        read(arrays_of(source), source, Wanted(head=wanted), head=None)
+
+
+@pytest.mark.parametrize("kind", ["ernie", "roberta"])
+@pytest.mark.parametrize("head", ["sequence", "token", "span"])
+def test_vectors_of_a_fine_tuned_model_leave_its_head_out(kind: str, head: str) -> None:
+    source = transformers_model(kind, head=head)
+    model = read(arrays_of(source), source, Wanted(head="vector", pooling="mean"))
+    assert isinstance(model.head, VectorHead)
+    has_pooler = (kind, head) == ("ernie", "sequence")
+    assert (model.head.pooler is not None) == has_pooler
+    base = getattr(source, kind)
+    expected = expected_outputs(base, ROWS, "mean")
+    for row, vector in zip(single_rows(ROWS), expected, strict=True):
+        assert_row_equal(model_outputs(model, row), vector)
+
+
+def test_the_pooler_s_vector_needs_a_pooler() -> None:
+    source = transformers_model("bert", head="token")
+    with pytest.raises(CheckpointError, match="pooling by the pooler needs one"):
+        read(arrays_of(source), source, Wanted(head="vector", pooling="pooler"))
+
+
+def test_a_pooler_that_the_head_does_not_read_is_passed_over() -> None:
+    source = transformers_model("bert", head="token")
+    weight = np.ones((24, 24), np.float32)
+    extra = {"bert.pooler.dense.weight": weight, "bert.pooler.dense.bias": weight[0]}
+    model = read(arrays_of(source) | extra, source)
+    assert isinstance(model.head, TokenHead)
+
+
+def test_spans_need_two_outputs() -> None:
+    source = transformers_model("bert", head="span")
+    state = arrays_of(source)
+    state["qa_outputs.weight"] = np.ones((3, 24), np.float32)
+    state["qa_outputs.bias"] = np.ones(3, np.float32)
+    with pytest.raises(CheckpointError, match="layer has 3 outputs; expected 2, start and end"):
+        read(state, source)
+
+
+@pytest.mark.parametrize("head", ["token", "span"])
+def test_a_head_of_another_width_than_the_encoder_s_is_refused(head: str) -> None:
+    source = transformers_model("bert", head=head)
+    state = arrays_of(source)
+    name = {"token": "classifier.weight", "span": "qa_outputs.weight"}[head]
+    state[name] = state[name][:, :20]
+    with pytest.raises(CheckpointError, match="head takes 20 features but the encoder gives 24"):
         read(state, source)

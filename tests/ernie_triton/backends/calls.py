@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import numpy.typing as npt
 
 from ernie_triton.pipeline import StageSettings
@@ -20,6 +21,12 @@ if TYPE_CHECKING:
     from ernie_triton.backends.stage import Stage
 
 Array = npt.NDArray[Any]
+
+
+def texts(*values: str | bytes) -> Array:
+    """A column of texts as Triton hands it over."""
+    encoded = [value.encode() if isinstance(value, str) else value for value in values]
+    return np.array(encoded, dtype=np.object_)[:, None]
 
 
 def opened(stage: Stage[Any], settings: StageSettings, model_folder: Path) -> Stage[Any]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from ernie_triton.pipeline import PostprocessSettings
+from ernie_triton.decoders.labels import LabelSettings
 from ernie_triton.tasks import SEQ_CLS
 from tests.ernie_triton import fake_triton
 from tests.ernie_triton.backends.calls import (
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from ernie_triton.backends.stage import Stage
 
 NAMES = ("体育", "财经", "news_world")
-SETTINGS = PostprocessSettings(task="seq_cls", labels=LABELS)
+SETTINGS = LabelSettings(task="seq_cls", labels=LABELS, thresholds=())
 
 
 def opened_stage(folder: Path, names: Sequence[str] = NAMES) -> Stage[Any]:

@@ -6,13 +6,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import pytest
 
 from ernie_triton.pipeline import TokenizerSettings
 from ernie_triton.tasks import LENGTHS, SEQ_CLS, TOKEN_TENSORS
 from tests.ernie_triton import fake_triton
-from tests.ernie_triton.backends.calls import Array, assert_as_declared, execute, opened, refusal
+from tests.ernie_triton.backends.calls import assert_as_declared, execute, opened, refusal, texts
 from tests.ernie_triton.fake_triton import InferenceResponse, TritonError
 from tests.ernie_triton.original_tokenizer import OriginalTokenizer
 
@@ -21,11 +20,6 @@ if TYPE_CHECKING:
 
 MAX_LENGTH = 12
 SPECS = (*TOKEN_TENSORS, LENGTHS, *SEQ_CLS.tokenizer_results)
-
-
-def texts(*values: str | bytes) -> Array:
-    encoded = [value.encode() if isinstance(value, str) else value for value in values]
-    return np.array(encoded, dtype=np.object_)[:, None]
 
 
 @pytest.fixture
@@ -37,7 +31,14 @@ def opened_stage(folder: Path, vocab: Path, *, pair: bool = False) -> Stage[Any]
     from ernie_triton.backends.tokenizer import TritonPythonModel
 
     (folder / "1" / "vocab.txt").write_bytes(vocab.read_bytes())
-    settings = TokenizerSettings(task="seq_cls", pair=pair, max_length=MAX_LENGTH, lower_case=True)
+    settings = TokenizerSettings(
+        task="seq_cls",
+        pair=pair,
+        max_length=MAX_LENGTH,
+        lower_case=True,
+        overlap=0,
+        max_windows=1,
+    )
     return opened(TritonPythonModel(), settings, folder)
 
 
@@ -137,6 +138,8 @@ def test_a_megabyte_is_cut_beside_a_short_text(
 def test_a_missing_vocabulary_fails_the_loading_with_its_path(folder: Path) -> None:
     from ernie_triton.backends.tokenizer import TritonPythonModel
 
-    settings = TokenizerSettings(task="seq_cls", pair=False, max_length=8, lower_case=True)
+    settings = TokenizerSettings(
+        task="seq_cls", pair=False, max_length=8, lower_case=True, overlap=0, max_windows=1
+    )
     with pytest.raises(fake_triton.TritonModelException, match=r"1/vocab\.txt cannot be read"):
         opened(TritonPythonModel(), settings, folder)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from clients.evaluation import ClassificationScorer
+from clients.evaluation.classification import ClassificationScorer
 from clients.seq_cls import Classification, Label
 from clients.source import Item
 from ernie_triton.errors import DatasetError

@@ -1,7 +1,8 @@
-"""Logits become labels and probabilities as PyTorch's softmax has them; label files are checked."""
+"""Logits become labels and probabilities as PyTorch has them; label files are checked."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -11,12 +12,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 
-from ernie_triton.decode import (
+from ernie_triton.decoders.labels import (
+    LabelDecoder,
+    LabelSettings,
     Scores,
     check_label_count,
     check_labels,
     load_labels,
     score_labels,
+    sigmoid,
     softmax,
 )
 from ernie_triton.errors import LabelCountError
@@ -99,3 +103,64 @@ def test_a_name_too_many_is_refused_with_both_numbers() -> None:
     check_label_count(["a", "b"], 2, "the engine")
     with pytest.raises(LabelCountError, match="the engine returns 2 scores but there are 3 label"):
         check_label_count(["a", "b", "c"], 2, "the engine")
+
+
+NAMES = ("体育", "财经", "国际")
+
+
+def decoder(
+    folder: Path, task: str, *, names: Sequence[str] = NAMES, thresholds: Sequence[float] = ()
+) -> LabelDecoder:
+    (folder / "labels.txt").write_text("".join(f"{name}\n" for name in names), encoding="utf-8")
+    settings = LabelSettings(task=task, labels=len(names), thresholds=tuple(thresholds))
+    return LabelDecoder(settings.to_parameters(), folder / "1")
+
+
+@given(logits=finite_logits)
+def test_sigmoids_are_pytorchs_and_finite_for_any_finite_logits(logits: Scores) -> None:
+    made = sigmoid(logits)
+    assert made.dtype == np.float32
+    expected = torch.sigmoid(torch.from_numpy(logits.astype(np.float64))).numpy()
+    np.testing.assert_allclose(made, expected, atol=1e-6)
+
+
+def test_labels_from_their_own_thresholds_on_are_selected(tmp_path: Path) -> None:
+    made = decoder(tmp_path, "multi_label", thresholds=(0.5, 0.25, 0.9))
+    # Odds of 1, 1/3 and 4 are probabilities of 0.5, 0.25 and 0.8.
+    logits = np.log(np.array([[1, 1 / 2, 4], [0.9, 1 / 4, 19], [1e-9, 1e-9, 1e-9]], np.float32))
+    (answer,) = made.run([made.read({"logits": logits})])
+    np.testing.assert_allclose(
+        answer["scores"],
+        [[1 / 2, 1 / 3, 4 / 5], [9 / 19, 1 / 5, 19 / 20], [0.0, 0.0, 0.0]],
+        atol=1e-6,
+    )
+    assert answer["selected"].tolist() == [
+        [True, True, False],
+        [False, False, True],
+        [False, False, False],
+    ]
+    assert answer["selected"].dtype == np.bool_
+    assert answer["label"][:2].tolist() == [[2], [2]]
+    assert answer["label_name"][0, 0].decode() == "国际"
+    np.testing.assert_allclose(answer["confidence"][:, 0], [0.8, 0.95, 0], atol=1e-6)
+
+
+def test_one_threshold_is_for_all_labels(tmp_path: Path) -> None:
+    made = decoder(tmp_path, "multi_label", thresholds=(0.5,))
+    (answer,) = made.run([np.array([[0, -0.1, 3]], np.float32)])
+    assert answer["selected"].tolist() == [[True, False, True]]
+
+
+def test_a_regression_is_the_models_number(tmp_path: Path) -> None:
+    made = decoder(tmp_path, "regression", names=["similarity"])
+    items = [np.array(rows, np.float32) for rows in ([[-3.25], [17.5]], [[0.0]])]
+    first, second = made.run([made.read({"logits": item}) for item in items])
+    assert set(first) == {"score"}
+    assert first["score"].tolist() == [[-3.25], [17.5]]
+    assert second["score"].tolist() == [[0.0]]
+    assert first["score"].dtype == np.float32
+
+
+def test_single_labels_have_nothing_selected(tmp_path: Path) -> None:
+    (answer,) = decoder(tmp_path, "seq_cls").run([np.zeros((1, 3), np.float32)])
+    assert set(answer) == {"label", "confidence", "label_name", "scores"}

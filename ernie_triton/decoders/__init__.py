@@ -1,0 +1,44 @@
+"""Engine outputs to answers: last of the three stages, one decoder for each task. Pure NumPy."""
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy.typing as npt
+
+from ernie_triton.decoders.entities import EntityDecoder
+from ernie_triton.decoders.labels import LabelDecoder
+from ernie_triton.decoders.spans import AnswerDecoder
+from ernie_triton.decoders.vectors import VectorDecoder
+from ernie_triton.tasks import EMBEDDING, MULTI_LABEL, QA, REGRESSION, SEQ_CLS, TOKEN_CLS
+
+Tensors = Mapping[str, npt.NDArray[Any]]
+
+
+class Decoder(Protocol):
+    """What makes a task's answers, for batches of requests."""
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """Names of the tensors that `read` is given."""
+
+    def read(self, tensors: Tensors) -> Any:  # noqa: ANN401
+        """Check and take one request's tensors.
+
+        Raises:
+            ErnieTritonError: the request is refused with this message.
+        """
+
+    def run(self, items: Sequence[Any]) -> Sequence[Tensors]:
+        """Answer a batch of what `read` took, in order."""
+
+
+DECODERS: Mapping[str, Callable[[Mapping[str, str], Path], Decoder]] = {
+    SEQ_CLS.name: LabelDecoder,
+    MULTI_LABEL.name: LabelDecoder,
+    REGRESSION.name: LabelDecoder,
+    TOKEN_CLS.name: EntityDecoder,
+    QA.name: AnswerDecoder,
+    EMBEDDING.name: VectorDecoder,
+}
+"""By task; each takes the stage's parameters and its version's folder."""

@@ -1,0 +1,203 @@
+"""Token classification: label scores of tokens to entities with their places in the text.
+
+An entity is what seqeval takes for one (github.com/chakki-works/seqeval, its default scheme): `B-`
+and `S-` open one, and so does `I-` or `E-` after another type, after `O`, or after an end.
+"""
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ernie_triton.decoders.joining import joined, windows_by_text
+from ernie_triton.decoders.labels import load_stage_labels, softmax
+from ernie_triton.errors import LabelCountError
+from ernie_triton.pipeline import StageSettings
+from ernie_triton.tasks import TOKEN_CLS, WINDOW_TENSORS
+
+OUTSIDE = "O"
+_OPENING, _CLOSING = "BS", "ES"
+_SAME = {"M": "I", "L": "E", "U": "S"}
+_SCHEMES = (
+    re.compile(r"(?P<prefix>[BIESMLU])-(?P<kind>.+)"),
+    re.compile(r"(?P<kind>.+)-(?P<prefix>[BIESMLU])"),
+    re.compile(r"(?P<prefix>[BIESMLU])(?P<kind>)"),
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LabelPart:
+    """A label as `O`, or as `B`, `I`, `E` or `S` of a type."""
+
+    prefix: str
+    kind: str
+
+
+_OUTSIDE = LabelPart(prefix=OUTSIDE, kind="")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EntitySettings(StageSettings):
+    """The postprocess stage's parameters; `per_token` adds the result `tokens`."""
+
+    task: str
+    labels: int
+    per_token: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Word:
+    """One decision: characters `first` to `end` (excluded) of the text, its label, its score."""
+
+    first: int
+    end: int
+    label: str
+    score: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entity:
+    """Characters `first` to `end` (excluded), the type, the mean probability of its words."""
+
+    first: int
+    end: int
+    label: str
+    score: float
+
+
+class EntityDecoder:
+    """Finds the entities of each text of a request."""
+
+    def __init__(self, parameters: Mapping[str, str], folder: Path) -> None:
+        """Load the label names and see what scheme they are in."""
+        settings = EntitySettings.from_parameters(parameters)
+        self._per_token = settings.per_token
+        self._labels = load_stage_labels(folder, settings.labels)
+        self._parts = label_parts(self._labels)
+        self.inputs = (
+            *(tensor.name for tensor in TOKEN_CLS.engine_outputs),
+            *(tensor.name for tensor in WINDOW_TENSORS),
+        )
+
+    def read(self, tensors: Mapping[str, npt.NDArray[Any]]) -> Mapping[str, npt.NDArray[Any]]:
+        """Check one request's scores.
+
+        Raises:
+            LabelCountError: they are not one for each label.
+        """
+        if tensors["logits"].shape[-1] != len(self._labels):
+            raise LabelCountError(
+                f"the engine returns {tensors['logits'].shape[-1]} scores a token but there are "
+                f"{len(self._labels)} label names; rebuild the pipeline"
+            )
+        return tensors
+
+    def run(
+        self, items: Sequence[Mapping[str, npt.NDArray[Any]]]
+    ) -> list[dict[str, npt.NDArray[Any]]]:
+        """The entities of each request's texts, as JSON."""
+        return [self._answer(tensors) for tensors in items]
+
+    def _answer(self, tensors: Mapping[str, npt.NDArray[Any]]) -> dict[str, npt.NDArray[Any]]:
+        found, tokens = [], []
+        for text, windows in windows_by_text(tensors, ("logits",)):
+            words = decode_words(*joined(windows, "logits"), self._labels)
+            entities = entities_of_words(words, self._parts)
+            found.append(_json([_record(text, entity, "entity") for entity in entities]))
+            tokens.append(_json([_record(text, word, "token") for word in words]))
+        # [rows] rather than the [rows, 1] of its dims: PaddleNLP's client decodes each element.
+        answer: dict[str, npt.NDArray[Any]] = {"OUTPUT": np.array(found, np.object_)}
+        if self._per_token:
+            answer["tokens"] = np.array(tokens, np.object_)[:, None]
+        return answer
+
+
+def decode_words(
+    logits: npt.NDArray[np.float32], spans: npt.NDArray[np.int32], labels: Sequence[str]
+) -> list[Word]:
+    """One decision for each word: that of its first piece, as models are trained.
+
+    Args:
+        logits: float32 [tokens, labels], without special tokens.
+        spans: int32 [tokens, 3].
+        labels: names in the order of the last dimension.
+    """
+    if not len(logits):
+        return []
+    starts = np.flatnonzero(spans[:, 2])
+    if not len(starts) or starts[0]:
+        starts = np.concatenate([[0], starts])
+    scores = softmax(logits[starts])
+    best = scores.argmax(axis=-1)
+    ends = [*starts[1:], len(spans)]
+    return [
+        Word(
+            first=int(spans[start, 0]),
+            end=int(spans[end - 1, 1]),
+            label=labels[label],
+            score=float(scores[place, label]),
+        )
+        for place, (start, end, label) in enumerate(zip(starts, ends, best, strict=True))
+    ]
+
+
+def entities_of_words(words: Sequence[Word], parts: Mapping[str, LabelPart]) -> list[Entity]:
+    """The entities that the words' labels spell, in order; `parts` are those of `label_parts`."""
+    entities: list[Entity] = []
+    members: list[Word] = []
+    kind = previous = ""
+
+    def close() -> None:
+        if members:
+            score = sum(word.score for word in members) / len(members)
+            entities.append(
+                Entity(first=members[0].first, end=members[-1].end, label=kind, score=score)
+            )
+            members.clear()
+
+    for word in words:
+        prefix, label = parts[word.label].prefix, parts[word.label].kind
+        opens = prefix in _OPENING or previous in _CLOSING or not members or label != kind
+        if prefix == OUTSIDE or opens:
+            close()
+        if prefix != OUTSIDE:
+            members.append(word)
+        kind, previous = label, prefix
+    close()
+    return entities
+
+
+def label_parts(labels: Sequence[str]) -> dict[str, LabelPart]:
+    """What each label says, by the scheme that all of them are in.
+
+    `B-LOC` (also `LOC-B`), with the prefixes of BIO, BIOES, BMES and BILOU; bare prefixes, for
+    entities without types; otherwise plain types, whose neighbours of one type are one entity.
+    """
+    named = [label for label in labels if label != OUTSIDE]
+    for pattern in _SCHEMES:
+        matches = {label: pattern.fullmatch(label) for label in named}
+        if named and all(matches.values()):
+            return {OUTSIDE: _OUTSIDE} | {
+                label: LabelPart(prefix=_SAME.get(m["prefix"], m["prefix"]), kind=m["kind"])
+                for label, m in matches.items()
+                if m is not None
+            }
+    return {OUTSIDE: _OUTSIDE} | {label: LabelPart(prefix="I", kind=label) for label in named}
+
+
+def _record(text: str, found: Word | Entity, name: str) -> dict[str, object]:
+    return {
+        "pos": [found.first, found.end - 1],
+        name: text[found.first : found.end],
+        "label": found.label,
+        "score": round(found.score, 6),
+    }
+
+
+def _json(records: list[dict[str, object]]) -> bytes:
+    return json.dumps(records, ensure_ascii=False).encode("utf-8")

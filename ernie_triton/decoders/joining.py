@@ -1,0 +1,73 @@
+"""Windows of a text back to the text: each token's outputs from where they know most around it."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ernie_triton.tasks import NO_SPAN
+
+Float32 = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WindowOutputs:
+    """What the engine and the tokenizer say of one window, special tokens and padding included.
+
+    Attributes:
+        outputs: float32 [length, …] by the engine's names.
+        spans: int32 [length, 3].
+        first_token: the first of the text's tokens that the window holds.
+    """
+
+    outputs: Mapping[str, Float32]
+    spans: npt.NDArray[np.int32]
+    first_token: int
+
+    @property
+    def text_tokens(self) -> slice:
+        """Where the text's own tokens are in the window; they are next to each other."""
+        places = np.flatnonzero(self.spans[:, 0] != NO_SPAN)
+        return slice(int(places[0]), int(places[-1]) + 1) if len(places) else slice(0, 0)
+
+
+def windows_by_text(
+    tensors: Mapping[str, npt.NDArray[Any]], outputs: Sequence[str]
+) -> Iterator[tuple[str, list[WindowOutputs]]]:
+    """The texts of one request, each with its windows in order."""
+    items, firsts = tensors["window"].T
+    starts = np.flatnonzero(np.diff(items, prepend=-1)).tolist()
+    for start, end in zip(starts, [*starts[1:], len(items)], strict=True):
+        windows = [
+            WindowOutputs(
+                outputs={name: tensors[name][row] for name in outputs},
+                spans=tensors["spans"][row],
+                first_token=int(firsts[row]),
+            )
+            for row in range(start, end)
+        ]
+        yield bytes(tensors["source"][start, 0]).decode("utf-8"), windows
+
+
+def joined(windows: Sequence[WindowOutputs], output: str) -> tuple[Float32, npt.NDArray[np.int32]]:
+    """One output of every token of a text, float32 [tokens, …], and the spans, int32 [tokens, 3].
+
+    Where windows overlap, the first half of what they share is taken from the earlier one and the
+    second from the later, so that each token has the wider view.
+    """
+    values, spans = [], []
+    begin = 0
+    for place, window in enumerate(windows):
+        tokens = window.text_tokens
+        end = window.first_token + tokens.stop - tokens.start
+        if place + 1 < len(windows):
+            end = (windows[place + 1].first_token + end + 1) // 2
+        part = slice(
+            tokens.start + begin - window.first_token, tokens.start + end - window.first_token
+        )
+        values.append(window.outputs[output][part])
+        spans.append(window.spans[part])
+        begin = end
+    return np.concatenate(values), np.concatenate(spans)

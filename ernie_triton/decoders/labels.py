@@ -1,0 +1,177 @@
+"""Scores of whole texts to labels: one of several, several of them, or a single number."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ernie_triton.batch import split_rows
+from ernie_triton.errors import LabelCountError
+from ernie_triton.pipeline import StageSettings
+from ernie_triton.tasks import MULTI_LABEL, REGRESSION, SEQ_CLS
+
+LABELS_FILE = "labels.txt"
+
+Scores = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LabelScores:
+    """The decision for each text of a batch.
+
+    Attributes:
+        label: int64 [batch], index of the likeliest label.
+        confidence: float32 [batch], its probability.
+        scores: float32 [batch, labels], every label's probability; rows sum to 1.
+    """
+
+    label: npt.NDArray[np.int64]
+    confidence: Scores
+    scores: Scores
+
+
+def softmax(logits: Scores) -> Scores:
+    """Probabilities along the last axis, as float32 of the same shape.
+
+    The largest logit is subtracted first, so that no finite input overflows.
+    """
+    exponentials = np.exp(logits - logits.max(axis=-1, keepdims=True))
+    return np.asarray(exponentials / exponentials.sum(axis=-1, keepdims=True), dtype=np.float32)
+
+
+def score_labels(
+    logits: Scores, probabilities: Callable[[Scores], Scores] = softmax
+) -> LabelScores:
+    """Choose the likeliest label of each text.
+
+    Args:
+        logits: float32 [batch, labels], unnormalised.
+        probabilities: makes them scores.
+    """
+    scores = probabilities(logits)
+    label = scores.argmax(axis=-1)
+    return LabelScores(
+        label=label.astype(np.int64), confidence=scores[np.arange(len(label)), label], scores=scores
+    )
+
+
+def load_labels(path: Path) -> list[str]:
+    """Read label names, one a line, in the order of the classifier's output units.
+
+    Raises:
+        LabelCountError: the file does not hold distinct names.
+    """
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise LabelCountError(f"the labels {path} cannot be read: {error}") from error
+    return check_labels(lines, str(path))
+
+
+def check_labels(labels: object, where: str) -> list[str]:
+    """The label names, when they are a list of distinct, non-empty strings.
+
+    Raises:
+        LabelCountError: they are not.
+    """
+    if not isinstance(labels, list) or not all(isinstance(name, str) and name for name in labels):
+        raise LabelCountError(f"{where} holds {labels!r}; expected a list of label names")
+    if any(len(name.splitlines()) != 1 for name in labels):
+        raise LabelCountError(f"{where} has a label name of several lines")
+    if len(set(labels)) != len(labels):
+        twice = sorted({name for name in labels if labels.count(name) > 1})
+        raise LabelCountError(f"{where} names {', '.join(twice)} more than once")
+    return labels
+
+
+def check_label_count(labels: Sequence[str], scores: int, what: str) -> None:
+    """Refuse label names that do not match the scores one to one.
+
+    Raises:
+        LabelCountError: they do not.
+    """
+    if len(labels) != scores:
+        raise LabelCountError(
+            f"{what} returns {scores} scores but there are {len(labels)} label names "
+            f"({', '.join(labels[:3])}, …); name the labels of the checkpoint that was exported"
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LabelSettings(StageSettings):
+    """The postprocess stage's parameters; `labels` is how many scores the engine gives.
+
+    `thresholds` are the labels' own, or one for all; empty where one label is chosen.
+    """
+
+    task: str
+    labels: int
+    thresholds: tuple[float, ...]
+
+
+class LabelDecoder:
+    """Decides the labels of all texts of a batch of requests at once."""
+
+    inputs = tuple(tensor.name for tensor in SEQ_CLS.engine_outputs)
+
+    def __init__(self, parameters: Mapping[str, str], folder: Path) -> None:
+        """Load the label names.
+
+        Raises:
+            LabelCountError: they are not one for each score of the engine.
+        """
+        settings = LabelSettings.from_parameters(parameters)
+        self._task = settings.task
+        self._labels = load_stage_labels(folder, settings.labels)
+        self._names = np.array([name.encode("utf-8") for name in self._labels], dtype=np.object_)
+        self._thresholds = np.array(settings.thresholds, np.float32)
+
+    def read(self, tensors: Mapping[str, npt.NDArray[Any]]) -> Scores:
+        """Take the logits.
+
+        Raises:
+            LabelCountError: they are not one for each label.
+        """
+        (logits,) = tensors.values()
+        check_label_count(self._labels, logits.shape[-1], "the engine")
+        return logits
+
+    def run(self, items: Sequence[Scores]) -> list[dict[str, npt.NDArray[Any]]]:
+        """Score the labels; the columns of single values are [rows, 1]."""
+        answers = self._answers(np.concatenate(items))
+        return split_rows(answers, [len(logits) for logits in items])
+
+    def _answers(self, logits: Scores) -> dict[str, npt.NDArray[Any]]:
+        if self._task == REGRESSION.name:
+            return {"score": logits}
+        multi_label = self._task == MULTI_LABEL.name
+        decided = score_labels(logits, sigmoid if multi_label else softmax)
+        answers: dict[str, npt.NDArray[Any]] = {
+            "label": decided.label[:, None],
+            "confidence": decided.confidence[:, None],
+            "label_name": self._names[decided.label][:, None],
+            "scores": decided.scores,
+        }
+        if multi_label:
+            answers["selected"] = decided.scores >= self._thresholds
+        return answers
+
+
+def sigmoid(logits: Scores) -> Scores:
+    """Independent probabilities, float32 of the same shape; no finite input overflows."""
+    half = np.tanh(logits * np.float32(0.5)) * np.float32(0.5)
+    return np.asarray(half + np.float32(0.5), dtype=np.float32)
+
+
+def load_stage_labels(folder: Path, count: int) -> list[str]:
+    """The label names of a stage's model folder, one for each score.
+
+    Raises:
+        LabelCountError: the file does not hold so many distinct names.
+    """
+    labels = load_labels(folder.parent / LABELS_FILE)
+    check_label_count(labels, count, "the engine")
+    return labels

@@ -1,0 +1,51 @@
+"""Embeddings: the engine's vectors, scaled to length 1 where the build says so."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ernie_triton.batch import split_rows
+from ernie_triton.pipeline import StageSettings
+from ernie_triton.tasks import EMBEDDING
+
+Vectors = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VectorSettings(StageSettings):
+    """The postprocess stage's parameters."""
+
+    task: str
+    normalize: bool
+
+
+class VectorDecoder:
+    """Hands on the vectors of a batch of requests."""
+
+    inputs = tuple(tensor.name for tensor in EMBEDDING.engine_outputs)
+
+    def __init__(self, parameters: Mapping[str, str], folder: Path) -> None:  # noqa: ARG002
+        """Keep the settings."""
+        self._normalize = VectorSettings.from_parameters(parameters).normalize
+
+    def read(self, tensors: Mapping[str, npt.NDArray[Any]]) -> Vectors:
+        """Take the vectors."""
+        (vectors,) = tensors.values()
+        return vectors
+
+    def run(self, items: Sequence[Vectors]) -> list[dict[str, npt.NDArray[Any]]]:
+        """One vector for each text."""
+        vectors = np.concatenate(items)
+        if self._normalize:
+            vectors = normalized(vectors)
+        return split_rows({"embedding": vectors}, [len(item) for item in items])
+
+
+def normalized(vectors: Vectors) -> Vectors:
+    """The vectors, float32 [rows, hidden], at Euclidean length 1; a zero vector stays zero."""
+    lengths = np.linalg.norm(vectors, axis=-1, keepdims=True)
+    return np.asarray(vectors / np.maximum(lengths, np.finfo(np.float32).tiny), dtype=np.float32)

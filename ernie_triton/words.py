@@ -1,0 +1,149 @@
+"""Texts to words as BERT's basic tokenizer splits them, by Python's own Unicode tables.
+
+Follows github.com/google-research/bert, `tokenization.py`, with the NFC step that transformers
+added: control characters go, ideographs and punctuation stand alone, case and accents fold.
+"""
+
+import unicodedata
+from collections.abc import Iterator, Sequence
+
+# The blocks that BERT's tokenizer takes for Chinese characters, each a word of its own.
+_IDEOGRAPHS = (
+    (0x3400, 0x4DBF),
+    (0x4E00, 0x9FFF),
+    (0x20000, 0x2A6DF),
+    (0x2A700, 0x2B73F),
+    (0x2B740, 0x2B81F),
+    (0x2B820, 0x2CEAF),
+    (0xF900, 0xFAFF),
+    (0x2F800, 0x2FA1F),
+)
+
+_LONGEST_CLUSTER = 64
+"""No writing puts more marks on a character; longer runs of them cost quadratic time."""
+
+Origin = tuple[int, int]
+"""Where in the text a character came from: the first character, and the one after the last."""
+
+
+def basic_words(text: str, *, lower_case: bool) -> list[str]:
+    """The words of a text before WordPiece."""
+    if lower_case:
+        # Character by character: transformers folds before it looks at words (no final sigma).
+        text = "".join(character.lower() for character in text)
+    cleaned = (" " if _is_space(c) else c for c in text if not _is_dropped(c))
+    spaced = "".join(f" {c} " if _is_ideograph(c) else c for c in cleaned)
+    words: list[str] = []
+    for word in unicodedata.normalize("NFC", spaced).split():
+        words.extend(_split_punctuation(_without_accents(word.lower()) if lower_case else word))
+    return words
+
+
+def words_with_origins(text: str, *, lower_case: bool) -> list[tuple[str, list[Origin]]]:
+    """`basic_words`, and for each of their characters the characters of the text it came from."""
+    placed: list[tuple[str, Origin]] = []
+    for place, original in enumerate(text):
+        for character in original.lower() if lower_case else original:
+            if _is_dropped(character):
+                continue
+            if _is_space(character) or _is_ideograph(character):
+                placed.append((" ", (place, place + 1)))
+            if not _is_space(character):
+                placed.append((character, (place, place + 1)))
+            if _is_ideograph(character):
+                placed.append((" ", (place, place + 1)))
+    words: list[tuple[str, list[Origin]]] = []
+    for chunk in _chunks(placed):
+        characters = _folded(chunk, lower_case=lower_case)
+        start = 0
+        for end in range(1, len(characters) + 1):
+            apart = end < len(characters) and (
+                _is_punctuation(characters[end][0]) or _is_punctuation(characters[end - 1][0])
+            )
+            if apart or end == len(characters):
+                part = characters[start:end]
+                words.append(("".join(c for c, _ in part), [origin for _, origin in part]))
+                start = end
+    return words
+
+
+def _chunks(placed: Sequence[tuple[str, Origin]]) -> Iterator[list[tuple[str, Origin]]]:
+    """The stretches between whitespace."""
+    chunk: list[tuple[str, Origin]] = []
+    for character, origin in placed:
+        if not character.isspace():
+            chunk.append((character, origin))
+        elif chunk:
+            yield chunk
+            chunk = []
+    if chunk:
+        yield chunk
+
+
+def _folded(chunk: Sequence[tuple[str, Origin]], *, lower_case: bool) -> list[tuple[str, Origin]]:
+    """A chunk composed (NFC), with case and accents folded where asked, each with its origin."""
+    plain = "".join(character for character, _ in chunk)
+    expected = unicodedata.normalize("NFC", plain)
+    characters: list[tuple[str, Origin]] = []
+    for cluster, origin in _clusters(chunk):
+        characters.extend((c, origin) for c in unicodedata.normalize("NFC", cluster))
+    if lower_case:
+        expected = _without_accents(expected.lower())
+        characters = [
+            (folded, origin)
+            for character, origin in characters
+            for folded in _without_accents(character.lower())
+        ]
+    if "".join(character for character, _ in characters) == expected:
+        return characters
+    # Marks that change places across characters: the chunk as a whole is their origin.
+    whole = (chunk[0][1][0], chunk[-1][1][1])
+    return [(character, whole) for character in expected]
+
+
+def _clusters(chunk: Sequence[tuple[str, Origin]]) -> Iterator[tuple[str, Origin]]:
+    """Characters that NFC may put together, with their common origin."""
+    cluster, first, last = chunk[0][0], *chunk[0][1]
+    for character, (start, end) in chunk[1:]:
+        joined = unicodedata.normalize("NFC", cluster + character)
+        apart = joined == unicodedata.normalize("NFC", cluster) + character
+        if apart or len(cluster) == _LONGEST_CLUSTER:
+            yield cluster, (first, last)
+            cluster, first = character, start
+        else:
+            cluster += character
+        last = end
+    yield cluster, (first, last)
+
+
+def _without_accents(word: str) -> str:
+    decomposed = unicodedata.normalize("NFD", word)
+    return "".join(c for c in decomposed if unicodedata.category(c) != "Mn")
+
+
+def _split_punctuation(word: str) -> list[str]:
+    parts = "".join(f" {c} " if _is_punctuation(c) else c for c in word)
+    return parts.split()
+
+
+def _is_dropped(character: str) -> bool:
+    if character in "\t\n\r":
+        return False
+    return character in "\0\ufffd" or unicodedata.category(character).startswith("C")
+
+
+def _is_space(character: str) -> bool:
+    return character in " \t\n\r" or unicodedata.category(character) == "Zs"
+
+
+def _is_ideograph(character: str) -> bool:
+    code = ord(character)
+    if code < _IDEOGRAPHS[0][0]:
+        return False
+    return any(first <= code <= last for first, last in _IDEOGRAPHS)
+
+
+def _is_punctuation(character: str) -> bool:
+    code = ord(character)
+    ascii_symbol = 33 <= code <= 47 or 58 <= code <= 64 or 91 <= code <= 96 or 123 <= code <= 126
+    return ascii_symbol or unicodedata.category(character).startswith("P")
