@@ -10,11 +10,28 @@ from build_scripts.manifest import EngineFacts, ModelFacts, SourceFacts, file_ha
 from ernie_triton.pipeline import PipelineSpec
 from ernie_triton.vocabulary import Vocabulary
 
+_SOURCE_SUFFIXES = {
+    ".json",
+    ".txt",
+    ".safetensors",
+    ".bin",
+    ".pdparams",
+    ".pdmodel",
+    ".pdiparams",
+    ".onnx",
+}
+_TRAINING_STATE = ("optimizer", "scheduler", "training_args", "rng_state")
+"""What training leaves beside a checkpoint, often larger than the model itself."""
+
 
 def source_facts(source: Source) -> SourceFacts:
     """Where the weights came from."""
     folder = source.path if source.path.is_dir() else source.path.parent
-    files = sorted(path for path in folder.iterdir() if path.is_file())
+    files = [
+        path
+        for path in sorted(folder.iterdir())
+        if path.suffix in _SOURCE_SUFFIXES and not path.name.startswith(_TRAINING_STATE)
+    ]
     return SourceFacts(
         kind=source.kind,
         path=str(source.path),

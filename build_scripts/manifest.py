@@ -109,7 +109,8 @@ class Manifest:
         )
         lines = {
             "pipeline": f"{self.name} version {self.version} ({self.task}"
-            f"{', pairs' if self.pair else ''}, {len(model.labels)} labels, "
+            f"{', pairs' if self.pair else ''}"
+            f"{f', {len(model.labels)} labels' if model.labels else ''}, "
             f"up to {self.max_length} tokens, batches up to {self.max_batch_size})",
             "source": f"{source.kind}, {source.path}",
             "model": shape,

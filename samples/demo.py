@@ -26,7 +26,7 @@ QUESTIONS: dict[str, str] = {
     "ernie_multilabel": "clients/seq_cls_grpc_client.py --text 手机厂商股价大涨，新款芯片下月发布",
     "ernie_regression": "clients/seq_cls_grpc_client.py "
     "--text 花呗怎么提前还款 --text-pair 花呗可以提前还清吗",
-    "ernie_tokencls": "clients/token_cls_grpc_client.py --mark --text 张伟昨天从北京飞往上海",
+    "ernie_tokencls": "clients/token_cls_grpc_client.py --mark --text 王芳在北京大学工作了三年",
     "ernie_qa": "clients/qa_grpc_client.py --question 大桥全长多少米？ "
     "--context 济阳黄河大桥位于山东省济南市，全长2023米，于1982年建成通车。",
     "ernie_embedding": "clients/embedding_grpc_client.py "

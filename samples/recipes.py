@@ -78,7 +78,9 @@ RECIPES = {
         twin_layers=1,
     ),
     "msra_ner": Recipe(
-        learner=Tagger(labels=MSRA_NER.labels), schedule=Schedule(epochs=20), hidden_size=96
+        learner=Tagger(labels=MSRA_NER.labels),
+        schedule=Schedule(epochs=30, learning_rate=1.5e-3, weight_decay=0.05),
+        hidden_size=96,
     ),
     "cmrc2018": Recipe(
         learner=Reader(),

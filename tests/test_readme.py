@@ -47,6 +47,7 @@ def test_a_command_of_the_readme_runs(command: str, server: EmbeddedServer, tmp_
         command.replace("localhost:8001", server.url)
         .replace("model_repository", str(tmp_path / "model_repository"))
         .replace("answers.jsonl", str(tmp_path / "answers.jsonl"))
+        .replace("vectors.npy", str(tmp_path / "vectors.npy"))
     )
     if "pipelines/afqmc.toml" in words:
         words += ["--repository", str(tmp_path / "model_repository")]
