@@ -22,7 +22,7 @@ from build_scripts.torch_export import export_with_torch, model_of, random_class
 from build_scripts.verify import processor_name
 from ernie_triton.batch import TokenBatch
 from ernie_triton.engines import Engine, load_engine, thread_count
-from ernie_triton.pipeline import EngineSettings
+from ernie_triton.stage_settings import EngineSettings
 
 LABELS = 15
 MEAN_TOKENS, DEVIATION_TOKENS = 24, 7

@@ -30,7 +30,8 @@ from ernie_triton.decoders.labels import check_label_count
 from ernie_triton.encode import TextEncoder
 from ernie_triton.engines import load_engine
 from ernie_triton.errors import CheckpointError
-from ernie_triton.pipeline import EngineSettings, PipelineSpec
+from ernie_triton.pipeline import PipelineSpec
+from ernie_triton.stage_settings import EngineSettings
 from ernie_triton.tasks import MULTI_LABEL, REGRESSION, SEQ_CLS, task_named
 from ernie_triton.vocabulary import Vocabulary
 

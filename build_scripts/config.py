@@ -11,7 +11,8 @@ from ernie_triton.decoders.labels import LabelSettings
 from ernie_triton.decoders.spans import AnswerSettings
 from ernie_triton.decoders.vectors import VectorSettings
 from ernie_triton.errors import PipelineError
-from ernie_triton.pipeline import EngineSettings, PipelineSpec, StageSettings, TokenizerSettings
+from ernie_triton.pipeline import PipelineSpec
+from ernie_triton.stage_settings import EngineSettings, StageSettings, TokenizerSettings
 from ernie_triton.tasks import (
     LENGTHS,
     MULTI_LABEL,

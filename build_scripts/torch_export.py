@@ -7,8 +7,9 @@ from typing import Any
 
 from build_scripts.encoder import Model
 from build_scripts.family import POSITIONS, TASK_TYPES, TOKEN_TYPES, VOCABULARY_SIZE, Shape
+from build_scripts.load.naming import TRANSFORMERS
 from build_scripts.load.settings import CheckpointConfig
-from build_scripts.load.state import TRANSFORMERS, model_from_state
+from build_scripts.load.state import model_from_state
 from ernie_triton.errors import MissingExtraError
 
 _INPUTS = ("input_ids", "attention_mask", "token_type_ids")

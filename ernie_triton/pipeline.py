@@ -13,7 +13,7 @@ import types
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from ernie_triton.errors import PipelineError
 from ernie_triton.tasks import ENGINES, LAYOUTS, POOLINGS, PRECISIONS, TASKS, task_named
@@ -174,79 +174,6 @@ class PipelineSpec:
         return f"{self.name}_{part}"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StageSettings:
-    """What a stage is told through the `parameters` of its configuration.
-
-    A subclass declares the fields; each is one string parameter of the same name.
-    """
-
-    _readers: ClassVar[Mapping[Any, Any]] = {
-        str: str,
-        int: int,
-        float: float,
-        bool: lambda text: {"true": True, "false": False}[text],
-        tuple[float, ...]: lambda text: tuple(float(part) for part in text.split(",") if part),
-    }
-
-    def to_parameters(self) -> dict[str, str]:
-        """The settings as Triton's string parameters."""
-        values = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
-        return {name: _parameter(value) for name, value in values.items()}
-
-    @classmethod
-    def from_parameters(cls: type[_Described], parameters: Mapping[str, str]) -> _Described:
-        """Read the settings back.
-
-        Raises:
-            PipelineError: a parameter is missing, unknown, or not of its type.
-        """
-        hints = get_type_hints(cls)
-        names = [f.name for f in dataclasses.fields(cls)]  # type: ignore[arg-type]
-        if set(parameters) != set(names):
-            raise PipelineError(
-                f"the stage has the parameters {sorted(parameters)}; expected {sorted(names)}; "
-                f"rebuild the pipeline with this version of ernie-triton"
-            )
-        values = {}
-        for name in names:
-            try:
-                values[name] = StageSettings._readers[hints[name]](parameters[name])
-            except (ValueError, KeyError):
-                raise PipelineError(
-                    f"the stage's parameter {name} is {parameters[name]!r}; "
-                    f"expected {getattr(hints[name], '__name__', hints[name])}"
-                ) from None
-        return cls(**values)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TokenizerSettings(StageSettings):
-    """The tokenizer stage's parameters."""
-
-    task: str
-    pair: bool
-    max_length: int
-    lower_case: bool
-    overlap: int
-    max_windows: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EngineSettings(StageSettings):
-    """The engine stage's parameters, with the sizes of the model that its inputs must respect."""
-
-    task: str
-    engine: str
-    precision: str
-    layout: str
-    threads: int
-    max_length: int
-    pad_token_id: int
-    vocabulary_size: int
-    token_types: int
-
-
 def load_pipeline(path: Path) -> PipelineSpec:
     """Read a pipeline from TOML; unknown keys and wrong types are refused.
 
@@ -295,12 +222,6 @@ def _typed(key: str, value: Any, wanted: Any, base: Path) -> Any:  # noqa: ANN40
     if type(value) is not wanted:
         raise PipelineError(f"{key} is {value!r}; expected {wanted.__name__}")
     return value
-
-
-def _parameter(value: object) -> str:
-    if isinstance(value, tuple):
-        return ",".join(map(str, value))
-    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _at_least(least: int, spec: object, *names: str) -> None:

@@ -2,10 +2,11 @@
 
 from pathlib import Path
 
+from build_scripts.load.naming import PADDLENLP
 from build_scripts.load.pickled import read_pdparams
 from build_scripts.load.settings import folds_case, read_config, vocabulary_beside
 from build_scripts.load.source import Source, Wanted
-from build_scripts.load.state import PADDLENLP, model_from_state
+from build_scripts.load.state import model_from_state
 
 WEIGHTS_FILE = "model_state.pdparams"
 

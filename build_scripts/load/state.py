@@ -6,7 +6,6 @@ over would be a part of the model that nobody served.
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -23,6 +22,7 @@ from build_scripts.encoder import (
     TokenHead,
     VectorHead,
 )
+from build_scripts.load.naming import TRANSFORMERS, NameScheme, modern_name
 from build_scripts.load.settings import CheckpointConfig
 from build_scripts.load.source import Wanted
 from ernie_triton.errors import CheckpointError, OtherTaskError
@@ -30,62 +30,6 @@ from ernie_triton.tasks import TASKS
 
 Array = npt.NDArray[np.float32]
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NameScheme:
-    """How one framework names an encoder's weights.
-
-    `linear_is_transposed` says that linear weights are stored [outputs, inputs], and
-    `pad_embeds_to_zero` that the padding token's word embedding is taken for zeros, whatever the
-    table holds (`padding_idx` of Paddle's `Embedding`; torch's only stops its gradient).
-    """
-
-    framework: str
-    linear_is_transposed: bool
-    pad_embeds_to_zero: bool
-    embedding_norm: str
-    layer: str
-    query: str
-    key: str
-    value: str
-    attention_output: str
-    attention_norm: str
-    intermediate: str
-    output: str
-    output_norm: str
-
-
-TRANSFORMERS = NameScheme(
-    framework="transformers",
-    linear_is_transposed=True,
-    pad_embeds_to_zero=False,
-    embedding_norm="embeddings.LayerNorm",
-    layer="encoder.layer.{}",
-    query="attention.self.query",
-    key="attention.self.key",
-    value="attention.self.value",
-    attention_output="attention.output.dense",
-    attention_norm="attention.output.LayerNorm",
-    intermediate="intermediate.dense",
-    output="output.dense",
-    output_norm="output.LayerNorm",
-)
-
-PADDLENLP = NameScheme(
-    framework="PaddleNLP",
-    linear_is_transposed=False,
-    pad_embeds_to_zero=True,
-    embedding_norm="embeddings.layer_norm",
-    layer="encoder.layers.{}",
-    query="self_attn.q_proj",
-    key="self_attn.k_proj",
-    value="self_attn.v_proj",
-    attention_output="self_attn.out_proj",
-    attention_norm="norm1",
-    intermediate="linear1",
-    output="linear2",
-    output_norm="norm2",
-)
 
 TASKS_BY_HEAD = {
     head: " or ".join(task.name for task in TASKS.values() if task.head == head)
@@ -134,7 +78,7 @@ class _Reader:
     def __init__(
         self, state: Mapping[str, Array], scheme: NameScheme, config: CheckpointConfig, where: str
     ) -> None:
-        self._state = {_modern_name(name): array for name, array in state.items()}
+        self._state = {modern_name(name): array for name, array in state.items()}
         self._scheme = scheme
         self._config = config
         self._where = where
@@ -299,12 +243,3 @@ class _Reader:
             bias=self._array(f"{self._prefix}{name}.bias"),
             epsilon=self._config.layer_norm_eps,
         )
-
-
-def _modern_name(name: str) -> str:
-    """Checkpoints converted from TensorFlow call a norm's scale and bias gamma and beta."""
-    return re.sub(
-        r"LayerNorm\.beta$",
-        "LayerNorm.bias",
-        re.sub(r"LayerNorm\.gamma$", "LayerNorm.weight", name),
-    )

@@ -7,10 +7,11 @@ import numpy as np
 import numpy.typing as npt
 from safetensors import SafetensorError, safe_open
 
+from build_scripts.load.naming import TRANSFORMERS
 from build_scripts.load.pickled import float32_array, is_index_buffer
 from build_scripts.load.settings import folds_case, read_config, vocabulary_beside
 from build_scripts.load.source import Source, Wanted
-from build_scripts.load.state import TRANSFORMERS, model_from_state
+from build_scripts.load.state import model_from_state
 from ernie_triton.errors import CheckpointError, MissingExtraError
 
 if TYPE_CHECKING:

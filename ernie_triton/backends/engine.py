@@ -11,7 +11,8 @@ from ernie_triton.backends.stage import Stage, Tensors, rows_of
 from ernie_triton.batch import join_rows, split_rows, split_tokens
 from ernie_triton.engines import load_engine
 from ernie_triton.errors import EngineError
-from ernie_triton.pipeline import SHORTEST_TEXT_TOKENS, EngineSettings
+from ernie_triton.pipeline import SHORTEST_TEXT_TOKENS
+from ernie_triton.stage_settings import EngineSettings
 from ernie_triton.tasks import LENGTHS, TOKEN_TENSORS, task_named
 
 Int32 = npt.NDArray[np.int32]

@@ -7,7 +7,7 @@ from typing import Any
 from ernie_triton.backends.stage import Stage, Tensors, rows_of
 from ernie_triton.encode import TextEncoder
 from ernie_triton.errors import TextError
-from ernie_triton.pipeline import TokenizerSettings
+from ernie_triton.stage_settings import TokenizerSettings
 from ernie_triton.tasks import task_named
 from ernie_triton.vocabulary import load_vocabulary
 from ernie_triton.windows import WindowEncoder, WindowRules, window_tensors

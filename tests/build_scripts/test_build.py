@@ -20,7 +20,7 @@ import ernie_triton
 from build_scripts.verify import SAMPLE_TEXTS
 from ernie_triton.batch import TokenBatch
 from ernie_triton.engines import load_engine
-from ernie_triton.pipeline import EngineSettings
+from ernie_triton.stage_settings import EngineSettings
 from tests.build_scripts.conftest import Run
 from tests.build_scripts.load.exports import PrunedClassifier, export, randomised
 from tests.build_scripts.models import (

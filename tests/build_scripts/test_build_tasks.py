@@ -16,7 +16,7 @@ from ernie_triton.decoders.labels import LabelSettings
 from ernie_triton.decoders.spans import AnswerSettings
 from ernie_triton.decoders.vectors import VectorSettings
 from ernie_triton.engines import load_engine
-from ernie_triton.pipeline import EngineSettings, StageSettings
+from ernie_triton.stage_settings import EngineSettings, StageSettings
 from ernie_triton.tasks import TASKS
 from tests.build_scripts.configs import (
     Configs,

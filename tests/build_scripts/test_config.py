@@ -12,14 +12,8 @@ from ernie_triton.decoders.labels import LabelSettings
 from ernie_triton.decoders.spans import AnswerSettings
 from ernie_triton.decoders.vectors import VectorSettings
 from ernie_triton.errors import PipelineError
-from ernie_triton.pipeline import (
-    Answering,
-    Batching,
-    EngineSettings,
-    PipelineSpec,
-    StageSettings,
-    TokenizerSettings,
-)
+from ernie_triton.pipeline import Answering, Batching, PipelineSpec
+from ernie_triton.stage_settings import EngineSettings, StageSettings, TokenizerSettings
 from tests.build_scripts.configs import (
     Configs,
     assert_links_agree,

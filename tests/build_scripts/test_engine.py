@@ -13,7 +13,7 @@ from build_scripts.engine import adopt_graph, write_engine
 from build_scripts.graph import export_onnx
 from ernie_triton.engines import Engine, load_engine
 from ernie_triton.errors import EngineError, UnrecognisedGraphError
-from ernie_triton.pipeline import EngineSettings
+from ernie_triton.stage_settings import EngineSettings
 from ernie_triton.tasks import ENGINES, LAYOUTS
 from tests.build_scripts.load.exports import (
     MaskFromInput,

@@ -10,7 +10,8 @@ import torch
 
 from build_scripts.encoder import Model
 from build_scripts.graph import export_onnx
-from build_scripts.load.state import TRANSFORMERS, model_from_state
+from build_scripts.load.naming import TRANSFORMERS
+from build_scripts.load.state import model_from_state
 from build_scripts.reference import model_outputs
 from ernie_triton.batch import TokenBatch
 from ernie_triton.tasks import LAYOUTS

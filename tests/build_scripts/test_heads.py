@@ -11,11 +11,12 @@ from build_scripts.encoder import Model, VectorHead
 from build_scripts.engine import write_engine
 from build_scripts.graph import export_onnx
 from build_scripts.heads import needs_first_token_only
+from build_scripts.load.naming import TRANSFORMERS
 from build_scripts.load.source import Wanted
-from build_scripts.load.state import TRANSFORMERS, model_from_state
+from build_scripts.load.state import model_from_state
 from ernie_triton.batch import TokenBatch
 from ernie_triton.engines import Engine, load_engine
-from ernie_triton.pipeline import EngineSettings
+from ernie_triton.stage_settings import EngineSettings
 from ernie_triton.tasks import ENGINES, LAYOUTS, TASKS
 from tests.build_scripts.load.exports import transformers_model
 from tests.build_scripts.models import (

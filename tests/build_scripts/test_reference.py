@@ -9,8 +9,9 @@ import pytest
 import torch
 
 from build_scripts.load import read_source
+from build_scripts.load.naming import TRANSFORMERS
 from build_scripts.load.source import Source, Wanted
-from build_scripts.load.state import TRANSFORMERS, model_from_state
+from build_scripts.load.state import model_from_state
 from build_scripts.reference import model_outputs, reference_for, rows_of
 from ernie_triton.batch import TokenBatch
 from ernie_triton.tasks import QA, SEQ_CLS, TASKS

@@ -15,7 +15,7 @@ from ernie_triton.batch import TokenBatch
 from ernie_triton.encode import TextEncoder
 from ernie_triton.engines import Engine
 from ernie_triton.errors import ExactnessError, TextError
-from ernie_triton.pipeline import EngineSettings
+from ernie_triton.stage_settings import EngineSettings
 from ernie_triton.vocabulary import load_vocabulary
 from tests.build_scripts.models import random_rows, vocabulary_lines, write_vocabulary
 

@@ -14,15 +14,8 @@ from ernie_triton.decoders.labels import LabelSettings
 from ernie_triton.decoders.spans import AnswerSettings
 from ernie_triton.decoders.vectors import VectorSettings
 from ernie_triton.errors import PipelineError
-from ernie_triton.pipeline import (
-    Answering,
-    Batching,
-    EngineSettings,
-    PipelineSpec,
-    StageSettings,
-    TokenizerSettings,
-    load_pipeline,
-)
+from ernie_triton.pipeline import Answering, Batching, PipelineSpec, load_pipeline
+from ernie_triton.stage_settings import EngineSettings, StageSettings, TokenizerSettings
 
 ROOT = Path(__file__).parents[2]
 SMALLEST = 'checkpoint = "c"\ntask = "seq_cls"\nrepository = "r"\n'

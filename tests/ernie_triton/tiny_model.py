@@ -25,7 +25,7 @@ from build_scripts.engine import write_engine
 from build_scripts.graph import export_onnx
 from build_scripts.reference import model_outputs
 from ernie_triton.batch import TokenBatch
-from ernie_triton.pipeline import EngineSettings
+from ernie_triton.stage_settings import EngineSettings
 from ernie_triton.tasks import task_named
 
 Int32 = npt.NDArray[np.int32]

@@ -15,8 +15,9 @@ from build_scripts.encoder import (
     VectorHead,
     named_arrays,
 )
+from build_scripts.load.naming import PADDLENLP, TRANSFORMERS, NameScheme
 from build_scripts.load.source import Wanted
-from build_scripts.load.state import PADDLENLP, TRANSFORMERS, NameScheme, model_from_state
+from build_scripts.load.state import model_from_state
 from build_scripts.reference import model_outputs
 from ernie_triton.errors import CheckpointError
 from tests.build_scripts.load.exports import transformers_model

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from ernie_triton.pipeline import StageSettings
+from ernie_triton.stage_settings import StageSettings
 from ernie_triton.tasks import TensorSpec
 from tests.ernie_triton import fake_triton
 from tests.ernie_triton.fake_triton import InferenceRequest, InferenceResponse

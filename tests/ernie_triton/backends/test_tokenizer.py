@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from ernie_triton.pipeline import TokenizerSettings
+from ernie_triton.stage_settings import TokenizerSettings
 from ernie_triton.tasks import LENGTHS, SEQ_CLS, TOKEN_TENSORS
 from tests.ernie_triton import fake_triton
 from tests.ernie_triton.backends.calls import assert_as_declared, execute, opened, refusal, texts

@@ -12,7 +12,7 @@ import pytest
 
 from ernie_triton.decoders.entities import EntitySettings
 from ernie_triton.decoders.spans import AnswerSettings
-from ernie_triton.pipeline import TokenizerSettings
+from ernie_triton.stage_settings import TokenizerSettings
 from ernie_triton.tasks import LENGTHS, QA, TOKEN_CLS, TOKEN_TENSORS, WINDOW_TENSORS
 from tests.ernie_triton.backends.calls import (
     Array,

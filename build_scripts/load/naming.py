@@ -1,0 +1,70 @@
+"""How the frameworks name an encoder's weights."""
+
+import re
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NameScheme:
+    """How one framework names an encoder's weights.
+
+    `linear_is_transposed` says that linear weights are stored [outputs, inputs], and
+    `pad_embeds_to_zero` that the padding token's word embedding is taken for zeros, whatever the
+    table holds (`padding_idx` of Paddle's `Embedding`; torch's only stops its gradient).
+    """
+
+    framework: str
+    linear_is_transposed: bool
+    pad_embeds_to_zero: bool
+    embedding_norm: str
+    layer: str
+    query: str
+    key: str
+    value: str
+    attention_output: str
+    attention_norm: str
+    intermediate: str
+    output: str
+    output_norm: str
+
+
+TRANSFORMERS = NameScheme(
+    framework="transformers",
+    linear_is_transposed=True,
+    pad_embeds_to_zero=False,
+    embedding_norm="embeddings.LayerNorm",
+    layer="encoder.layer.{}",
+    query="attention.self.query",
+    key="attention.self.key",
+    value="attention.self.value",
+    attention_output="attention.output.dense",
+    attention_norm="attention.output.LayerNorm",
+    intermediate="intermediate.dense",
+    output="output.dense",
+    output_norm="output.LayerNorm",
+)
+
+PADDLENLP = NameScheme(
+    framework="PaddleNLP",
+    linear_is_transposed=False,
+    pad_embeds_to_zero=True,
+    embedding_norm="embeddings.layer_norm",
+    layer="encoder.layers.{}",
+    query="self_attn.q_proj",
+    key="self_attn.k_proj",
+    value="self_attn.v_proj",
+    attention_output="self_attn.out_proj",
+    attention_norm="norm1",
+    intermediate="linear1",
+    output="linear2",
+    output_norm="norm2",
+)
+
+
+def modern_name(name: str) -> str:
+    """Checkpoints converted from TensorFlow call a norm's scale and bias gamma and beta."""
+    return re.sub(
+        r"LayerNorm\.beta$",
+        "LayerNorm.bias",
+        re.sub(r"LayerNorm\.gamma$", "LayerNorm.weight", name),
+    )
