@@ -6,6 +6,7 @@ state of a `numpy.dtype` makes NumPy take numbers for addresses.
 
 import pickle
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
@@ -51,7 +52,15 @@ class _StoredArray:
             raise pickle.UnpicklingError(f"{len(content)} bytes for the shape {list(shape)}")
 
 
-_STAND_INS = {
+def _bytes_from_latin1(text: str, encoding: str) -> bytes:
+    """Stands for `_codecs.encode`, by which pickles of protocol 2 (Paddle 2.0) write bytes."""
+    if encoding != "latin1":
+        raise UnsafePickleError(f"the pickle asks for the encoding {encoding!r}; expected latin1")
+    return text.encode("latin1")
+
+
+_STAND_INS: Mapping[tuple[str, str], Any] = {
+    ("_codecs", "encode"): _bytes_from_latin1,
     ("numpy.core.multiarray", "_reconstruct"): _StoredArray,
     ("numpy._core.multiarray", "_reconstruct"): _StoredArray,
     ("numpy", "ndarray"): _NdArray,

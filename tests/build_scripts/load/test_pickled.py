@@ -37,7 +37,7 @@ def written(path: Path, content: Any, protocol: int = 4) -> Path:
     return path
 
 
-@pytest.mark.parametrize("protocol", [3, 4])
+@pytest.mark.parametrize("protocol", [2, 3, 4])
 def test_arrays_come_back_as_they_were(tmp_path: Path, protocol: int) -> None:
     random = np.random.default_rng(0)
     arrays = {
