@@ -59,8 +59,14 @@ def _bytes_from_latin1(text: str, encoding: str) -> bytes:
     return text.encode("latin1")
 
 
+def _no_bytes() -> bytes:
+    """Stands for `bytes`, which protocol 2 calls for an array without values."""
+    return b""
+
+
 _STAND_INS: Mapping[tuple[str, str], Any] = {
     ("_codecs", "encode"): _bytes_from_latin1,
+    ("__builtin__", "bytes"): _no_bytes,
     ("numpy.core.multiarray", "_reconstruct"): _StoredArray,
     ("numpy._core.multiarray", "_reconstruct"): _StoredArray,
     ("numpy", "ndarray"): _NdArray,
