@@ -46,14 +46,18 @@ class TokenBatch:
         }
 
     def select(self, rows: npt.NDArray[np.int64]) -> "TokenBatch":
-        """Some of the rows, in the order given."""
-        ends = np.cumsum(self.lengths)
-        tokens = np.concatenate([np.arange(ends[r] - self.lengths[r], ends[r]) for r in rows])
+        """Some of the rows, in the order given; a row may come more than once."""
+        tokens = self.token_places(rows)
         return TokenBatch(
             input_ids=self.input_ids[tokens],
             token_type_ids=self.token_type_ids[tokens],
             lengths=self.lengths[rows],
         )
+
+    def token_places(self, rows: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+        """Where the tokens of some of the rows stand in the batch, row after row."""
+        ends = np.cumsum(self.lengths)
+        return np.concatenate([np.arange(ends[r] - self.lengths[r], ends[r]) for r in rows])
 
     def micro_batches(self, cells: int = MICRO_BATCH_CELLS) -> Iterator[npt.NDArray[np.int64]]:
         """Rows in groups of similar lengths, each of at most so many cells (or of one row)."""

@@ -80,10 +80,7 @@ class Engine:
         joined = np.concatenate([part[name] for part in parts])
         order = np.concatenate(groups)
         if self._is_per_token:
-            ends = np.cumsum(batch.lengths)
-            order = np.concatenate(
-                [np.arange(ends[row] - batch.lengths[row], ends[row]) for row in order]
-            )
+            order = batch.token_places(order)
         restored = np.empty_like(joined)
         restored[order] = joined
         return restored
