@@ -3,16 +3,40 @@
 import argparse
 import dataclasses
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from ernie_triton.pipeline import Answering, Batching, PipelineSpec, load_pipeline
-from ernie_triton.tasks import ENGINES, LAYOUTS, POOLINGS, PRECISIONS, TASKS
+from ernie_triton.pipeline import (
+    Answering,
+    Batching,
+    PipelineSpec,
+    Quantization,
+    TensorRtBuild,
+    load_pipeline,
+)
+from ernie_triton.tasks import (
+    CALIBRATORS,
+    DEVICES,
+    ENGINES,
+    LAYOUTS,
+    POOLINGS,
+    PRECISIONS,
+    TASKS,
+)
 
-_PARTS = (PipelineSpec, Batching, Answering)
-_DEFAULTS = {field.name: field.default for part in _PARTS for field in dataclasses.fields(part)}
-_BATCHING = {field.name for field in dataclasses.fields(Batching)}
-_ANSWERING = {field.name for field in dataclasses.fields(Answering)}
+_TABLES: Mapping[str, type] = {
+    "batching": Batching,
+    "answering": Answering,
+    "quantization": Quantization,
+    "tensorrt": TensorRtBuild,
+}
+"""The tables of a pipeline, by key; no field of theirs has the name of another's."""
+
+_DEFAULTS = {
+    field.name: field.default
+    for part in (PipelineSpec, *_TABLES.values())
+    for field in dataclasses.fields(part)
+}
 
 
 def add_build_options(parser: argparse.ArgumentParser) -> None:
@@ -33,8 +57,20 @@ def add_build_options(parser: argparse.ArgumentParser) -> None:
     engine("--engine", "the runtime", choices=ENGINES)
     engine("--precision", "what the engine computes in", choices=PRECISIONS)
     engine("--layout", "packed: real tokens only", choices=LAYOUTS)
+    engine("--device", "where a container's onnxruntime runs", choices=DEVICES)
     engine("--threads", "threads of the engine, 0 for every core", int)
+    engine("--instances", "copies of the engine side by side", int)
     engine("--tolerance", "largest difference from the source accepted, 0: as its precision", float)
+    int8 = _adder(parser.add_argument_group("int8"))
+    int8("--calibration", "calibration texts, one a line (default: the sample texts)", Path)
+    int8("--calibrator", "how ranges of activations are chosen", choices=CALIBRATORS)
+    int8("--data", "labelled lines in CLUE's format, to measure the metric's loss on", Path)
+    int8("--allowed-loss", "most points of the metric that may be lost", float)
+    tensorrt = _adder(parser.add_argument_group("tensorrt"))
+    tensorrt("--builder-level", "optimisation level, 0 to 5", int)
+    tensorrt("--memory-mib", "most GPU memory of the builder in MiB, 0: all", int)
+    tensorrt("--timing-cache", "file that keeps timings between builds", Path)
+    tensorrt("--plan", "build the plan now; --no-plan leaves it to `build_scripts engine`", bool)
     batching = _adder(parser.add_argument_group("batching"))
     batching("--max-batch-size", "most rows of one request and of one batch", int)
     batching("--max-queue-delay-us", "microseconds a stage waits for company", int)
@@ -65,24 +101,21 @@ def spec_from_options(pipeline: Path | None, given: dict[str, object]) -> Pipeli
     """
     if "thresholds" in given:
         given["thresholds"] = _thresholds(given["thresholds"])
-    batching = {name: given.pop(name) for name in tuple(given) if name in _BATCHING}
-    answering = {name: given.pop(name) for name in tuple(given) if name in _ANSWERING}
+    tables = {
+        key: {f.name: given.pop(f.name) for f in dataclasses.fields(table) if f.name in given}
+        for key, table in _TABLES.items()
+    }
     if pipeline is not None:
         spec = load_pipeline(pipeline)
-        return dataclasses.replace(
-            spec,
-            batching=dataclasses.replace(spec.batching, **batching),  # type: ignore[arg-type]
-            answering=dataclasses.replace(spec.answering, **answering),  # type: ignore[arg-type]
-            **given,  # type: ignore[arg-type]
-        )
+        for key, values in tables.items():
+            given[key] = dataclasses.replace(getattr(spec, key), **values)
+        return dataclasses.replace(spec, **given)  # type: ignore[arg-type]
     missing = [f"--{name}" for name in ("checkpoint", "task", "repository") if name not in given]
     if missing:
         _wrong_usage(f"without a PIPELINE.toml, {', '.join(missing)} is needed")
-    return PipelineSpec(
-        batching=Batching(**batching),  # type: ignore[arg-type]
-        answering=Answering(**answering),  # type: ignore[arg-type]
-        **given,  # type: ignore[arg-type]
-    )
+    for key, table in _TABLES.items():
+        given[key] = table(**tables[key])
+    return PipelineSpec(**given)  # type: ignore[arg-type]
 
 
 def _adder(group: argparse._ArgumentGroup) -> Callable[..., None]:

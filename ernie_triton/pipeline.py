@@ -16,7 +16,17 @@ from pathlib import Path
 from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from ernie_triton.errors import PipelineError
-from ernie_triton.tasks import ENGINES, LAYOUTS, POOLINGS, PRECISIONS, TASKS, task_named
+from ernie_triton.tasks import (
+    CALIBRATORS,
+    DEVICES,
+    ENGINE_PRECISIONS,
+    ENGINES,
+    LAYOUTS,
+    POOLINGS,
+    PRECISIONS,
+    TASKS,
+    task_named,
+)
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -92,6 +102,51 @@ class Answering:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Quantization:
+    """How an INT8 engine is made.
+
+    Attributes:
+        calibration: file of calibration texts, one a line; the sample texts when absent.
+        calibrator: how the range of activations is chosen, one of `CALIBRATORS`.
+        data: labelled lines in CLUE's format, on which the loss of the task's metric is measured;
+            without them the share of unchanged decisions is.
+        allowed_loss: most that the task's metric may lose, in points (hundredths).
+    """
+
+    calibration: Path | None = None
+    calibrator: str = "percentile"
+    data: Path | None = None
+    allowed_loss: float = 0.5
+
+    def __post_init__(self) -> None:
+        _one_of(CALIBRATORS, self, "calibrator")
+        _at_least(0, self, "allowed_loss")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TensorRtBuild:
+    """How TensorRT builds a plan.
+
+    Attributes:
+        builder_level: optimisation level, 0 (fast build) to 5 (fast plan).
+        memory_mib: most GPU memory of the builder's tactics, in MiB; 0 is all there is.
+        timing_cache: file that keeps tactic timings from one build to the next.
+        plan: build the plan now, on this machine's GPU; otherwise leave the checked ONNX for
+            `build_scripts engine` on the machine that has one.
+    """
+
+    builder_level: int = 3
+    memory_mib: int = 0
+    timing_cache: Path | None = None
+    plan: bool = True
+
+    def __post_init__(self) -> None:
+        _at_least(0, self, "builder_level", "memory_mib")
+        if self.builder_level > 5:
+            raise PipelineError(f"builder_level is {self.builder_level}; expected 0 to 5")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PipelineSpec:
     """Everything that one build is told.
 
@@ -111,7 +166,9 @@ class PipelineSpec:
         engine: the runtime, one of `ENGINES`.
         precision: what the engine computes in, one of `PRECISIONS`.
         layout: `packed` (real tokens only) or `padded`.
+        device: where a container's ONNX Runtime engine runs, `cpu` or `gpu`; TensorRT's is `gpu`.
         threads: threads of the engine; 0 takes every core.
+        instances: copies of the engine that run side by side.
         tolerance: largest difference of a logit from the source's that is accepted; 0 is what the
             precision should reach.
         version: the version directory to write.
@@ -129,11 +186,15 @@ class PipelineSpec:
     engine: str = "openvino"
     precision: str = "fp32"
     layout: str = "packed"
+    device: str = "cpu"
     threads: int = 0
+    instances: int = 1
     tolerance: float = 0.0
     version: int = 1
     batching: Batching = field(default_factory=Batching)
     answering: Answering = field(default_factory=Answering)
+    quantization: Quantization = field(default_factory=Quantization)
+    tensorrt: TensorRtBuild = field(default_factory=TensorRtBuild)
 
     def __post_init__(self) -> None:
         task = task_named(self.task)
@@ -143,9 +204,10 @@ class PipelineSpec:
         _one_of(ENGINES, self, "engine")
         _one_of(PRECISIONS, self, "precision")
         _one_of(LAYOUTS, self, "layout")
+        _one_of(DEVICES, self, "device")
         shortest = SHORTEST_WINDOW_TOKENS if task.has_windows else SHORTEST_TEXT_TOKENS + self.pair
         _at_least(shortest, self, "max_length")
-        _at_least(1, self, "version")
+        _at_least(1, self, "version", "instances")
         _at_least(0, self, "threads", "tolerance")
         if not self.name:
             object.__setattr__(self, "name", TASKS[self.task].default_model)
@@ -153,10 +215,16 @@ class PipelineSpec:
             raise PipelineError(
                 f"name is {self.name!r}; a model's name has letters, digits, '_', '-' and '.' only"
             )
-        if self.engine == "onnxruntime" and self.precision == "bf16":
+        if self.precision not in ENGINE_PRECISIONS[self.engine]:
+            able = [name for name, known in ENGINE_PRECISIONS.items() if self.precision in known]
             raise PipelineError(
-                "ONNX Runtime has no bf16 on CPU; use --engine openvino or --precision fp32"
+                f"the engine {self.engine} has no {self.precision}, only "
+                f"{', '.join(ENGINE_PRECISIONS[self.engine])}; use --engine {' or '.join(able)}"
             )
+        if self.engine == "tensorrt":
+            object.__setattr__(self, "device", "gpu")
+        elif self.engine == "openvino" and self.device != "cpu":
+            raise PipelineError("the engine openvino runs on cpu; use --engine onnxruntime for gpu")
 
     @property
     def overlap(self) -> int:

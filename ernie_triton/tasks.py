@@ -11,8 +11,17 @@ from dataclasses import dataclass
 from ernie_triton.errors import PipelineError
 
 LAYOUTS = ("packed", "padded")
-PRECISIONS = ("fp32", "bf16")
-ENGINES = ("openvino", "onnxruntime")
+PRECISIONS = ("fp32", "bf16", "fp16", "int8")
+ENGINE_PRECISIONS: Mapping[str, tuple[str, ...]] = {
+    "openvino": ("fp32", "bf16", "int8"),
+    "onnxruntime": ("fp32", "fp16", "int8"),
+    "tensorrt": ("fp32", "fp16", "int8"),
+}
+"""The engines, and what each can compute in."""
+
+ENGINES = tuple(ENGINE_PRECISIONS)
+DEVICES = ("cpu", "gpu")
+CALIBRATORS = ("minmax", "percentile", "entropy")
 POOLINGS = ("cls", "mean", "pooler")
 
 

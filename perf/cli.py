@@ -1,17 +1,14 @@
-"""The command line: `python -m perf analyze`."""
+"""The command line: `python -m perf COMMAND`; each command is a module of its own."""
 
 import argparse
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 
-from clients.source import items_from_txt, opened_lines
-from clients.transport import Connection, GrpcTransport
-from clients.wire import Endpoint
-from ernie_triton.errors import DatasetError, ErnieTritonError
-from perf.analyzer import AnalyzerRun, run_analyzer
+from ernie_triton.errors import ErnieTritonError
+from perf.commands import analyze
 
-_FACTS_TIMEOUT_S = 10.0
+COMMANDS = (analyze,)
+"""Modules with `add_command(commands)`, which sets `run`, the command's function, as default."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -20,62 +17,21 @@ def main(argv: Sequence[str] | None = None) -> int:
     # What follows `--` is perf_analyzer's.
     end = given.index("--") if "--" in given else len(given)
     arguments = _parser().parse_args(given[:end])
+    arguments.rest = given[end + 1 :]
     try:
-        return run_analyzer(
-            AnalyzerRun(
-                url=arguments.url,
-                model=arguments.model,
-                columns=_columns(arguments),
-                options=given[end + 1 :],
-            )
-        )
+        return int(arguments.run(arguments))
     except ErnieTritonError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m perf", allow_abbrev=False)
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    analyze = commands.add_parser(
-        "analyze",
-        help="run perf_analyzer with texts of a file",
-        description="Run the pip install's perf_analyzer against a running server, with the texts "
-        "of a file in turn, one request a line. Options after -- go to perf_analyzer as they are, "
-        "for example: -- --concurrency-range 1:8 --measurement-interval 3000",
+    parser = argparse.ArgumentParser(
+        prog="python -m perf",
+        description="Measure a server with the real perf_analyzer.",
         allow_abbrev=False,
     )
-    analyze.add_argument(
-        "--url", default="localhost:8001", help="host:port of gRPC (default %(default)s)"
-    )
-    analyze.add_argument("--model", default="ernie_seqcls", help="(default %(default)s)")
-    analyze.add_argument(
-        "--file",
-        type=Path,
-        required=True,
-        help="texts, one a line, a TAB between the texts of a pair",
-    )
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    for command in COMMANDS:
+        command.add_command(commands)
     return parser
-
-
-def _columns(arguments: argparse.Namespace) -> dict[str, list[str]]:
-    """The texts of the file for each input of the model.
-
-    Raises:
-        DatasetError: the file has no lines or a line that the model cannot take.
-        ClientError: the server is away or does not have the model.
-    """
-    endpoint = Endpoint(url=arguments.url, model=arguments.model)
-    transport = GrpcTransport(Connection(endpoint=endpoint))
-    try:
-        inputs = transport.facts(_FACTS_TIMEOUT_S).inputs
-    finally:
-        transport.close()
-    with opened_lines(str(arguments.file)) as lines:
-        items = list(items_from_txt(lines, inputs))
-    for item in items:
-        if item.error:
-            raise DatasetError(f"{arguments.file} line {item.line}: {item.error}")
-    if not items:
-        raise DatasetError(f"{arguments.file} has no lines; expected texts, one a line")
-    return {name: [item.texts[place] for item in items] for place, name in enumerate(inputs)}

@@ -12,10 +12,11 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 
-# perf → clients → ernie_triton ← build_scripts; samples train and demonstrate, from outside.
+# perf → clients → ernie_triton, build_scripts → clients; samples train and demonstrate, from outside.
 OURS = {
     "ernie_triton": {"ernie_triton"},
-    "build_scripts": {"build_scripts", "ernie_triton"},
+    # What was built is evaluated with the code that evaluates a server.
+    "build_scripts": {"build_scripts", "clients", "ernie_triton"},
     "clients": {"clients", "ernie_triton"},
     "perf": {"perf", "clients", "ernie_triton"},
     "samples": {"samples", "build_scripts", "clients", "ernie_triton"},
@@ -23,7 +24,7 @@ OURS = {
 
 # Where each of these packages may be imported: folders, or single modules.
 ALLOWED = {
-    "triton_python_backend_utils": {"ernie_triton/backends"},
+    "triton_python_backend_utils": {"ernie_triton/backends", "perf/baseline"},
     "torch": {"build_scripts", "samples"},
     "transformers": {"build_scripts", "samples"},
     "safetensors": {"build_scripts", "samples"},
@@ -34,12 +35,14 @@ ALLOWED = {
     "tensorrt_rtx": {"build_scripts"},
     "nncf": {"build_scripts"},
     "onnx": {"build_scripts"},
-    "openvino": {"build_scripts", "ernie_triton/engines"},
-    "onnxruntime": {"build_scripts", "ernie_triton/engines"},
-    "tokenizers": {"ernie_triton/encode.py"},
+    "openvino": {"build_scripts", "ernie_triton/engines", "perf/limit.py"},
+    "onnxruntime": {"build_scripts", "ernie_triton/engines", "perf/baseline"},
+    "tokenizers": {"ernie_triton/encode.py", "perf/tokenizer.py", "perf/baseline"},
     "tritonclient": {"clients", "build_scripts/config.py"},
     "grpc": {"clients"},
     "pytriton": set(),
+    "matplotlib": {"perf"},
+    "psutil": {"perf"},
 }
 
 MODULES = sorted(

@@ -253,7 +253,7 @@ def test_a_malicious_pickle_is_one_line_and_does_not_run(
     [
         (("--max-length", 161), "max_length is 161 but the model has positions for 160 tokens"),
         (("--max-length", 1), "max_length is 1; expected at least 2"),
-        (("--engine", "onnxruntime", "--precision", "bf16"), "ONNX Runtime has no bf16 on CPU"),
+        (("--engine", "onnxruntime", "--precision", "bf16"), "the engine onnxruntime has no bf16"),
         (("--name", "a/b"), "a model's name has letters"),
         (("--version", 0), "version is 0; expected at least 1"),
         (("--threads", -1), "threads is -1; expected at least 0"),

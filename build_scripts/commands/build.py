@@ -1,0 +1,32 @@
+"""`build`: a checkpoint into a model repository."""
+
+import argparse
+
+from build_scripts.build import build_pipeline
+from build_scripts.build_options import add_build_options, spec_from_options
+from build_scripts.commands import Commands
+from build_scripts.progress import timed_step
+
+
+def add_command(commands: Commands) -> None:
+    """Add the command and its options."""
+    build = commands.add_parser(
+        "build",
+        help="build a pipeline into a model repository",
+        description="Build a pipeline from a TOML file, from options, or from a TOML file with "
+        "some of its values replaced by options.",
+        allow_abbrev=False,
+    )
+    add_build_options(build)
+    build.set_defaults(run=_run)
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    given = {
+        name: value
+        for name, value in vars(arguments).items()
+        if value is not None and name not in ("command", "run", "pipeline")
+    }
+    manifest = build_pipeline(spec_from_options(arguments.pipeline, given), timed_step)
+    print(manifest.summary())
+    return 0
