@@ -12,7 +12,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 
-# perf → clients → ernie_triton, build_scripts → clients; samples train and demonstrate, from outside.
+# perf and build_scripts → clients → ernie_triton; samples train and demonstrate, from outside.
 OURS = {
     "ernie_triton": {"ernie_triton"},
     # What was built is evaluated with the code that evaluates a server.
