@@ -16,12 +16,12 @@ import numpy.typing as npt
 import onnx
 
 from build_scripts.engine import adopt_graph, write_engine
-from build_scripts.family import FAMILY, TOKEN_TYPES, VOCABULARY_SIZE
 from build_scripts.graph import export_onnx
+from build_scripts.speed import processor_name
 from build_scripts.torch_export import export_with_torch, model_of, random_classifier
-from build_scripts.verify import processor_name
 from ernie_triton.batch import TokenBatch
 from ernie_triton.engines import Engine, load_engine, thread_count
+from ernie_triton.family import FAMILY, TOKEN_TYPES, VOCABULARY_SIZE
 from ernie_triton.stage_settings import EngineSettings
 
 LABELS = 15

@@ -3,9 +3,6 @@
 import dataclasses
 import datetime
 import shutil
-from collections.abc import Callable
-from contextlib import AbstractContextManager
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -13,45 +10,26 @@ import onnx
 
 import ernie_triton
 from build_scripts import config, manifest
+from build_scripts.build_parts import BuildParts, Expected, Step, label_names
 from build_scripts.checks import check_vocabulary, vocabulary_path
+from build_scripts.conversion import Converted, check_quality, convert
 from build_scripts.encoder import VectorHead
 from build_scripts.engine import adopt_graph, write_engine
 from build_scripts.facts import engine_facts, model_facts, source_facts
 from build_scripts.graph import export_onnx
-from build_scripts.labels import read_label_file
 from build_scripts.load import read_source
 from build_scripts.load.source import Source, Wanted
-from build_scripts.reference import reference_for, rows_of
+from build_scripts.reference import rows_of
 from build_scripts.repository import StagedPipeline
+from build_scripts.speed import measure_speed
 from build_scripts.stage_files import write_stage_files
-from build_scripts.verify import SampleTexts, compare, measure_speed, read_sample_texts
-from ernie_triton.batch import TokenBatch
-from ernie_triton.decoders.labels import check_label_count
+from build_scripts.verify import compare, read_sample_texts
 from ernie_triton.encode import TextEncoder
-from ernie_triton.engines import load_engine
+from ernie_triton.engines import Engine, load_engine
 from ernie_triton.errors import CheckpointError
 from ernie_triton.pipeline import PipelineSpec
-from ernie_triton.stage_settings import EngineSettings
+from ernie_triton.plans import PlanFacts
 from ernie_triton.tasks import MULTI_LABEL, REGRESSION, SEQ_CLS, task_named
-from ernie_triton.vocabulary import Vocabulary
-
-_UNKNOWN_TOKEN_TYPES = 2
-
-Step = Callable[[str], AbstractContextManager[list[str]]]
-"""`with step("name") as notes:` times a step; notes appended are printed with it."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Parts:
-    """What the steps after reading need."""
-
-    spec: PipelineSpec
-    source: Source
-    vocabulary: Vocabulary
-    vocabulary_path: Path
-    samples: SampleTexts
-    encoder: TextEncoder
-    graph: onnx.ModelProto
 
 
 def build_pipeline(spec: PipelineSpec, step: Step) -> manifest.Manifest:
@@ -64,6 +42,28 @@ def build_pipeline(spec: PipelineSpec, step: Step) -> manifest.Manifest:
     Raises:
         ErnieTritonError: any step failed; the repository is as it was.
     """
+    parts = _read(spec, step)
+    spec = parts.spec
+    models = [spec.name, *(spec.stage(part) for part in ("tokenizer", "engine", "postprocess"))]
+    with StagedPipeline(spec.repository, models, spec.version) as staged:
+        made = _write_and_check(parts, staged, step)
+        with step("publish") as notes:
+            staged.publish()
+            notes.append(f"{spec.repository / spec.name}")
+    return made
+
+
+def pipeline_graph(source: Source, spec: PipelineSpec) -> onnx.ModelProto:
+    """The canonical FP32 graph of a source, or its own where that was not recognised."""
+    if source.model is not None:
+        return export_onnx(source.model, spec.layout)
+    if source.graph is None:
+        raise CheckpointError(f"{source.path} has neither weights nor a graph")
+    outputs = task_named(spec.task).engine_outputs
+    return adopt_graph(source.graph, tuple(output.name for output in outputs))
+
+
+def _read(spec: PipelineSpec, step: Step) -> BuildParts:
     with step("read") as notes:
         wanted = Wanted(head=task_named(spec.task).head, pooling=spec.answering.pooling)
         source = read_source(spec.checkpoint, wanted)
@@ -78,37 +78,24 @@ def build_pipeline(spec: PipelineSpec, step: Step) -> manifest.Manifest:
         notes.append(f"{vocabulary.size:,} tokens, {path}")
     if source.model is not None and not isinstance(source.model.head, VectorHead):
         # Before the source's framework loads it, which may have its own way of refusing.
-        _labels(spec, source, source.model.head.output.outputs)
+        label_names(spec, source, source.model.head.output.outputs)
     with step("graph") as notes:
         graph = pipeline_graph(source, spec)
         notes.append(f"{len(graph.graph.node)} nodes, {spec.layout}")
     encoder = TextEncoder(vocabulary, max_length=spec.max_length, lower_case=source.lower_case)
-    parts = _Parts(
+    samples = read_sample_texts(spec.texts, pair=spec.pair)
+    batch = samples.encode(encoder)
+    return BuildParts(
         spec=spec,
         source=source,
         vocabulary=vocabulary,
         vocabulary_path=path,
-        samples=read_sample_texts(spec.texts, pair=spec.pair),
+        samples=samples,
         encoder=encoder,
+        batch=batch,
         graph=graph,
+        expected=Expected(source, task_named(spec.task), batch),
     )
-    models = [spec.name, *(spec.stage(part) for part in ("tokenizer", "engine", "postprocess"))]
-    with StagedPipeline(spec.repository, models, spec.version) as staged:
-        made = _write_and_check(parts, staged, step)
-        with step("publish") as notes:
-            staged.publish()
-            notes.append(f"{spec.repository / spec.name}")
-    return made
-
-
-def pipeline_graph(source: Source, spec: PipelineSpec) -> onnx.ModelProto:
-    """The canonical graph of a source, or its own where that was not recognised."""
-    if source.model is not None:
-        return export_onnx(source.model, spec.layout)
-    if source.graph is None:
-        raise CheckpointError(f"{source.path} has neither weights nor a graph")
-    outputs = task_named(spec.task).engine_outputs
-    return adopt_graph(source.graph, tuple(output.name for output in outputs))
 
 
 def _as_its_problem(spec: PipelineSpec, source: Source) -> PipelineSpec:
@@ -124,62 +111,76 @@ def _as_its_problem(spec: PipelineSpec, source: Source) -> PipelineSpec:
     return spec
 
 
-def _write_and_check(parts: _Parts, staged: StagedPipeline, step: Step) -> manifest.Manifest:
-    spec = parts.spec
+def _write_and_check(parts: BuildParts, staged: StagedPipeline, step: Step) -> manifest.Manifest:
+    spec, most = parts.spec, parts.spec.batching.max_batch_size
     folder = staged.version_folder(spec.stage("engine"))
+    converted = convert(parts, step)
     with step("engine") as notes:
-        files = write_engine(parts.graph, spec.engine, folder)
-        engine = load_engine(folder, _engine_settings(parts))
-        notes.append(f"{spec.engine} {spec.precision}")
-    batch = parts.samples.encode(parts.encoder)
-    with step("compare") as notes:
-        reference = reference_for(parts.source, task_named(spec.task))
-        outputs = reference.outputs(next(rows_of(batch)))
-        width = next(iter(outputs.values())).shape[-1]
-        labels = _labels(spec, parts.source, width)
-        exactness = compare(
-            engine, reference, batch, spec.batching.max_batch_size, tolerance=spec.tolerance
+        files = write_engine(
+            converted.graph, spec.engine, folder, halve_weights=spec.precision == "bf16"
         )
-        notes.append(f"largest difference {exactness.largest_difference:.1e} on {batch.rows} texts")
-    with step("speed") as notes:
-        speed = measure_speed(engine, batch, spec.batching.max_batch_size)
-        notes.append(f"{speed.texts_per_s:,.0f} texts/s")
+        engine = load_engine(folder, parts.checking_settings(spec.precision))
+        notes.append(f"{spec.engine} {spec.precision}")
+    with step("compare") as notes:
+        reference = parts.expected.reference
+        sizes = parts.sizes()
+        exactness = compare(engine, reference, parts.batch, most, tolerance=spec.tolerance)
+        notes.append(
+            f"largest difference {exactness.largest_difference:.1e} on {parts.batch.rows} texts"
+        )
+    quality = check_quality(converted, engine, step)
+    speed = _speed(parts, engine, converted, step)
+    plan = _plan(parts, files[0], step)
     made = manifest.Manifest(
         name=spec.name,
         version=spec.version,
         task=spec.task,
         pair=spec.pair,
         max_length=spec.max_length,
-        max_batch_size=spec.batching.max_batch_size,
+        max_batch_size=most,
         ernie_triton=ernie_triton.__version__,
         built_at=datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
         source=source_facts(parts.source),
-        model=model_facts(parts.source, parts.vocabulary, labels),
-        engine=engine_facts(spec, parts.graph, files),
+        model=model_facts(parts.source, parts.vocabulary, sizes.labels),
+        engine=engine_facts(spec, converted.graph, files, fp32_bytes=parts.graph.ByteSize()),
         exactness=exactness,
         speed=speed,
+        quality=quality,
+        quantization=converted.quantization,
+        plan=plan,
     )
     with step("write"):
-        sizes = config.ModelSizes(
-            labels=labels,
-            hidden=width,
-            lower_case=parts.source.lower_case,
-            pad_token_id=engine.settings.pad_token_id,
-            vocabulary_size=engine.settings.vocabulary_size,
-            token_types=engine.settings.token_types,
-        )
-        _write_models(parts, staged, sizes, batch, made)
+        _write_models(parts, staged, sizes, made)
     return made
 
 
+def _speed(
+    parts: BuildParts, engine: Engine, converted: Converted, step: Step
+) -> manifest.Speed | None:
+    if parts.spec.device == "gpu":
+        return None
+    with step("speed") as notes:
+        fp32 = converted.fp32 if parts.spec.precision != "fp32" else None
+        speed = measure_speed(engine, parts.batch, parts.spec.batching.max_batch_size, fp32)
+        notes.append(f"{speed.texts_per_s:,.0f} texts/s")
+    return speed
+
+
+def _plan(parts: BuildParts, graph: Path, step: Step) -> PlanFacts | None:
+    if parts.spec.engine != "tensorrt" or not parts.spec.tensorrt.plan:
+        return None
+    from build_scripts.tensorrt import build_plan
+
+    with step("plan") as notes:
+        plan = build_plan(graph, parts.spec, graph.parent)
+        notes.append(f"TensorRT {plan.tensorrt}, {plan.gpu}")
+    return plan
+
+
 def _write_models(
-    parts: _Parts,
-    staged: StagedPipeline,
-    sizes: config.ModelSizes,
-    batch: TokenBatch,
-    made: manifest.Manifest,
+    parts: BuildParts, staged: StagedPipeline, sizes: config.ModelSizes, made: manifest.Manifest
 ) -> None:
-    spec = parts.spec
+    spec, batch = parts.spec, parts.batch
     rows = list(rows_of(batch))
     shortest, longest = int(np.argmin(batch.lengths)), int(np.argmax(batch.lengths))
     warm_up = {
@@ -187,36 +188,9 @@ def _write_models(
         for sample, index in zip(config.WARM_UP_TEXTS, (shortest, longest), strict=True)
     }
     lengths = [len(ids) for _, (ids, _) in warm_up.values()]
-    for model, text in config.pipeline_configs(spec, sizes, lengths).items():
-        (staged.model_folder(model) / "config.pbtxt").write_text(text, encoding="utf-8")
+    config.write_configs(staged, spec, sizes, lengths)
     write_stage_files(spec, staged, sizes.labels, warm_up)
     tokenizer = staged.version_folder(spec.stage("tokenizer"))
     shutil.copyfile(parts.vocabulary_path, tokenizer / "vocab.txt")
     path = staged.version_folder(spec.name) / manifest.MANIFEST_FILE
     path.write_text(made.to_json(), encoding="utf-8")
-
-
-def _labels(spec: PipelineSpec, source: Source, scores: int) -> tuple[str, ...]:
-    if task_named(spec.task).head in ("span", "vector"):
-        return ()
-    if spec.labels is not None:
-        labels = read_label_file(spec.labels)
-    else:
-        labels = source.labels or tuple(f"LABEL_{index}" for index in range(scores))
-    check_label_count(labels, scores, f"the model in {source.path}")
-    return labels
-
-
-def _engine_settings(parts: _Parts) -> EngineSettings:
-    spec, model = parts.spec, parts.source.model
-    return EngineSettings(
-        task=spec.task,
-        engine=spec.engine,
-        precision=spec.precision,
-        layout=spec.layout,
-        threads=spec.threads,
-        max_length=spec.max_length,
-        pad_token_id=parts.encoder.pad_token_id,
-        vocabulary_size=model.encoder.vocabulary_size if model else parts.vocabulary.size,
-        token_types=len(model.encoder.token_type) if model else _UNKNOWN_TOKEN_TYPES,
-    )

@@ -4,10 +4,10 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from build_scripts.commands import benchmark, build, inspect
+from build_scripts.commands import benchmark, build, check_engine, engine, export, inspect, random
 from ernie_triton.errors import ErnieTritonError
 
-COMMANDS = (build, inspect, benchmark)
+COMMANDS = (build, inspect, benchmark, random, export, engine, check_engine)
 """Modules with `add_command(commands)`, which sets `run`, the command's function, as default."""
 
 

@@ -14,8 +14,17 @@ _ADAPTABLE_INPUTS = {"input_ids", "token_type_ids", "attention_mask"}
 _INTEGERS = {onnx.TensorProto.INT32, onnx.TensorProto.INT64}
 
 
-def write_engine(graph: onnx.ModelProto, engine: str, folder: Path) -> list[Path]:
-    """Write the engine for one of the CPU runtimes.
+def write_engine(
+    graph: onnx.ModelProto, engine: str, folder: Path, *, halve_weights: bool = False
+) -> list[Path]:
+    """Write the file that a runtime loads, or that TensorRT builds its plan from.
+
+    Args:
+        graph: in the numbers that the engine computes in.
+        engine: one of `ernie_triton.tasks.ENGINES`.
+        folder: where to.
+        halve_weights: store float32 weights as float16, for an engine that computes in no more
+            bits (openvino): half the memory too, since the file stays mapped.
 
     Returns:
         The files written, the one that is loaded first.
@@ -23,8 +32,8 @@ def write_engine(graph: onnx.ModelProto, engine: str, folder: Path) -> list[Path
     Raises:
         EngineError: the runtime cannot read the graph.
     """
-    path = folder / ENGINE_FILES[engine]
-    if engine == "onnxruntime":
+    path = folder / ENGINE_FILES.get(engine, ENGINE_FILES["onnxruntime"])
+    if engine != "openvino":
         onnx.save(graph, path)
         return [path]
     with tempfile.TemporaryDirectory(dir=folder) as scratch:
@@ -34,8 +43,7 @@ def write_engine(graph: onnx.ModelProto, engine: str, folder: Path) -> list[Path
             model = openvino.Core().read_model(source)
         except RuntimeError as error:
             raise EngineError(f"OpenVINO cannot read the graph: {error}") from error
-        # Weights stay as they are: the precision is chosen when the engine is compiled.
-        openvino.save_model(model, path, compress_to_fp16=False)
+        openvino.save_model(model, path, compress_to_fp16=halve_weights)
         del model  # it maps the scratch file
     return [path, path.with_suffix(".bin")]
 

@@ -56,15 +56,19 @@ def model_facts(source: Source, vocabulary: Vocabulary, labels: tuple[str, ...])
     )
 
 
-def engine_facts(spec: PipelineSpec, graph: onnx.ModelProto, files: list[Path]) -> EngineFacts:
-    """The engine that was made, from its files."""
+def engine_facts(
+    spec: PipelineSpec, graph: onnx.ModelProto, files: list[Path], *, fp32_bytes: int
+) -> EngineFacts:
+    """The engine that was made, from its files; `fp32_bytes` is the FP32 graph's size."""
+    installed = "" if spec.engine == "tensorrt" else importlib.metadata.version(spec.engine)
     return EngineFacts(
         engine=spec.engine,
-        engine_version=importlib.metadata.version(spec.engine),
+        engine_version=installed,
         precision=spec.precision,
         layout=spec.layout,
         graph_nodes=len(graph.graph.node),
         opset=next(item.version for item in graph.opset_import if not item.domain),
         size_bytes=sum(path.stat().st_size for path in files),
+        fp32_size_bytes=fp32_bytes,
         files=file_hashes(files),
     )

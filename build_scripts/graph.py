@@ -11,6 +11,8 @@ rectangle `[items, longest]`:
 
 Where the head reads the first token of a text alone, the last layer computes that token alone: its
 keys and values still come from every token, its query, projection and feed-forward do not.
+
+In FP16 graphs the layers exchange FP16; sums, norms, the mask and the softmax are FP32.
 """
 
 import math
@@ -22,6 +24,7 @@ from onnx import TensorProto
 
 from build_scripts.encoder import Encoder, Layer, Linear, Model
 from build_scripts.heads import Place, needs_first_token_only, write_head
+from build_scripts.numerics import FP32, Numerics
 from build_scripts.onnx_builder import GraphBuilder
 from ernie_triton.tasks import LAYOUTS
 
@@ -29,20 +32,52 @@ MASK_VALUE = -10000.0
 """Added to the scores of masked tokens; exp of it is 0 in FP32, and FP16 can hold it."""
 
 
-def export_onnx(model: Model, layout: str) -> onnx.ModelProto:
+def export_onnx(model: Model, layout: str, numerics: Numerics = FP32) -> onnx.ModelProto:
     """Write a model as the canonical graph.
+
+    Args:
+        model: the weights.
+        layout: `packed` or `padded`.
+        numerics: the number formats; those of `FP32` for every number as the model has it.
+
+    Returns:
+        A graph whose outputs, all float32, are the task's: of each item, or of each token in the
+        layout of the inputs.
+
+    Raises:
+        PrecisionError: FP16 cannot hold a weight.
+    """
+    graph = _write(model, layout, numerics)
+    unknown = [name for name in numerics.input_scales if name not in _encoder_linears(graph)]
+    if unknown:
+        raise ValueError(f"the model has no quantisable linear layer {unknown[0]!r}")
+    return graph.model(f"encoder_{layout}")
+
+
+def quantizable_linears(model: Model, layout: str) -> dict[str, str]:
+    """The linear layers that `Numerics.input_scales` may name, in the order of the data.
+
+    Those of the encoder; a head's are too small to be worth rounding.
 
     Args:
         model: the weights.
         layout: `packed` or `padded`.
 
     Returns:
-        A graph whose outputs, all float32, are the task's: of each item, or of each token in the
-        layout of the inputs.
+        For each layer's name (`layer_0/attention/query`) the name of the tensor of the FP32 graph
+        that it reads.
     """
+    return _encoder_linears(_write(model, layout, FP32))
+
+
+def _encoder_linears(graph: GraphBuilder) -> dict[str, str]:
+    return {name: x for name, x in graph.linear_inputs.items() if name.startswith("layer_")}
+
+
+def _write(model: Model, layout: str, numerics: Numerics) -> GraphBuilder:
     if layout not in LAYOUTS:
         raise ValueError(f"layout {layout!r} is not one of {', '.join(LAYOUTS)}")
-    graph = GraphBuilder()
+    graph = GraphBuilder(numerics=numerics)
     place = (
         _packed_place(graph, model.encoder)
         if layout == "packed"
@@ -54,8 +89,8 @@ def export_onnx(model: Model, layout: str) -> onnx.ModelProto:
         first_only = last and needs_first_token_only(model.head)
         scope = f"layer_{index}"
         hidden = _layer(graph, scope, layer, model.encoder, place, hidden, first_only=first_only)
-    write_head(graph, model.head, place, hidden, model.encoder.hidden)
-    return graph.model(f"encoder_{layout}")
+    write_head(graph, model, place, hidden)
+    return graph
 
 
 def _packed_place(graph: GraphBuilder, encoder: Encoder) -> Place:
@@ -65,11 +100,14 @@ def _packed_place(graph: GraphBuilder, encoder: Encoder) -> Place:
     zero, one = graph.int32(0), graph.int32(1)
     ends = graph.add("CumSum", "ends", lengths, zero)
     starts = graph.add("Sub", "starts", ends, lengths)
-    longest = graph.add("ReduceMax", "longest", lengths, keepdims=0)
-    column = graph.add("Range", "column", zero, longest, one)
+    longest = graph.add("ReduceMax", "longest", lengths, keepdims=1)
     tokens = graph.add("Squeeze", "tokens/scalar", graph.add("Shape", "tokens/shape", ids))
     tokens = graph.add("Cast", "tokens", tokens, to=TensorProto.INT32)
     token = graph.add("Range", "token", zero, tokens, one)
+    # A part of the tokens, not a range of its own: so TensorRT knows that there are no more columns
+    # than tokens, without which it cannot compile the attention (TensorRT for RTX 1.7).
+    first = graph.constant("int32_vector_0", [0], np.int32)
+    column = graph.add("Slice", "column", token, first, longest)
 
     def column_vector(name: str) -> str:
         return graph.add("Unsqueeze", f"{name}/column", name, graph.integers(1))
@@ -87,14 +125,7 @@ def _packed_place(graph: GraphBuilder, encoder: Encoder) -> Place:
     inside = graph.add("Less", "mask/inside", column, column_vector(lengths))
     real = _real_tokens(graph, graph.add("Gather", "mask/ids", ids, pad), encoder)
     mask = _mask(graph, graph.add("And", "mask/kept", inside, real))
-    return Place(
-        position=position,
-        mask=mask,
-        item=item,
-        pad=pad,
-        unpad=unpad,
-        starts=starts,
-    )
+    return Place(position=position, mask=mask, item=item, pad=pad, unpad=unpad, starts=starts)
 
 
 def _padded_place(graph: GraphBuilder, encoder: Encoder) -> Place:
@@ -104,14 +135,8 @@ def _padded_place(graph: GraphBuilder, encoder: Encoder) -> Place:
     length = graph.add("Cast", "length", graph.add("Squeeze", "length/scalar", length), to=6)
     position = graph.add("Range", "position", graph.int32(0), length, graph.int32(1))
     real = _real_tokens(graph, ids, encoder)
-    return Place(
-        position=position,
-        mask=_mask(graph, real),
-        item=None,
-        pad=None,
-        unpad=None,
-        starts=None,
-    )
+    mask = _mask(graph, real)
+    return Place(position=position, mask=mask, item=None, pad=None, unpad=None, starts=None)
 
 
 def _real_tokens(graph: GraphBuilder, ids: str, encoder: Encoder) -> str:
@@ -129,14 +154,14 @@ def _mask(graph: GraphBuilder, kept: str) -> str:
 
 def _embed(graph: GraphBuilder, encoder: Encoder, place: Place) -> str:
     def look_up(name: str, table: npt.NDArray[np.float32], index: str) -> str:
-        weight = graph.constant(f"embeddings/{name}/weight", table, np.float32)
+        weight = graph.constant(f"embeddings/{name}/weight", table, graph.numerics.compute_type)
         return graph.add("Gather", f"embeddings/{name}", weight, index)
 
     word = look_up("word", encoder.word, "input_ids")
     position = look_up("position", encoder.position, place.position)
     token_type = look_up("token_type", encoder.token_type, "token_type_ids")
-    total = graph.add("Add", "embeddings/word_position", word, position)
-    total = graph.add("Add", "embeddings/sum", total, token_type)
+    total = graph.total("embeddings/word_position", word, position)
+    total = graph.add("Add", "embeddings/sum", total, graph.widened(token_type))
     return graph.norm("embeddings/norm", encoder.embedding_norm, total)
 
 
@@ -161,12 +186,12 @@ def _layer(
     rows = _first_tokens(graph, place, f"{scope}/first", x) if first_only else x
     context = _attention(graph, f"{scope}/attention", layer, place, x, rows, first_only=first_only)
     projected = graph.linear(f"{scope}/attention/output", layer.attention_output, context)
-    summed = graph.add("Add", f"{scope}/attention/residual", projected, rows)
+    summed = graph.total(f"{scope}/attention/residual", projected, rows)
     attended = graph.norm(f"{scope}/attention/norm", layer.attention_norm, summed)
     wide = graph.linear(f"{scope}/intermediate", layer.intermediate, attended)
     wide = graph.activation(f"{scope}/intermediate/activation", encoder.activation, wide)
     narrow = graph.linear(f"{scope}/output", layer.output, wide)
-    summed = graph.add("Add", f"{scope}/output/residual", narrow, attended)
+    summed = graph.total(f"{scope}/output/residual", narrow, attended)
     return graph.norm(f"{scope}/output/norm", layer.output_norm, summed)
 
 
@@ -204,8 +229,8 @@ def _attention(
     k = project("key", layer.key, x, rectangle=True, axes=[0, 2, 3, 1])
     v = project("value", layer.value, x, rectangle=True, axes=[0, 2, 1, 3])
     scores = graph.add("MatMul", f"{scope}/scores", q, k)
-    scores = graph.add("Add", f"{scope}/masked", scores, place.mask)
-    weights = graph.add("Softmax", f"{scope}/weights", scores, axis=-1)
+    scores = graph.add("Add", f"{scope}/masked", graph.widened(scores), place.mask)
+    weights = graph.narrowed("Softmax", f"{scope}/weights", scores, axis=-1)
     context = graph.add("MatMul", f"{scope}/context", weights, v)
     context = graph.add("Transpose", f"{scope}/context/turned", context, perm=[0, 2, 1, 3])
     if first_only or place.unpad is not None:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from onnx import TensorProto
 
-from build_scripts.encoder import Head, SequenceHead, SpanHead, TokenHead, VectorHead
+from build_scripts.encoder import Head, Model, SequenceHead, SpanHead, TokenHead, VectorHead
 from build_scripts.onnx_builder import GraphBuilder
 
 FLOAT, INT32 = TensorProto.FLOAT, TensorProto.INT32
@@ -39,64 +39,79 @@ def needs_first_token_only(head: Head) -> bool:
     )
 
 
-def write_head(graph: GraphBuilder, head: Head, place: Place, hidden: str, width: int) -> None:
+def write_head(graph: GraphBuilder, model: Model, place: Place, hidden: str) -> None:
     """Write the head and declare the graph's outputs.
+
+    Matrix multiplications are of the compute type, as elsewhere: TensorRT for RTX has none of
+    float32 for Turing GPUs. Outputs are float32.
 
     Args:
         graph: the graph so far.
-        head: what to write.
+        model: what to write the head of.
         place: where tokens stand.
         hidden: the last hidden state: of first tokens alone where that is all the head needs.
-        width: of the hidden state.
     """
+    head, encoder = model.head, model.encoder
     tokens = ("tokens",) if place.pad is not None else ("items", "length")
     if isinstance(head, SequenceHead):
         if head.pooler is not None:
             pooled = graph.linear("pooler", head.pooler, hidden)
             hidden = graph.activation("pooler/activation", head.pooler_activation, pooled)
-        graph.linear("logits", head.output, hidden)
+        graph.scores("logits", head.output, hidden)
         graph.output("logits", "items", head.output.outputs)
     elif isinstance(head, TokenHead):
-        graph.linear("logits", head.output, hidden)
+        graph.scores("logits", head.output, hidden)
         graph.output("logits", *tokens, head.output.outputs)
     elif isinstance(head, SpanHead):
-        both = graph.linear("span", head.output, hidden)
+        both = graph.scores("span", head.output, hidden)
         for column, name in enumerate(("start_logits", "end_logits")):
             graph.add("Gather", name, both, graph.int64(column), axis=-1)
             graph.output(name, *tokens)
     else:
-        _write_vector(graph, head, place, hidden)
-        graph.output("vector", "items", width)
+        _write_vector(graph, head, place, hidden, encoder.pad_token_id)
+        graph.output("vector", "items", encoder.hidden)
 
 
-def _write_vector(graph: GraphBuilder, head: VectorHead, place: Place, hidden: str) -> None:
+def _write_vector(
+    graph: GraphBuilder, head: VectorHead, place: Place, hidden: str, pad_token_id: int
+) -> None:
     if head.pooling == "mean":
         if place.item is None:
             mean = graph.add("MatMul", "mean", _padded_shares(graph), hidden)
-            graph.add("Squeeze", "vector", mean, graph.integers(1))
+            graph.result("Squeeze", "vector", mean, graph.integers(1))
         else:
-            graph.add("MatMul", "vector", _packed_shares(graph, place.item), hidden)
+            shares = _packed_shares(graph, place.item, pad_token_id)
+            graph.result("MatMul", "vector", shares, hidden)
     elif head.pooling == "pooler" and head.pooler is not None:
         pooled = graph.linear("pooler", head.pooler, hidden)
-        graph.activation("vector", head.pooler_activation, pooled)
+        graph.activation("vector", head.pooler_activation, graph.widened(pooled))
     else:
-        graph.add("Identity", "vector", hidden)
+        graph.add("Identity", "vector", graph.widened(hidden))
 
 
-def _packed_shares(graph: GraphBuilder, item: str) -> str:
-    """`[items, tokens]`: each token's part in the mean of its text, 0 for those of others."""
+def _packed_shares(graph: GraphBuilder, item: str, pad_token_id: int) -> str:
+    """`[items, tokens]`: each token's part in the mean of its text, 0 for those of others.
+
+    Padding has none either: `lengths` counts it where the server's own ragged batching made the
+    batch, which gives the rows of one request their common length.
+    """
     count = graph.add("Cast", "share/items", graph.add("Size", "share/size", "lengths"), to=INT32)
     rows = graph.add("Range", "share/rows", graph.int32(0), count, graph.int32(1))
     rows = graph.add("Unsqueeze", "share/rows_column", rows, graph.integers(1))
-    own = graph.add("Cast", "share/own", graph.add("Equal", "share/is_own", item, rows), to=FLOAT)
-    lengths = graph.add("Cast", "share/lengths", "lengths", to=FLOAT)
-    lengths = graph.add("Unsqueeze", "share/lengths_column", lengths, graph.integers(1))
-    return graph.add("Div", "share", own, lengths)
+    is_pad = graph.add("Equal", "share/is_pad", "input_ids", graph.int32(pad_token_id))
+    real = graph.add("Not", "share/real", is_pad)
+    is_own = graph.add("And", "share/counts", graph.add("Equal", "share/is_own", item, rows), real)
+    return _shares(graph, "share", is_own)
 
 
 def _padded_shares(graph: GraphBuilder) -> str:
     """`[items, 1, length]`: each token's part in the mean of its text, 0 for padding."""
-    own = graph.add("Cast", "share/own", "mask/real", to=FLOAT)
+    return graph.add(
+        "Unsqueeze", "share", _shares(graph, "share/rows", "mask/real"), graph.integers(1)
+    )
+
+
+def _shares(graph: GraphBuilder, name: str, counts: str) -> str:
+    own = graph.add("Cast", "share/own", counts, to=FLOAT)
     lengths = graph.add("ReduceSum", "share/lengths", own, graph.integers(1), keepdims=1)
-    share = graph.add("Div", "share/rows", own, lengths)
-    return graph.add("Unsqueeze", "share", share, graph.integers(1))
+    return graph.narrowed("Div", name, own, lengths)

@@ -1,10 +1,14 @@
-"""What a build made, as data: printed as the summary and kept beside the ensemble as JSON."""
+"""What a build made, as data, kept beside the ensemble as JSON; `summary` tells it to people."""
 
 import dataclasses
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+
+from build_scripts.quality import Quality
+from ernie_triton.plans import PlanFacts
 
 MANIFEST_FILE = "manifest.json"
 _MIB = 1024 * 1024
@@ -36,7 +40,19 @@ class ModelFacts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EngineFacts:
-    """The engine that was made; `files` are SHA-256 by file name, `size_bytes` their sum."""
+    """The engine that was made.
+
+    Attributes:
+        engine: the runtime.
+        engine_version: of its package at the build; empty for TensorRT, whose plan has its own.
+        precision: what it computes in.
+        layout: of its inputs.
+        graph_nodes: nodes of the ONNX graph that it was made of.
+        opset: of that graph.
+        size_bytes: of its files together.
+        fp32_size_bytes: of the same model as an FP32 graph.
+        files: SHA-256 by file name.
+    """
 
     engine: str
     engine_version: str
@@ -45,6 +61,7 @@ class EngineFacts:
     graph_nodes: int
     opset: int
     size_bytes: int
+    fp32_size_bytes: int
     files: dict[str, str]
 
 
@@ -53,30 +70,64 @@ class Exactness:
     """How the engine's outputs compare with the source's on sample texts.
 
     `largest_difference` is the maximum of the absolute differences of logits, `same_decisions` the
-    number of texts whose likeliest label is the same.
+    number of texts whose likeliest label is the same. `tolerance` is None for no limit: INT8 is
+    judged by `Quality`.
     """
 
     reference: str
     texts: int
     largest_difference: float
-    tolerance: float
+    tolerance: float | None
     same_decisions: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Speed:
-    """Texts per second of the engine alone on the sample texts, on the machine of the build."""
+    """Texts per second of the engine alone on the sample texts, on the machine of the build.
+
+    `ratio_to_fp32` is the median over runs in turn with the FP32 engine; None where there was none.
+    """
 
     texts_per_s: float
     batch: int
     mean_tokens: float
     threads: int
     processor: str
+    ratio_to_fp32: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QuantizationFacts:
+    """How an INT8 engine was made.
+
+    Attributes:
+        calibrator: how ranges of activations were chosen.
+        calibration: the file of calibration texts; empty for the sample texts.
+        calibration_texts: how many.
+        layers: linear layers and tables in INT8.
+        kept: the others, with the noise that each alone would bring to the outputs, as a share of
+            their deviation.
+        rest: what is computed in where not in INT8.
+    """
+
+    calibrator: str
+    calibration: str
+    calibration_texts: int
+    layers: int
+    kept: Mapping[str, float]
+    rest: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Manifest:
-    """One build."""
+    """One build.
+
+    Attributes:
+        quality: what the conversion costs; None where nothing was converted or measured.
+        quantization: None unless INT8.
+        speed: None where the engine is for a GPU.
+        plan: of TensorRT; None where there is none yet.
+    """
 
     name: str
     version: int
@@ -90,41 +141,14 @@ class Manifest:
     model: ModelFacts
     engine: EngineFacts
     exactness: Exactness
-    speed: Speed
+    speed: Speed | None
+    quality: Quality | None = None
+    quantization: QuantizationFacts | None = None
+    plan: PlanFacts | None = None
 
     def to_json(self) -> str:
         """The manifest as indented JSON."""
         return json.dumps(dataclasses.asdict(self), ensure_ascii=False, indent=2) + "\n"
-
-    def summary(self) -> str:
-        """The manifest for people, one fact a line."""
-        source, model, engine, exact = self.source, self.model, self.engine, self.exactness
-        heads = _one_or_range(model.heads)
-        feed_forward = _one_or_range(model.feed_forward)
-        shape = (
-            f"{model.layers} layers x {model.hidden}, {heads} heads, feed-forward {feed_forward}, "
-            f"{model.parameters:,} parameters"
-            if model.layers
-            else f"served as it came, padded: {source.unrecognised}"
-        )
-        lines = {
-            "pipeline": f"{self.name} version {self.version} ({self.task}"
-            f"{', pairs' if self.pair else ''}"
-            f"{f', {len(model.labels)} labels' if model.labels else ''}, "
-            f"up to {self.max_length} tokens, batches up to {self.max_batch_size})",
-            "source": f"{source.kind}, {source.path}",
-            "model": shape,
-            "graph": f"{engine.graph_nodes} nodes, opset {engine.opset}, {engine.layout}",
-            "engine": f"{engine.engine} {engine.engine_version}, {engine.precision}, "
-            f"{engine.size_bytes / _MIB:.1f} MiB",
-            "exactness": f"largest difference {exact.largest_difference:.1e} (allowed "
-            f"{exact.tolerance:.0e}), {exact.same_decisions} of {exact.texts} decisions the same, "
-            f"against {exact.reference}",
-            "speed": f"{self.speed.texts_per_s:,.0f} texts/s of the engine alone, batch "
-            f"{self.speed.batch}, mean {self.speed.mean_tokens:.0f} tokens, "
-            f"{self.speed.threads} threads of {self.speed.processor}",
-        }
-        return "\n".join(f"{key:<10}{value}" for key, value in lines.items())
 
 
 def file_hashes(files: list[Path]) -> dict[str, str]:
@@ -137,10 +161,3 @@ def file_hashes(files: list[Path]) -> dict[str, str]:
                 digest.update(block)
         hashes[path.name] = digest.hexdigest()
     return hashes
-
-
-def _one_or_range(values: tuple[int, ...]) -> str:
-    if not values:
-        return "no"
-    low, high = min(values), max(values)
-    return str(low) if low == high else f"{low} to {high}"

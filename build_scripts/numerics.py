@@ -5,10 +5,20 @@ layer has QuantizeLinear and DequantizeLinear around its input, and int8 weights
 each output column.
 """
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+FloatType = type[np.float32] | type[np.float16]
 
 COMPUTE_TYPES = ("fp32", "fp16")
+
+FP16_LIMIT = 65504.0
+"""The largest number that FP16 holds."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,9 +38,37 @@ class Numerics:
     def __post_init__(self) -> None:
         if self.compute not in COMPUTE_TYPES:
             raise ValueError(f"compute is {self.compute!r}; expected {' or '.join(COMPUTE_TYPES)}")
-        odd = [name for name, scale in self.input_scales.items() if not scale > 0]
+        odd = [name for name, scale in self.input_scales.items() if not 0 < scale < math.inf]
         if odd:
             raise ValueError(f"the input scale of {odd[0]} is {self.input_scales[odd[0]]}")
 
+    @property
+    def compute_type(self) -> FloatType:
+        """Of the weights and the matrix multiplications, as NumPy has it."""
+        return np.float16 if self.compute == "fp16" else np.float32
+
 
 FP32 = Numerics()
+
+
+def int8_step(scale: npt.ArrayLike, dtype: FloatType) -> npt.NDArray[Any]:
+    """Scales as a graph stores them: of this type, and never rounded to 0."""
+    return np.maximum(np.asarray(scale).astype(dtype), np.finfo(dtype).smallest_subnormal)
+
+
+def int8_weight(
+    weight: npt.NDArray[np.float32], scale_type: FloatType
+) -> tuple[npt.NDArray[np.int8], npt.NDArray[Any]]:
+    """Round a matrix to int8 with a scale for each column.
+
+    Args:
+        weight: float32 [inputs, outputs].
+        scale_type: of the scales, as they are stored.
+
+    Returns:
+        int8 [inputs, outputs] within -127 and 127, and the scales [outputs]: the largest magnitude
+        of a column over 127, and never 0.
+    """
+    scales = int8_step(np.abs(weight).max(axis=0) / np.float32(127), scale_type)
+    steps = np.rint(weight / scales.astype(np.float32))
+    return np.clip(steps, -127, 127).astype(np.int8), scales

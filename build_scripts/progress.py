@@ -2,8 +2,13 @@
 
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import TypeVar
+
+from tqdm import tqdm
+
+T = TypeVar("T")
 
 
 @contextmanager
@@ -14,3 +19,9 @@ def timed_step(name: str) -> Iterator[list[str]]:
     yield notes
     elapsed_s = time.perf_counter() - start
     print(f"{elapsed_s:6.2f} s  {name:<11}{'; '.join(notes)}", file=sys.stderr, flush=True)
+
+
+def progress_bar(items: Sequence[T], name: str) -> Iterator[T]:
+    """The items one by one, with a bar after two seconds where standard error is a terminal."""
+    shown = sys.stderr.isatty()
+    yield from tqdm(items, desc=name, delay=2, disable=not shown, leave=False, file=sys.stderr)

@@ -13,7 +13,11 @@ from types import TracebackType
 
 from ernie_triton.errors import RepositoryError
 
-_SHARED_FILES = ("config.pbtxt", "labels.txt")
+CONFIG_FILE = "config.pbtxt"
+EMBEDDED_CONFIG_FILE = "configs/embedded.pbtxt"
+"""Read in place of `CONFIG_FILE` with `--model-config-name=embedded`, where a model has it."""
+
+_SHARED_FILES = (CONFIG_FILE, EMBEDDED_CONFIG_FILE, "labels.txt")
 
 
 class StagedPipeline:

@@ -6,12 +6,13 @@ from pathlib import Path
 from typing import Any
 
 from build_scripts.encoder import Model
-from build_scripts.family import POSITIONS, TASK_TYPES, TOKEN_TYPES, VOCABULARY_SIZE, Shape
 from build_scripts.load.naming import TRANSFORMERS
 from build_scripts.load.settings import CheckpointConfig
 from build_scripts.load.state import model_from_state
-from ernie_triton.errors import MissingExtraError
+from ernie_triton.errors import CheckpointError, MissingExtraError
+from ernie_triton.family import POSITIONS, TASK_TYPES, TOKEN_TYPES, VOCABULARY_SIZE, Shape
 
+EXPORTED_FILE = "exported.onnx"
 _INPUTS = ("input_ids", "attention_mask", "token_type_ids")
 
 
@@ -21,12 +22,9 @@ def random_classifier(shape: Shape, *, labels: int, seed: int = 0) -> Any:  # no
     Raises:
         MissingExtraError: torch, transformers or onnxscript is not installed.
     """
-    try:
-        import onnxscript  # noqa: F401 (torch's exporter imports it)
-        import torch
-        import transformers
-    except ModuleNotFoundError as error:
-        raise MissingExtraError(str(error.name), "train", "a model of random weights") from error
+    transformers = _imported_transformers("a model of random weights")
+    import torch
+
     torch.manual_seed(seed)
     config = transformers.ErnieConfig(
         vocab_size=VOCABULARY_SIZE,
@@ -91,3 +89,38 @@ def export_with_torch(classifier: Any, path: Path) -> None:  # noqa: ANN401
             external_data=False,
             verbose=False,
         )
+
+
+def export_checkpoint(folder: Path) -> Path:
+    """Write `exported.onnx` beside the weights of a transformers sequence classifier.
+
+    Raises:
+        CheckpointError: transformers does not read the folder as one.
+        MissingExtraError: torch, transformers or onnxscript is not installed.
+    """
+    transformers = _imported_transformers("exporting with torch")
+    transformers.utils.logging.disable_progress_bar()
+    try:
+        classifier = transformers.AutoModelForSequenceClassification.from_pretrained(
+            folder, local_files_only=True
+        )
+    except (OSError, ValueError) as error:
+        reason = " ".join(str(error).split())
+        raise CheckpointError(
+            f"{folder} is no sequence classifier of transformers: {reason}"
+        ) from error
+    path = folder / EXPORTED_FILE
+    beside = path.with_suffix(".partial")
+    export_with_torch(classifier.eval(), beside)
+    beside.rename(path)
+    return path
+
+
+def _imported_transformers(purpose: str) -> Any:  # noqa: ANN401
+    try:
+        import onnxscript  # noqa: F401 (torch's exporter imports it)
+        import torch  # noqa: F401
+        import transformers
+    except ModuleNotFoundError as error:
+        raise MissingExtraError(str(error.name), "train", purpose) from error
+    return transformers

@@ -48,6 +48,11 @@ _FIELDS = (
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line; 0 done, 1 the user can mend it, 2 (as SystemExit) wrong usage."""
+    return run_command(task_command(), argv)
+
+
+def task_command() -> TaskCommand:
+    """What the common command line does for this task."""
     usage = Usage(
         description="Turn texts into vectors, or pairs of texts into cosines, on a Triton server.",
         default_model=EMBEDDING.default_model,
@@ -56,14 +61,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         output="of a name in .npy one float32 array [lines, hidden], a failed line as NaN; "
         "of any other JSON lines",
     )
-    return run_command(
-        TaskCommand(
-            usage=usage,
-            add_options=_add_options,
-            check_options=_check_options,
-            new_job=_new_job,
-        ),
-        argv,
+    return TaskCommand(
+        usage=usage, add_options=_add_options, check_options=_check_options, new_job=_new_job
     )
 
 

@@ -38,16 +38,18 @@ _WIDTH = 40
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line; 0 done, 1 the user can mend it, 2 (as SystemExit) wrong usage."""
+    return run_command(task_command(), argv)
+
+
+def task_command() -> TaskCommand:
+    """What the common command line does for this task."""
     usage = Usage(
         description="Answer questions about contexts on a Triton server.",
         default_model=QA.default_model,
         fields=_FIELDS,
         examples="a JSON document of CMRC2018's or SQuAD's format",
     )
-    return run_command(
-        TaskCommand(usage=usage, add_options=_add_options, new_job=_new_job),
-        argv,
-    )
+    return TaskCommand(usage=usage, add_options=_add_options, new_job=_new_job)
 
 
 def _add_options(parser: argparse.ArgumentParser) -> None:

@@ -45,6 +45,11 @@ _FIELDS = (
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line; 0 done, 1 the user can mend it, 2 (as SystemExit) wrong usage."""
+    return run_command(task_command(), argv)
+
+
+def task_command() -> TaskCommand:
+    """What the common command line does for this task."""
     usage = Usage(
         description="Classify texts, or pairs of texts, on a Triton server. Multi-label models "
         "give all their labels, regression models a score.",
@@ -53,10 +58,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         examples='JSON lines of CLUE\'s format with "label"; "labels" for a multi-label model, '
         '"score" for regression',
     )
-    return run_command(
-        TaskCommand(usage=usage, add_options=_add_options, new_job=_new_job),
-        argv,
-    )
+    return TaskCommand(usage=usage, add_options=_add_options, new_job=_new_job)
 
 
 def _add_options(parser: argparse.ArgumentParser) -> None:

@@ -35,6 +35,11 @@ _WIDTH = 40
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line; 0 done, 1 the user can mend it, 2 (as SystemExit) wrong usage."""
+    return run_command(task_command(), argv)
+
+
+def task_command() -> TaskCommand:
+    """What the common command line does for this task."""
     usage = Usage(
         description="Find entities in texts on a Triton server.",
         default_model=TOKEN_CLS.default_model,
@@ -42,14 +47,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         examples='JSON lines {"tokens": [...], "labels": [...]} (MSRA_NER)',
         output="JSON lines, or the texts of --mark",
     )
-    return run_command(
-        TaskCommand(
-            usage=usage,
-            add_options=_add_options,
-            check_options=_check_options,
-            new_job=_new_job,
-        ),
-        argv,
+    return TaskCommand(
+        usage=usage, add_options=_add_options, check_options=_check_options, new_job=_new_job
     )
 
 

@@ -1,7 +1,7 @@
 """The wire itself: Triton's gRPC protocol through tritonclient, blocking and for asyncio.
 
-This is the only module that knows tritonclient, and the only place where its one exception,
-`InferenceServerException`, becomes one of our `ClientError`s.
+With `statistics` the only module that knows tritonclient, and the only place where its one
+exception, `InferenceServerException`, becomes one of our `ClientError`s.
 """
 
 from __future__ import annotations
@@ -79,7 +79,7 @@ class GrpcTransport:
 
     def infer(self, request: InferRequest, timeout_s: float) -> Reply:
         """The answer to one request."""
-        with _mapped_errors(self._endpoint, timeout_s):
+        with mapped_errors(self._endpoint, timeout_s):
             result = self._client.infer(
                 self._endpoint.model,
                 _inputs(request),
@@ -90,13 +90,13 @@ class GrpcTransport:
 
     def facts(self, timeout_s: float) -> ModelFacts:
         """What the model's config says."""
-        with _mapped_errors(self._endpoint, timeout_s):
+        with mapped_errors(self._endpoint, timeout_s):
             reply = self._client.get_model_config(self._endpoint.model, client_timeout=timeout_s)
         return _facts(reply.config)
 
     def ready_models(self, timeout_s: float) -> tuple[str, ...]:
         """Names of the models that the server has ready, sorted."""
-        with _mapped_errors(self._endpoint, timeout_s):
+        with mapped_errors(self._endpoint, timeout_s):
             index = self._client.get_model_repository_index(client_timeout=timeout_s)
         return _ready_names(index.models)
 
@@ -125,7 +125,7 @@ class GrpcAsyncTransport:
 
     async def infer(self, request: InferRequest, timeout_s: float) -> Reply:
         """The answer to one request."""
-        with _mapped_errors(self._endpoint, timeout_s):
+        with mapped_errors(self._endpoint, timeout_s):
             result = await self._connected().infer(
                 self._endpoint.model,
                 _inputs(request),
@@ -136,7 +136,7 @@ class GrpcAsyncTransport:
 
     async def facts(self, timeout_s: float) -> ModelFacts:
         """What the model's config says."""
-        with _mapped_errors(self._endpoint, timeout_s):
+        with mapped_errors(self._endpoint, timeout_s):
             reply = await self._connected().get_model_config(
                 self._endpoint.model, client_timeout=timeout_s
             )
@@ -144,7 +144,7 @@ class GrpcAsyncTransport:
 
     async def ready_models(self, timeout_s: float) -> tuple[str, ...]:
         """Names of the models that the server has ready, sorted."""
-        with _mapped_errors(self._endpoint, timeout_s):
+        with mapped_errors(self._endpoint, timeout_s):
             index = await self._connected().get_model_repository_index(client_timeout=timeout_s)
         return _ready_names(index.models)
 
@@ -192,7 +192,8 @@ def _ready_names(models: Sequence[Any]) -> tuple[str, ...]:
 
 
 @contextmanager
-def _mapped_errors(endpoint: Endpoint, timeout_s: float) -> Iterator[None]:
+def mapped_errors(endpoint: Endpoint, timeout_s: float) -> Iterator[None]:
+    """Raise tritonclient's one exception as the `ClientError` that says what happened."""
     try:
         yield
     except InferenceServerException as error:

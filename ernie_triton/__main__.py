@@ -2,6 +2,6 @@
 
 import sys
 
-from ernie_triton.serve import main
+from ernie_triton.cli import main
 
 sys.exit(main())

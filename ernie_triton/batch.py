@@ -37,13 +37,23 @@ class TokenBatch:
         """Rows of the batch."""
         return len(self.lengths)
 
-    def packed(self) -> dict[str, npt.NDArray[np.int32]]:
-        """Inputs of a packed graph."""
-        return {
-            "input_ids": self.input_ids,
-            "token_type_ids": self.token_type_ids,
-            "lengths": self.lengths,
-        }
+    def packed(self, *, token_step: int = 1, row_step: int = 1) -> dict[str, Int32]:
+        """Inputs of a packed graph.
+
+        Runtimes that compile for each shape they meet ask for steps: the tokens are filled up to a
+        multiple of `token_step` by a last row, and the rows to a multiple of `row_step` by empty
+        rows before that one, where their first token is the last row's.
+        """
+        ids, types, lengths = self.input_ids, self.token_type_ids, self.lengths
+        filler = -len(ids) % token_step or token_step
+        empty = -(len(lengths) + 1) % row_step
+        if token_step > 1:
+            ids = np.concatenate([ids, np.repeat(ids[:1], filler)])
+            types = np.concatenate([types, np.zeros(filler, np.int32)])
+            tail = np.zeros(empty + 1, np.int32)
+            tail[-1] = filler
+            lengths = np.concatenate([lengths, tail])
+        return {"input_ids": ids, "token_type_ids": types, "lengths": lengths}
 
     def select(self, rows: npt.NDArray[np.int64]) -> "TokenBatch":
         """Some of the rows, in the order given; a row may come more than once."""

@@ -59,6 +59,10 @@ class ExactnessError(ErnieTritonError):
     """A built engine does not answer as its source does."""
 
 
+class PrecisionError(ErnieTritonError):
+    """The numbers of a model are outside what a precision can hold."""
+
+
 class RepositoryError(ErnieTritonError):
     """A model repository cannot take, or does not hold, what was asked for."""
 
@@ -97,3 +101,23 @@ class ContractError(ClientError):
 
 class DatasetError(ErnieTritonError):
     """A file of texts or of labelled examples is missing or not in its format."""
+
+
+class ScenarioError(ErnieTritonError):
+    """A scenario of a measurement says something that cannot be run."""
+
+
+class AnalyzerError(ErnieTritonError):
+    """perf_analyzer is missing, failed, or wrote what cannot be read."""
+
+
+class WrongAnswerError(ErnieTritonError):
+    """A server under load answered a text otherwise than it does alone."""
+
+
+class GpuError(ErnieTritonError):
+    """There is no NVIDIA GPU that can be used, or its driver is too old."""
+
+
+class PlanError(ErnieTritonError):
+    """A TensorRT plan cannot be built, is damaged, or does not fit the server or its GPU."""

@@ -4,18 +4,14 @@ The build makes a model repository from it; the parts that the stages need at ru
 `parameters` of their configurations (`StageSettings`).
 """
 
-import dataclasses
 import math
-import os
 import re
-import sys
-import types
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from ernie_triton.errors import PipelineError
+from ernie_triton.strict_toml import read_described
 from ernie_triton.tasks import (
     CALIBRATORS,
     DEVICES,
@@ -28,17 +24,11 @@ from ernie_triton.tasks import (
     task_named,
 )
 
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
-
 SHORTEST_TEXT_TOKENS = 2
 SHORTEST_WINDOW_TOKENS = 8
 """Leaves room for a part of the text beside a question, which is cut to half of a window."""
 
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
-_Described = TypeVar("_Described")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,16 +101,24 @@ class Quantization:
         data: labelled lines in CLUE's format, on which the loss of the task's metric is measured;
             without them the share of unchanged decisions is.
         allowed_loss: most that the task's metric may lose, in points (hundredths).
+        allowed_changes: share of the decisions that may change, where there are no labelled data;
+            those of a model with random weights are arbitrary, and more of them change.
     """
 
     calibration: Path | None = None
     calibrator: str = "percentile"
     data: Path | None = None
     allowed_loss: float = 0.5
+    allowed_changes: float = 0.01
 
     def __post_init__(self) -> None:
         _one_of(CALIBRATORS, self, "calibrator")
-        _at_least(0, self, "allowed_loss")
+        _at_least(0, self, "allowed_loss", "allowed_changes")
+        if self.data is not None and self.data == self.calibration:
+            raise PipelineError(
+                f"calibration and data are both {self.data}; calibrate on other texts than those "
+                f"the loss is measured on"
+            )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -248,48 +246,7 @@ def load_pipeline(path: Path) -> PipelineSpec:
     Raises:
         PipelineError: the file cannot be read or says something the contract does not know.
     """
-    try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise PipelineError(f"{path} cannot be read as TOML: {error}") from error
-    try:
-        return _from_table(PipelineSpec, content, path.parent)
-    except PipelineError as error:
-        raise PipelineError(f"{path}: {error}") from error
-
-
-def _from_table(cls: type[_Described], table: Mapping[str, Any], base: Path) -> _Described:
-    hints = get_type_hints(cls)
-    values: dict[str, Any] = {}
-    for key, value in table.items():
-        if key not in hints or key.startswith("_"):
-            known = ", ".join(f.name for f in dataclasses.fields(cls))  # type: ignore[arg-type]
-            raise PipelineError(f"unknown key {key!r}; known are {known}")
-        values[key] = _typed(key, value, hints[key], base)
-    for item in dataclasses.fields(cls):  # type: ignore[arg-type]
-        required = (
-            item.default is dataclasses.MISSING and item.default_factory is dataclasses.MISSING
-        )
-        if required and item.name not in values:
-            raise PipelineError(f"the key {item.name!r} is missing")
-    return cls(**values)
-
-
-def _typed(key: str, value: Any, wanted: Any, base: Path) -> Any:  # noqa: ANN401
-    if get_origin(wanted) in (Union, types.UnionType):
-        wanted = next(kind for kind in get_args(wanted) if kind is not type(None))
-    if wanted is Path and isinstance(value, str):
-        return Path(os.path.normpath(base / Path(value).expanduser()))
-    if get_origin(wanted) is Mapping and isinstance(value, dict):
-        kind = get_args(wanted)[1]
-        return {name: _typed(f"{key}.{name}", entry, kind, base) for name, entry in value.items()}
-    if wanted is float and type(value) is int:
-        return float(value)
-    if dataclasses.is_dataclass(wanted) and isinstance(value, Mapping):
-        return _from_table(wanted, value, base)  # type: ignore[arg-type]
-    if type(value) is not wanted:
-        raise PipelineError(f"{key} is {value!r}; expected {wanted.__name__}")
-    return value
+    return read_described(PipelineSpec, path, PipelineError)
 
 
 def _at_least(least: int, spec: object, *names: str) -> None:

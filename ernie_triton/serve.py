@@ -4,30 +4,18 @@ import argparse
 import signal
 import sys
 import threading
-from collections.abc import Sequence
 from pathlib import Path
 from types import FrameType
 
 from ernie_triton.embedded import EmbeddedServer, ServerOptions
-from ernie_triton.errors import ErnieTritonError, ServerError
+from ernie_triton.errors import ServerError
 from ernie_triton.server_log import is_error
 
 _POLL_S = 0.2
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run a command; returns 0 when stopped by a signal, 1 for what the user can mend."""
-    arguments = _parser().parse_args(argv)
-    try:
-        return _serve(arguments)
-    except ErnieTritonError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m ernie_triton", allow_abbrev=False)
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+def add_command(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add the command and its options."""
     serve = commands.add_parser(
         "serve",
         help="serve a model repository on this machine until Ctrl-C",
@@ -64,7 +52,7 @@ def _parser() -> argparse.ArgumentParser:
         help="seconds that loading may take (default %(default)g)",
     )
     serve.add_argument("--verbose", action="store_true", help="print the server's whole log")
-    return parser
+    serve.set_defaults(run=_serve)
 
 
 def _serve(arguments: argparse.Namespace) -> int:

@@ -14,7 +14,8 @@ _Described = TypeVar("_Described")
 class StageSettings:
     """What a stage is told through the `parameters` of its configuration.
 
-    A subclass declares the fields; each is one string parameter of the same name.
+    A subclass declares the fields; each is one string parameter of the same name. A field at its
+    default is no parameter: most configurations need not say it, nor do older ones.
     """
 
     _readers: ClassVar[Mapping[Any, Any]] = {
@@ -28,7 +29,12 @@ class StageSettings:
     def to_parameters(self) -> dict[str, str]:
         """The settings as Triton's string parameters."""
         values = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
-        return {name: _parameter(value) for name, value in values.items()}
+        defaults = _defaults(type(self))
+        return {
+            name: _parameter(value)
+            for name, value in values.items()
+            if name not in defaults or value != defaults[name]
+        }
 
     @classmethod
     def from_parameters(cls: type[_Described], parameters: Mapping[str, str]) -> _Described:
@@ -39,13 +45,13 @@ class StageSettings:
         """
         hints = get_type_hints(cls)
         names = [f.name for f in dataclasses.fields(cls)]  # type: ignore[arg-type]
-        if set(parameters) != set(names):
+        if not set(names) - set(_defaults(cls)) <= set(parameters) <= set(names):
             raise PipelineError(
                 f"the stage has the parameters {sorted(parameters)}; expected {sorted(names)}; "
                 f"rebuild the pipeline with this version of ernie-triton"
             )
         values = {}
-        for name in names:
+        for name in parameters:
             try:
                 values[name] = StageSettings._readers[hints[name]](parameters[name])
             except (ValueError, KeyError):
@@ -58,7 +64,11 @@ class StageSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TokenizerSettings(StageSettings):
-    """The tokenizer stage's parameters."""
+    """The tokenizer stage's parameters.
+
+    Rows are padded to multiples of `length_bucket` tokens, so that the server's own batcher, which
+    gathers equal shapes only, finds some; 1 pads to the longest row of a request alone.
+    """
 
     task: str
     pair: bool
@@ -66,6 +76,7 @@ class TokenizerSettings(StageSettings):
     lower_case: bool
     overlap: int
     max_windows: int
+    length_bucket: int = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,6 +92,11 @@ class EngineSettings(StageSettings):
     pad_token_id: int
     vocabulary_size: int
     token_types: int
+
+
+def _defaults(cls: type[Any]) -> dict[str, object]:
+    fields = dataclasses.fields(cls)
+    return {f.name: f.default for f in fields if f.default is not dataclasses.MISSING}
 
 
 def _parameter(value: object) -> str:

@@ -10,9 +10,10 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from ernie_triton.encode import SHORT_TEXT_CHARACTERS_PER_TOKEN, TextEncoder, TextTokens
+from ernie_triton.encode import SHORT_TEXT_CHARACTERS_PER_TOKEN, TextEncoder
 from ernie_triton.errors import TextError
 from ernie_triton.tasks import NO_SPAN
+from ernie_triton.token_rows import TextTokens
 
 Int32 = npt.NDArray[np.int32]
 
@@ -60,6 +61,7 @@ class WindowEncoder:
         """Keep the tokenizer and the rules."""
         self._encoder = encoder
         self._rules = rules
+        self._separator = np.array([encoder.separate_id], np.int32)
 
     def encode(self, texts: Sequence[str], questions: Sequence[str] | None = None) -> list[Window]:
         """The windows of one request, text by text.
@@ -97,9 +99,10 @@ class WindowEncoder:
     def _windows(
         self, item: int, text: str, tokens: TextTokens, question: Int32 | None
     ) -> list[Window]:
-        head = [self._encoder.classify_id]
+        head = np.array([self._encoder.classify_id], np.int32)
         if question is not None:
-            head = [*head, *question[: self._rules.max_length // 2], self._encoder.separate_id]
+            asked = question[: self._rules.max_length // 2]
+            head = np.concatenate([head, asked, self._separator])
         room = self._rules.max_length - len(head) - 1
         # A long question may leave less room than windows should share.
         overlap = self._rules.overlap if self._rules.overlap < room else room // 2
@@ -108,14 +111,14 @@ class WindowEncoder:
         windows = []
         for start in starts:
             part = slice(start, min(start + room, count))
-            ids = [*head, *tokens.ids[part], self._encoder.separate_id]
+            ids = np.concatenate([head, tokens.ids[part], self._separator])
             spans = np.full((len(ids), 3), NO_SPAN, np.int32)
             spans[len(head) : len(ids) - 1] = tokens.spans[part]
             types = np.zeros(len(ids), np.int32)
             types[len(head) :] = question is not None
             windows.append(
                 Window(
-                    input_ids=np.array(ids, np.int32),
+                    input_ids=ids,
                     token_type_ids=types,
                     spans=spans,
                     item=item,

@@ -7,8 +7,7 @@ added: control characters go, ideographs and punctuation stand alone, case and a
 import unicodedata
 from collections.abc import Iterator, Sequence
 
-# The blocks that BERT's tokenizer takes for Chinese characters, each a word of its own.
-_IDEOGRAPHS = (
+IDEOGRAPHS = (
     (0x3400, 0x4DBF),
     (0x4E00, 0x9FFF),
     (0x20000, 0x2A6DF),
@@ -18,6 +17,7 @@ _IDEOGRAPHS = (
     (0xF900, 0xFAFF),
     (0x2F800, 0x2FA1F),
 )
+"""First and last code point of the blocks whose characters are words of their own."""
 
 _LONGEST_CLUSTER = 64
 """No writing puts more marks on a character; longer runs of them cost quadratic time."""
@@ -32,7 +32,7 @@ def basic_words(text: str, *, lower_case: bool) -> list[str]:
         # Character by character: transformers folds before it looks at words (no final sigma).
         text = "".join(character.lower() for character in text)
     cleaned = (" " if _is_space(c) else c for c in text if not _is_dropped(c))
-    spaced = "".join(f" {c} " if _is_ideograph(c) else c for c in cleaned)
+    spaced = "".join(f" {c} " if is_ideograph(c) else c for c in cleaned)
     words: list[str] = []
     for word in unicodedata.normalize("NFC", spaced).split():
         words.extend(_split_punctuation(_without_accents(word.lower()) if lower_case else word))
@@ -46,11 +46,11 @@ def words_with_origins(text: str, *, lower_case: bool) -> list[tuple[str, list[O
         for character in original.lower() if lower_case else original:
             if _is_dropped(character):
                 continue
-            if _is_space(character) or _is_ideograph(character):
+            if _is_space(character) or is_ideograph(character):
                 placed.append((" ", (place, place + 1)))
             if not _is_space(character):
                 placed.append((character, (place, place + 1)))
-            if _is_ideograph(character):
+            if is_ideograph(character):
                 placed.append((" ", (place, place + 1)))
     words: list[tuple[str, list[Origin]]] = []
     for chunk in _chunks(placed):
@@ -106,7 +106,8 @@ def _clusters(chunk: Sequence[tuple[str, Origin]]) -> Iterator[tuple[str, Origin
     cluster, first, last = chunk[0][0], *chunk[0][1]
     for character, (start, end) in chunk[1:]:
         joined = unicodedata.normalize("NFC", cluster + character)
-        apart = joined == unicodedata.normalize("NFC", cluster) + character
+        alone = (unicodedata.normalize("NFC", part) for part in (cluster, character))
+        apart = joined == "".join(alone)
         if apart or len(cluster) == _LONGEST_CLUSTER:
             yield cluster, (first, last)
             cluster, first = character, start
@@ -136,11 +137,12 @@ def _is_space(character: str) -> bool:
     return character in " \t\n\r" or unicodedata.category(character) == "Zs"
 
 
-def _is_ideograph(character: str) -> bool:
+def is_ideograph(character: str) -> bool:
+    """Whether the character is in a block that BERT's tokenizer takes for Chinese characters."""
     code = ord(character)
-    if code < _IDEOGRAPHS[0][0]:
+    if code < IDEOGRAPHS[0][0]:
         return False
-    return any(first <= code <= last for first, last in _IDEOGRAPHS)
+    return any(first <= code <= last for first, last in IDEOGRAPHS)
 
 
 def _is_punctuation(character: str) -> bool:

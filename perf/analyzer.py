@@ -1,21 +1,25 @@
-"""The real perf_analyzer 2.51.0, which tritonclient's wheel installs beside this Python.
+"""The real perf_analyzer: the wheel's, or that of an SDK container.
 
-Two of the shared libraries that it wants are in the server's wheel, under names with hashes; they
-are linked under their plain names in a folder of their own.
+tritonclient's wheel installs it beside this Python; a container has it on the PATH. Two of the
+shared libraries that the wheel's 2.51.0 wants are in the server's wheel, under names with hashes;
+they are linked under their plain names in a folder of their own.
 """
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from ernie_triton.errors import MissingExtraError, ServerError
+from ernie_triton.errors import AnalyzerError, MissingExtraError, ServerError
 from ernie_triton.wheel import find_wheel
 
+_NAME = "perf_analyzer"
 _LIBRARIES = {"libb64.so.0d": "libb64-*.so.0d", "libcudart.so.12": "libcudart-*.so.12*"}
 
 
@@ -29,6 +33,15 @@ class AnalyzerRun:
     options: Sequence[str]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AnalyzerCommand:
+    """A run ready to start: the command, its environment, and a folder for its files."""
+
+    arguments: tuple[str, ...]
+    environment: Mapping[str, str]
+    folder: Path
+
+
 def run_analyzer(run: AnalyzerRun) -> int:
     """Drive a model with texts; perf_analyzer writes its table to this process's stdout.
 
@@ -38,16 +51,69 @@ def run_analyzer(run: AnalyzerRun) -> int:
     Raises:
         MissingExtraError: perf_analyzer, or the wheel with its libraries, is not installed.
     """
-    program = Path(sys.executable).parent / "perf_analyzer"
-    if not program.is_file():
-        raise MissingExtraError("tritonclient", "client", "perf_analyzer")
+    with prepared(run) as command:
+        environment = dict(command.environment)
+        return subprocess.run(command.arguments, env=environment, check=False).returncode
+
+
+@contextmanager
+def prepared(run: AnalyzerRun) -> Iterator[AnalyzerCommand]:
+    """The command of a run; its folder is gone afterwards.
+
+    Raises:
+        MissingExtraError: perf_analyzer, or the wheel with its libraries, is not installed.
+    """
+    program = find_analyzer()
     with tempfile.TemporaryDirectory(prefix="ernie-triton-perf-") as scratch:
-        data = Path(scratch) / "texts.json"
+        folder = Path(scratch)
+        data = folder / "texts.json"
         data.write_text(input_data(run.columns), encoding="utf-8")
-        command = [str(program), "-m", run.model, "-u", run.url, "-i", "grpc"]
-        command += ["--input-data", str(data), *run.options]
-        environment = _environment(Path(scratch) / "lib")
-        return subprocess.run(command, env=environment, check=False).returncode
+        command = (str(program), "-m", run.model, "-u", run.url, "-i", "grpc")
+        yield AnalyzerCommand(
+            arguments=(*command, "--input-data", str(data), *run.options),
+            environment=_environment(program, folder / "lib"),
+            folder=folder,
+        )
+
+
+def find_analyzer() -> Path:
+    """The program: beside this Python, otherwise on the PATH.
+
+    Raises:
+        MissingExtraError: there is none.
+    """
+    beside = Path(sys.executable).parent / _NAME
+    if beside.is_file():
+        return beside
+    found = shutil.which(_NAME)
+    if found is None:
+        raise MissingExtraError("tritonclient", "client", _NAME)
+    return Path(found)
+
+
+def analyzer_version() -> str:
+    """What `perf_analyzer --version` says.
+
+    Raises:
+        MissingExtraError: perf_analyzer, or the wheel with its libraries, is not installed.
+        AnalyzerError: it does not run here.
+    """
+    program = find_analyzer()
+    with tempfile.TemporaryDirectory(prefix="ernie-triton-perf-") as scratch:
+        done = subprocess.run(
+            [str(program), "--version"],
+            env=_environment(program, Path(scratch) / "lib"),
+            capture_output=True,
+            encoding="utf-8",
+            errors="replace",
+            check=False,
+        )
+    if done.returncode:
+        said = (done.stderr or done.stdout).strip().splitlines()
+        raise AnalyzerError(
+            f"{program} does not run here: {said[-1] if said else 'no reason given'}"
+        )
+    return done.stdout.strip().removeprefix("Perf Analyzer Version ")
 
 
 def input_data(columns: Mapping[str, Sequence[str]]) -> str:
@@ -57,8 +123,11 @@ def input_data(columns: Mapping[str, Sequence[str]]) -> str:
     return json.dumps({"data": entries}, ensure_ascii=False)
 
 
-def _environment(folder: Path) -> dict[str, str]:
-    """An environment in which perf_analyzer finds its libraries, linked into a new folder."""
+def _environment(program: Path, folder: Path) -> dict[str, str]:
+    """An environment in which the wheel's program finds its libraries, linked into a new folder."""
+    environment = dict(os.environ)
+    if program.parent != Path(sys.executable).parent:
+        return environment
     wheel = find_wheel().libraries
     folder.mkdir()
     for plain, hashed in _LIBRARIES.items():
@@ -66,7 +135,6 @@ def _environment(folder: Path) -> dict[str, str]:
         if not found:
             raise ServerError(f"{wheel} has no {hashed}, which perf_analyzer needs as {plain}")
         (folder / plain).symlink_to(found[0])
-    environment = dict(os.environ)
     inherited = environment.get("LD_LIBRARY_PATH")
     environment["LD_LIBRARY_PATH"] = f"{folder}:{inherited}" if inherited else str(folder)
     return environment

@@ -46,11 +46,17 @@ class Load:
             (open loop: so many requests start each second, Poisson arrivals).
         level: the concurrency, or the requests per second.
         batch_size: rows of a request.
+        texts: the kind of texts that were sent, where the scenario has several.
+        of_maximum: the level as a part of the closed loops' highest rate, where it was given so.
+        beside: what other kinds of texts were sent meanwhile, each at its own rate.
     """
 
     mode: str
     level: float
     batch_size: int = 1
+    texts: str = ""
+    of_maximum: float = 0.0
+    beside: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,6 +106,8 @@ class Measurement:
         stage_memory_bytes: most resident memory of each stage's process; empty likewise.
         other_load: CPU cores that other programs used meanwhile, perf_analyzer not among them.
         checked_answers: answers compared under load with their solo answer.
+        variation: by how much of itself the slowest of the windows is exceeded by the fastest, in
+            rate; None where it was not seen.
         unstable: why the figures should not be trusted; empty where they should.
     """
 
@@ -113,6 +121,7 @@ class Measurement:
     stage_memory_bytes: Mapping[str, int] = dataclasses.field(default_factory=dict)
     other_load: float | None = None
     checked_answers: int = 0
+    variation: float | None = None
     unstable: tuple[str, ...] = ()
 
 
@@ -142,6 +151,7 @@ class Run:
         commit: of this project, with `+` where files were changed; empty outside of git.
         started_at: UTC, ISO 8601.
         measurements: one for each subject and load.
+        failures: loads that gave no figures, each in a line.
     """
 
     scenario: str
@@ -153,6 +163,7 @@ class Run:
     commit: str
     started_at: str
     measurements: tuple[Measurement, ...]
+    failures: tuple[str, ...] = ()
 
     def to_json(self) -> str:
         """The run as indented JSON."""
@@ -172,6 +183,7 @@ def read_run(path: Path) -> Run:
             raise DatasetError(f"{path} is not of format {FORMAT}; measure again")
         content["machine"] = Machine(**content["machine"])
         content["measurements"] = tuple(map(_measurement, content["measurements"]))
+        content["failures"] = tuple(content.get("failures", ()))
         return Run(**content)
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise DatasetError(f"{path} cannot be read as results of a run: {error!r}") from error

@@ -3,7 +3,7 @@
 import argparse
 
 from build_scripts.commands import Commands
-from build_scripts.family import FAMILY
+from ernie_triton.family import FAMILY
 
 
 def add_command(commands: Commands) -> None:

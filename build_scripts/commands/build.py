@@ -6,6 +6,7 @@ from build_scripts.build import build_pipeline
 from build_scripts.build_options import add_build_options, spec_from_options
 from build_scripts.commands import Commands
 from build_scripts.progress import timed_step
+from build_scripts.summary import summary
 
 
 def add_command(commands: Commands) -> None:
@@ -28,5 +29,5 @@ def _run(arguments: argparse.Namespace) -> int:
         if value is not None and name not in ("command", "run", "pipeline")
     }
     manifest = build_pipeline(spec_from_options(arguments.pipeline, given), timed_step)
-    print(manifest.summary())
+    print(summary(manifest))
     return 0

@@ -5,6 +5,7 @@ the good ones as one batch; and answers each with its own rows. The only module 
 Python API.
 """
 
+import gc
 import json
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
@@ -19,6 +20,9 @@ from ernie_triton.errors import ErnieTritonError
 
 Tensors = Mapping[str, npt.NDArray[Any]]
 _Item = TypeVar("_Item")
+
+_GARBAGE_THRESHOLD = 50_000
+"""New objects between two looks for cycles; a stage makes hardly any, and a look takes time."""
 
 
 class Stage(ABC, Generic[_Item]):
@@ -55,6 +59,9 @@ class Stage(ABC, Generic[_Item]):
             self.open(parameters, Path(args["model_repository"]) / args["model_version"])
         except ErnieTritonError as error:
             raise pb_utils.TritonModelException(str(error)) from error
+        gc.collect()
+        gc.freeze()
+        gc.set_threshold(_GARBAGE_THRESHOLD)
 
     def execute(self, requests: Sequence[Any]) -> list[Any]:
         """Called by Triton with every batch of requests; answers each, whatever the others hold."""

@@ -7,6 +7,7 @@ from typing import Any
 from ernie_triton.backends.stage import Stage, Tensors, rows_of
 from ernie_triton.encode import TextEncoder
 from ernie_triton.errors import TextError
+from ernie_triton.length_buckets import LengthBuckets
 from ernie_triton.stage_settings import TokenizerSettings
 from ernie_triton.tasks import task_named
 from ernie_triton.vocabulary import load_vocabulary
@@ -33,6 +34,11 @@ class TritonPythonModel(Stage[tuple[list[str], ...]]):
             max_length=settings.max_length,
             lower_case=settings.lower_case,
         )
+        self._buckets = LengthBuckets(
+            bucket=settings.length_bucket,
+            max_length=settings.max_length,
+            pad_token_id=self._encoder.pad_token_id,
+        )
         rules = WindowRules(
             max_length=settings.max_length,
             overlap=settings.overlap,
@@ -52,7 +58,7 @@ class TritonPythonModel(Stage[tuple[list[str], ...]]):
         )
 
     def run(self, items: Sequence[tuple[list[str], ...]]) -> Sequence[Tensors]:
-        """Tokenise; rows of one request are padded to its longest.
+        """Tokenise; rows of one request are padded to its longest, or to the bucket of that.
 
         Raises:
             TextError: a request needs more windows than allowed.
@@ -61,12 +67,14 @@ class TritonPythonModel(Stage[tuple[list[str], ...]]):
             return [self._window_tensors(columns) for columns in items]
         columns = [[text for part in parts for text in part] for parts in zip(*items, strict=True)]
         tokenized = self._encoder.encode(*columns)
-        return tokenized.by_request([len(item[0]) for item in items], self._encoder.pad_token_id)
+        rows = [len(item[0]) for item in items]
+        requests = tokenized.by_request(rows, self._encoder.pad_token_id)
+        return [self._buckets.padded(tensors) for tensors in requests]
 
     def _window_tensors(self, columns: tuple[list[str], ...]) -> Tensors:
         *questions, texts = columns
         windows = self._windows.encode(texts, questions[0] if questions else None)
-        return window_tensors(windows, self._encoder.pad_token_id)
+        return self._buckets.padded(window_tensors(windows, self._encoder.pad_token_id))
 
 
 def _decoded(text: Any, name: str, row: int) -> str:  # noqa: ANN401

@@ -27,9 +27,17 @@ ENGINE_FILES: Mapping[str, str] = {"openvino": "model.xml", "onnxruntime": "mode
 
 
 class Runtime(Protocol):
-    """A compiled graph."""
+    """A compiled graph.
+
+    Attributes:
+        input_types: of the graph's inputs, by name.
+        token_step: packed batches have a multiple of so many tokens.
+        row_step: and of so many rows; see `TokenBatch.packed`.
+    """
 
     input_types: Mapping[str, npt.DTypeLike]
+    token_step: int
+    row_step: int
 
     def run(self, inputs: Mapping[str, npt.NDArray[Any]]) -> dict[str, npt.NDArray[np.float32]]:
         """Execute once; outputs are float32, by name, and stay valid after the next run."""
@@ -54,20 +62,27 @@ class Engine:
         return {name: self._reordered(batch, groups, parts, name) for name in parts[0]}
 
     def _run_once(self, batch: TokenBatch) -> dict[str, npt.NDArray[np.float32]]:
-        packed = self.settings.layout == "packed"
-        feed = (
-            batch.packed()
-            if packed
-            else batch.padded(self.settings.pad_token_id, self.settings.max_length)
-        )
-        types = self.runtime.input_types
-        outputs = self.runtime.run(
-            {name: feed[name].astype(types[name], copy=False) for name in types}
-        )
-        if packed or not self._is_per_token:
+        if self.settings.layout == "packed":
+            runtime = self.runtime
+            outputs = self._feed(
+                batch.packed(token_step=runtime.token_step, row_step=runtime.row_step)
+            )
+            count = len(batch.input_ids) if self._is_per_token else batch.rows
+            return {name: values[:count] for name, values in outputs.items()}
+        feed = batch.padded(self.settings.pad_token_id, self.settings.max_length)
+        outputs = self._feed(feed)
+        if not self._is_per_token:
             return outputs
         real = feed["attention_mask"].astype(np.bool_)
         return {name: values[real] for name, values in outputs.items()}
+
+    def _feed(
+        self, tensors: Mapping[str, npt.NDArray[np.int32]]
+    ) -> dict[str, npt.NDArray[np.float32]]:
+        types = self.runtime.input_types
+        return self.runtime.run(
+            {name: tensors[name].astype(kind, copy=False) for name, kind in types.items()}
+        )
 
     def _reordered(
         self,

@@ -17,7 +17,9 @@ _TYPES: Mapping[str, npt.DTypeLike] = {"tensor(int32)": np.int32, "tensor(int64)
 
 
 class OnnxRuntime:
-    """One inference session."""
+    """One inference session, which takes every shape as it comes."""
+
+    token_step = row_step = 1
 
     def __init__(self, session: Any, outputs: Sequence[str]) -> None:  # noqa: ANN401
         self._session = session

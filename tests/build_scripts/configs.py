@@ -7,6 +7,9 @@ from google.protobuf import text_format
 from tritonclient.grpc import model_config_pb2 as pb
 
 Configs = dict[str, pb.ModelConfig]
+ConfigFiles = Mapping[str, Mapping[str, str]]
+"""Texts of configuration files by their paths in a model's folder, by model."""
+
 PARTS = ("tokenizer", "engine", "postprocess")
 
 
@@ -15,11 +18,29 @@ def parsed(text: str) -> pb.ModelConfig:
 
 
 def configs_in(repository: Path, name: str) -> Configs:
-    """The ensemble's, then those of its stages."""
+    """The ensemble's, then those of its stages, as the embedded server reads them."""
     return {
-        model: parsed((repository / model / "config.pbtxt").read_text(encoding="utf-8"))
+        model: parsed(_embedded(repository / model).read_text(encoding="utf-8"))
         for model in (name, *(f"{name}_{part}" for part in PARTS))
     }
+
+
+def in_containers(files: ConfigFiles) -> Configs:
+    """What a container's server reads of what a build writes."""
+    return {model: parsed(texts["config.pbtxt"]) for model, texts in files.items()}
+
+
+def embedded(files: ConfigFiles) -> Configs:
+    """What the embedded server reads: the configuration named `embedded` where there is one."""
+    return {
+        model: parsed(texts.get("configs/embedded.pbtxt", texts["config.pbtxt"]))
+        for model, texts in files.items()
+    }
+
+
+def _embedded(model: Path) -> Path:
+    named = model / "configs/embedded.pbtxt"
+    return named if named.is_file() else model / "config.pbtxt"
 
 
 def parameters_of(config: pb.ModelConfig) -> dict[str, str]:
@@ -41,7 +62,10 @@ def assert_links_agree(configs: Mapping[str, pb.ModelConfig]) -> None:
         inputs, outputs = tensors_of(stage.input), tensors_of(stage.output)
         # Triton wants every input of a stage mapped, and lets only its own outputs be.
         assert set(step.input_map) == set(inputs)
-        assert set(step.output_map) == set(outputs)
+        assert set(step.output_map) <= set(outputs)
+        unused = set(outputs) - set(step.output_map)
+        assert unused <= {"lengths"}
+        assert not any(unused & set(tensors_of(other.input)) for other in stages)
         for name, source in step.input_map.items():
             assert made[source] == inputs[name]
         for name, target in step.output_map.items():

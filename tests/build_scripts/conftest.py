@@ -15,7 +15,10 @@ from build_scripts.cli import main
 from tests.build_scripts.load.exports import MaskFromIds, export
 from tests.build_scripts.models import LABELS, save_transformers, vocabulary_lines
 
-STEP = re.compile(r" *\d+\.\d\d s  (read|vocabulary|graph|engine|compare|speed|write|publish) .*")
+STEP = re.compile(
+    r" *\d+\.\d\d s  (read|vocabulary|graph|source|calibrate|quantize|fp16|engine|compare|evaluate"
+    r"|speed|plan|write|publish) .*"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

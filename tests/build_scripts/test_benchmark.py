@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from build_scripts.benchmark import CANDIDATES, title_batch, title_lengths
-from build_scripts.family import FAMILY, VOCABULARY_SIZE, Shape
+from ernie_triton.family import FAMILY, VOCABULARY_SIZE, Shape
 from tests.build_scripts.conftest import Run
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from build_scripts.build_options import add_build_options, spec_from_options
 from ernie_triton.errors import PipelineError
-from ernie_triton.pipeline import Answering, Batching, PipelineSpec
+from ernie_triton.pipeline import Answering, Batching, PipelineSpec, Quantization
 
 NEEDED = ("--checkpoint", "a", "--task", "multi_label", "--repository", "b")
 
@@ -42,12 +42,13 @@ def test_what_is_needed_is_enough_and_the_rest_is_the_contract_s_default() -> No
 def test_every_option_lands_in_its_place() -> None:
     general = "--name p --version 2 --labels l --vocab v --texts t --pair --max-length 32"
     engine = "--engine onnxruntime --precision fp32 --layout padded --threads 3 --tolerance 0.1"
+    int8 = "--calibration c --calibrator entropy --data d --allowed-loss 0.3 --allowed-changes 0.02"
     batching = "--max-batch-size 4 --max-queue-delay-us 5 --max-queue-size 6"
     answers = (
         "--overlap 7 --max-windows 8 --per-token --max-answer-tokens 9 --n-best 10 "
         "--no-answer-threshold -1.5 --pooling mean --no-normalize --threshold 0.3"
     )
-    options = " ".join((general, engine, batching, answers)).split()
+    options = " ".join((general, engine, int8, batching, answers)).split()
     assert spec_from(*NEEDED, *options) == PipelineSpec(
         checkpoint=Path("a"),
         task="multi_label",
@@ -64,6 +65,13 @@ def test_every_option_lands_in_its_place() -> None:
         layout="padded",
         threads=3,
         tolerance=0.1,
+        quantization=Quantization(
+            calibration=Path("c"),
+            calibrator="entropy",
+            data=Path("d"),
+            allowed_loss=0.3,
+            allowed_changes=0.02,
+        ),
         batching=Batching(max_batch_size=4, max_queue_delay_us=5, max_queue_size=6),
         answering=Answering(
             overlap=7,
@@ -77,6 +85,11 @@ def test_every_option_lands_in_its_place() -> None:
             normalize=False,
         ),
     )
+
+
+def test_the_loss_is_not_measured_on_what_was_calibrated_on() -> None:
+    with pytest.raises(PipelineError, match="calibration and data are both d; calibrate on other"):
+        spec_from(*NEEDED, "--calibration", "d", "--data", "d")
 
 
 def test_options_go_before_the_file_and_leave_the_rest_of_it(pipeline: str, tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import onnx
+import onnxruntime
 import pytest
 
 from build_scripts.encoder import Model, VectorHead
@@ -14,10 +15,11 @@ from build_scripts.heads import needs_first_token_only
 from build_scripts.load.naming import TRANSFORMERS
 from build_scripts.load.source import Wanted
 from build_scripts.load.state import model_from_state
+from build_scripts.numerics import FP32, Numerics
 from ernie_triton.batch import TokenBatch
-from ernie_triton.engines import Engine, load_engine
+from ernie_triton.engines import ENGINE_FILES, Engine, load_engine
 from ernie_triton.stage_settings import EngineSettings
-from ernie_triton.tasks import ENGINES, LAYOUTS, TASKS
+from ernie_triton.tasks import LAYOUTS, TASKS
 from tests.build_scripts.load.exports import transformers_model
 from tests.build_scripts.models import (
     arrays_of,
@@ -64,7 +66,7 @@ def engine_of(model: Model, folder: Path, *, task: str, engine: str, layout: str
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
-@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("engine", ENGINE_FILES)
 @pytest.mark.parametrize(("task", "head", "pooling"), HEADS)
 def test_rows_of_different_lengths_get_transformers_outputs(
     tmp_path: Path, task: str, head: str, pooling: str, engine: str, layout: str
@@ -170,3 +172,60 @@ def test_the_mean_leaves_out_padding_and_nothing_else(tmp_path: Path, layout: st
     )
     expected = expected_outputs(source, both, "mean")
     assert_rows_equal(loaded.run(both), expected, per_token=False)
+
+
+@pytest.mark.parametrize("numerics", [FP32, Numerics(compute="fp16")])
+@pytest.mark.parametrize(("task", "head", "pooling"), HEADS)
+def test_padding_inside_a_packed_batch_counts_for_nothing(
+    task: str, head: str, pooling: str, numerics: Numerics
+) -> None:
+    """As Triton's own ragged batching makes it: rows of a request have one length, lengths too."""
+    source = transformers_model("bert", head=head)
+    model = model_of(source, head, pooling)
+    batch = random_rows((3, 9, 5, 12), types=2)
+    expected = expected_outputs(source, batch, pooling)
+    widths = (9, 9, 12, 12)
+    feed = {"lengths": np.array(widths, np.int32)}
+    for name, fill in (("input_ids", model.encoder.pad_token_id), ("token_type_ids", 0)):
+        rows = np.split(getattr(batch, name), np.cumsum(batch.lengths)[:-1])
+        padded = [
+            np.pad(row, (0, width - len(row)), constant_values=fill)
+            for row, width in zip(rows, widths, strict=True)
+        ]
+        feed[name] = np.concatenate(padded)
+    session = onnxruntime.InferenceSession(
+        export_onnx(model, "packed", numerics).SerializeToString(),
+        providers=["CPUExecutionProvider"],
+    )
+    starts = np.cumsum([0, *widths[:-1]])
+    for output, values in zip(session.get_outputs(), session.run(None, feed), strict=True):
+        for row, start in enumerate(starts):
+            places = slice(start, start + batch.lengths[row])
+            found = values[places] if TASKS[task].is_per_token else values[row]
+            np.testing.assert_allclose(
+                found, expected[row][output.name], rtol=0, atol=1e-5 if numerics is FP32 else 2e-2
+            )
+
+
+def test_the_mean_of_a_packed_batch_is_that_of_the_real_tokens_states() -> None:
+    model = model_of(transformers_model("bert", head="vector"), "vector", "mean")
+    pad = model.encoder.pad_token_id
+    graph = export_onnx(model, "packed")
+    states = onnx.helper.make_tensor_value_info("layer_1/output/norm", 1, ["tokens", 24])
+    graph.graph.output.append(states)
+    session = onnxruntime.InferenceSession(
+        graph.SerializeToString(), providers=["CPUExecutionProvider"]
+    )
+    ids = np.array([7, 8, pad, pad, 9, 10, 11, 12, 13, pad], np.int32)
+    feed = {
+        "input_ids": ids,
+        "token_type_ids": np.zeros_like(ids),
+        "lengths": np.array([4, 4, 2], np.int32),
+    }
+    vector, hidden = session.run(None, feed)
+    by_hand = [
+        (hidden[0] + hidden[1]) / 2,
+        (hidden[4] + hidden[5] + hidden[6] + hidden[7]) / 4,
+        hidden[8],
+    ]
+    np.testing.assert_allclose(vector, by_hand, rtol=0, atol=1e-6)

@@ -27,6 +27,8 @@ def write(staged: StagedPipeline, content: str, *, config: str = "config") -> No
         (staged.version_folder(model) / "model").write_text(f"{model} {content}")
         (staged.model_folder(model) / "config.pbtxt").write_text(config)
     (staged.model_folder("p") / "labels.txt").write_text("a\nb\n")
+    (staged.model_folder("p_engine") / "configs").mkdir()
+    (staged.model_folder("p_engine") / "configs/embedded.pbtxt").write_text(config)
 
 
 def publish(repository: Path, version: int, content: str, *, config: str = "config") -> None:
@@ -36,7 +38,7 @@ def publish(repository: Path, version: int, content: str, *, config: str = "conf
 
 
 def pipeline_files(versions: Sequence[tuple[int, str]], config: str = "config") -> dict[str, bytes]:
-    files = {"p/labels.txt": b"a\nb\n"}
+    files = {"p/labels.txt": b"a\nb\n", "p_engine/configs/embedded.pbtxt": config.encode()}
     for model in MODELS:
         files[f"{model}/config.pbtxt"] = config.encode()
         for version, content in versions:
@@ -114,7 +116,9 @@ def test_other_versions_are_kept(repository: Path) -> None:
     assert files_in(repository).items() >= expected.items()
 
 
-@pytest.mark.parametrize("changed", ["p_engine/config.pbtxt", "p/labels.txt"])
+@pytest.mark.parametrize(
+    "changed", ["p_engine/config.pbtxt", "p_engine/configs/embedded.pbtxt", "p/labels.txt"]
+)
 def test_a_version_that_would_change_another_s_configuration_is_refused(
     repository: Path, changed: str
 ) -> None:

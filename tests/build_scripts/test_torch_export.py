@@ -1,13 +1,24 @@
 """The random classifier, its weights as our model and its export are one and the same."""
 
+import shutil
+from pathlib import Path
+
 import numpy as np
 import onnx
 import pytest
 import torch
+import transformers
 
-from build_scripts.family import POSITIONS, TOKEN_TYPES, VOCABULARY_SIZE, Shape
+from build_scripts.cli import main
 from build_scripts.reference import model_outputs
-from build_scripts.torch_export import export_with_torch, model_of, random_classifier
+from build_scripts.torch_export import (
+    export_checkpoint,
+    export_with_torch,
+    model_of,
+    random_classifier,
+)
+from ernie_triton.errors import CheckpointError
+from ernie_triton.family import POSITIONS, TOKEN_TYPES, VOCABULARY_SIZE, Shape
 from tests.build_scripts.models import graph_logits, random_rows, single_rows, transformers_logits
 
 SHAPE = Shape(layers=1, hidden=24, heads=3, feed_forward=40)
@@ -54,3 +65,27 @@ def test_the_export_takes_any_number_of_texts_of_any_length(
     }
     found = graph_logits(graph, inputs)
     np.testing.assert_allclose(found, transformers_logits(classifier, batch), rtol=0, atol=1e-5)
+
+
+def test_a_checkpoint_is_exported_beside_its_weights(checkpoint: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "copy"
+    shutil.copytree(checkpoint, folder)
+    before = {path.name for path in folder.iterdir()}
+    assert main(["export", str(folder)]) == 0
+    assert {path.name for path in folder.iterdir()} == before | {"exported.onnx"}
+    classifier = transformers.ErnieForSequenceClassification.from_pretrained(folder)
+    batch = random_rows((6,), types=2)
+    inputs = {
+        "input_ids": batch.input_ids[None].astype(np.int64),
+        "token_type_ids": batch.token_type_ids[None].astype(np.int64),
+        "attention_mask": np.ones((1, 6), np.int64),
+    }
+    found = graph_logits(onnx.load(folder / "exported.onnx"), inputs)
+    expected = transformers_logits(classifier.train(mode=False), batch)
+    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-5)
+
+
+def test_a_folder_that_is_no_classifier_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(CheckpointError, match="is no sequence classifier of transformers"):
+        export_checkpoint(tmp_path)
+    assert not list(tmp_path.iterdir())

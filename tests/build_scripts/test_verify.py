@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pytest
 
 from build_scripts.reference import Reference, Row
-from build_scripts.verify import SAMPLE_TEXTS, compare, measure_speed, read_sample_texts
+from build_scripts.verify import SAMPLE_TEXTS, compare, read_sample_texts
 from ernie_triton.batch import TokenBatch
 from ernie_triton.encode import TextEncoder
 from ernie_triton.engines import Engine
@@ -25,6 +25,8 @@ BATCH = random_rows((3, 2, 5, 4, 2))
 
 class GivenScores:
     """A runtime that scores a row by its length, from a table; the seam to the real ones."""
+
+    token_step = row_step = 1
 
     def __init__(self, table: Mapping[int, list[float]]) -> None:
         self.input_types: Mapping[str, npt.DTypeLike] = dict.fromkeys(
@@ -113,6 +115,16 @@ def test_scores_that_are_no_numbers_are_refused_whatever_is_accepted(
         compare(engine(GivenScores({5: [0.5, value]})), SOURCE, BATCH, 64, tolerance=tolerance)
 
 
+def test_int8_has_no_limit_on_scores_unless_one_is_set() -> None:
+    runtime = GivenScores({3: [9.0, 1.0]})
+    exactness = compare(engine(runtime, "int8"), SOURCE, BATCH, 64)
+    assert (exactness.tolerance, exactness.largest_difference) == (None, 8.5)
+    with pytest.raises(ExactnessError, match="the int8 engine differs .* more than the 1e"):
+        compare(engine(runtime, "int8"), SOURCE, BATCH, 64, tolerance=1.0)
+    with pytest.raises(ExactnessError, match="by inf"):
+        compare(engine(GivenScores({3: [np.nan, 1.0]}), "int8"), SOURCE, BATCH, 64)
+
+
 def test_no_tolerance_is_offered_for_what_is_no_number() -> None:
     with pytest.raises(ExactnessError) as caught:
         compare(engine(GivenScores({3: [0.5, np.nan]}), "bf16"), SOURCE, BATCH, 64)
@@ -174,18 +186,6 @@ def test_no_run_has_more_rows_than_allowed(most: int, runs: list[int]) -> None:
     runtime = GivenScores({4: [0.5, 1.0]})
     compare(engine(runtime), SOURCE, BATCH, most)
     assert runtime.rows == runs
-
-
-@pytest.mark.parametrize(("most", "size"), [(64, 32), (8, 8)])
-def test_speed_is_of_full_batches_within_the_limit(most: int, size: int) -> None:
-    runtime = GivenScores({})
-    speed = measure_speed(engine(runtime), BATCH, most)
-    assert set(runtime.rows) == {size}
-    assert (speed.batch, speed.threads) == (size, 2)
-    lengths = [3, 2, 5, 4, 2]
-    assert speed.mean_tokens == pytest.approx(np.mean([lengths[i % 5] for i in range(size)]))
-    assert speed.texts_per_s > 0
-    assert speed.processor
 
 
 def test_our_sample_texts_are_single_texts_or_pairs_of_neighbours() -> None:

@@ -71,6 +71,25 @@ def test_joined_rows_are_the_requests_tokens_one_after_the_other(batch: list[Req
     assert {array.dtype for array in joined.packed().values()} == {np.dtype(np.int32)}
 
 
+@given(batch=batches, token_step=st.integers(2, 40), row_step=st.integers(1, 9))
+def test_steps_leave_the_rows_as_they_are_and_fill_up_behind_them(
+    batch: list[Request], token_step: int, row_step: int
+) -> None:
+    joined = join_rows([request.rectangle() for request in batch])
+    filled = joined.packed(token_step=token_step, row_step=row_step)
+    tokens, rows = len(joined.input_ids), joined.rows
+    assert len(filled["input_ids"]) % token_step == 0
+    assert len(filled["lengths"]) % row_step == 0
+    assert len(filled["input_ids"]) - tokens <= token_step
+    assert len(filled["lengths"]) - rows <= row_step
+    for name, values in joined.packed().items():
+        assert filled[name][: len(values)].tolist() == values.tolist()
+    assert filled["lengths"].sum() == len(filled["input_ids"]) == len(filled["token_type_ids"])
+    # Empty rows need a first token to point at.
+    assert filled["lengths"][-1] > 0
+    assert not filled["lengths"][rows:-1].any()
+
+
 @given(batch=batches, allowed=st.integers(LONGEST, LONGEST + 10), pad=st.integers(0, 5))
 def test_padded_rows_hold_the_same_tokens_and_mark_them(
     batch: list[Request], allowed: int, pad: int

@@ -12,7 +12,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ernie_triton.encode import TextEncoder, TokenizedRows
+from ernie_triton.encode import TextEncoder
+from ernie_triton.token_rows import TokenizedRows
 from ernie_triton.vocabulary import load_vocabulary
 from ernie_triton.words import basic_words
 from tests.ernie_triton.original_tokenizer import OriginalTokenizer
@@ -30,6 +31,7 @@ TEXTS = (
     "한글 \u1112\u1161\u11ab\u1100\u1173\u11af 조선글",
     "か\u3099き\u309aカ\u3099がギプ ｶﾞﾊﾟ",
     "a\x00b\x01c\x0bd\x0ce\x1cf\x7fg\x85h\u200bi\u00adj\ufeffk",
+    "a\x02b\x03c 北\x03\x02京\x02",
     "a\ufffdb\ufffd 中\ufffd",
     "\ue000a\uf8ff \U000f0000b",
     "a\u0378b \U000e0080c\ufdd0\uffff",
@@ -126,6 +128,12 @@ def test_pairs_of_all_small_lengths_are_cut_as_the_original_cuts(
 def test_the_rows_of_a_batch_are_those_of_its_texts_alone(paddle_vocab: Path) -> None:
     tokenizer = encoder(paddle_vocab, 16)
     assert rows(tokenizer.encode(TEXTS)) == [rows(tokenizer.encode([text]))[0] for text in TEXTS]
+
+
+def test_a_lone_surrogate_is_dropped_as_controls_are(paddle_vocab: Path) -> None:
+    tokenizer = encoder(paddle_vocab)
+    made, wanted = tokenizer.encode(["北\ud800京", "好"]), tokenizer.encode(["北京", "好"])
+    assert rows(made) == rows(wanted)
 
 
 def test_arrays_have_the_types_that_the_engine_takes(paddle_vocab: Path) -> None:

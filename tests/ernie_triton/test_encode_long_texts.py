@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from ernie_triton.encode import SHORT_TEXT_CHARACTERS_PER_TOKEN, TextEncoder
+from ernie_triton.encode import SHORT_TEXT_CHARACTERS_PER_TOKEN, Int32, TextEncoder
 from ernie_triton.vocabulary import load_vocabulary
 from tests.ernie_triton.original_tokenizer import OriginalTokenizer
 
@@ -24,9 +24,11 @@ class CountingEncoder(TextEncoder):
 
     characters = 0
 
-    def _tokenise(self, texts: Sequence[str]) -> list[list[int]]:
+    def _tokenise(
+        self, texts: Sequence[str], texts_per_row: int, others: dict[int, list[int]]
+    ) -> tuple[Int32, Int32]:
         self.characters += sum(map(len, texts))
-        return super()._tokenise(texts)
+        return super()._tokenise(texts, texts_per_row, others)
 
 
 @pytest.fixture(scope="module")

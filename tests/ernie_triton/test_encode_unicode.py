@@ -9,7 +9,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ernie_triton.encode import _OTHER, TextEncoder
+from ernie_triton.encode import TextEncoder
+from ernie_triton.whole_texts import _OTHER
 from ernie_triton.words import basic_words
 from tests.ernie_triton.original_tokenizer import LEGACY, OriginalTokenizer
 from tests.ernie_triton.unicode_texts import CASES, MANY, any_text, texts_of

@@ -39,8 +39,8 @@ any_text = texts_of(
     )
 )
 
-# What real texts are made of, each a word or more by itself or joined to its neighbours.
-_MIXED = (
+
+MIXED = (
     *(
         "北京",
         "天",
@@ -87,4 +87,6 @@ _MIXED = (
         "\u0e01\u0e33",
     ),
 )
-mixed_text = st.lists(st.sampled_from(_MIXED), max_size=20).map("".join)
+"""What real texts are made of, each a word or more by itself or joined to its neighbours."""
+
+mixed_text = st.lists(st.sampled_from(MIXED), max_size=20).map("".join)

@@ -1,56 +1,20 @@
 """Every configuration is read back as Triton reads it; an ensemble's links have to agree."""
 
 import itertools
-import math
 
 import pytest
 from tritonclient.grpc import model_config_pb2 as pb
 
-from build_scripts.config import WARM_UP_TEXTS, ModelSizes, pipeline_configs
-from ernie_triton.decoders.entities import EntitySettings
-from ernie_triton.decoders.labels import LabelSettings
-from ernie_triton.decoders.spans import AnswerSettings
-from ernie_triton.decoders.vectors import VectorSettings
-from ernie_triton.errors import PipelineError
-from ernie_triton.pipeline import Answering, Batching, PipelineSpec
-from ernie_triton.stage_settings import EngineSettings, StageSettings, TokenizerSettings
+from build_scripts.config import WARM_UP_TEXTS, pipeline_configs
+from ernie_triton.pipeline import PipelineSpec
+from tests.build_scripts.config.specs import LENGTHS, SIZES, SPECS
 from tests.build_scripts.configs import (
     Configs,
     assert_links_agree,
-    parameters_of,
-    parsed,
+    embedded,
     tensors_of,
 )
-from tests.build_scripts.models import spec_of
 
-LABELS = ("财经", "体育", "娱乐")
-SIZES = ModelSizes(
-    labels=LABELS,
-    hidden=24,
-    lower_case=False,
-    pad_token_id=3,
-    vocabulary_size=18_000,
-    token_types=2,
-)
-SMALL = Batching(max_batch_size=8, max_queue_delay_us=500, max_queue_size=3)
-SPECS = {
-    "seq_cls": spec_of(name="titles", threads=4, precision="bf16", max_length=64),
-    "seq_cls_pair": spec_of(pair=True, engine="onnxruntime", layout="padded", batching=SMALL),
-    "multi_label": spec_of(task="multi_label", answering=Answering(thresholds={"体育": 0.25})),
-    "regression": spec_of(task="regression", pair=True),
-    "token_cls": spec_of(task="token_cls", max_length=100, batching=SMALL),
-    "per_token": spec_of(
-        task="token_cls", answering=Answering(overlap=7, max_windows=100, per_token=True)
-    ),
-    "qa": spec_of(task="qa"),
-    "qa_no_answer": spec_of(
-        task="qa",
-        answering=Answering(max_windows=4, max_answer_tokens=9, n_best=2, no_answer_threshold=-1.5),
-    ),
-    "embedding": spec_of(task="embedding"),
-    "raw_vectors": spec_of(task="embedding", answering=Answering(normalize=False)),
-}
-LENGTHS = (5, 40)
 _LABEL_RESULTS = {
     "label": (pb.TYPE_INT64, [1]),
     "confidence": (pb.TYPE_FP32, [1]),
@@ -82,8 +46,8 @@ WIRE = {
 
 
 def configs_of(spec: PipelineSpec) -> Configs:
-    texts = pipeline_configs(spec, SIZES, LENGTHS)
-    return {name: parsed(text) for name, text in texts.items()}
+    """As the embedded server reads them, where every stage is our Python backend."""
+    return embedded(pipeline_configs(spec, SIZES, LENGTHS))
 
 
 @pytest.fixture(params=SPECS)
@@ -187,74 +151,6 @@ def test_every_stage_is_one_instance_with_a_bounded_queue(
         assert batching.max_queue_delay_microseconds == spec.batching.max_queue_delay_us
         assert batching.default_queue_policy.max_queue_size == spec.batching.max_queue_size
         assert batching.default_queue_policy.max_queue_size > 0
-
-
-def test_parameters_are_the_stages_settings(spec: PipelineSpec, configs: Configs) -> None:
-    tokenizer = TokenizerSettings.from_parameters(parameters_of(configs[spec.stage("tokenizer")]))
-    assert tokenizer == TokenizerSettings(
-        task=spec.task,
-        pair=spec.pair,
-        max_length=spec.max_length,
-        lower_case=False,
-        overlap=7 if spec is SPECS["per_token"] else spec.max_length // 4,
-        max_windows=spec.answering.max_windows,
-    )
-    engine = EngineSettings.from_parameters(parameters_of(configs[spec.stage("engine")]))
-    assert engine == EngineSettings(
-        task=spec.task,
-        engine=spec.engine,
-        precision=spec.precision,
-        layout=spec.layout,
-        threads=spec.threads,
-        max_length=spec.max_length,
-        pad_token_id=3,
-        vocabulary_size=18_000,
-        token_types=2,
-    )
-    assert not configs[spec.name].parameters
-
-
-@pytest.mark.parametrize(
-    ("name", "expected"),
-    [
-        ("seq_cls", LabelSettings(task="seq_cls", labels=3, thresholds=())),
-        ("multi_label", LabelSettings(task="multi_label", labels=3, thresholds=(0.5, 0.25, 0.5))),
-        ("regression", LabelSettings(task="regression", labels=3, thresholds=())),
-        ("token_cls", EntitySettings(task="token_cls", labels=3, per_token=False)),
-        ("per_token", EntitySettings(task="token_cls", labels=3, per_token=True)),
-        (
-            "qa",
-            AnswerSettings(task="qa", max_answer_tokens=64, n_best=5, no_answer_threshold=math.inf),
-        ),
-        (
-            "qa_no_answer",
-            AnswerSettings(task="qa", max_answer_tokens=9, n_best=2, no_answer_threshold=-1.5),
-        ),
-        ("embedding", VectorSettings(task="embedding", normalize=True)),
-        ("raw_vectors", VectorSettings(task="embedding", normalize=False)),
-    ],
-)
-def test_the_postprocess_stage_is_told_what_its_decoder_reads(
-    name: str, expected: StageSettings
-) -> None:
-    config = configs_of(SPECS[name])[SPECS[name].stage("postprocess")]
-    assert type(expected).from_parameters(parameters_of(config)) == expected
-
-
-def test_thresholds_of_labels_go_before_the_default_for_the_others() -> None:
-    answering = Answering(thresholds={"娱乐": 0.9, "default": 0.2})
-    spec = spec_of(task="multi_label", answering=answering)
-    config = configs_of(spec)[spec.stage("postprocess")]
-    assert parameters_of(config)["thresholds"] == "0.2,0.2,0.9"
-
-
-def test_a_threshold_of_a_label_that_the_model_does_not_have_is_refused() -> None:
-    spec = spec_of(task="multi_label", answering=Answering(thresholds={"体肓": 0.3}))
-    expected = (
-        "thresholds name 体肓, which the model does not have; its labels are 财经, 体育, 娱乐"
-    )
-    with pytest.raises(PipelineError, match=expected):
-        pipeline_configs(spec, SIZES, LENGTHS)
 
 
 def test_warm_up_gives_every_input_of_the_stage_a_file_of_its_own(

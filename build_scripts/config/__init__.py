@@ -1,0 +1,27 @@
+"""The configurations of every model of a pipeline, as protobuf messages printed to text.
+
+One repository serves two modes. `config.pbtxt` is what a container's tritonserver reads, where
+engines run in Triton's C++ backends; `configs/embedded.pbtxt`, which `--model-config-name=embedded`
+picks, is written only for the models that the embedded server, with its Python backend alone,
+configures otherwise.
+"""
+
+from build_scripts.config.messages import WARM_UP_TEXTS, ModelSizes
+from build_scripts.config.pipeline import (
+    CONFIG_FILE,
+    EMBEDDED_CONFIG_FILE,
+    pipeline_configs,
+    write_configs,
+)
+from build_scripts.config.stages import postprocess_settings, results
+
+__all__ = [
+    "CONFIG_FILE",
+    "EMBEDDED_CONFIG_FILE",
+    "WARM_UP_TEXTS",
+    "ModelSizes",
+    "pipeline_configs",
+    "postprocess_settings",
+    "results",
+    "write_configs",
+]

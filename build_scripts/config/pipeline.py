@@ -1,0 +1,74 @@
+"""All configuration files of a pipeline, for containers and for the embedded server."""
+
+from collections.abc import Sequence
+
+from google.protobuf import text_format
+from tritonclient.grpc import model_config_pb2 as pb
+
+from build_scripts.config.engines import is_native, native_engine, python_engine
+from build_scripts.config.ensemble import ensemble_config
+from build_scripts.config.messages import ModelSizes
+from build_scripts.config.stages import postprocess_config, tokenizer_config
+from build_scripts.repository import CONFIG_FILE, EMBEDDED_CONFIG_FILE, StagedPipeline
+from ernie_triton.batch import LENGTH_BUCKET
+from ernie_triton.pipeline import PipelineSpec
+from ernie_triton.tasks import LENGTHS, TOKEN_TENSORS
+
+
+def pipeline_configs(
+    spec: PipelineSpec, sizes: ModelSizes, warm_up_lengths: Sequence[int]
+) -> dict[str, dict[str, str]]:
+    """The text of each configuration file by its path in the model's folder, by model name.
+
+    The ensemble comes first, then the stages in their order.
+
+    Args:
+        spec: the pipeline.
+        sizes: of the model it serves.
+        warm_up_lengths: tokens of each of the `WARM_UP_TEXTS`.
+
+    Raises:
+        PipelineError: what the pipeline asks for does not fit the model.
+    """
+    native = is_native(spec, sizes)
+    # Triton's own batcher gathers equal shapes only; the packed layout needs none.
+    bucket = LENGTH_BUCKET if native and spec.layout == "padded" else 1
+    ours = ensemble_config(spec, sizes, (*TOKEN_TENSORS, LENGTHS))
+    engine = python_engine(spec, sizes, warm_up_lengths)
+    configs = {
+        spec.name: (ours,),
+        spec.stage("tokenizer"): (tokenizer_config(spec, sizes, length_bucket=bucket),),
+        spec.stage("engine"): (engine,),
+        spec.stage("postprocess"): (postprocess_config(spec, sizes),),
+    }
+    if native:
+        configs[spec.name] = (ensemble_config(spec, sizes, TOKEN_TENSORS), ours)
+        configs[spec.stage("engine")] = (native_engine(spec, sizes, warm_up_lengths), engine)
+    return {model: _files(messages) for model, messages in configs.items()}
+
+
+def write_configs(
+    staged: StagedPipeline,
+    spec: PipelineSpec,
+    sizes: ModelSizes,
+    warm_up_lengths: Sequence[int],
+) -> None:
+    """Write what `pipeline_configs` says into the staged repository.
+
+    Raises:
+        PipelineError: as there.
+    """
+    for model, files in pipeline_configs(spec, sizes, warm_up_lengths).items():
+        for name, text in files.items():
+            path = staged.model_folder(model) / name
+            path.parent.mkdir(exist_ok=True)
+            path.write_text(text, encoding="utf-8")
+
+
+def _files(messages: Sequence[pb.ModelConfig]) -> dict[str, str]:
+    """The container's configuration, and the embedded server's where it is another."""
+    names = (CONFIG_FILE, EMBEDDED_CONFIG_FILE)
+    return {
+        name: text_format.MessageToString(message)
+        for name, message in zip(names, messages, strict=False)
+    }

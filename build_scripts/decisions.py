@@ -1,0 +1,98 @@
+"""Whether two engines decide alike, task by task, where nothing says which of them is right."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from ernie_triton.tasks import Task
+
+Row = Mapping[str, npt.NDArray[np.float32]]
+"""An engine's outputs for one text, by name; of each token without padding."""
+
+SAME_VECTOR_COSINE = 0.99
+"""From which cosine on two vectors of a text are taken for the same."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Agreement:
+    """How many decisions were compared, and how many of them are the same."""
+
+    same: int
+    decisions: int
+
+    @property
+    def changed_share(self) -> float:
+        """The part that is not the same, 0 to 1."""
+        return 1.0 - self.same / self.decisions if self.decisions else 0.0
+
+
+def agreement(
+    task: Task, before: Sequence[Row], after: Sequence[Row], thresholds: Sequence[float] = ()
+) -> Agreement:
+    """Compare the decisions that follow from two engines' outputs on the same texts.
+
+    A decision is, by task: the likeliest label of a text; all selected labels of a text; the label
+    of a token; where an answer begins and where it ends; which of two texts has the higher score,
+    for every pair of texts; or a vector, the same from a cosine of `SAME_VECTOR_COSINE` on.
+
+    Args:
+        task: the task of both engines.
+        before: one engine's outputs, a row for each text.
+        after: the other's.
+        thresholds: the probability from which each label is selected (multi_label).
+    """
+    if task.head == "vector":
+        return _counted([_same_vector(*pair) for pair in _pairs(before, after, "vector")])
+    if task.head == "span":
+        names = ("start_logits", "end_logits")
+        return _counted(
+            [
+                one[name].argmax() == two[name].argmax()
+                for one, two in zip(before, after, strict=True)
+                for name in names
+            ]
+        )
+    pairs = _pairs(before, after, "logits")
+    if task.head == "token":
+        same = [one.argmax(axis=-1) == two.argmax(axis=-1) for one, two in pairs]
+        return _counted(np.concatenate(same).tolist() if same else [])
+    if task.name == "multi_label":
+        limits = _logits(thresholds)
+        return _counted([np.array_equal(one >= limits, two >= limits) for one, two in pairs])
+    if task.name == "regression":
+        return _counted(_same_orders(pairs))
+    return _counted([one.argmax() == two.argmax() for one, two in pairs])
+
+
+def _pairs(
+    before: Sequence[Row], after: Sequence[Row], name: str
+) -> list[tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]]:
+    return [(one[name], two[name]) for one, two in zip(before, after, strict=True)]
+
+
+def _counted(same: Sequence[object]) -> Agreement:
+    return Agreement(same=sum(map(bool, same)), decisions=len(same))
+
+
+def _same_vector(one: npt.NDArray[np.float32], two: npt.NDArray[np.float32]) -> bool:
+    norms = float(np.linalg.norm(one) * np.linalg.norm(two))
+    return norms > 0 and float(one @ two) / norms >= SAME_VECTOR_COSINE
+
+
+def _same_orders(
+    pairs: Sequence[tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]],
+) -> list[bool]:
+    if not pairs:
+        return []
+    scores = np.array([[one.item(), two.item()] for one, two in pairs]).T
+    first, second = np.triu_indices(scores.shape[1], k=1)
+    orders = np.sign(scores[:, first] - scores[:, second])
+    return np.asarray(orders[0] == orders[1]).tolist()
+
+
+def _logits(probabilities: Sequence[float]) -> npt.NDArray[np.float64]:
+    values = np.asarray(probabilities, np.float64)
+    with np.errstate(divide="ignore"):
+        return np.asarray(np.log(values) - np.log1p(-values))

@@ -1,0 +1,139 @@
+"""A checkpoint of random weights in a shape of the family, as transformers writes one.
+
+For measuring: speed depends on the shape, not on what was learned. No torch is needed.
+"""
+
+import json
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import onnxruntime
+from safetensors.numpy import save_file
+
+from build_scripts.graph import export_onnx
+from build_scripts.load import read_source
+from build_scripts.load.transformers_checkpoint import SAFETENSORS_FILE
+from build_scripts.random_vocabulary import SPECIALS, plain_vocabulary
+from build_scripts.random_weights import random_state
+from ernie_triton.errors import CheckpointError
+from ernie_triton.family import POSITIONS, TASK_TYPES, TOKEN_TYPES, VOCABULARY_SIZE, Shape
+
+_TRIAL_ROWS, _TRIAL_TOKENS = 64, 24
+_WARNINGS_AND_WORSE = 3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RandomModel:
+    """What to draw: a shape, how many labels, and the seed that decides every weight."""
+
+    shape: Shape
+    labels: int
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        sizes = {
+            "layers": self.shape.layers,
+            "hidden": self.shape.hidden,
+            "heads": self.shape.heads,
+            "feed_forward": self.shape.feed_forward,
+            "labels": self.labels,
+        }
+        for name, value in sizes.items():
+            if value < 1:
+                raise CheckpointError(f"{name} is {value}; expected at least 1")
+        if self.shape.hidden % self.shape.heads:
+            raise CheckpointError(
+                f"hidden is {self.shape.hidden}, which {self.shape.heads} heads do not divide"
+            )
+        if self.labels == 1:
+            raise CheckpointError("labels is 1, which means a regression; expected at least 2")
+
+
+def write_random_checkpoint(wanted: RandomModel, folder: Path) -> None:
+    """Write `config.json`, `tokenizer_config.json`, `vocab.txt` and `model.safetensors`.
+
+    The classifier's bias is set so that the mean logits over random texts are equal: decisions then
+    vary from text to text, whatever the shape. The weights are read back by the build's own reader
+    before the folder gets its name.
+
+    Raises:
+        CheckpointError: the folder exists.
+    """
+    if folder.exists():
+        raise CheckpointError(f"{folder} exists; name another folder, or remove it")
+    beside = folder.with_name(folder.name + ".partial")
+    shutil.rmtree(beside, ignore_errors=True)
+    beside.mkdir(parents=True)
+    try:
+        _write_texts(wanted, beside)
+        state = random_state(wanted.shape, labels=wanted.labels, seed=wanted.seed)
+        _write_weights(state, beside)
+        state["classifier.bias"] -= _mean_logits(beside, wanted.seed)
+        _write_weights(state, beside)
+        read_source(beside)
+        beside.rename(folder)
+    finally:
+        shutil.rmtree(beside, ignore_errors=True)
+
+
+def _write_texts(wanted: RandomModel, folder: Path) -> None:
+    vocabulary = plain_vocabulary(VOCABULARY_SIZE)
+    names = ("pad_token", "cls_token", "sep_token", "mask_token", "unk_token")
+    tokenizer = {
+        "do_lower_case": True,
+        "tokenizer_class": "BertTokenizer",
+        **dict(zip(names, SPECIALS, strict=True)),
+    }
+    labels = [f"class_{index}" for index in range(wanted.labels)]
+    config = {
+        "architectures": ["ErnieForSequenceClassification"],
+        "model_type": "ernie",
+        "hidden_act": "gelu",
+        "hidden_size": wanted.shape.hidden,
+        "intermediate_size": wanted.shape.feed_forward,
+        "num_attention_heads": wanted.shape.heads,
+        "num_hidden_layers": wanted.shape.layers,
+        "max_position_embeddings": POSITIONS,
+        "type_vocab_size": TOKEN_TYPES,
+        "task_type_vocab_size": TASK_TYPES,
+        "use_task_id": True,
+        "task_id": 0,
+        "layer_norm_eps": 1e-12,
+        "pad_token_id": 0,
+        "vocab_size": VOCABULARY_SIZE,
+        "id2label": {str(index): label for index, label in enumerate(labels)},
+        "label2id": {label: index for index, label in enumerate(labels)},
+    }
+    (folder / "vocab.txt").write_text("".join(f"{token}\n" for token in vocabulary), "utf-8")
+    for name, content in (("tokenizer_config.json", tokenizer), ("config.json", config)):
+        text = json.dumps(content, ensure_ascii=False, indent=2) + "\n"
+        (folder / name).write_text(text, encoding="utf-8")
+
+
+def _write_weights(state: dict[str, npt.NDArray[np.float32]], folder: Path) -> None:
+    # transformers wants to be told whose format it is.
+    save_file(state, folder / SAFETENSORS_FILE, metadata={"format": "pt"})
+
+
+def _mean_logits(folder: Path, seed: int) -> npt.NDArray[np.float32]:
+    """The mean over random rows of tokens of what the checkpoint answers, float32 [labels]."""
+    model = read_source(folder).model
+    if model is None:
+        raise CheckpointError(f"{folder} was not read as weights")
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = _WARNINGS_AND_WORSE
+    session = onnxruntime.InferenceSession(
+        export_onnx(model, "padded").SerializeToString(),
+        options,
+        providers=["CPUExecutionProvider"],
+    )
+    random = np.random.default_rng(seed)
+    size = (_TRIAL_ROWS, _TRIAL_TOKENS)
+    ids = random.integers(len(SPECIALS), VOCABULARY_SIZE // 2, size, dtype=np.int32)
+    ids[:, 0], ids[:, -1] = SPECIALS.index("[CLS]"), SPECIALS.index("[SEP]")
+    feed = {"input_ids": ids, "token_type_ids": np.zeros_like(ids)}
+    (logits,) = session.run(["logits"], feed)
+    return np.asarray(logits.mean(axis=0), dtype=np.float32)

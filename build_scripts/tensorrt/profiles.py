@@ -1,0 +1,92 @@
+"""The shapes that a plan is built for: all that the tokenizer stage may emit, best at the usual."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from ernie_triton.pipeline import SHORTEST_TEXT_TOKENS, PipelineSpec
+from ernie_triton.tasks import task_named
+
+USUAL_ROWS = 16
+USUAL_TOKENS = 32
+_PACKED_ITEMS = "lengths"
+
+Shape = tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShapeRange:
+    """The smallest, the most used and the largest shape of one input."""
+
+    least: Shape
+    usual: Shape
+    most: Shape
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Load:
+    """What a pipeline's engine will be asked.
+
+    Attributes:
+        layout: `packed` or `padded`.
+        max_rows: most rows of one run.
+        max_length: most tokens of one row.
+        usual_rows: rows of the batch that is to be fastest.
+        usual_tokens: tokens of each of its rows.
+    """
+
+    layout: str
+    max_rows: int
+    max_length: int
+    usual_rows: int
+    usual_tokens: int
+
+    @property
+    def usual(self) -> tuple[int, int]:
+        """The usual rows and tokens within what is allowed."""
+        rows = min(max(self.usual_rows, 1), self.max_rows)
+        return rows, min(max(self.usual_tokens, SHORTEST_TEXT_TOKENS), self.max_length)
+
+
+def load_of(spec: PipelineSpec, *, rows: int = 0, tokens: int = 0) -> Load:
+    """The load of a pipeline.
+
+    Args:
+        spec: the pipeline.
+        rows: of the usual batch; 0 for 16.
+        tokens: of its rows; 0 for 32, or full windows where the task has them.
+    """
+    windows = task_named(spec.task).has_windows
+    return Load(
+        layout=spec.layout,
+        max_rows=spec.max_stage_rows,
+        max_length=spec.max_length,
+        usual_rows=rows or USUAL_ROWS,
+        usual_tokens=tokens or (spec.max_length if windows else USUAL_TOKENS),
+    )
+
+
+def profile_of(load: Load, inputs: Mapping[str, Shape]) -> dict[str, ShapeRange]:
+    """The range of shapes of each input.
+
+    Packed, tokens go from one row of the shortest text to every row at full length, and items from
+    1 to all; the rows' lengths are values, which need no range. Padded, so do rows and columns.
+
+    Args:
+        load: what will be asked.
+        inputs: names and shapes of the graph's inputs, -1 where free.
+    """
+    rows, tokens = load.usual
+    tokens_range = ShapeRange(
+        least=(SHORTEST_TEXT_TOKENS,),
+        usual=(rows * tokens,),
+        most=(load.max_rows * load.max_length,),
+    )
+    items_range = ShapeRange(least=(1,), usual=(rows,), most=(load.max_rows,))
+    rectangle = ShapeRange(
+        least=(1, SHORTEST_TEXT_TOKENS),
+        usual=(rows, tokens),
+        most=(load.max_rows, load.max_length),
+    )
+    if load.layout == "padded":
+        return dict.fromkeys(inputs, rectangle)
+    return {name: items_range if name == _PACKED_ITEMS else tokens_range for name in inputs}

@@ -1,0 +1,34 @@
+"""The processes that Triton's Python backend runs the stages in.
+
+Triton does not notice that one of them has died (measured with 2.51): the server and the model
+stay "ready", and every request to the stage fails. Whoever runs the server has to look.
+"""
+
+import contextlib
+from pathlib import Path
+
+
+def stage_processes(server: int) -> dict[int, str]:
+    """The stages by process id: the server's children that run a `<model>/<version>/model.py`.
+
+    Args:
+        server: process id of tritonserver.
+    """
+    stages = {}
+    with contextlib.suppress(OSError):  # a thread that ended meanwhile, a kernel without the list
+        for task in Path(f"/proc/{server}/task").iterdir():
+            for child in (task / "children").read_text(encoding="ascii").split():
+                command = Path(f"/proc/{child}/cmdline").read_bytes().decode().split("\0")
+                scripts = [Path(part) for part in command if part.endswith("/model.py")]
+                stages.update({int(child): script.parent.parent.name for script in scripts})
+    return stages
+
+
+def is_running(pid: int) -> bool:
+    """Whether the process is there and can still do something: not a zombie."""
+    try:
+        status = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8")
+    except OSError:
+        return False
+    state = status.rpartition(")")[2].split()[0]
+    return state not in "ZX"  # zombie, dead

@@ -1,0 +1,163 @@
+"""Tokens of a batch as rows: cut to the length allowed, and shared out among the requests."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+Int32 = npt.NDArray[np.int32]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TokenizedRows:
+    """Rows of tokens, one after the other.
+
+    Attributes:
+        input_ids: int32 [tokens].
+        token_type_ids: int32 [tokens]; 0 for the first text and its special tokens, 1 for the
+            second's.
+        lengths: int32 [rows], tokens of each row; at least 2.
+        truncated: bool [rows], whether the row's text did not fit.
+    """
+
+    input_ids: Int32
+    token_type_ids: Int32
+    lengths: Int32
+    truncated: npt.NDArray[np.bool_]
+
+    def by_request(self, rows: Sequence[int], pad_token_id: int) -> list[dict[str, Any]]:
+        """The tokenizer stage's output tensors of each request, its rows padded to its longest.
+
+        Where every request has one row, its tensors are views of the batch's.
+
+        Args:
+            rows: how many rows each request has, in order.
+            pad_token_id: what to pad with.
+        """
+        ids, types = self.input_ids[None], self.token_type_ids[None]
+        if all(count == 1 for count in rows):
+            ends = np.cumsum(self.lengths).tolist()
+            return [
+                {
+                    "input_ids": ids[:, first:end],
+                    "token_type_ids": types[:, first:end],
+                    "lengths": length,
+                    "truncated": truncated,
+                }
+                for first, end, length, truncated in zip(
+                    [0, *ends[:-1]],
+                    ends,
+                    self.lengths[:, None, None],
+                    self.truncated[:, None, None],
+                    strict=True,
+                )
+            ]
+        answers: list[dict[str, Any]] = []
+        token = row = 0
+        for count in rows:
+            lengths = self.lengths[row : row + count]
+            tokens = slice(token, token + int(lengths.sum()))
+            answers.append(
+                {
+                    "input_ids": _rectangle(self.input_ids[tokens], lengths, pad_token_id),
+                    "token_type_ids": _rectangle(self.token_type_ids[tokens], lengths, 0),
+                    "lengths": lengths[:, None],
+                    "truncated": self.truncated[row : row + count, None],
+                }
+            )
+            token, row = tokens.stop, row + count
+        return answers
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TextTokens:
+    """The tokens of one text.
+
+    Attributes:
+        ids: int32 [tokens].
+        spans: int32 [tokens, 3]: the token's first character in the text, the character after its
+            last, and 1 where it begins a word.
+    """
+
+    ids: Int32
+    spans: Int32
+
+
+def single_rows(ids: Int32, counts: Int32, max_length: int) -> TokenizedRows:
+    """Rows of one text each.
+
+    Args:
+        ids: int32 [tokens]: the row's first special token, the text's tokens, the special token
+            that ends it, row after row.
+        counts: int32 [rows], tokens of each text.
+        max_length: most tokens of a row; what the text has beyond is cut off.
+    """
+    room = max_length - 2
+    truncated = counts > room
+    if np.count_nonzero(truncated):
+        kept = np.minimum(counts, room)
+        ids = ids[_kept_tokens(kept + 1, counts - kept)]
+        counts = kept
+    return TokenizedRows(
+        input_ids=ids,
+        token_type_ids=np.zeros(len(ids), np.int32),
+        lengths=counts + 2,
+        truncated=truncated,
+    )
+
+
+def pair_rows(ids: Int32, counts: Int32, max_length: int) -> TokenizedRows:
+    """Rows of two texts each.
+
+    Args:
+        ids: int32 [tokens]: as for `single_rows`, then the second text's tokens and the special
+            token that ends it.
+        counts: int32 [2 * rows], tokens of each text.
+        max_length: most tokens of a row; the longer of the two texts is cut first.
+    """
+    firsts, seconds = counts[::2], counts[1::2]
+    room = max_length - 3
+    truncated = firsts + seconds > room
+    if np.count_nonzero(truncated):
+        kept = np.empty_like(counts)
+        kept[::2], kept[1::2] = _longest_first(firsts, seconds, room)
+        heads = kept.copy()
+        heads[::2] += 1
+        ids = ids[_kept_tokens(heads, counts - kept)]
+        firsts, seconds = kept[::2], kept[1::2]
+    of_types = np.empty_like(counts)
+    of_types[::2], of_types[1::2] = firsts + 2, seconds + 1
+    pattern = np.tile(np.array([0, 1], np.int32), len(firsts))
+    return TokenizedRows(
+        input_ids=ids,
+        token_type_ids=np.repeat(pattern, of_types),
+        lengths=firsts + seconds + 3,
+        truncated=truncated,
+    )
+
+
+def _kept_tokens(heads: Int32, cut: Int32) -> npt.NDArray[np.bool_]:
+    """Which tokens stay: of each text so many, then some that do not, then its last."""
+    stretches = np.ones((len(heads), 3), np.int32)
+    stretches[:, 0], stretches[:, 1] = heads, cut
+    return np.repeat(np.tile([True, False, True], len(heads)), stretches.reshape(-1))
+
+
+def _longest_first(firsts: Int32, seconds: Int32, room: int) -> tuple[Int32, Int32]:
+    """Lengths after taking tokens from the longer text, or the second of equals, until both fit."""
+    half = room // 2
+    fits = firsts + seconds <= room
+    kept = np.minimum(firsts, np.maximum(room - seconds, room - half))
+    kept = np.where(fits, firsts, kept)
+    return kept, np.where(fits, seconds, np.minimum(seconds, room - kept))
+
+
+def _rectangle(values: Int32, lengths: Int32, filler: int) -> Int32:
+    if len(lengths) == 1:
+        return values[None]
+    real = np.arange(lengths.max()) < lengths[:, None]
+    rectangle = np.full(real.shape, filler, np.int32)
+    rectangle[real] = values
+    return rectangle

@@ -1,0 +1,44 @@
+"""First stage of the baseline: the texts of one request at a time, padded to its longest."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import triton_python_backend_utils as pb_utils
+from tokenizers.implementations.bert_wordpiece import BertWordPieceTokenizer
+from tokenizers.models import WordPiece
+
+MAX_LENGTH = 128
+
+
+class TritonPythonModel:
+    """As Triton's Python backend wants a model."""
+
+    def initialize(self, args: Mapping[str, str]) -> None:
+        """Load the vocabulary beside this file."""
+        folder = Path(args["model_repository"]) / args["model_version"]
+        vocabulary = WordPiece.read_file(str(folder / "vocab.txt"))
+        self._tokenizer = BertWordPieceTokenizer(vocabulary, lowercase=True)
+        self._tokenizer.enable_truncation(MAX_LENGTH)
+        self._tokenizer.enable_padding()
+
+    def execute(self, requests: Sequence[Any]) -> list[Any]:
+        """Answer each request by itself."""
+        responses = []
+        for request in requests:
+            rows = pb_utils.get_input_tensor_by_name(request, "text").as_numpy()
+            encodings = self._tokenizer.encode_batch([row[0].decode("utf-8") for row in rows])
+            tensors = {
+                "input_ids": [encoding.ids for encoding in encodings],
+                "token_type_ids": [encoding.type_ids for encoding in encodings],
+            }
+            responses.append(
+                pb_utils.InferenceResponse(
+                    [
+                        pb_utils.Tensor(name, np.array(values, dtype=np.int64))
+                        for name, values in tensors.items()
+                    ]
+                )
+            )
+        return responses

@@ -1,0 +1,37 @@
+"""Building what is measured: `python -m build_scripts` as a program of its own.
+
+The build's imports (onnx, torch) stay out of the process that measures.
+"""
+
+import subprocess
+import sys
+from collections import deque
+from pathlib import Path
+
+from ernie_triton.errors import CheckpointError
+
+ROOT = Path(__file__).parents[1]
+
+
+def build_scripts(*arguments: str | Path) -> None:
+    """Run a command of the build; its progress goes to stderr, its result nowhere.
+
+    Raises:
+        CheckpointError: it failed, with its own reason.
+    """
+    words = [str(word) for word in arguments]
+    with subprocess.Popen(
+        [sys.executable, "-m", "build_scripts", *words],
+        cwd=ROOT,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        encoding="utf-8",
+        errors="replace",
+    ) as process:
+        last: deque[str] = deque(maxlen=1)
+        for line in process.stderr or ():
+            last.append(line.rstrip("\n"))
+            print(last[-1], file=sys.stderr, flush=True)
+    if process.returncode:
+        reason = last[0].removeprefix("error: ") if last else f"exit code {process.returncode}"
+        raise CheckpointError(f"`python -m build_scripts {' '.join(words)}` failed: {reason}")

@@ -1,0 +1,123 @@
+"""A built engine by itself, in this process: no server, no other stage, no wire.
+
+The engine is the one that a pipeline's engine stage would load, with the settings of that stage.
+"""
+
+import itertools
+import json
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from clients.model_config import stage_parameters
+from ernie_triton.batch import TokenBatch
+from ernie_triton.engines import Engine, load_engine
+from ernie_triton.errors import RepositoryError
+from ernie_triton.family import Shape
+from ernie_triton.stage_settings import EngineSettings
+from perf.titles import title_lengths, token_batch
+
+_POOL = 16
+"""Different batches, run in turn: lengths differ from batch to batch, as a server's do."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PipelineFacts:
+    """What a pipeline's manifest says of its model and engine; `size_bytes` is the engine's."""
+
+    shape: Shape
+    parameters: int
+    precision: str
+    size_bytes: int
+
+
+def load_pipeline_engine(repository: Path, pipeline: str, version: int = 1) -> Engine:
+    """The engine of a pipeline, compiled here.
+
+    Raises:
+        RepositoryError: the pipeline is not in the repository.
+        EngineError: its engine cannot be loaded on this machine.
+    """
+    model = repository / f"{pipeline}_engine"
+    settings = EngineSettings.from_parameters(stage_parameters(model))
+    return load_engine(model / str(version), settings)
+
+
+def pipeline_facts(repository: Path, pipeline: str, version: int = 1) -> PipelineFacts:
+    """Read a pipeline's manifest.
+
+    Raises:
+        RepositoryError: there is none, or it is not one of this version.
+    """
+    path = repository / pipeline / str(version) / "manifest.json"
+    try:
+        manifest = json.loads(path.read_text(encoding="utf-8"))
+        model, engine = manifest["model"], manifest["engine"]
+        return PipelineFacts(
+            shape=Shape(
+                layers=model["layers"],
+                hidden=model["hidden"],
+                heads=max(model["heads"]),
+                feed_forward=max(model["feed_forward"]),
+            ),
+            parameters=model["parameters"],
+            precision=engine["precision"],
+            size_bytes=engine["size_bytes"],
+        )
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise RepositoryError(f"{path} cannot be read as a manifest: {error!r}") from error
+
+
+def title_batches(
+    sizes: Mapping[int, int], *, vocabulary_size: int, seed: int = 0
+) -> list[TokenBatch]:
+    """Batches with title-like lengths, as many rows as a server's runs had, in their proportions.
+
+    Args:
+        sizes: how often a run had so many rows.
+        vocabulary_size: of the model.
+        seed: decides sizes, lengths and tokens.
+    """
+    random = np.random.default_rng(seed)
+    counts = np.array(list(sizes.values()), dtype=np.float64)
+    drawn = random.choice(list(sizes), size=_POOL, p=counts / counts.sum())
+    return [
+        token_batch(
+            title_lengths(int(rows), seed + place),
+            vocabulary_size=vocabulary_size,
+            seed=seed + place,
+        )
+        for place, rows in enumerate(drawn)
+    ]
+
+
+def texts_per_s(engine: Engine, batches: Sequence[TokenBatch], seconds: float) -> float:
+    """Texts per second of runs one after the other, for so long at least, each batch once."""
+    start = time.perf_counter()
+    rows = 0
+    for place, batch in enumerate(itertools.cycle(batches)):
+        if place >= len(batches) and time.perf_counter() - start >= seconds:
+            break
+        engine.run(batch)
+        rows += batch.rows
+    return rows / (time.perf_counter() - start)
+
+
+def median_run_us(engine: Engine, batches: Sequence[TokenBatch], runs: int) -> float:
+    """The median time of a run, in microseconds."""
+    times = []
+    for batch in itertools.islice(itertools.cycle(batches), runs):
+        start = time.perf_counter()
+        engine.run(batch)
+        times.append((time.perf_counter() - start) * 1e6)
+    return float(np.median(times))
+
+
+def warmed(engine: Engine, batches: Sequence[TokenBatch]) -> Callable[[float], float]:
+    """`texts_per_s` of the engine on these batches, each of which was run before."""
+    for batch in batches:
+        engine.run(batch)
+    return lambda seconds: texts_per_s(engine, batches, seconds)

@@ -1,0 +1,1 @@
+"""`python -m perf goals`: the speed that this project promises, measured in one run."""

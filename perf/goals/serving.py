@@ -1,0 +1,211 @@
+"""One shape of the family, served: its pipelines, the baseline, and the engine alone, in turn.
+
+All models are in one server; only the one whose turn it is gets requests. Every figure is taken
+once a round, so that ratios are of neighbours in time.
+"""
+
+import dataclasses
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from clients.batch_sizes import batch_sizes
+from ernie_triton.embedded import EmbeddedServer, ServerOptions
+from ernie_triton.engines import Engine
+from ernie_triton.family import Shape
+from perf.engine_alone import (
+    PipelineFacts,
+    load_pipeline_engine,
+    median_run_us,
+    pipeline_facts,
+    texts_per_s,
+    title_batches,
+)
+from perf.models import ModelCache
+from perf.probe import Probe
+from perf.results import Load
+from perf.running.watch import Watch
+from perf.scenario import CONCURRENCY, REQUEST_RATE
+from perf.titles import LONG, TITLES, rows_of_kind, rows_of_kinds
+
+BUSY = Load(mode=CONCURRENCY, level=32.0)
+IDLE = Load(mode=CONCURRENCY, level=1.0)
+OF_MAXIMUM = 0.7
+LONG_SHARE = 0.05
+_COMPANY_FACTOR = 1.5
+"""Company is longer, so that it is there from before the first window until after the last."""
+_RUNS_ALONE = 200
+
+Figures = Mapping[str, list[float]]
+"""One figure a round, by name: `baseline qps`, `int8 qps`, `bf16 qps`, `int8 alone`, …."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShapeModels:
+    """The models of one shape in a repository; pipelines by precision."""
+
+    baseline: str
+    pipelines: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShapeFigures:
+    """What was measured of one shape, and what its engines are, by precision."""
+
+    figures: Figures
+    facts: Mapping[str, PipelineFacts]
+
+
+@dataclass(slots=True)
+class _Turns:
+    """The server, the engine alone, and the figures so far; one call of `round` is one round."""
+
+    url: str
+    pid: int
+    models: ShapeModels
+    engine: Engine
+    seconds: float
+    progress: Callable[[str], None]
+    figures: dict[str, list[float]] = field(default_factory=dict)
+
+    def round(self, name: str) -> None:
+        """Every figure once."""
+        self._say(name, "baseline, concurrency 32")
+        self._keep("baseline qps", self._probe(self.models.baseline).figures(BUSY).rows_per_second)
+        for precision, pipeline in self.models.pipelines.items():
+            self._say(name, f"{precision}, concurrency 32")
+            self._busy(precision, pipeline)
+        int8 = self._probe(self.models.pipelines["int8"])
+        self._say(name, "int8, concurrency 1, and the engine alone")
+        ensemble_ms = int8.figures(IDLE).latency.p50_us / 1000
+        batches = title_batches({1: 1}, vocabulary_size=self._vocabulary)
+        alone_ms = median_run_us(self.engine, batches, _RUNS_ALONE) / 1000
+        self._keep("int8 added ms", ensemble_ms - alone_ms)
+        rate = OF_MAXIMUM * self.figures["int8 qps"][-1]
+        self._say(name, f"int8, {rate:.0f} requests a second")
+        latency = int8.figures(Load(mode=REQUEST_RATE, level=rate)).latency
+        self._keep("int8 tail", latency.p99_us / latency.p50_us)
+        self._say(name, "int8, short texts alone and beside long ones")
+        self._hostage(int8)
+
+    def forget(self) -> None:
+        """Throw away what was measured: it was the warm-up."""
+        self.figures.clear()
+
+    def _busy(self, precision: str, pipeline: str) -> None:
+        stage = f"{pipeline}_engine"
+        before = batch_sizes(self.url, stage)
+        with Watch(self.url, self.pid) as watch:
+            found = self._probe(pipeline).figures(BUSY)
+        self._keep(f"{precision} qps", found.rows_per_second)
+        memory = watch.sighting.stage_memory_bytes.get(stage)
+        if memory:
+            self._keep(f"{precision} memory", float(memory))
+        if precision == "int8":
+            sizes = batch_sizes(self.url, stage) - before
+            batches = title_batches(sizes, vocabulary_size=self._vocabulary)
+            self.engine.run(batches[0])
+            self._keep("int8 alone", texts_per_s(self.engine, batches, self.seconds))
+            self._keep("int8 batch", _mean_rows(sizes))
+
+    def _hostage(self, short: Probe) -> None:
+        """The short texts' 99th percentile beside long ones, over that without.
+
+        At a part of the mixture's own highest rate; the short ones' rate is the same both times.
+        """
+        mixed = dataclasses.replace(short, rows=rows_of_kinds((TITLES, LONG), LONG_SHARE))
+        rate = OF_MAXIMUM * mixed.figures(BUSY).rows_per_second
+        load = Load(mode=REQUEST_RATE, level=rate * (1 - LONG_SHARE))
+        alone = short.figures(load).latency.p99_us
+        long = dataclasses.replace(
+            short, rows=rows_of_kind(LONG), seconds=_COMPANY_FACTOR * self.seconds
+        )
+        with long.company(Load(mode=REQUEST_RATE, level=max(rate * LONG_SHARE, 1.0))):
+            together = short.figures(load).latency.p99_us
+        self._keep("int8 hostage", together / alone)
+
+    def _probe(self, model: str) -> Probe:
+        rows = rows_of_kind(TITLES)
+        return Probe(url=self.url, model=model, inputs=("text",), rows=rows, seconds=self.seconds)
+
+    @property
+    def _vocabulary(self) -> int:
+        return self.engine.settings.vocabulary_size
+
+    def _keep(self, name: str, figure: float) -> None:
+        self.figures.setdefault(name, []).append(figure)
+
+    def _say(self, name: str, what: str) -> None:
+        self.progress(f"{name}: {what}")
+
+
+def build_models(name: str, shape: Shape, cache: ModelCache) -> ShapeModels:
+    """The baseline and the pipelines of a shape, from the cache or built now.
+
+    Random weights decide by little, so the builds accept what a trained model's would not.
+
+    Raises:
+        CheckpointError: a build fails.
+    """
+    return ShapeModels(
+        baseline=cache.baseline(f"{name}_baseline", shape),
+        pipelines={
+            "int8": cache.pipeline(
+                f"{name}_int8", shape, "--precision", "int8", "--allowed-changes", "1"
+            ),
+            "bf16": cache.pipeline(
+                f"{name}_bf16", shape, "--precision", "bf16", "--tolerance", "0.5"
+            ),
+        },
+    )
+
+
+def measure_shape(
+    name: str,
+    models: ShapeModels,
+    cache: ModelCache,
+    *,
+    rounds: int,
+    seconds: float,
+    progress: Callable[[str], None],
+) -> ShapeFigures:
+    """Serve the models of a shape and take every figure once a round, after a round of warm-up.
+
+    Raises:
+        ServerError: the server does not start.
+        AnalyzerError: perf_analyzer failed.
+    """
+    engine = load_pipeline_engine(cache.repository, models.pipelines["int8"])
+    with _served(models, cache) as server:
+        turns = _Turns(
+            url=server.url,
+            pid=server.pid,
+            models=models,
+            engine=engine,
+            seconds=seconds,
+            progress=progress,
+        )
+        turns.round(f"{name}, warm-up")
+        turns.forget()
+        for number in range(1, rounds + 1):
+            turns.round(f"{name}, round {number} of {rounds}")
+    facts = {
+        precision: pipeline_facts(cache.repository, pipeline)
+        for precision, pipeline in models.pipelines.items()
+    }
+    return ShapeFigures(figures=turns.figures, facts=facts)
+
+
+@contextmanager
+def _served(models: ShapeModels, cache: ModelCache) -> Iterator[EmbeddedServer]:
+    names = (models.baseline, *models.pipelines.values())
+    options = ServerOptions(
+        repository=cache.repository, models=names, http_port=0, grpc_port=0, metrics_port=0
+    )
+    with EmbeddedServer(options) as server:
+        yield server
+
+
+def _mean_rows(sizes: Counter[int]) -> float:
+    return sum(rows * count for rows, count in sizes.items()) / sizes.total()

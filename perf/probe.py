@@ -1,0 +1,83 @@
+"""One figure of one model under one load, for comparisons: perf_analyzer, once, and nothing else.
+
+`perf.running` measures what is reported: with checked answers, watched processes and limits of
+stability. Here the same load generator takes the many short figures whose ratios are wanted.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from clients.transport import Connection, GrpcTransport
+from clients.wire import Endpoint
+from ernie_triton.errors import AnalyzerError
+from perf.analyzer import AnalyzerRun
+from perf.results import Load
+from perf.running.analyzer_output import AnalyzerFigures
+from perf.running.generator import LoadGenerator, Windows, options_for
+from perf.running.texts import Row
+
+_POLL_S = 0.2
+_FACTS_TIMEOUT_S = 30.0
+_WINDOWS = 3
+"""perf_analyzer's least."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Probe:
+    """What to ask of whom.
+
+    Attributes:
+        url: the server's gRPC address.
+        model: the ensemble.
+        inputs: its inputs.
+        rows: texts for them, sent in turn.
+        seconds: how long a figure is taken over.
+    """
+
+    url: str
+    model: str
+    inputs: tuple[str, ...]
+    rows: Sequence[Row]
+    seconds: float
+
+    def figures(self, load: Load) -> AnalyzerFigures:
+        """Load the model and measure.
+
+        Raises:
+            AnalyzerError: perf_analyzer failed.
+        """
+        with LoadGenerator(self._run(load)) as generator:
+            while generator.is_running(_POLL_S):
+                pass
+            found = generator.outcome().figures
+        if found is None:
+            raise AnalyzerError(f"perf_analyzer gave no figures for {self.model}; measure longer")
+        return found
+
+    def company(self, load: Load) -> LoadGenerator:
+        """The same load as a generator of the caller's, to run beside another."""
+        return LoadGenerator(self._run(load))
+
+    def _run(self, load: Load) -> AnalyzerRun:
+        columns = {
+            name: [row[place] for row in self.rows] for place, name in enumerate(self.inputs)
+        }
+        return AnalyzerRun(
+            url=self.url,
+            model=self.model,
+            columns=columns,
+            options=options_for(load, Windows(seconds=self.seconds / _WINDOWS)),
+        )
+
+
+def inputs_of(url: str, model: str) -> tuple[str, ...]:
+    """The inputs that a model takes.
+
+    Raises:
+        ClientError: the server is away or does not have the model.
+    """
+    transport = GrpcTransport(Connection(endpoint=Endpoint(url=url, model=model)))
+    try:
+        return transport.facts(_FACTS_TIMEOUT_S).inputs
+    finally:
+        transport.close()

@@ -1,0 +1,1 @@
+"""`python -m perf report`: results as tables and plots."""

@@ -1,0 +1,154 @@
+"""One subject under one load: perf_analyzer runs, the machine is watched, answers are checked."""
+
+import dataclasses
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+
+from perf.analyzer import AnalyzerRun
+from perf.results import Load, Measurement
+from perf.running.analyzer_output import AnalyzerFigures
+from perf.running.checker import Check, Checked, Checker
+from perf.running.generator import LoadGenerator, Outcome, Windows, options_for
+from perf.running.stability import not_settled, reasons
+from perf.running.target import Target, stage_times
+from perf.running.texts import Row
+from perf.running.watch import Sighting, Watch
+from perf.scenario import CONCURRENCY, Stability
+
+_POLL_S = 0.1
+_COMPANY_FACTOR = 1.25
+"""Company's windows are longer, so that it is there until the last window that is measured."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stream:
+    """A load and the rows that it sends."""
+
+    load: Load
+    rows: Sequence[Row]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Procedure:
+    """What is the same for all measurements of a subject.
+
+    Attributes:
+        target: the subject.
+        check: of answers.
+        windows: perf_analyzer's.
+        stability: the limits.
+        still_serving: raises where the server has ended.
+    """
+
+    target: Target
+    check: Check
+    windows: Windows
+    stability: Stability
+    still_serving: Callable[[], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Seen:
+    outcomes: Sequence[Outcome]
+    sighting: Sighting
+    checked: Checked
+
+
+def measure(procedure: Procedure, streams: Sequence[Stream]) -> list[Measurement]:
+    """One measurement for each stream; several are sent at once, the first of them last to start.
+
+    Raises:
+        WrongAnswerError: an answer under load differs from its solo answer.
+        AnalyzerError: perf_analyzer failed, as it does when a request is refused.
+        ClientError: the server is away.
+        ServerError: the server that this run started has ended.
+    """
+    before = procedure.target.counts()
+    settled, again = procedure, None
+    # Poisson arrivals settle by chance only, and streams that run at once must start at once.
+    if len(streams) > 1 or streams[0].load.mode != CONCURRENCY:
+        settled = dataclasses.replace(procedure, windows=_unsettled(procedure.windows))
+    seen = _run(settled, streams)
+    if any(outcome.figures is None for outcome in seen.outcomes):
+        again = not_settled(seen.outcomes[0].windows, procedure.windows.settle_percent or 0.0)
+        before = procedure.target.counts()
+        unsettled = dataclasses.replace(procedure, windows=_unsettled(procedure.windows))
+        seen = _run(unsettled, streams)
+    after = procedure.target.counts()
+    stages = {name: stage_times(counts.since(before[name])) for name, counts in after.items()}
+    measurements = []
+    for stream, outcome in zip(streams, seen.outcomes, strict=True):
+        if outcome.figures is not None:
+            found = _measurement(procedure, stream.load, outcome.figures, seen)
+            unstable = (again, *found.unstable) if again else found.unstable
+            measurements.append(dataclasses.replace(found, stages=stages, unstable=unstable))
+    return measurements
+
+
+def warm_up(procedure: Procedure, stream: Stream, seconds: float) -> None:
+    """Load without a figure; what goes wrong here goes wrong in the measurement too."""
+    windows = Windows(seconds=max(seconds / 3, 0.2))
+    _run(dataclasses.replace(procedure, windows=windows), [stream])
+
+
+def _unsettled(windows: Windows) -> Windows:
+    return Windows(seconds=windows.seconds)
+
+
+def _run(procedure: Procedure, streams: Sequence[Stream]) -> _Seen:
+    target = procedure.target
+    with ExitStack() as stack:
+        watch = Watch(target.url, target.server_pid)
+        checker = Checker(procedure.check)
+        stack.enter_context(checker)
+        with watch, ExitStack() as generators:
+            started: list[LoadGenerator] = []
+            for stream in reversed(streams):
+                is_company = stream is not streams[0]
+                run = _analyzer_run(target, stream, procedure.windows, is_company=is_company)
+                started.insert(0, generators.enter_context(LoadGenerator(run)))
+            for generator in started:
+                while generator.is_running(_POLL_S) and not checker.found.difference:
+                    procedure.still_serving()
+            checker.found.raise_difference()
+            outcomes = [generator.outcome() for generator in started]
+    checker.found.raise_difference()
+    return _Seen(outcomes=outcomes, sighting=watch.sighting, checked=checker.found)
+
+
+def _analyzer_run(
+    target: Target, stream: Stream, windows: Windows, *, is_company: bool
+) -> AnalyzerRun:
+    if is_company:
+        windows = dataclasses.replace(windows, seconds=windows.seconds * _COMPANY_FACTOR)
+    return AnalyzerRun(
+        url=target.url,
+        model=target.subject.model,
+        columns=target.columns(stream.rows),
+        options=options_for(stream.load, windows),
+    )
+
+
+def _measurement(
+    procedure: Procedure, load: Load, figures: AnalyzerFigures, seen: _Seen
+) -> Measurement:
+    sighting = seen.sighting
+    return Measurement(
+        subject=procedure.target.subject,
+        load=load,
+        qps=figures.rows_per_second / load.batch_size,
+        latency=figures.latency,
+        server_cores=sighting.server_cores,
+        server_memory_bytes=sighting.server_memory_bytes,
+        stage_memory_bytes=_by_stage(procedure.target, sighting),
+        other_load=sighting.other_cores,
+        checked_answers=seen.checked.answers,
+        variation=figures.variation,
+        unstable=tuple(reasons(procedure.stability, load, figures, sighting, seen.checked)),
+    )
+
+
+def _by_stage(target: Target, sighting: Sighting) -> dict[str, int]:
+    memory = sighting.stage_memory_bytes
+    return {name: memory[model] for name, model in target.stages.items() if model in memory}

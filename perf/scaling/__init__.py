@@ -1,0 +1,1 @@
+"""`python -m perf scaling`: how cost grows with tokens, rows, layers and width."""

@@ -1,0 +1,185 @@
+"""Every combination of task, engine, precision, layout and device fits its graph and itself."""
+
+import functools
+import itertools
+from collections.abc import Iterator
+
+import onnx
+import pytest
+from tritonclient.grpc import model_config_pb2 as pb
+
+from build_scripts.config import ModelSizes, pipeline_configs
+from build_scripts.graph import export_onnx
+from build_scripts.load.naming import TRANSFORMERS
+from build_scripts.load.state import model_from_state
+from build_scripts.numerics import Numerics
+from build_scripts.tensorrt.profiles import load_of, profile_of
+from ernie_triton.pipeline import PipelineSpec
+from ernie_triton.stage_settings import EngineSettings, TokenizerSettings
+from ernie_triton.tasks import ENGINE_PRECISIONS, LAYOUTS, TASKS
+from tests.build_scripts.config.engine_rules import assert_engine_fits, graph_tensors
+from tests.build_scripts.config.specs import LENGTHS
+from tests.build_scripts.configs import (
+    Configs,
+    assert_links_agree,
+    embedded,
+    in_containers,
+    parameters_of,
+    tensors_of,
+)
+from tests.build_scripts.load.exports import HIDDEN, LABELS, transformers_model
+from tests.build_scripts.models import arrays_of, checkpoint_config, spec_of
+
+RUNS_ON = {"openvino": ("cpu",), "onnxruntime": ("cpu", "gpu"), "tensorrt": ("gpu",)}
+NATIVE = ("onnxruntime", "tensorrt")
+
+
+def _combinations() -> Iterator[PipelineSpec]:
+    for task, engine, layout in itertools.product(TASKS.values(), ENGINE_PRECISIONS, LAYOUTS):
+        pairs = [pair for pair in (False, True) if (task.pair_texts if pair else task.texts)]
+        choices = itertools.product(pairs, ENGINE_PRECISIONS[engine], RUNS_ON[engine])
+        for pair, precision, device in choices:
+            yield spec_of(
+                task=task.name,
+                pair=pair,
+                engine=engine,
+                precision=precision,
+                layout=layout,
+                device=device,
+            )
+
+
+def _name(spec: PipelineSpec) -> str:
+    task = f"{spec.task}_pair" if spec.pair else spec.task
+    return "-".join((task, spec.engine, spec.precision, spec.layout, spec.device))
+
+
+COMBINATIONS = {_name(spec): spec for spec in _combinations()}
+
+
+@functools.cache
+def graph_of(head: str, layout: str, compute: str) -> onnx.ModelProto:
+    source = transformers_model("ernie", head=head)
+    model = model_from_state(arrays_of(source), TRANSFORMERS, checkpoint_config(source), "here")
+    return export_onnx(model, layout, Numerics(compute=compute))
+
+
+def sizes_of(spec: PipelineSpec) -> ModelSizes:
+    has_labels = TASKS[spec.task].head in ("sequence", "token")
+    return ModelSizes(
+        labels=tuple(f"label {index}" for index in range(LABELS)) if has_labels else (),
+        hidden=HIDDEN,
+        lower_case=True,
+        pad_token_id=0,
+        vocabulary_size=60,
+        token_types=4,
+    )
+
+
+@pytest.fixture(params=COMBINATIONS)
+def spec(request: pytest.FixtureRequest) -> PipelineSpec:
+    return COMBINATIONS[request.param]
+
+
+@pytest.fixture
+def modes(spec: PipelineSpec) -> tuple[Configs, Configs]:
+    """What a container reads, and what the embedded server reads."""
+    files = pipeline_configs(spec, sizes_of(spec), LENGTHS)
+    return in_containers(files), embedded(files)
+
+
+def test_there_are_combinations_of_every_kind() -> None:
+    assert len(COMBINATIONS) == 9 * 2 * (3 + 3 * 2 + 3)
+
+
+def test_both_modes_are_consistent_and_fit_the_graph(
+    spec: PipelineSpec, modes: tuple[Configs, Configs]
+) -> None:
+    compute = "fp32" if spec.precision in ("fp32", "bf16") else "fp16"
+    graph = graph_of(TASKS[spec.task].head, spec.layout, compute)
+    for configs in modes:
+        assert_links_agree(configs)
+        engine = configs[spec.stage("engine")]
+        if engine.backend == "python":
+            _assert_python_engine_fits(engine, graph)
+        else:
+            assert_engine_fits(engine, graph)
+        _assert_batches_form(spec, configs)
+
+
+def test_containers_run_native_engines_and_the_embedded_server_python_ones(
+    spec: PipelineSpec, modes: tuple[Configs, Configs]
+) -> None:
+    in_container, in_embedded = (configs[spec.stage("engine")] for configs in modes)
+    assert in_embedded.backend == "python"
+    settings = EngineSettings.from_parameters(parameters_of(in_embedded))
+    assert settings.engine == ("openvino" if spec.engine == "openvino" else "onnxruntime")
+    assert (settings.precision, settings.layout) == (spec.precision, spec.layout)
+    kinds = {"cpu": pb.ModelInstanceGroup.KIND_CPU, "gpu": pb.ModelInstanceGroup.KIND_GPU}
+    assert [group.kind for group in in_container.instance_group] == [kinds[spec.device]]
+    assert [group.kind for group in in_embedded.instance_group] == [kinds["cpu"]]
+    assert in_container.backend == (spec.engine if spec.engine in NATIVE else "python")
+    # What differs is the engine, and what the ensemble hands to it; nothing else is written twice.
+    different = {name for name, config in modes[0].items() if config != modes[1][name]}
+    assert different == ({spec.name, spec.stage("engine")} if spec.engine in NATIVE else set())
+
+
+def test_both_modes_keep_one_wire_contract_and_one_queue(
+    spec: PipelineSpec, modes: tuple[Configs, Configs]
+) -> None:
+    for name in modes[0]:
+        ours, theirs = (configs[name] for configs in modes)
+        assert ours.max_batch_size == theirs.max_batch_size
+        assert ours.version_policy == theirs.version_policy
+        assert ours.dynamic_batching == theirs.dynamic_batching
+        assert tensors_of(ours.output) == tensors_of(theirs.output)
+        assert not ours.response_cache.enable
+    assert list(modes[0][spec.name].input) == list(modes[1][spec.name].input)
+
+
+@pytest.mark.parametrize("name", [name for name in COMBINATIONS if "tensorrt" in name])
+def test_a_plan_takes_whatever_the_tokenizer_may_emit(name: str) -> None:
+    spec = COMBINATIONS[name]
+    configs = in_containers(pipeline_configs(spec, sizes_of(spec), LENGTHS))
+    graph = graph_of(TASKS[spec.task].head, spec.layout, "fp16").graph
+    inputs = {name: tuple(dims) for name, (_, dims) in graph_tensors(graph.input).items()}
+    profile = profile_of(load_of(spec), inputs)
+    assert set(profile) == set(inputs)
+    # Rows of one run, and tokens of one row, as the configurations allow them.
+    rows = configs[spec.stage("engine")].max_batch_size
+    longest = int(parameters_of(configs[spec.stage("tokenizer")])["max_length"])
+    assert rows >= configs[spec.stage("tokenizer")].max_batch_size
+    for tensor, shapes in profile.items():
+        if spec.layout == "padded":
+            assert shapes.least <= (1, 2)
+            assert shapes.most == (rows, longest)
+        elif tensor == "lengths":
+            assert (shapes.least, shapes.most) == ((1,), (rows,))
+        else:
+            assert (shapes.least, shapes.most) == ((2,), (rows * longest,))
+
+
+def _assert_python_engine_fits(engine: pb.ModelConfig, graph: onnx.ModelProto) -> None:
+    """Our own stage packs or pads by itself, from rows with their lengths."""
+    assert set(tensors_of(engine.input)) == {"input_ids", "token_type_ids", "lengths"}
+    assert not engine.batch_input
+    assert not engine.batch_output
+    assert set(tensors_of(engine.output)) == set(graph_tensors(graph.graph.output))
+    layout = parameters_of(engine)["layout"]
+    assert ("lengths" in graph_tensors(graph.graph.input)) == (layout == "packed")
+    assert all(t.allow_ragged_batch == (-1 in t.dims) for t in engine.input)
+
+
+def _assert_batches_form(spec: PipelineSpec, configs: Configs) -> None:
+    """Requests of different lengths share runs: ragged ones, or those of one bucket."""
+    engine = configs[spec.stage("engine")]
+    tokenizer = TokenizerSettings.from_parameters(parameters_of(configs[spec.stage("tokenizer")]))
+    ragged = {tensor.name for tensor in engine.input if tensor.allow_ragged_batch}
+    assert ragged == {"input_ids", "token_type_ids"} or (not ragged and tokenizer.length_bucket > 1)
+    assert spec.max_length >= tokenizer.length_bucket >= 1
+    for tensor in configs[spec.stage("postprocess")].input:
+        assert tensor.allow_ragged_batch == (-1 in tensor.dims)
+    # A file of its own for every input that a warm-up sample needs.
+    for sample in engine.model_warmup:
+        assert set(sample.inputs) == {tensor.name for tensor in engine.input}
+        assert len({given.input_data_file for given in sample.inputs.values()}) == len(engine.input)

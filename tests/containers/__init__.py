@@ -1,0 +1,1 @@
+"""What the containers do, proved without a Docker engine."""

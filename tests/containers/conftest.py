@@ -1,0 +1,129 @@
+"""The CPU profile without Docker: its build's command, and its server's, with paths translated."""
+
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from ernie_triton.embedded import free_port
+from ernie_triton.wheel import find_wheel, lay_out_backend, server_environment
+from tests.containers.compose import services
+from tests.containers.programs import ROOT
+
+_START_TIMEOUT_S = 120
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ContainerServer:
+    """What a container would run, running here."""
+
+    process: subprocess.Popen[str]
+    log: Path
+    http_port: int
+    grpc_port: int
+    metrics_port: int
+
+    @property
+    def http_url(self) -> str:
+        return f"http://127.0.0.1:{self.http_port}"
+
+    @property
+    def grpc_url(self) -> str:
+        return f"127.0.0.1:{self.grpc_port}"
+
+
+def translated(command: list[str], repository: Path, **ports: int) -> list[str]:
+    """A container's command with this machine's paths, ports and loopback address."""
+    replaced = []
+    for part in command:
+        option, _, value = part.partition("=")
+        if part in ("python3", "tritonserver"):
+            replaced.append(sys.executable if part == "python3" else str(find_wheel().tritonserver))
+        elif part.startswith("docker/"):
+            replaced.append(str(ROOT / part))
+        elif value == "/models":
+            replaced.append(f"{option}={repository}")
+        elif value == "0.0.0.0":
+            replaced.append(f"{option}=127.0.0.1")
+        elif option in ports:
+            replaced.append(f"{option}={ports[option]}")
+        else:
+            replaced.append(part)
+    return replaced
+
+
+def start(repository: Path, folder: Path, **variables: str) -> ContainerServer:
+    """Start the command of the CPU server and wait until it is ready."""
+    backends = folder / "backends"
+    lay_out_backend(find_wheel(), backends)
+    ports = {f"--{name}-port": free_port() for name in ("http", "grpc", "metrics")}
+    command = translated(services()["triton-cpu"]["command"], repository, **ports)
+    log = folder / "log.txt"
+    with log.open("w", encoding="utf-8") as stream:
+        process = subprocess.Popen(
+            # The image has its backends where tritonserver looks without being told.
+            [*command, f"--backend-directory={backends}"],
+            env={**server_environment(find_wheel(), os.environ), **variables},
+            stdout=stream,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+    running = ContainerServer(
+        process=process,
+        log=log,
+        http_port=ports["--http-port"],
+        grpc_port=ports["--grpc-port"],
+        metrics_port=ports["--metrics-port"],
+    )
+    deadline = time.monotonic() + _START_TIMEOUT_S
+    while not _is_ready(running):
+        if process.poll() is not None or time.monotonic() > deadline:
+            stop(running)
+            pytest.fail(f"the server did not start:\n{log.read_text(encoding='utf-8')}")
+        time.sleep(0.1)
+    return running
+
+
+def stop(running: ContainerServer) -> int:
+    """Stop it as Docker does; returns the code it ended with."""
+    if running.process.poll() is None:
+        running.process.send_signal(signal.SIGTERM)
+    return running.process.wait(60)
+
+
+def _is_ready(running: ContainerServer) -> bool:
+    try:
+        with urllib.request.urlopen(f"{running.http_url}/v2/health/ready", timeout=1) as response:
+            return bool(response.status == 200)
+    except OSError:
+        return False
+
+
+@pytest.fixture(scope="session")
+def container_repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What the service `build-cpu` makes by default."""
+    folder = tmp_path_factory.mktemp("containers") / "models"
+    folder.mkdir()
+    command = translated(services()["build-cpu"]["command"], folder)
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return folder
+
+
+@pytest.fixture(scope="session")
+def container_server(container_repository: Path) -> Iterator[ContainerServer]:
+    """The service `triton-cpu`, with an administrator's key."""
+    with tempfile.TemporaryDirectory() as folder:
+        running = start(container_repository, Path(folder), TRITON_ADMIN_KEY="the-key")
+        try:
+            yield running
+        finally:
+            stop(running)

@@ -1,0 +1,50 @@
+"""docker/supervise.py with small commands in the server's place."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.containers.programs import ROOT
+
+
+def _run(*command: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, ROOT / "docker" / "supervise.py", *command],
+        env={**os.environ, **variables},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+
+
+@pytest.mark.parametrize(("ended", "code"), [(0, 1), (3, 3)])
+def test_a_server_that_ends_by_itself_has_failed(ended: int, code: int) -> None:
+    assert _run("sh", "-c", f"exit {ended}").returncode == code
+
+
+def test_without_a_key_of_ones_own_nobody_knows_it() -> None:
+    keys = [_run("echo", "--option=%ADMIN_KEY%").stdout.strip() for _ in range(2)]
+    assert keys[0] != keys[1]
+    assert all(len(key.removeprefix("--option=")) == 64 for key in keys)
+
+
+def test_the_key_is_the_administrators_and_leaves_the_environment() -> None:
+    shown = "echo %ADMIN_KEY% ${TRITON_ADMIN_KEY:-gone}"
+    assert _run("sh", "-c", shown, TRITON_ADMIN_KEY="mine").stdout == "mine gone\n"
+
+
+def test_plans_are_checked_before_the_server_starts(tmp_path: Path) -> None:
+    missing = _run("echo", "started", CHECK_PLANS=str(tmp_path / "nowhere"))
+    assert (missing.returncode, missing.stdout) == (1, "")
+    assert "nowhere is not a folder" in missing.stderr
+    assert "started" in _run("echo", "started", CHECK_PLANS=str(tmp_path)).stdout
+
+
+def test_a_command_that_is_not_there_is_named() -> None:
+    done = _run("/no/such/server")
+    assert done.returncode == 1
+    assert done.stderr.startswith("error: /no/such/server cannot be run")
+    assert _run().returncode == 2

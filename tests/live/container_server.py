@@ -1,0 +1,23 @@
+"""The embedded server in a container's role: its configurations, its engine backend played."""
+
+import shutil
+from pathlib import Path
+
+from ernie_triton.embedded import EmbeddedServer
+from ernie_triton.wheel import WheelFiles
+
+
+class ContainerServer(EmbeddedServer):
+    """Reads every `config.pbtxt`, whose engines are of the backend `onnxruntime`."""
+
+    def _command(self, files: WheelFiles) -> list[str]:
+        assert self._runtime_folder is not None
+        backends = self._runtime_folder / "backends"
+        (backends / "onnxruntime").mkdir()
+        played = Path(__file__).with_name("onnxruntime_backend.py")
+        shutil.copyfile(played, backends / "onnxruntime/model.py")
+        # A backend made of a model.py takes the Python backend's library, and from no other folder.
+        library = backends / "python/libtriton_python.so"
+        library.unlink()
+        shutil.copyfile(files.backend / library.name, library)
+        return [part for part in super()._command(files) if "--model-config-name" not in part]

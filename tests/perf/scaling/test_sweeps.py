@@ -1,0 +1,42 @@
+"""Sweeps vary one size each around the same middle."""
+
+import dataclasses
+
+from ernie_triton.family import Shape
+from perf.arithmetic import text_flops
+from perf.scaling.sweeps import FULL, LABELS, Point
+
+
+def test_every_sweep_goes_through_the_middle_and_varies_one_size() -> None:
+    middle = FULL.middle
+    sizes = {
+        "sequence length": middle.tokens,
+        "batch": middle.rows,
+        "layers": middle.shape.layers,
+        "width": middle.shape.hidden,
+    }
+    sweeps = {sweep.name: sweep for sweep in FULL.sweeps()}
+    assert sweeps.keys() == sizes.keys()
+    for name, size in sizes.items():
+        assert sweeps[name].points[size] == middle
+        flops = [point.flops for point in sweeps[name].points.values()]
+        assert flops == sorted(flops)
+    assert {point.shape for point in sweeps["batch"].points.values()} == {middle.shape}
+    for width, point in sweeps["width"].points.items():
+        assert point.shape == dataclasses.replace(
+            middle.shape, hidden=width, feed_forward=4 * width
+        )
+
+
+def test_a_points_arithmetic_is_its_texts() -> None:
+    point = Point(shape=FULL.middle.shape, tokens=24, rows=5)
+    assert point.flops == 5 * text_flops(point.shape, tokens=24, labels=LABELS)
+
+
+def test_values_of_two_layers_worked_by_hand() -> None:
+    shape = Shape(layers=2, hidden=4, heads=2, feed_forward=16)
+    # 3 tokens: query, key, value, context, 2 sums, 2 norms; activation; scores, twice, of 2 heads.
+    token = 8 * 4 + 16 + 2 * 2 * 3
+    # The last layer: the same for the first token, and keys and values of all three.
+    expected = 3 * token + token + 2 * 4 * 3
+    assert Point(shape=shape, tokens=3, rows=10).values == 10 * expected

@@ -1,0 +1,16 @@
+"""The build as a program of its own: its progress is shown, its reason is ours."""
+
+from pathlib import Path
+
+import pytest
+
+from ernie_triton.errors import CheckpointError
+from perf.building import build_scripts
+
+
+def test_a_failure_is_told_with_the_builds_own_reason(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(CheckpointError, match=r"build_scripts inspect .*nothing` failed: "):
+        build_scripts("inspect", tmp_path / "nothing")
+    assert "does not exist" in capsys.readouterr().err
