@@ -112,24 +112,14 @@ def _as_its_problem(spec: PipelineSpec, source: Source) -> PipelineSpec:
 
 
 def _write_and_check(parts: BuildParts, staged: StagedPipeline, step: Step) -> manifest.Manifest:
-    spec, most = parts.spec, parts.spec.batching.max_batch_size
-    folder = staged.version_folder(spec.stage("engine"))
+    spec = parts.spec
     converted = convert(parts, step)
-    with step("engine") as notes:
-        files = write_engine(
-            converted.graph, spec.engine, folder, halve_weights=spec.precision == "bf16"
-        )
-        engine = load_engine(folder, parts.checking_settings(spec.precision))
-        notes.append(f"{spec.engine} {spec.precision}")
-    with step("compare") as notes:
-        reference = parts.expected.reference
-        sizes = parts.sizes()
-        exactness = compare(engine, reference, parts.batch, most, tolerance=spec.tolerance)
-        notes.append(
-            f"largest difference {exactness.largest_difference:.1e} on {parts.batch.rows} texts"
-        )
+    folder = staged.version_folder(spec.stage("engine"))
+    files, engine = _engine(parts, converted, folder, step)
+    exactness = _exactness(parts, engine, step)
     quality = check_quality(converted, engine, step)
     speed = _speed(parts, engine, converted, step)
+    sizes = parts.sizes()
     plan = _plan(parts, files[0], step)
     made = manifest.Manifest(
         name=spec.name,
@@ -137,7 +127,7 @@ def _write_and_check(parts: BuildParts, staged: StagedPipeline, step: Step) -> m
         task=spec.task,
         pair=spec.pair,
         max_length=spec.max_length,
-        max_batch_size=most,
+        max_batch_size=spec.batching.max_batch_size,
         ernie_triton=ernie_triton.__version__,
         built_at=datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
         source=source_facts(parts.source),
@@ -152,6 +142,31 @@ def _write_and_check(parts: BuildParts, staged: StagedPipeline, step: Step) -> m
     with step("write"):
         _write_models(parts, staged, sizes, made)
     return made
+
+
+def _engine(
+    parts: BuildParts, converted: Converted, folder: Path, step: Step
+) -> tuple[list[Path], Engine]:
+    """The engine's files and the engine, loaded from them."""
+    spec = parts.spec
+    with step("engine") as notes:
+        halve_weights = spec.precision == "bf16"
+        files = write_engine(converted.graph, spec.engine, folder, halve_weights=halve_weights)
+        engine = load_engine(folder, parts.checking_settings(spec.precision))
+        notes.append(f"{spec.engine} {spec.precision}")
+    return files, engine
+
+
+def _exactness(parts: BuildParts, engine: Engine, step: Step) -> manifest.Exactness:
+    spec = parts.spec
+    with step("compare") as notes:
+        reference = parts.expected.reference
+        most = spec.batching.max_batch_size
+        exactness = compare(engine, reference, parts.batch, most, tolerance=spec.tolerance)
+        notes.append(
+            f"largest difference {exactness.largest_difference:.1e} on {parts.batch.rows} texts"
+        )
+    return exactness
 
 
 def _speed(

@@ -89,7 +89,7 @@ def _same_orders(
     scores = np.array([[one.item(), two.item()] for one, two in pairs]).T
     first, second = np.triu_indices(scores.shape[1], k=1)
     orders = np.sign(scores[:, first] - scores[:, second])
-    return np.asarray(orders[0] == orders[1]).tolist()
+    return list(map(bool, orders[0] == orders[1]))
 
 
 def _logits(probabilities: Sequence[float]) -> npt.NDArray[np.float64]:

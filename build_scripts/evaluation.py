@@ -7,11 +7,11 @@ they read from replies, and their scorers.
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from tqdm import tqdm
 
@@ -31,6 +31,8 @@ from clients.wire import Endpoint, utf8_from_text
 from ernie_triton.engines import Engine
 from ernie_triton.errors import ClientError, DatasetError, TextError
 from ernie_triton.tasks import EMBEDDING, MULTI_LABEL, QA, REGRESSION, SEQ_CLS, TOKEN_CLS
+
+T = TypeVar("T")
 
 _COMMANDS: Mapping[str, Callable[[], TaskCommand]] = {
     SEQ_CLS.name: seq_cls_grpc_client.task_command,
@@ -95,7 +97,7 @@ def evaluate(parts: PipelineParts, engine: Engine, data: Path) -> Evaluation:
     parser = common_parser(command.usage)
     command.add_options(parser)
     options = parser.parse_args(["--evaluate", str(data), "--model", parts.spec.name])
-    job: Job[Any] = run_blocking(command.new_job(options, caller))
+    job: Job[Any] = _awaited(command.new_job(options, caller))
     size = max(1, parts.spec.batching.max_batch_size // job.model_rows)
     count = 0
     with opened_lines(str(data)) as lines, _progress(parts) as progress:
@@ -143,12 +145,20 @@ def _results(job: Job[Any], batch: Sequence[Item], data: Path) -> list[Any]:
             rows.append(tuple(utf8_from_text(text) for text in item.texts))
         except TextError as error:
             raise DatasetError(f"{data}, {item.place}: {error}") from error
-    # The jobs' `send` are coroutines of the same caller, which never suspend here.
-    results = run_blocking(job.send(rows))  # type: ignore[arg-type]
+    results = _awaited(job.send(rows))
     for item, result in zip(batch, results, strict=True):
         if isinstance(result, ClientError):
             raise DatasetError(f"{data}, {item.place}: {result}") from result
     return list(results)
+
+
+def _awaited(found: Awaitable[T]) -> T:
+    """What a coroutine of the caller returns, which never suspends here."""
+
+    async def wait() -> T:
+        return await found
+
+    return run_blocking(wait())
 
 
 def _progress(parts: PipelineParts) -> tqdm[Any]:

@@ -9,6 +9,9 @@ rectangle `[items, longest]`:
 - padded: inputs `input_ids [items, length]`, `token_type_ids [items, length]`; the rectangle is the
   input itself.
 
+A model without token types (`build_scripts.token_types`), as for single texts, has no
+`token_type_ids`.
+
 Where the head reads the first token of a text alone, the last layer computes that token alone: its
 keys and values still come from every token, its query, projection and feed-forward do not.
 
@@ -27,6 +30,9 @@ from build_scripts.heads import Place, needs_first_token_only, write_head
 from build_scripts.numerics import FP32, Numerics
 from build_scripts.onnx_builder import GraphBuilder
 from ernie_triton.tasks import LAYOUTS
+
+COLUMN_STEP = 8
+"""The attention of a packed batch is as wide as a multiple of this."""
 
 MASK_VALUE = -10000.0
 """Added to the scores of masked tokens; exp of it is 0 in FP32, and FP16 can hold it."""
@@ -95,15 +101,16 @@ def _write(model: Model, layout: str, numerics: Numerics) -> GraphBuilder:
 
 def _packed_place(graph: GraphBuilder, encoder: Encoder) -> Place:
     ids = graph.input("input_ids", "tokens")
-    graph.input("token_type_ids", "tokens")
+    if len(encoder.token_type):
+        graph.input("token_type_ids", "tokens")
     lengths = graph.input("lengths", "items")
     zero, one = graph.int32(0), graph.int32(1)
     ends = graph.add("CumSum", "ends", lengths, zero)
     starts = graph.add("Sub", "starts", ends, lengths)
-    longest = graph.add("ReduceMax", "longest", lengths, keepdims=1)
     tokens = graph.add("Squeeze", "tokens/scalar", graph.add("Shape", "tokens/shape", ids))
     tokens = graph.add("Cast", "tokens", tokens, to=TensorProto.INT32)
     token = graph.add("Range", "token", zero, tokens, one)
+    longest = _longest(graph, lengths, tokens)
     # A part of the tokens, not a range of its own: so TensorRT knows that there are no more columns
     # than tokens, without which it cannot compile the attention (TensorRT for RTX 1.7).
     first = graph.constant("int32_vector_0", [0], np.int32)
@@ -128,9 +135,22 @@ def _packed_place(graph: GraphBuilder, encoder: Encoder) -> Place:
     return Place(position=position, mask=mask, item=item, pad=pad, unpad=unpad, starts=starts)
 
 
+def _longest(graph: GraphBuilder, lengths: str, tokens: str) -> str:
+    """`[1]`: columns of the attention's rectangle: the longest item, rounded up to a multiple.
+
+    Runtimes that make a kernel for each new shape meet fewer. There are never more columns than
+    tokens.
+    """
+    step, most = graph.int32(COLUMN_STEP), graph.int32(COLUMN_STEP - 1)
+    longest = graph.add("ReduceMax", "longest/exact", lengths, keepdims=1)
+    steps = graph.add("Div", "longest/steps", graph.add("Add", "longest/up", longest, most), step)
+    return graph.add("Min", "longest", graph.add("Mul", "longest/rounded", steps, step), tokens)
+
+
 def _padded_place(graph: GraphBuilder, encoder: Encoder) -> Place:
     ids = graph.input("input_ids", "items", "length")
-    graph.input("token_type_ids", "items", "length")
+    if len(encoder.token_type):
+        graph.input("token_type_ids", "items", "length")
     length = graph.add("Shape", "length/shape", ids, start=1, end=2)
     length = graph.add("Cast", "length", graph.add("Squeeze", "length/scalar", length), to=6)
     position = graph.add("Range", "position", graph.int32(0), length, graph.int32(1))
@@ -159,9 +179,10 @@ def _embed(graph: GraphBuilder, encoder: Encoder, place: Place) -> str:
 
     word = look_up("word", encoder.word, "input_ids")
     position = look_up("position", encoder.position, place.position)
-    token_type = look_up("token_type", encoder.token_type, "token_type_ids")
     total = graph.total("embeddings/word_position", word, position)
-    total = graph.add("Add", "embeddings/sum", total, graph.widened(token_type))
+    if len(encoder.token_type):
+        token_type = look_up("token_type", encoder.token_type, "token_type_ids")
+        total = graph.add("Add", "embeddings/sum", total, graph.widened(token_type))
     return graph.norm("embeddings/norm", encoder.embedding_norm, total)
 
 

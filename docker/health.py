@@ -15,7 +15,7 @@ from typing import Any
 
 _PROBE_TEXT = "健康"
 _REQUEST_TIMEOUT_S = 15.0
-_BUSY = "exceeds maximum queue size"
+_BUSY = "maximum queue size"
 
 
 class UnhealthyError(Exception):

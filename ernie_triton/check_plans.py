@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ernie_triton.errors import GpuError, PlanError
+from ernie_triton.errors import GpuError, PipelineError, PlanError
 from ernie_triton.gpu import CudaDriver, Gpu, driver_version, tensorrt_version
 from ernie_triton.images import (
     LAST_TENSORRT_WITH_VOLTA,
@@ -182,16 +182,19 @@ def check_stage(stage: EngineStage, server: Server) -> Iterator[str]:
     """A line for each of the server's GPUs, that its plan fits.
 
     Raises:
-        PlanError: one does not.
+        PlanError: one does not; a new plan mends it.
+        PipelineError: the pipeline is not made for the GPU.
     """
     names = dict(_PLAN_NAMES.findall(stage.config.read_text(encoding="utf-8")))
     for gpu in server.gpus:
-        facts = check_plan(stage.folder, gpu, server.tensorrt)
         if gpu.compute_capability not in names:
-            raise PlanError(
-                f"{stage.config} names no plan for compute capability {gpu.compute_capability}, "
-                f"only for {', '.join(sorted(names)) or 'none'}; add it to cc_model_filenames"
+            advice = ", with --precision fp16 for a V100" if gpu.compute_capability == "7.0" else ""
+            raise PipelineError(
+                f"{stage.config} names no plan for the {gpu.name} (compute capability "
+                f"{gpu.compute_capability}), only for {', '.join(sorted(names)) or 'none'}; build "
+                f"the pipeline again{advice}"
             )
+        facts = check_plan(stage.folder, gpu, server.tensorrt)
         yield (
             f"{stage.folder / names[gpu.compute_capability]} fits: TensorRT {facts.tensorrt}, "
             f"{gpu.name} (compute capability {gpu.compute_capability}), {facts.precision}"

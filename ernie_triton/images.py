@@ -18,8 +18,8 @@ Sources, read in 2026:
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-OLDEST_DRIVERS: Mapping[int, str] = {12: "525.60.13", 13: "580.65.06"}
-"""The oldest Linux driver of each major version of CUDA."""
+OLDEST_DRIVERS: Mapping[int, str] = {12: "525", 13: "580"}
+"""The oldest branch of the Linux driver for each major version of CUDA."""
 
 LAST_TENSORRT_WITH_VOLTA = (10, 4)
 

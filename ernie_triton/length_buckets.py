@@ -1,7 +1,8 @@
 """Rows of tokens padded to few lengths, for engines that the server's own batcher feeds.
 
-Triton's batcher puts requests into one run when their shapes are equal; rounding lengths up lets
-more of them be. What is added is padding like any other: the `[PAD]` token, which the graph masks.
+Triton's batcher puts requests into one run when their shapes are equal; rounding lengths up makes
+more of them so, and lets a runtime see fewer shapes. What is added is padding like any other: the
+`[PAD]` token, which the graph masks.
 """
 
 from collections.abc import Mapping

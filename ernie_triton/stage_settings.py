@@ -66,8 +66,8 @@ class StageSettings:
 class TokenizerSettings(StageSettings):
     """The tokenizer stage's parameters.
 
-    Rows are padded to multiples of `length_bucket` tokens, so that the server's own batcher, which
-    gathers equal shapes only, finds some; 1 pads to the longest row of a request alone.
+    Rows are padded to multiples of `length_bucket` tokens, for engines whose batches the server
+    gathers by equal shapes; 1 pads to the longest row of a request alone.
     """
 
     task: str

@@ -108,12 +108,11 @@ def analyzer_version() -> str:
             errors="replace",
             check=False,
         )
+    # 2.51.0 tells it on stderr.
+    said = (done.stdout + done.stderr).strip().splitlines() or ["no reason given"]
     if done.returncode:
-        said = (done.stderr or done.stdout).strip().splitlines()
-        raise AnalyzerError(
-            f"{program} does not run here: {said[-1] if said else 'no reason given'}"
-        )
-    return done.stdout.strip().removeprefix("Perf Analyzer Version ")
+        raise AnalyzerError(f"{program} does not run here: {said[-1]}")
+    return said[0].removeprefix("Perf Analyzer Version ").partition(" (commit unknown)")[0]
 
 
 def input_data(columns: Mapping[str, Sequence[str]]) -> str:

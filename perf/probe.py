@@ -4,6 +4,7 @@
 stability. Here the same load generator takes the many short figures whose ratios are wanted.
 """
 
+import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -20,6 +21,9 @@ _POLL_S = 0.2
 _FACTS_TIMEOUT_S = 30.0
 _WINDOWS = 3
 """perf_analyzer's least."""
+_NO_ANSWERS = "use a larger time window"
+"""What perf_analyzer 2.51 says where nothing was answered within a window."""
+_LONGER = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,11 +45,23 @@ class Probe:
     seconds: float
 
     def figures(self, load: Load) -> AnalyzerFigures:
-        """Load the model and measure.
+        """Load the model and measure; longer where not one answer fell into a window.
 
         Raises:
             AnalyzerError: perf_analyzer failed.
         """
+        try:
+            return self._figures(load)
+        except AnalyzerError as error:
+            if _NO_ANSWERS not in str(error):
+                raise
+        return dataclasses.replace(self, seconds=_LONGER * self.seconds)._figures(load)
+
+    def company(self, load: Load) -> LoadGenerator:
+        """The same load as a generator of the caller's, to run beside another."""
+        return LoadGenerator(self._run(load))
+
+    def _figures(self, load: Load) -> AnalyzerFigures:
         with LoadGenerator(self._run(load)) as generator:
             while generator.is_running(_POLL_S):
                 pass
@@ -53,10 +69,6 @@ class Probe:
         if found is None:
             raise AnalyzerError(f"perf_analyzer gave no figures for {self.model}; measure longer")
         return found
-
-    def company(self, load: Load) -> LoadGenerator:
-        """The same load as a generator of the caller's, to run beside another."""
-        return LoadGenerator(self._run(load))
 
     def _run(self, load: Load) -> AnalyzerRun:
         columns = {

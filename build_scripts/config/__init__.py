@@ -7,17 +7,10 @@ configures otherwise.
 """
 
 from build_scripts.config.messages import WARM_UP_TEXTS, ModelSizes
-from build_scripts.config.pipeline import (
-    CONFIG_FILE,
-    EMBEDDED_CONFIG_FILE,
-    pipeline_configs,
-    write_configs,
-)
+from build_scripts.config.pipeline import pipeline_configs, write_configs
 from build_scripts.config.stages import postprocess_settings, results
 
 __all__ = [
-    "CONFIG_FILE",
-    "EMBEDDED_CONFIG_FILE",
     "WARM_UP_TEXTS",
     "ModelSizes",
     "pipeline_configs",

@@ -5,12 +5,16 @@ from collections.abc import Sequence
 from google.protobuf import text_format
 from tritonclient.grpc import model_config_pb2 as pb
 
-from build_scripts.config.engines import is_native, native_engine, python_engine
+from build_scripts.config.engines import (
+    is_native,
+    length_bucket,
+    native_engine,
+    python_engine,
+)
 from build_scripts.config.ensemble import ensemble_config
 from build_scripts.config.messages import ModelSizes
 from build_scripts.config.stages import postprocess_config, tokenizer_config
 from build_scripts.repository import CONFIG_FILE, EMBEDDED_CONFIG_FILE, StagedPipeline
-from ernie_triton.batch import LENGTH_BUCKET
 from ernie_triton.pipeline import PipelineSpec
 from ernie_triton.tasks import LENGTHS, TOKEN_TENSORS
 
@@ -30,18 +34,16 @@ def pipeline_configs(
     Raises:
         PipelineError: what the pipeline asks for does not fit the model.
     """
-    native = is_native(spec, sizes)
-    # Triton's own batcher gathers equal shapes only; the packed layout needs none.
-    bucket = LENGTH_BUCKET if native and spec.layout == "padded" else 1
+    bucket = length_bucket(spec, sizes)
     ours = ensemble_config(spec, sizes, (*TOKEN_TENSORS, LENGTHS))
     engine = python_engine(spec, sizes, warm_up_lengths)
-    configs = {
+    configs: dict[str, Sequence[pb.ModelConfig]] = {
         spec.name: (ours,),
         spec.stage("tokenizer"): (tokenizer_config(spec, sizes, length_bucket=bucket),),
         spec.stage("engine"): (engine,),
         spec.stage("postprocess"): (postprocess_config(spec, sizes),),
     }
-    if native:
+    if is_native(spec, sizes):
         configs[spec.name] = (ensemble_config(spec, sizes, TOKEN_TENSORS), ours)
         configs[spec.stage("engine")] = (native_engine(spec, sizes, warm_up_lengths), engine)
     return {model: _files(messages) for model, messages in configs.items()}

@@ -66,11 +66,20 @@ class Network:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Compiled:
-    """What a build gave: the plan, the timing cache after it, and the builder's own description."""
+    """What a build gave.
+
+    Attributes:
+        plan: the serialised engine.
+        timing_cache: after the build; empty where there is none.
+        layers: the builder's own description of the engine.
+        activation_bytes: GPU memory of a run of the largest shape, beside the weights; 0 where the
+            builder does not say.
+    """
 
     plan: bytes
     timing_cache: bytes
     layers: str
+    activation_bytes: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -154,6 +163,7 @@ class TensorRt:
             plan=bytes(plan),
             timing_cache=bytes(cached.serialize()) if cached is not None else b"",
             layers=self.log.layers,
+            activation_bytes=self.log.activation_bytes,
         )
 
     def last_error(self) -> str:

@@ -30,6 +30,7 @@ class CompileReport:
         network_layers: layers of the network before fusion.
         layers: of the engine; None where it was refused.
         plan_bytes: size of the plan.
+        activation_bytes: GPU memory of a run of the largest shape, beside the weights.
         compile_s: seconds, parsing included.
     """
 
@@ -39,6 +40,7 @@ class CompileReport:
     network_layers: int
     layers: CompiledLayers | None
     plan_bytes: int
+    activation_bytes: int
     compile_s: float
 
     def lines(self) -> list[str]:
@@ -48,7 +50,8 @@ class CompileReport:
             return [f"{self.graph} for {self.target}: {len(nodes)} nodes are unsupported", *nodes]
         return [
             f"{self.graph} for {self.target}: compiled in {self.compile_s:.1f} s, plan "
-            f"{self.plan_bytes / _MIB:.1f} MiB, no unsupported nodes",
+            f"{self.plan_bytes / _MIB:.1f} MiB and "
+            f"{self.activation_bytes / _MIB:.0f} MiB of activations at most, no unsupported nodes",
             f"  {self.network_layers} layers of the network became {self.layers.count}: "
             f"matrix multiplications {_counted(self.layers.products)}; fused layers "
             f"{_counted(self.layers.others)}; {self.layers.index_layers} of indices and shapes",
@@ -105,6 +108,7 @@ def compile_for(
             network_layers=network.layers,
             layers=None,
             plan_bytes=0,
+            activation_bytes=0,
             compile_s=time.monotonic() - start,
         )
     profile = profile_of(load, network.inputs)
@@ -116,6 +120,7 @@ def compile_for(
         network_layers=network.layers,
         layers=compiled_layers(compiled.layers),
         plan_bytes=len(compiled.plan),
+        activation_bytes=compiled.activation_bytes,
         compile_s=time.monotonic() - start,
     )
 

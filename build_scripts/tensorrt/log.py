@@ -1,6 +1,7 @@
 """What TensorRT says while it builds: errors kept, progress shown on stderr."""
 
 import functools
+import re
 import sys
 import threading
 from typing import Any
@@ -9,13 +10,16 @@ _KEPT_ERRORS = 20
 _LAYERS = "Layers:\n"
 """How the builder begins the message that describes every layer of the engine it made."""
 
+_ACTIVATIONS = re.compile(r"Total Activation Memory: (\d+) bytes")
+
 
 @functools.cache
 def message_log(module: Any) -> Any:  # noqa: ANN401
     """The logger of this process for a TensorRT module, which keeps the first that it is given.
 
     Its `errors` are the last messages of that severity; `layers` is the description of the last
-    engine, which the builder gives at the highest verbosity and with detailed profiling.
+    engine, which the builder gives at the highest verbosity and with detailed profiling, and
+    `activation_bytes` the GPU memory that a run of its largest shape takes beside the weights.
 
     Args:
         module: `tensorrt` or `tensorrt_rtx`.
@@ -26,15 +30,18 @@ def message_log(module: Any) -> Any:  # noqa: ANN401
             super().__init__()
             self.errors: list[str] = []
             self.layers = ""
+            self.activation_bytes = 0
 
         def log(self, severity: Any, text: str) -> None:  # noqa: ANN401
             if severity <= module.ILogger.ERROR:
                 self.errors = [*self.errors, " ".join(text.split())][-_KEPT_ERRORS:]
             elif text.startswith(_LAYERS):
                 self.layers = text
+            elif found := _ACTIVATIONS.match(text):
+                self.activation_bytes = int(found[1])
 
         def clear(self) -> None:
-            self.errors, self.layers = [], ""
+            self.errors, self.layers, self.activation_bytes = [], "", 0
 
     return MessageLog()
 

@@ -2,6 +2,7 @@
 
 import dataclasses
 import datetime
+import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -78,7 +79,13 @@ def this_machine() -> Machine:
 
 
 def build_plan(
-    onnx_path: Path, spec: PipelineSpec, folder: Path, *, rows: int = 0, tokens: int = 0
+    onnx_path: Path,
+    spec: PipelineSpec,
+    folder: Path,
+    *,
+    rows: int = 0,
+    tokens: int = 0,
+    step: Step = timed_step,
 ) -> PlanFacts:
     """Build the plan of a pipeline for the GPU of this machine.
 
@@ -88,6 +95,7 @@ def build_plan(
         folder: where the plan and its facts go.
         rows: of the batch that is to be fastest; 0 for 16.
         tokens: of its rows; 0 for 32, or for full windows.
+        step: reports the build and the comparison.
 
     Returns:
         What was built, as it stands in the JSON file beside the plan.
@@ -105,7 +113,7 @@ def build_plan(
         load=load_of(spec, rows=rows, tokens=tokens),
         settings=spec.tensorrt,
     )
-    return make_plan(request, this_machine(), timed_step)
+    return make_plan(request, this_machine(), step)
 
 
 def make_plan(request: PlanRequest, machine: Machine, step: Step) -> PlanFacts:
@@ -117,11 +125,19 @@ def make_plan(request: PlanRequest, machine: Machine, step: Step) -> PlanFacts:
             f"cores; build the pipeline with --precision fp16"
         )
     start = time.monotonic()
+    print(
+        f"building a plan for the {gpu.name} with TensorRT {tensorrt.version}; this takes minutes",
+        file=sys.stderr,
+        flush=True,
+    )
     with step("plan") as notes:
         network = tensorrt.read_graph(request.graph)
         profile = profile_of(request.load, network.inputs)
         compiled = tensorrt.compile(network, profile, _builder_settings(request, machine.target))
-        notes.append(f"TensorRT {tensorrt.version} for the {gpu.name}")
+        notes.append(
+            f"TensorRT {tensorrt.version} for the {gpu.name}, "
+            f"{compiled.activation_bytes / (1 << 20):.0f} MiB of activations at most"
+        )
     build_s = time.monotonic() - start
     _keep_timing_cache(request.settings.timing_cache, compiled)
     with step("compare plan") as notes:

@@ -11,6 +11,7 @@ stage, the exported graph, and a Python postprocess stage, with these properties
 - the engine is the graph as the framework exports it, in FP32;
 - softmax and argmax are NumPy.
 
-The engine is ONNX Runtime with its default session options but for the number of threads, which is
-that of our own engines: every core. The input's name is `text`, as this project has it.
+The example's engine is Paddle's, in later versions behind FastDeploy; here it is ONNX Runtime with
+its default session options but for the number of threads, which is that of our own engines: every
+core. The input's name is `text`, as this project has it.
 """

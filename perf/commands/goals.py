@@ -2,6 +2,7 @@
 
 import argparse
 import datetime
+import os
 import sys
 from pathlib import Path
 
@@ -17,7 +18,7 @@ def add_command(commands: Commands) -> None:
         help="measure every promise on speed in one run, as a table of ratios",
         description="Build models of random weights and the baseline, serve them here, and "
         "measure each promise in turn with the real perf_analyzer. Prints a Markdown table; needs "
-        "the extra train for the baseline's graph. Half an hour with the defaults.",
+        "the extra train for the baseline's graph. Some 20 minutes with the defaults.",
         allow_abbrev=False,
     )
     goals.add_argument("--rounds", type=int, default=5, help="turns of each (default %(default)s)")
@@ -47,6 +48,7 @@ def _run(arguments: argparse.Namespace) -> int:
         print(line, file=sys.stderr, flush=True)
 
     started = datetime.datetime.now(datetime.timezone.utc)
+    load, *_ = os.getloadavg()
     cache = ModelCache(folder=arguments.cache)
     tiny = Shape(layers=1, hidden=48, heads=12, feed_forward=192)
     shapes = {name: tiny if arguments.quick else FAMILY[name] for name in ("medium", "nano")}
@@ -70,6 +72,8 @@ def _run(arguments: argparse.Namespace) -> int:
         started_at=started.isoformat(timespec="seconds"),
         machine=this_machine(),
         commit=project_commit(),
+        load=load,
+        note="tiny models (--quick): the figures say nothing" if arguments.quick else "",
         rounds=arguments.rounds,
         seconds=arguments.seconds,
         goals=goals_from(measured, tokenizer),

@@ -39,6 +39,12 @@ def add_command(commands: Commands) -> None:
     limit.add_argument("--threads", type=int, default=0, help="0 for every core (default)")
     limit.add_argument("--rounds", type=int, default=5, help="turns of each (default %(default)s)")
     limit.add_argument("--result", type=Path, help="a JSON file of `run`, of this machine")
+    limit.add_argument(
+        "--text-tokens",
+        type=int,
+        default=0,
+        help="tokens of each of the result's texts (default: title-like, mean 24)",
+    )
     limit.add_argument("--labels", type=int, default=15, help="of the result (default %(default)s)")
     limit.add_argument("--output", type=Path, help="also write all as JSON")
     limit.set_defaults(run=_run)
@@ -68,7 +74,8 @@ def _run(arguments: argparse.Namespace) -> int:
     print(peaks_table(peaks))
     fractions = []
     if run is not None:
-        lengths = title_lengths(_TEXTS, seed=0)
+        fixed = arguments.text_tokens
+        lengths = [fixed] if fixed else title_lengths(_TEXTS, seed=0)
         fractions = fractions_of(run, peaks, lengths, labels=arguments.labels)
         print("\n" + fractions_table(fractions))
     if arguments.output:

@@ -7,7 +7,8 @@ from pathlib import Path
 
 from ernie_triton.errors import DatasetError
 from perf.commands import Commands
-from perf.reporting.heading import heading_of
+from perf.reporting.company import company_lines
+from perf.reporting.heading import heading_of, unstable_lines
 from perf.reporting.plots import draw_all
 from perf.reporting.table import result_table
 from perf.results import Measurement, Run, read_run
@@ -27,7 +28,10 @@ def add_command(commands: Commands) -> None:
     )
     report.add_argument("results", type=Path, nargs="+", metavar="RESULT.json")
     report.add_argument(
-        "--format", choices=FORMATS, default="markdown", help="of the table (default %(default)s)"
+        "--format",
+        choices=FORMATS,
+        default="markdown",
+        help="of the table; csv and json have more columns (default %(default)s)",
     )
     report.add_argument("--output", type=Path, help="folder for the table and the plots")
     report.add_argument(
@@ -48,11 +52,13 @@ def _run(arguments: argparse.Namespace) -> int:
     measurements = [one for run in runs for one in run.measurements]
     if not measurements:
         raise DatasetError("the results hold no measurement; run the scenario again")
-    table = result_table(measurements, is_brief=False)
     form = arguments.format
-    text = getattr(table, form)()
-    if form in ("markdown", "text"):
-        text = "\n\n".join([heading_of(runs), text]) + "\n"
+    is_read = form in ("markdown", "text")
+    text = getattr(result_table(measurements, is_brief=is_read), form)()
+    if is_read:
+        sentences = [f"{line}." for run in runs for line in company_lines(run.measurements)]
+        sentences += unstable_lines(measurements)
+        text = "\n\n".join([heading_of(runs), text, *sentences]) + "\n"
     if arguments.output is None:
         print(text, end="")
     else:

@@ -11,12 +11,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from ernie_triton.errors import DatasetError, ScenarioError
+from ernie_triton.errors import DatasetError, MissingExtraError, ScenarioError
 from perf.commands import Commands
+from perf.reporting.company import company_lines
 from perf.reporting.table import result_table
 from perf.results import Run
-from perf.running.runner import run_scenario
-from perf.running.server import Place
 from perf.scenario import Scenario, load_scenario
 from perf.text_spec import TextSpec
 
@@ -34,15 +33,35 @@ def add_command(commands: Commands) -> None:
         allow_abbrev=False,
     )
     run.add_argument("scenario", type=Path, help="TOML, such as perf/scenarios/cpu.toml")
+    _add_place(run)
+    _add_choices(run)
+    run.add_argument(
+        "--output", type=Path, help=f"results as JSON (default: {_RESULTS}/SCENARIO-TIME.json)"
+    )
+    run.add_argument(
+        "--quick",
+        action="store_true",
+        help="try the scenario: first and last levels in windows of 0.25 s, marked as unstable",
+    )
+    run.add_argument("--accept-unstable", action="store_true", help="end with code 0 all the same")
+    run.set_defaults(run=_run)
+
+
+def _add_place(run: argparse.ArgumentParser) -> None:
+    """Where the models are."""
     run.add_argument(
         "--url", default="", help="host:port of a running server's gRPC (default: start one)"
     )
     run.add_argument(
         "--repository",
         type=Path,
-        default=Place().repository,
+        default=Path("model_repository"),
         help="what to serve without --url (default %(default)s)",
     )
+
+
+def _add_choices(run: argparse.ArgumentParser) -> None:
+    """What of the scenario to measure."""
     run.add_argument(
         "--model",
         action="append",
@@ -63,16 +82,6 @@ def add_command(commands: Commands) -> None:
         help="send the lines of this file, a TAB between the texts of a row, instead of the "
         "scenario's texts",
     )
-    run.add_argument(
-        "--output", type=Path, help=f"results as JSON (default: {_RESULTS}/SCENARIO-TIME.json)"
-    )
-    run.add_argument(
-        "--quick",
-        action="store_true",
-        help="try the scenario: first and last levels in windows of 0.25 s, marked as unstable",
-    )
-    run.add_argument("--accept-unstable", action="store_true", help="end with code 0 all the same")
-    run.set_defaults(run=_run)
 
 
 def _run(arguments: argparse.Namespace) -> int:
@@ -81,21 +90,36 @@ def _run(arguments: argparse.Namespace) -> int:
     now = datetime.datetime.now(datetime.timezone.utc)
     output = arguments.output or _RESULTS / f"{path.stem}-{now:%Y%m%d-%H%M%S}.json"
     _check_output(output)
-    place = Place(url=arguments.url, repository=arguments.repository)
     try:
         with _sigterm_as_ctrl_c():
-            found = run_scenario(scenario, path.stem, place, quick=arguments.quick, tell=_tell)
+            found = _measured(scenario, arguments)
     except KeyboardInterrupt:
         print("stopped; nothing was written", file=sys.stderr)
         return 1
     write_run(found, output)
     print(result_table(found.measurements).text())
+    for line in company_lines(found.measurements):
+        print(line)
     for failure in found.failures:
         print(f"failed: {failure}")
     print(output)
     if arguments.quick or arguments.accept_unstable:
         return 0
     return _verdict(found)
+
+
+def _measured(scenario: Scenario, arguments: argparse.Namespace) -> Run:
+    """The run, with what only measuring needs imported here."""
+    try:
+        import psutil  # noqa: F401
+    except ImportError as error:
+        raise MissingExtraError("psutil", "perf", "watching the machine") from error
+    from perf.running.runner import run_scenario
+    from perf.running.server import Place
+
+    place = Place(url=arguments.url, repository=arguments.repository)
+    name = arguments.scenario.stem
+    return run_scenario(scenario, name, place, quick=arguments.quick, tell=_tell)
 
 
 def write_run(run: Run, path: Path) -> None:

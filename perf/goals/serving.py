@@ -105,7 +105,6 @@ class _Turns:
         if precision == "int8":
             sizes = batch_sizes(self.url, stage) - before
             batches = title_batches(sizes, vocabulary_size=self._vocabulary)
-            self.engine.run(batches[0])
             self._keep("int8 alone", texts_per_s(self.engine, batches, self.seconds))
             self._keep("int8 batch", _mean_rows(sizes))
 
@@ -169,8 +168,18 @@ def measure_shape(
     rounds: int,
     seconds: float,
     progress: Callable[[str], None],
+    warm_up: bool = True,
 ) -> ShapeFigures:
-    """Serve the models of a shape and take every figure once a round, after a round of warm-up.
+    """Serve the models of a shape and take every figure once a round.
+
+    Args:
+        name: of the shape, for the progress.
+        models: in the cache's repository.
+        cache: where they are.
+        rounds: how often every figure is taken.
+        seconds: of each figure.
+        progress: is told what is measured next.
+        warm_up: take a round before, which does not count.
 
     Raises:
         ServerError: the server does not start.
@@ -186,8 +195,9 @@ def measure_shape(
             seconds=seconds,
             progress=progress,
         )
-        turns.round(f"{name}, warm-up")
-        turns.forget()
+        if warm_up:
+            turns.round(f"{name}, warm-up")
+            turns.forget()
         for number in range(1, rounds + 1):
             turns.round(f"{name}, round {number} of {rounds}")
     facts = {

@@ -74,6 +74,8 @@ class GoalsRun:
         started_at: UTC, ISO 8601.
         machine: where.
         commit: of this project.
+        load: processes that wanted a core in the minute before the start, of this machine.
+        note: what else there is to know, such as that models were tiny ones.
         rounds: how often everything took its turn.
         seconds: of each figure.
         goals: the rows.
@@ -83,6 +85,8 @@ class GoalsRun:
     started_at: str
     machine: Machine
     commit: str
+    load: float
+    note: str
     rounds: int
     seconds: float
     goals: tuple[Goal, ...]
@@ -100,6 +104,7 @@ class GoalsRun:
         machine = self.machine
         heading = (
             f"{machine.processor}, {machine.cores} cores, {machine.system}; {self.started_at}, "
-            f"commit {self.commit}; {self.rounds} rounds in turn, {self.seconds:g} s a figure"
+            f"commit {self.commit}; load before {self.load:.1f}; {self.rounds} rounds in turn, "
+            f"{self.seconds:g} s a figure{f'; {self.note}' if self.note else ''}"
         )
         return f"{heading}\n\n{goals_table(self.goals)}"

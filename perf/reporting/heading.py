@@ -1,8 +1,9 @@
-"""What stands above a table: where, when and with what the figures were taken."""
+"""What stands around a table: where and when the figures were taken, and which are unstable."""
 
 from collections.abc import Sequence
 
-from perf.results import Run
+from perf.results import Measurement, Run
+from perf.running.words import load_words
 
 _GIB = 1 << 30
 
@@ -10,6 +11,15 @@ _GIB = 1 << 30
 def heading_of(runs: Sequence[Run]) -> str:
     """A paragraph for each run, and what gave no figures."""
     return "\n\n".join(map(_paragraph, runs))
+
+
+def unstable_lines(measurements: Sequence[Measurement]) -> list[str]:
+    """Why each unstable figure should not be trusted."""
+    return [
+        f"Unstable: {one.subject.name}, {load_words(one.load)}: {'; '.join(one.unstable)}."
+        for one in measurements
+        if one.unstable
+    ]
 
 
 def _paragraph(run: Run) -> str:

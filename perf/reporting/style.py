@@ -27,7 +27,7 @@ def figure(columns: int = 1) -> Iterator[tuple[Any, Sequence[Any]]]:
         from matplotlib.figure import Figure
     except ImportError as error:
         raise MissingExtraError("matplotlib", "perf", "a plot") from error
-    settings = {
+    settings: dict[Any, Any] = {
         "font.size": 10,
         "axes.spines.top": False,
         "axes.spines.right": False,

@@ -73,7 +73,7 @@ COLUMNS = (
     Column("server MiB", "server_mib", _memory_mib, 0),
     Column("engine MiB", "engine_mib", _engine_memory_mib, 0, is_brief=False),
     Column("other cores", "other_cores", lambda found: found.other_load, 2, is_brief=False),
-    Column("accuracy", "accuracy", lambda found: found.subject.accuracy, 4, is_brief=False),
+    Column("accuracy", "accuracy", lambda found: found.subject.accuracy, 4),
     Column("checked", "checked_answers", lambda found: found.checked_answers),
     Column("stable", "stable", lambda found: "NO" if found.unstable else "yes"),
     Column("unstable for", "unstable", lambda found: "; ".join(found.unstable), is_brief=False),

@@ -3,7 +3,7 @@
 import csv
 import io
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from ernie_triton.errors import AnalyzerError
@@ -41,30 +41,28 @@ class AnalyzerFigures:
     """The figures of one load.
 
     Attributes:
-        requests: answered in the windows.
         rows_per_second: rows answered each second; a request may have several.
         latency: of requests.
         windows: those that the figures were taken over.
         delayed_percent: requests of an open loop that started late, in percent.
+        requests: answered in the windows.
     """
 
-    requests: int
     rows_per_second: float
     latency: Latency
     windows: tuple[Window, ...]
     delayed_percent: float
+    requests: int = 0
 
     @property
     def variation(self) -> float:
         """By how much of the slowest window the fastest exceeds it, in rate."""
-        rates = [window.rows_per_second for window in self.windows]
-        return max(rates) / min(rates) - 1 if rates and min(rates) else 0.0
+        return _spread([window.rows_per_second for window in self.windows])
 
     @property
     def latency_variation(self) -> float:
         """The same of the mean latency."""
-        means = [window.mean_us for window in self.windows]
-        return max(means) / min(means) - 1 if means and min(means) else 0.0
+        return _spread([window.mean_us for window in self.windows])
 
 
 def figures_from(csv_text: str, output: str) -> AnalyzerFigures:
@@ -107,6 +105,19 @@ def did_not_settle(errors: str) -> bool:
     return "Failed to obtain stable measurement" in errors
 
 
+def window_was_too_short(errors: str) -> bool:
+    """Whether it failed because no request was answered within a window."""
+    return "No valid requests recorded within time interval" in errors
+
+
+def was_lapse(errors: str) -> bool:
+    """Whether it lost sight of a model that it had just measured.
+
+    2.51.0 does so on a busy machine, about once in a hundred runs.
+    """
+    return "failed to find the requested model version" in errors
+
+
 def failure_from(errors: str, output: str) -> str:
     """Why it failed, in one line: what the server answered, or the last that it said."""
     thread = _THREAD_ERROR.search(errors)
@@ -114,6 +125,12 @@ def failure_from(errors: str, output: str) -> str:
         return _REQUEST_ID.sub("", thread[1]).strip()
     lines = [line.strip() for line in (errors or output).splitlines() if line.strip()]
     return "; ".join(lines[-_QUOTED_LINES:]) or "it gave no reason"
+
+
+def _spread(values: Sequence[float]) -> float:
+    """By how much of the least value the greatest exceeds it; 0 without values."""
+    least, greatest = min(values, default=0.0), max(values, default=0.0)
+    return greatest / least - 1 if least else 0.0
 
 
 def _figure(row: Mapping[str, str | None], column: str) -> float:

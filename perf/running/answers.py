@@ -142,7 +142,8 @@ def _answered(client: QaClient, row: Row) -> Answer:
 
 
 def _embedded(client: EmbeddingClient, row: Row) -> Vectors:
-    return client.embed(*_columns(row))[0]
+    vectors = client.embed(*_columns(row))
+    return np.asarray(vectors[0], dtype=np.float32)
 
 
 _COMPARISONS: Mapping[str, Comparison[Any, Any]] = {

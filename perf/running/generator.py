@@ -1,6 +1,8 @@
 """One perf_analyzer under way: its options, its process, and its figures when it is done."""
 
 import contextlib
+import os
+import signal
 import subprocess
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -14,6 +16,8 @@ from perf.running.analyzer_output import (
     did_not_settle,
     failure_from,
     figures_from,
+    was_lapse,
+    window_was_too_short,
     windows_from,
 )
 from perf.scenario import CONCURRENCY
@@ -22,6 +26,14 @@ _FIGURES = "figures.csv"
 _ANY_PERCENT = 1_000_000.0
 _FEWEST_WINDOWS = 3
 _STOP_TIMEOUT_S = 5
+
+
+class ShortWindowError(AnalyzerError):
+    """No request was answered within one of the windows."""
+
+
+class AnalyzerLapseError(AnalyzerError):
+    """perf_analyzer failed by itself, as it does now and then."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,7 +115,9 @@ class LoadGenerator:
         """What it measured, when it has ended.
 
         Raises:
-            AnalyzerError: it failed, or wrote what cannot be read.
+            ShortWindowError: a window went by without an answer.
+        AnalyzerLapseError: it failed by itself; another try may succeed.
+        AnalyzerError: it failed otherwise, or wrote what cannot be read.
         """
         code = self._started().wait()
         output, errors = self._text("output"), self._text("errors")
@@ -112,7 +126,12 @@ class LoadGenerator:
             return Outcome(figures=figures, windows=len(windows_from(output)))
         if did_not_settle(errors):
             return Outcome(figures=None, windows=len(windows_from(output)))
-        raise AnalyzerError(f"perf_analyzer failed (code {code}): {failure_from(errors, output)}")
+        kind = AnalyzerError
+        if window_was_too_short(errors):
+            kind = ShortWindowError
+        elif was_lapse(errors):
+            kind = AnalyzerLapseError
+        raise kind(f"perf_analyzer failed (code {code}): {failure_from(errors, output)}")
 
     def _started(self) -> "subprocess.Popen[bytes]":
         if self._process is None:
@@ -132,5 +151,7 @@ class LoadGenerator:
             process.terminate()
             with contextlib.suppress(subprocess.TimeoutExpired):
                 process.wait(_STOP_TIMEOUT_S)
-            process.kill()
+        # It leads a process group of its own.
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
         process.wait()

@@ -1,15 +1,24 @@
 """One subject under one load: perf_analyzer runs, the machine is watched, answers are checked."""
 
+import contextlib
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 
+from clients.statistics import StageCounts
 from perf.analyzer import AnalyzerRun
 from perf.results import Load, Measurement
 from perf.running.analyzer_output import AnalyzerFigures
 from perf.running.checker import Check, Checked, Checker
-from perf.running.generator import LoadGenerator, Outcome, Windows, options_for
+from perf.running.generator import (
+    AnalyzerLapseError,
+    LoadGenerator,
+    Outcome,
+    ShortWindowError,
+    Windows,
+    options_for,
+)
 from perf.running.stability import not_settled, reasons
 from perf.running.target import Target, stage_times
 from perf.running.texts import Row
@@ -17,6 +26,8 @@ from perf.running.watch import Sighting, Watch
 from perf.scenario import CONCURRENCY, Stability
 
 _POLL_S = 0.1
+_MORE_TRIES = 3
+_LONGER_FACTOR = 4.0
 _COMPANY_FACTOR = 1.25
 """Company's windows are longer, so that it is there until the last window that is measured."""
 
@@ -64,17 +75,13 @@ def measure(procedure: Procedure, streams: Sequence[Stream]) -> list[Measurement
         ClientError: the server is away.
         ServerError: the server that this run started has ended.
     """
-    before = procedure.target.counts()
-    settled, again = procedure, None
+    again = None
     # Poisson arrivals settle by chance only, and streams that run at once must start at once.
-    if len(streams) > 1 or streams[0].load.mode != CONCURRENCY:
-        settled = dataclasses.replace(procedure, windows=_unsettled(procedure.windows))
-    seen = _run(settled, streams)
+    is_fixed = len(streams) > 1 or streams[0].load.mode != CONCURRENCY
+    before, seen = _run_long_enough(_unsettled(procedure) if is_fixed else procedure, streams)
     if any(outcome.figures is None for outcome in seen.outcomes):
         again = not_settled(seen.outcomes[0].windows, procedure.windows.settle_percent or 0.0)
-        before = procedure.target.counts()
-        unsettled = dataclasses.replace(procedure, windows=_unsettled(procedure.windows))
-        seen = _run(unsettled, streams)
+        before, seen = _run_long_enough(_unsettled(procedure), streams)
     after = procedure.target.counts()
     stages = {name: stage_times(counts.since(before[name])) for name, counts in after.items()}
     measurements = []
@@ -89,11 +96,30 @@ def measure(procedure: Procedure, streams: Sequence[Stream]) -> list[Measurement
 def warm_up(procedure: Procedure, stream: Stream, seconds: float) -> None:
     """Load without a figure; what goes wrong here goes wrong in the measurement too."""
     windows = Windows(seconds=max(seconds / 3, 0.2))
-    _run(dataclasses.replace(procedure, windows=windows), [stream])
+    with contextlib.suppress(ShortWindowError, AnalyzerLapseError):
+        _run(dataclasses.replace(procedure, windows=windows), [stream])
 
 
-def _unsettled(windows: Windows) -> Windows:
-    return Windows(seconds=windows.seconds)
+def _unsettled(procedure: Procedure) -> Procedure:
+    """The first three windows, as they are."""
+    return dataclasses.replace(procedure, windows=Windows(seconds=procedure.windows.seconds))
+
+
+def _run_long_enough(
+    procedure: Procedure, streams: Sequence[Stream]
+) -> tuple[Mapping[str, StageCounts], _Seen]:
+    """What was seen, and the stages' counts before; with longer windows where no request fits."""
+    for _ in range(_MORE_TRIES):
+        before = procedure.target.counts()
+        try:
+            return before, _run(procedure, streams)
+        except AnalyzerLapseError:
+            continue
+        except ShortWindowError:
+            windows = procedure.windows
+            longer = dataclasses.replace(windows, seconds=windows.seconds * _LONGER_FACTOR)
+            procedure = dataclasses.replace(procedure, windows=longer)
+    return procedure.target.counts(), _run(procedure, streams)
 
 
 def _run(procedure: Procedure, streams: Sequence[Stream]) -> _Seen:

@@ -3,6 +3,7 @@
 import dataclasses
 import datetime
 from collections.abc import Callable
+from typing import TypeVar
 
 from perf.analyzer import analyzer_version
 from perf.machine import project_commit, this_machine
@@ -15,6 +16,8 @@ from perf.running.target import connected
 from perf.running.watch import is_local
 from perf.running.words import texts_words
 from perf.scenario import LoadSpec, Scenario
+
+Level = TypeVar("Level", int, float)
 
 _QUICK_WINDOW_S = 0.25
 _QUICK_WARM_UP_S = 0.6
@@ -130,5 +133,5 @@ def _with_ends(spec: LoadSpec) -> LoadSpec:
     )
 
 
-def _ends(levels: tuple[float, ...]) -> tuple[float, ...]:
+def _ends(levels: tuple[Level, ...]) -> tuple[Level, ...]:
     return levels if len(levels) < 2 else (levels[0], levels[-1])

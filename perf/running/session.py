@@ -67,6 +67,7 @@ class Session:
             if not self._is_warm:
                 warm_up(procedure, streams[0], self._scenario.measuring.warm_up_s)
                 self._is_warm = True
+            self._tell(" and ".join(self._name(stream.load) for stream in streams))
             for found in measure(procedure, streams):
                 self._note(found)
                 yield found
@@ -132,7 +133,8 @@ class Session:
         if load.mode == CONCURRENCY:
             key = (load.batch_size, load.texts)
             self._highest[key] = max(self._highest.get(key, 0.0), found.qps)
-        self._tell(f"{self._name(load)}: {figures_words(found)}")
+        prefix = f"{load.texts}: " if load.beside else ""
+        self._tell(f"  {prefix}{figures_words(found)}")
         for reason in found.unstable:
             self._tell(f"  unstable: {reason}")
 

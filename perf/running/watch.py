@@ -104,9 +104,10 @@ def is_local(url: str) -> bool:
 
 def listening_process(url: str) -> int | None:
     """The process on this machine that listens at a local host:port, where it may be seen."""
-    if not is_local(url):
+    host_port = url.rpartition(":")[2]
+    if not is_local(url) or not host_port.isdecimal():
         return None
-    port = int(url.rpartition(":")[2])
+    port = int(host_port)
     for process in psutil.process_iter():
         try:
             if process.name() != "tritonserver":

@@ -7,12 +7,14 @@ import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from perf.reporting.style import COLOURS
 from perf.scaling.measure import Measured, Scaling
 from perf.scaling.sweeps import Sweep
 
 _SIZE_INCHES = (10, 7.5)
 _DPI = 120
-_MEASURED, _FITTED, _ARITHMETIC = "#1b6ca8", "#444444", "#c26a00"
+_MEASURED, _ARITHMETIC, *_ = COLOURS
+_FITTED = "#444444"
 
 
 def draw_scaling(scaling: Scaling, path: Path) -> None:
@@ -22,7 +24,8 @@ def draw_scaling(scaling: Scaling, path: Path) -> None:
     panels = figure.subplots(2, 2).flatten()
     for panel, (sweep, points) in zip(panels, scaling.sweeps, strict=True):
         _draw_sweep(panel, sweep, points, scaling)
-    panels[0].legend(frameon=False)
+    handles, labels = panels[0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=len(labels), frameon=False)
     middle = _middle_words(scaling)
     figure.suptitle(f"Engine alone, OpenVINO {scaling.precision}; otherwise {middle}")
     figure.savefig(path)

@@ -12,7 +12,7 @@ _NOTABLE = 0.1
 def table(scaling: Scaling) -> str:
     """Every point as a Markdown table."""
     lines = [
-        "| sweep | value | texts/s (range) | GFLOP/s | fitted texts/s | departure |",
+        "| sweep | value | texts/s (range) | GFLOP/s | fitted texts/s | time over the fit |",
         "|---|---:|---:|---:|---:|---:|",
     ]
     for sweep, points in scaling.sweeps:

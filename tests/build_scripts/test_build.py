@@ -17,6 +17,7 @@ from google.protobuf import text_format
 from tritonclient.grpc import model_config_pb2 as pb
 
 import ernie_triton
+from build_scripts.repository import EMBEDDED_CONFIG_FILE
 from build_scripts.verify import SAMPLE_TEXTS
 from ernie_triton.batch import TokenBatch
 from ernie_triton.engines import load_engine
@@ -41,8 +42,11 @@ BATCH = random_rows((9, 2, 100, 33), types=2)
 
 
 def engine_settings(repository: Path, name: str = "ernie_seqcls") -> EngineSettings:
-    text = (repository / f"{name}_engine/config.pbtxt").read_text(encoding="utf-8")
-    config = text_format.Parse(text, pb.ModelConfig())
+    """What the embedded server tells the engine stage."""
+    folder = repository / f"{name}_engine"
+    embedded = folder / EMBEDDED_CONFIG_FILE
+    path = embedded if embedded.is_file() else folder / "config.pbtxt"
+    config = text_format.Parse(path.read_text(encoding="utf-8"), pb.ModelConfig())
     parameters = {key: value.string_value for key, value in config.parameters.items()}
     return EngineSettings.from_parameters(parameters)
 
@@ -80,6 +84,12 @@ def test_a_checkpoint_becomes_a_pipeline_that_answers_as_it(
         [
             "ernie_seqcls/1/manifest.json",
             "ernie_seqcls/config.pbtxt",
+            # A container runs ONNX Runtime in Triton's own backend, the embedded server in ours.
+            *(
+                f"{model}/{EMBEDDED_CONFIG_FILE}"
+                for model in ("ernie_seqcls", "ernie_seqcls_engine")
+                if engine == "onnxruntime"
+            ),
             "ernie_seqcls/labels.txt",
             "ernie_seqcls_engine/1/model.py",
             *(f"ernie_seqcls_engine/1/{name}" for name in ENGINE_FILES[engine]),

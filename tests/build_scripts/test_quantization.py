@@ -12,7 +12,7 @@ import pytest
 from build_scripts.config import ModelSizes
 from build_scripts.conversion import calibrated_scales
 from build_scripts.cpu_int8 import WORD_TABLE
-from build_scripts.encoder import Linear, Model
+from build_scripts.encoder import Linear, Model, SequenceHead
 from build_scripts.engine import write_engine
 from build_scripts.graph import export_onnx
 from build_scripts.judge import Judge
@@ -122,6 +122,7 @@ def test_what_cannot_fit_is_refused_with_the_figure(tmp_path: Path, ernie: Any) 
     model = model_of(ernie)
     bench = Bench(model, tmp_path, 0.0, engine="onnxruntime")
     # Held against the decisions of the opposite classifier, no choice of layers helps.
+    assert isinstance(model.head, SequenceHead)
     output = Linear(weight=-model.head.output.weight, bias=-model.head.output.bias)
     opposite = dataclasses.replace(model, head=dataclasses.replace(model.head, output=output))
     bench.judge.before = bench.load(export_onnx(opposite, "packed"), "fp32")

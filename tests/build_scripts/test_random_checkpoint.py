@@ -3,6 +3,7 @@
 import json
 import re
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -30,9 +31,10 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_transformers_loads_every_array_and_texts_get_different_decisions(written: Path) -> None:
-    model, report = transformers.ErnieForSequenceClassification.from_pretrained(
+    loaded: Any = transformers.ErnieForSequenceClassification.from_pretrained(
         written, output_loading_info=True
     )
+    model, report = loaded
     assert not report["missing_keys"]
     assert not report["unexpected_keys"]
     assert model.config.num_hidden_layers == 2

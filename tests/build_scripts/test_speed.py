@@ -1,12 +1,15 @@
 """The speed is of full batches, and against FP32 where there is such an engine."""
 
 import time
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 
 from build_scripts.speed import measure_speed
-from tests.build_scripts.test_verify import BATCH, GivenScores, engine
+from tests.build_scripts.test_verify import BATCH, GivenScores, Scores, engine
 
 
 @pytest.mark.parametrize(("most", "size"), [(64, 32), (8, 8)])
@@ -25,7 +28,7 @@ def test_speed_is_of_full_batches_within_the_limit(most: int, size: int) -> None
 class SlowScores(GivenScores):
     """Takes at least 20 ms a run."""
 
-    def run(self, inputs):  # type: ignore[no-untyped-def]
+    def run(self, inputs: Mapping[str, npt.NDArray[Any]]) -> dict[str, Scores]:
         time.sleep(0.02)
         return super().run(inputs)
 

@@ -119,7 +119,7 @@ def test_int8_has_no_limit_on_scores_unless_one_is_set() -> None:
     runtime = GivenScores({3: [9.0, 1.0]})
     exactness = compare(engine(runtime, "int8"), SOURCE, BATCH, 64)
     assert (exactness.tolerance, exactness.largest_difference) == (None, 8.5)
-    with pytest.raises(ExactnessError, match="the int8 engine differs .* more than the 1e"):
+    with pytest.raises(ExactnessError, match=r"the int8 engine differs .* more than the 1e"):
         compare(engine(runtime, "int8"), SOURCE, BATCH, 64, tolerance=1.0)
     with pytest.raises(ExactnessError, match="by inf"):
         compare(engine(GivenScores({3: [np.nan, 1.0]}), "int8"), SOURCE, BATCH, 64)
@@ -149,6 +149,7 @@ def test_another_number_of_scores_is_refused() -> None:
 class GivenSpans:
     """A runtime whose start score of a token is its id, and the end score the negative."""
 
+    token_step = row_step = 1
     input_types: Mapping[str, npt.DTypeLike] = dict.fromkeys(
         ("input_ids", "token_type_ids", "lengths"), np.int32
     )

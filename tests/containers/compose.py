@@ -1,5 +1,6 @@
 """The compose file as Compose itself reads it."""
 
+import functools
 import os
 import subprocess
 from collections.abc import Mapping
@@ -14,22 +15,23 @@ Services = dict[str, dict[str, Any]]
 
 
 def run_compose(
-    *arguments: str, folder: Path = ROOT, **variables: str
+    *arguments: str, folder: Path = ROOT, variables: Mapping[str, str] | None = None
 ) -> subprocess.CompletedProcess[str]:
     """Run docker-compose with the variables, and none of the caller's that the file reads."""
     inherited = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
     return subprocess.run(
         [program("docker-compose"), *arguments],
         cwd=folder,
-        env={**inherited, **variables},
+        env={**inherited, **(variables or {})},
         capture_output=True,
         text=True,
     )
 
 
+@functools.cache
 def services(**variables: str) -> Services:
     """All services, resolved: variables and anchors replaced, schema checked."""
-    done = run_compose("config", **variables)
+    done = run_compose("config", variables=variables)
     assert done.returncode == 0, done.stderr
     resolved: Services = yaml.safe_load(done.stdout)["services"]
     return resolved

@@ -41,7 +41,7 @@ def test_the_gpus_are_those_the_code_knows() -> None:
 
 
 def test_every_variable_of_the_compose_file_is_explained_with_its_default() -> None:
-    explained = {}
+    explained: dict[str, str] = {}
     for names, defaults, _ in _rows("variable"):
         each = re.findall(r"`(\w+)`", names)
         explained.update(zip(each, defaults.split(", "), strict=True))

@@ -234,6 +234,17 @@ def test_the_panels_are_whole_and_side_by_side() -> None:
             assert panel["targets"]
 
 
+def test_the_quantiles_it_shows_are_those_the_server_keeps() -> None:
+    kept = [
+        quantile.partition(":")[0]
+        for part in services()["triton"]["command"]
+        if part.startswith("--metrics-config=summary_quantiles=")
+        for quantile in part.rpartition("=")[2].split(",")
+    ]
+    shown = {found for _, query in queries() for found in re.findall(r'quantile="([\d.]+)"', query)}
+    assert shown == set(kept)
+
+
 def test_a_pipeline_is_chosen_among_ensembles_alone() -> None:
     variable = dashboard()["templating"]["list"][0]
     pattern = re.compile(variable["regex"].strip("/"))

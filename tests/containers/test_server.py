@@ -49,8 +49,8 @@ def _wait_for(running: ContainerServer, line: str) -> None:
 
 
 def _health(running: ContainerServer, repository: Path) -> subprocess.CompletedProcess[str]:
-    script = ROOT / "docker" / "health.py"
-    options = ["--url", running.http_url, "--repository", repository]
+    script = str(ROOT / "docker" / "health.py")
+    options = ["--url", running.http_url, "--repository", str(repository)]
     return subprocess.run([sys.executable, script, *options], capture_output=True, text=True)
 
 

@@ -56,7 +56,6 @@ def test_a_fitting_plan_ends_with_0_and_its_facts(
     ("gpu", "line"),
     [
         (V100, r"no plan for the Tesla V100.*plans there: model_sm75\.plan; run: "),
-        (A10, r"no plan for the NVIDIA A10 .*plans there: model_sm75\.plan; run: "),
     ],
 )
 def test_a_plan_of_another_gpu_is_one_line_with_the_command_that_builds_it(
@@ -105,7 +104,22 @@ def test_a_gpu_that_the_configuration_does_not_name_is_told(
     machine.gpus = (A10,)
     write_plan(repository / "news_engine" / "1", A10)
     assert check(repository) == 1
-    assert "names no plan for compute capability 8.6, only for 7.0, 7.5" in capsys.readouterr().err
+    assert capsys.readouterr().err == (
+        f"error: {repository}/news_engine/config.pbtxt names no plan for the NVIDIA A10 (compute "
+        f"capability 8.6), only for 7.0, 7.5; build the pipeline again\n"
+    )
+
+
+def test_an_int8_pipeline_is_not_for_a_v100(
+    repository: Path, machine: FakeDriver, capsys: pytest.CaptureFixture[str]
+) -> None:
+    machine.gpus = (V100,)
+    config = repository / "news_engine" / "config.pbtxt"
+    config.write_text(config.read_text("utf-8").replace('"7.0"', '"8.0"'), encoding="utf-8")
+    assert check(repository, "--rebuild") == 1
+    assert capsys.readouterr().err.endswith(
+        "only for 7.5, 8.0; build the pipeline again, with --precision fp16 for a V100\n"
+    )
 
 
 def test_a_driver_older_than_the_images_cuda_is_told(
@@ -118,13 +132,13 @@ def test_a_driver_older_than_the_images_cuda_is_told(
     assert check(repository) == 1
     assert capsys.readouterr().err == (
         "error: the host's driver 470.256.02 runs CUDA up to 11.4, but this image needs CUDA "
-        "12.6.1; update the driver to 525.60.13 or newer, or set TRITON_TAG to an image with "
+        "12.6.1; update the driver to 525 or newer, or set TRITON_TAG to an image with "
         "CUDA 11\n"
     )
     machine.cuda = 12060
     monkeypatch.setenv(TAG_VARIABLE, "26.08")
     assert check(repository) == 1
-    assert "needs CUDA 13.4.1; update the driver to 580.65.06" in capsys.readouterr().err
+    assert "needs CUDA 13.4.1; update the driver to 580 or" in capsys.readouterr().err
 
 
 def test_an_image_that_is_not_in_the_table_says_its_cuda_itself(

@@ -52,7 +52,7 @@ def test_the_command_measures_both_models(
     stages = [f"{name}_engine" for name in (tiny.baseline, tiny.pipeline)]
     before = [batch_sizes(tiny_server.url, stage) for stage in stages]
     output = tmp_path / "compared.json"
-    options = ["--url", tiny_server.url, "--rounds", "1", "--seconds", "0.6", "--concurrency", "8"]
+    options = ["--url", tiny_server.url, "--rounds", "1", "--seconds", "0.9", "--concurrency", "8"]
     command = ["compare", tiny.baseline, tiny.pipeline, *options, "--output", str(output)]
     assert main(command) == 0
     captured = capsys.readouterr()

@@ -57,7 +57,7 @@ def test_the_manifest_tells_shape_and_size(tiny: Tiny) -> None:
 def test_batches_have_the_sizes_that_a_server_had_in_their_proportions() -> None:
     batches = title_batches(Counter({1: 1, 16: 99}), vocabulary_size=100)
     rows = [batch.rows for batch in batches]
-    assert rows.count(16) >= len(rows) - 2
+    assert rows.count(16) >= 0.95 * len(rows)
     assert set(rows) <= {1, 16}
     assert all(8 <= batch.lengths.min() <= batch.lengths.max() <= 60 for batch in batches)
     assert len({tuple(batch.lengths) for batch in batches}) > 1
@@ -74,14 +74,16 @@ class Counting:
         return {}
 
 
-def test_every_batch_is_run_at_least_once_in_turn() -> None:
+def test_batches_are_run_in_turn_until_the_time_is_over() -> None:
     counting = Counting()
     batches = [token_batch([2] * rows, vocabulary_size=10, seed=0) for rows in (1, 2, 3)]
-    speed = texts_per_s(counting, batches, 0.0)  # type: ignore[arg-type]
-    assert counting.rows == [1, 2, 3]
-    assert speed > 0
+    assert texts_per_s(counting, batches, 0.0) > 0  # type: ignore[arg-type]
+    assert counting.rows == [3, 1]
+    texts_per_s(counting, batches, 0.01)  # type: ignore[arg-type]
+    assert counting.rows[3:7] == [1, 2, 3, 1]
+    counting.rows.clear()
     median_run_us(counting, batches, 5)  # type: ignore[arg-type]
-    assert counting.rows[3:] == [1, 2, 3, 1, 2]
+    assert counting.rows == [1, 2, 3, 1, 2]
 
 
 def test_a_pipeline_that_is_not_there_is_refused(tmp_path: Path) -> None:

@@ -49,6 +49,8 @@ def test_the_familys_graphs_compile_for_a_t4_and_an_a10(
         assert set(report.layers.products) | set(report.layers.others) <= {"int8", "fp16", "fp32"}
         weights = sum(item.ByteSize() for item in onnx.load(path).graph.initializer)
         assert weights * 0.9 < report.plan_bytes < weights * 2
+        # At least the widest of the feed-forward's vectors for every token, in FP16.
+        assert report.activation_bytes > 64 * 128 * FAMILY[shape].feed_forward * 2
 
 
 HEADS: dict[str, Head] = {

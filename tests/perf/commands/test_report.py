@@ -39,7 +39,9 @@ def test_a_folder_gets_table_and_plots_without_unstable_figures(
     assert capsys.readouterr().out.split() == [
         str(folder / name) for name in ("table.md", "stages.png", "stages.svg")
     ]
-    assert "nano bf16" in (folder / "table.md").read_text(encoding="utf-8")
+    table = (folder / "table.md").read_text(encoding="utf-8")
+    assert "| nano bf16 |" in table
+    assert table.endswith("Unstable: nano bf16, concurrency 8: noise.\n")
     assert "nano bf16" not in (folder / "stages.svg").read_text(encoding="utf-8")
     assert main(["report", results, "--output", str(folder), "--with-unstable"]) == 0
     assert "nano bf16" in (folder / "stages.svg").read_text(encoding="utf-8")

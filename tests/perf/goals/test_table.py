@@ -55,6 +55,8 @@ def test_the_run_is_written_with_its_verdicts() -> None:
         started_at="2026-01-01T00:00:00+00:00",
         machine=machine(),
         commit="abc",
+        load=0.25,
+        note="by hand",
         rounds=3,
         seconds=6.0,
         goals=(goal([5.5, 6.2, 6.3], bound=5.0, kind="least"),),
@@ -65,4 +67,5 @@ def test_the_run_is_written_with_its_verdicts() -> None:
     assert content["figures"]["nano"]["int8 qps"] == [1.0]
     heading = run.table().splitlines()[0]
     assert "a processor, 2 cores, a system" in heading
-    assert "3 rounds in turn" in heading
+    assert "load before 0.2; 3 rounds in turn" in heading
+    assert heading.endswith("; by hand")

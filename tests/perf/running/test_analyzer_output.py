@@ -11,6 +11,8 @@ from perf.running.analyzer_output import (
     did_not_settle,
     failure_from,
     figures_from,
+    was_lapse,
+    window_was_too_short,
     windows_from,
 )
 
@@ -69,6 +71,13 @@ def test_windows_that_kept_differing_are_no_failure() -> None:
 )
 def test_a_failure_says_why_in_one_line(name: str, reason: str) -> None:
     assert failure_from(captured(name), "") == reason
+
+
+def test_a_window_without_an_answer_is_told_from_other_failures() -> None:
+    assert window_was_too_short(captured("short_window.err"))
+    assert not window_was_too_short(captured("refused.err"))
+    assert was_lapse("failed to find the requested model version\n")
+    assert not was_lapse(captured("missing.err"))
 
 
 def test_a_failure_without_a_word_is_one_too() -> None:

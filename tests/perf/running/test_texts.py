@@ -24,7 +24,8 @@ def encoder(*, lower_case: bool = True) -> TextEncoder:
 
 def token_counts(rows: list[Row]) -> list[int]:
     columns = [list(column) for column in zip(*rows, strict=True)]
-    return encoder().encode(*columns).lengths.tolist()
+    counts: list[int] = encoder().encode(*columns).lengths.tolist()
+    return counts
 
 
 @pytest.mark.parametrize("tokens", [3, 8, 24, 128, 510])

@@ -1,5 +1,7 @@
 """The fit finds the costs that made the times, and never negative ones."""
 
+import math
+
 import numpy as np
 import pytest
 
@@ -27,7 +29,7 @@ def test_times_made_of_known_costs_give_these_back(costs: Costs) -> None:
 def test_a_cost_that_would_be_negative_is_none() -> None:
     # Each operation is cheaper in larger runs: a constant below 0 would fit best.
     def seconds(point: Point) -> float:
-        return 1e-11 * float(point.flops) ** 1.1
+        return 1e-11 * math.pow(point.flops, 1.1)
 
     found = fit_costs(POINTS, [seconds(point) for point in POINTS])
     assert min(found.run_s, found.flop_s, found.value_s) >= 0
