@@ -8,7 +8,11 @@ SOURCES := $(shell find ernie_triton build_scripts -name '*.py') build_scripts/t
 # A marker in build/ for each pipeline that is built into model_repository/.
 PIPELINES := $(patsubst pipelines/%.toml,build/%.built,$(wildcard pipelines/*.toml))
 
-.PHONY: install demo serve build test lint format clean
+# What the tests of the container files run, from Debian: Compose, Prometheus and its promtool.
+DEBIAN_PACKAGES := docker-compose prometheus
+DEBIAN_PROGRAMS := docker-compose prometheus promtool
+
+.PHONY: install demo serve build test debian-packages lint format clean
 
 install: $(VENV)/installed
 
@@ -45,7 +49,15 @@ demo: build
 serve: build
 	exec $(PY) -m ernie_triton serve --repository model_repository
 
-test: $(VENV)/installed-test .venv-pir/installed
+debian-packages:
+	@command -v $(DEBIAN_PROGRAMS) > /dev/null && [ "$$(command -v $(DEBIAN_PROGRAMS) | wc -l)" = 3 ] || { \
+	  [ "$$(id -u)" = 0 ] || { \
+	    echo "error: the tests need $(DEBIAN_PROGRAMS); run: sudo apt-get install --no-install-recommends $(DEBIAN_PACKAGES)" >&2; \
+	    exit 1; }; \
+	  apt-get update -qq && DEBIAN_FRONTEND=noninteractive \
+	    apt-get install -qq --yes --no-install-recommends $(DEBIAN_PACKAGES); }
+
+test: $(VENV)/installed-test .venv-pir/installed debian-packages
 	ERNIE_TRITON_PIR_PYTHON=$(CURDIR)/.venv-pir/bin/python $(PY) -m pytest
 
 lint: $(VENV)/installed-test

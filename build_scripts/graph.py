@@ -9,7 +9,7 @@ rectangle `[items, longest]`:
 - padded: inputs `input_ids [items, length]`, `token_type_ids [items, length]`; the rectangle is the
   input itself.
 
-A model without token types (`build_scripts.token_types`), as for single texts, has no
+A model without token types (`build_scripts.fitting`), as for single texts, has no
 `token_type_ids`.
 
 Where the head reads the first token of a text alone, the last layer computes that token alone: its
@@ -110,11 +110,12 @@ def _packed_place(graph: GraphBuilder, encoder: Encoder) -> Place:
     tokens = graph.add("Squeeze", "tokens/scalar", graph.add("Shape", "tokens/shape", ids))
     tokens = graph.add("Cast", "tokens", tokens, to=TensorProto.INT32)
     token = graph.add("Range", "token", zero, tokens, one)
-    longest = _longest(graph, lengths, tokens)
-    # A part of the tokens, not a range of its own: so TensorRT knows that there are no more columns
-    # than tokens, without which it cannot compile the attention (TensorRT for RTX 1.7).
-    first = graph.constant("int32_vector_0", [0], np.int32)
-    column = graph.add("Slice", "column", token, first, longest)
+    longest = _longest(graph, lengths)
+    # A part of a constant, not a range: so TensorRT knows how many columns there can be, without
+    # which it takes a row to be as long as all tokens (or fails, TensorRT for RTX 1.7).
+    widest = -(-encoder.max_positions // COLUMN_STEP) * COLUMN_STEP
+    columns = graph.constant("columns", np.arange(widest), np.int32)
+    column = graph.add("Slice", "column", columns, graph.integers32(0), longest)
 
     def column_vector(name: str) -> str:
         return graph.add("Unsqueeze", f"{name}/column", name, graph.integers(1))
@@ -135,16 +136,15 @@ def _packed_place(graph: GraphBuilder, encoder: Encoder) -> Place:
     return Place(position=position, mask=mask, item=item, pad=pad, unpad=unpad, starts=starts)
 
 
-def _longest(graph: GraphBuilder, lengths: str, tokens: str) -> str:
+def _longest(graph: GraphBuilder, lengths: str) -> str:
     """`[1]`: columns of the attention's rectangle: the longest item, rounded up to a multiple.
 
-    Runtimes that make a kernel for each new shape meet fewer. There are never more columns than
-    tokens.
+    Runtimes that make a kernel for each new shape meet fewer.
     """
     step, most = graph.int32(COLUMN_STEP), graph.int32(COLUMN_STEP - 1)
     longest = graph.add("ReduceMax", "longest/exact", lengths, keepdims=1)
     steps = graph.add("Div", "longest/steps", graph.add("Add", "longest/up", longest, most), step)
-    return graph.add("Min", "longest", graph.add("Mul", "longest/rounded", steps, step), tokens)
+    return graph.add("Mul", "longest", steps, step)
 
 
 def _padded_place(graph: GraphBuilder, encoder: Encoder) -> Place:

@@ -62,6 +62,10 @@ class GraphBuilder:
         """An int64 vector, as shape arguments want it."""
         return self.constant(f"int64_{'_'.join(map(str, values))}", values, np.int64)
 
+    def integers32(self, *values: int) -> str:
+        """An int32 vector."""
+        return self.constant(f"int32s_{'_'.join(map(str, values))}", values, np.int32)
+
     def int64(self, value: int) -> str:
         """An int64 scalar."""
         return self.constant(f"int64_scalar_{value}", value, np.int64)

@@ -23,6 +23,7 @@ from types import TracebackType
 
 from ernie_triton.errors import ServerError
 from ernie_triton.server_log import failure_reason
+from ernie_triton.stage_processes import is_running, stage_processes
 from ernie_triton.wheel import WheelFiles, find_wheel, lay_out_backend, server_environment
 
 STOP_TIMEOUT_S = 5
@@ -124,7 +125,7 @@ class EmbeddedServer:
             self._reader = threading.Thread(target=self._read_log, daemon=True)
             self._reader.start()
             self._wait_until_ready()
-            self._stages = _stage_processes(self._process.pid)
+            self._stages = stage_processes(self._process.pid)
         except BaseException:
             self.stop()
             raise
@@ -149,7 +150,7 @@ class EmbeddedServer:
             code = process.wait(timeout_s)
             raise ServerError(f"the server stopped by itself (code {code}): {self.failure()}")
         for pid, stage in self._stages.items():
-            if not _is_running(pid):
+            if not is_running(pid):
                 raise ServerError(
                     f"the stage {stage} crashed (process {pid}); its requests fail until the "
                     f"server is started again"
@@ -199,6 +200,8 @@ class EmbeddedServer:
             f"--metrics-address={host}",
             f"--metrics-port={self.metrics_port}",
             f"--exit-timeout-secs={STOP_TIMEOUT_S}",
+            "--metrics-config=summary_latencies=true",
+            "--metrics-config=summary_quantiles=0.5:0.05,0.99:0.001",
         ]
         if self.options.models:
             command.append("--model-control-mode=explicit")
@@ -237,27 +240,6 @@ def _answers(url: str) -> bool:
             return bool(response.status == 200)
     except (urllib.error.URLError, ConnectionError, TimeoutError):
         return False
-
-
-def _stage_processes(server: int) -> dict[int, str]:
-    """The stages' processes: the server's children that run a `<model>/<version>/model.py`."""
-    stages = {}
-    with contextlib.suppress(OSError):  # a thread that ended meanwhile, a kernel without the list
-        for task in Path(f"/proc/{server}/task").iterdir():
-            for child in (task / "children").read_text(encoding="ascii").split():
-                command = Path(f"/proc/{child}/cmdline").read_bytes().decode().split("\0")
-                scripts = [Path(part) for part in command if part.endswith("/model.py")]
-                stages.update({int(child): script.parent.parent.name for script in scripts})
-    return stages
-
-
-def _is_running(pid: int) -> bool:
-    try:
-        status = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8")
-    except OSError:
-        return False
-    state = status.rpartition(")")[2].split()[0]
-    return state not in "ZX"  # zombie, dead
 
 
 def free_port(host: str = "127.0.0.1") -> int:

@@ -116,7 +116,10 @@ def _graphs(arguments: argparse.Namespace) -> Iterator[tuple[_Graph, ...]]:
         with tempfile.TemporaryDirectory() as scratch:
             path = Path(scratch) / "model.onnx"
             precision, layout = arguments.precision, arguments.layout
-            onnx.save(random_graph(FAMILY[arguments.shape], precision, layout), path)
+            graph = random_graph(
+                FAMILY[arguments.shape], precision, layout, max_length=arguments.max_length
+            )
+            onnx.save(graph, path)
             name = f"{arguments.shape} {precision} {layout}"
             yield (_Graph(path=path, name=name, load=_load(arguments, layout)),)
 

@@ -100,13 +100,11 @@ def native_engine(
     config = model_config(spec, spec.stage("engine"), TOKEN_TENSORS, task.engine_outputs, sizes)
     config.backend = spec.engine
     config.max_batch_size = spec.max_stage_rows
-    kind = (
-        pb.ModelInstanceGroup.KIND_GPU if spec.device == "gpu" else pb.ModelInstanceGroup.KIND_CPU
-    )
-    config.instance_group.add(count=spec.instances, kind=kind)
-    batch_dynamically(config, spec)
+    config.instance_group.add(count=spec.instances, kind=_KINDS[spec.device])
     if spec.layout == "packed":
         _pack(config)
+    if spec.layout == "packed" or spec.device == "gpu":
+        batch_dynamically(config, spec)
     if spec.engine == "tensorrt":
         _name_plans(config, spec)
     else:

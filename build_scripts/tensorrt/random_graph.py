@@ -3,6 +3,7 @@
 import onnx
 
 from build_scripts.encoder import Model
+from build_scripts.fitting import fitted
 from build_scripts.graph import export_onnx, quantizable_linears
 from build_scripts.load.naming import TRANSFORMERS
 from build_scripts.load.settings import CheckpointConfig
@@ -33,15 +34,16 @@ def random_model(shape: Shape) -> Model:
     return model_from_state(state, TRANSFORMERS, config, "the random model")
 
 
-def random_graph(shape: Shape, precision: str, layout: str) -> onnx.ModelProto:
-    """The graph of a sequence classifier, as a build writes it.
+def random_graph(shape: Shape, precision: str, layout: str, *, max_length: int) -> onnx.ModelProto:
+    """The graph of a sequence classifier for single texts, as a build writes it.
 
     Args:
         shape: of the encoder.
         precision: `fp32`, `fp16` or `int8`.
         layout: `packed` or `padded`.
+        max_length: most tokens of a row.
     """
-    model = random_model(shape)
+    model = fitted(random_model(shape), max_length=max_length, pair=False)
     names = quantizable_linears(model, layout) if precision == "int8" else ()
     compute = "fp32" if precision == "fp32" else "fp16"
     return export_onnx(

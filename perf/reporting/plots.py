@@ -58,7 +58,7 @@ def draw_stages(measurements: Sequence[Measurement], title: str, folder: Path) -
         parts.append((stage, [_stage_ms(one, stage) for one in shown]))
     served = [sum(values[at] for _, values in parts) for at in range(len(shown))]
     rest = [max(0.0, one.latency.mean_us / 1e3 - ms) for one, ms in zip(shown, served, strict=True)]
-    parts.append(("wire and client", rest))
+    parts.append(("the rest: wire and client", rest))
     with figure() as (drawn, (axes,)):
         left = [0.0] * len(shown)
         colours = ("#bbbbbb", COLOURS[4], COLOURS[0], COLOURS[2], "#e6d8ad")
@@ -66,6 +66,7 @@ def draw_stages(measurements: Sequence[Measurement], title: str, folder: Path) -
             axes.barh(names, values, left=left, label=name, color=colour, height=0.6)
             left = [one + more for one, more in zip(left, values, strict=True)]
         axes.invert_yaxis()
+        axes.set_xlim(right=1.04 * max(left))
         axes.grid(visible=False, axis="y")
         axes.set_xlabel("mean time of a request, ms")
         axes.set_title(f"{title}: where the time goes")

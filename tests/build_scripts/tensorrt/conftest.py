@@ -31,7 +31,7 @@ def small_graph(tmp_path_factory: pytest.TempPathFactory) -> WriteGraph:
     def write(precision: str, layout: str) -> Path:
         path = folder / f"{precision}_{layout}.onnx"
         if not path.is_file():
-            onnx.save(random_graph(SMALL, precision, layout), path)
+            onnx.save(random_graph(SMALL, precision, layout, max_length=128), path)
         return path
 
     return write

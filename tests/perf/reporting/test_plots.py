@@ -45,7 +45,14 @@ def test_every_plot_is_written_as_png_and_svg_with_units(tmp_path: Path) -> None
     units = {
         "latency": ("texts per second", "latency of a request, ms", "p50", "p99", "1, 4, 16"),
         "open_loop": ("texts per second", "Poisson"),
-        "stages": ("ms", "queue", "tokenizer", "engine", "postprocess", "wire and client"),
+        "stages": (
+            "ms",
+            "queue",
+            "tokenizer",
+            "engine",
+            "postprocess",
+            "the rest: wire and client",
+        ),
         "batches": ("concurrency", "rows of an engine run"),
         "accuracy": ("ms", "accuracy", "int8", "bf16"),
     }
