@@ -13,9 +13,10 @@ from build_scripts import config, manifest
 from build_scripts.build_parts import BuildParts, Expected, Step, label_names
 from build_scripts.checks import check_vocabulary, vocabulary_path
 from build_scripts.conversion import Converted, check_quality, convert
-from build_scripts.encoder import VectorHead
+from build_scripts.encoder import Model, VectorHead
 from build_scripts.engine import adopt_graph, write_engine
 from build_scripts.facts import engine_facts, model_facts, source_facts
+from build_scripts.fitting import fitted
 from build_scripts.graph import export_onnx
 from build_scripts.load import read_source
 from build_scripts.load.source import Source, Wanted
@@ -53,16 +54,6 @@ def build_pipeline(spec: PipelineSpec, step: Step) -> manifest.Manifest:
     return made
 
 
-def pipeline_graph(source: Source, spec: PipelineSpec) -> onnx.ModelProto:
-    """The canonical FP32 graph of a source, or its own where that was not recognised."""
-    if source.model is not None:
-        return export_onnx(source.model, spec.layout)
-    if source.graph is None:
-        raise CheckpointError(f"{source.path} has neither weights nor a graph")
-    outputs = task_named(spec.task).engine_outputs
-    return adopt_graph(source.graph, tuple(output.name for output in outputs))
-
-
 def _read(spec: PipelineSpec, step: Step) -> BuildParts:
     with step("read") as notes:
         wanted = Wanted(head=task_named(spec.task).head, pooling=spec.answering.pooling)
@@ -80,7 +71,10 @@ def _read(spec: PipelineSpec, step: Step) -> BuildParts:
         # Before the source's framework loads it, which may have its own way of refusing.
         label_names(spec, source, source.model.head.output.outputs)
     with step("graph") as notes:
-        graph = pipeline_graph(source, spec)
+        model = source.model
+        if model is not None:
+            model = fitted(model, max_length=spec.max_length, pair=True)
+        graph = _graph(model, source, spec)
         notes.append(f"{len(graph.graph.node)} nodes, {spec.layout}")
     encoder = TextEncoder(vocabulary, max_length=spec.max_length, lower_case=source.lower_case)
     samples = read_sample_texts(spec.texts, pair=spec.pair)
@@ -88,6 +82,7 @@ def _read(spec: PipelineSpec, step: Step) -> BuildParts:
     return BuildParts(
         spec=spec,
         source=source,
+        model=model,
         vocabulary=vocabulary,
         vocabulary_path=path,
         samples=samples,
@@ -96,6 +91,16 @@ def _read(spec: PipelineSpec, step: Step) -> BuildParts:
         graph=graph,
         expected=Expected(source, task_named(spec.task), batch),
     )
+
+
+def _graph(model: Model | None, source: Source, spec: PipelineSpec) -> onnx.ModelProto:
+    """The canonical FP32 graph of a model, or the source's own where that was not recognised."""
+    if model is not None:
+        return export_onnx(model, spec.layout)
+    if source.graph is None:
+        raise CheckpointError(f"{source.path} has neither weights nor a graph")
+    outputs = task_named(spec.task).engine_outputs
+    return adopt_graph(source.graph, tuple(output.name for output in outputs))
 
 
 def _as_its_problem(spec: PipelineSpec, source: Source) -> PipelineSpec:
@@ -186,10 +191,8 @@ def _plan(parts: BuildParts, graph: Path, step: Step) -> PlanFacts | None:
         return None
     from build_scripts.tensorrt import build_plan
 
-    with step("plan") as notes:
-        plan = build_plan(graph, parts.spec, graph.parent)
-        notes.append(f"TensorRT {plan.tensorrt}, {plan.gpu}")
-    return plan
+    tokens = round(float(parts.batch.lengths.mean()))
+    return build_plan(graph, parts.spec, graph.parent, tokens=tokens, step=step)
 
 
 def _write_models(

@@ -11,6 +11,7 @@ import numpy.typing as npt
 import onnx
 
 from build_scripts import config
+from build_scripts.encoder import Model
 from build_scripts.labels import read_label_file
 from build_scripts.load.source import Source
 from build_scripts.reference import Reference, Row, reference_for, rows_of
@@ -66,6 +67,7 @@ class BuildParts:
     Attributes:
         spec: what to build.
         source: what was read.
+        model: the source's model, fitted to the pipeline; None where it was not recognised.
         vocabulary: of the tokenizer stage.
         vocabulary_path: its file.
         samples: the sample texts.
@@ -77,6 +79,7 @@ class BuildParts:
 
     spec: PipelineSpec
     source: Source
+    model: Model | None
     vocabulary: Vocabulary
     vocabulary_path: Path
     samples: SampleTexts
@@ -87,7 +90,7 @@ class BuildParts:
 
     def checking_settings(self, precision: str) -> EngineSettings:
         """The settings by which this machine runs the engine; ONNX Runtime stands for TensorRT."""
-        spec, model = self.spec, self.source.model
+        spec, model = self.spec, self.model
         return EngineSettings(
             task=spec.task,
             engine="onnxruntime" if spec.engine == "tensorrt" else spec.engine,
@@ -115,7 +118,7 @@ class BuildParts:
             pad_token_id=settings.pad_token_id,
             vocabulary_size=settings.vocabulary_size,
             token_types=settings.token_types,
-            is_canonical=self.source.model is not None,
+            is_canonical=self.model is not None,
         )
 
 

@@ -174,12 +174,12 @@ def calibrated_scales(model: Model, texts: TokenBatch, calibrator: str) -> dict[
 
 
 def _own_model(parts: BuildParts) -> Model:
-    if parts.source.model is None:
+    if parts.model is None:
         raise CheckpointError(
             f"{parts.source.path} is served as it came ({parts.source.unrecognised}); "
             f"{parts.spec.precision} needs a model that is recognised: use --precision fp32"
         )
-    return parts.source.model
+    return parts.model
 
 
 def _calibration_texts(parts: BuildParts) -> TokenBatch:

@@ -110,7 +110,7 @@ def _packed_place(graph: GraphBuilder, encoder: Encoder) -> Place:
     tokens = graph.add("Squeeze", "tokens/scalar", graph.add("Shape", "tokens/shape", ids))
     tokens = graph.add("Cast", "tokens", tokens, to=TensorProto.INT32)
     token = graph.add("Range", "token", zero, tokens, one)
-    longest = _longest(graph, lengths)
+    longest = _longest(graph, lengths, encoder)
     # A part of a constant, not a range: so TensorRT knows how many columns there can be, without
     # which it takes a row to be as long as all tokens (or fails, TensorRT for RTX 1.7).
     widest = -(-encoder.max_positions // COLUMN_STEP) * COLUMN_STEP
@@ -136,15 +136,16 @@ def _packed_place(graph: GraphBuilder, encoder: Encoder) -> Place:
     return Place(position=position, mask=mask, item=item, pad=pad, unpad=unpad, starts=starts)
 
 
-def _longest(graph: GraphBuilder, lengths: str) -> str:
+def _longest(graph: GraphBuilder, lengths: str, encoder: Encoder) -> str:
     """`[1]`: columns of the attention's rectangle: the longest item, rounded up to a multiple.
 
-    Runtimes that make a kernel for each new shape meet fewer.
+    Runtimes that make a kernel for each new shape meet fewer. Looked up, since OpenVINO 2026.4
+    divides integers as if they were not.
     """
-    step, most = graph.int32(COLUMN_STEP), graph.int32(COLUMN_STEP - 1)
+    exact = np.arange(encoder.max_positions + 1)
+    rounded = graph.constant("longest/rounded", -(-exact // COLUMN_STEP) * COLUMN_STEP, np.int32)
     longest = graph.add("ReduceMax", "longest/exact", lengths, keepdims=1)
-    steps = graph.add("Div", "longest/steps", graph.add("Add", "longest/up", longest, most), step)
-    return graph.add("Mul", "longest", steps, step)
+    return graph.add("Gather", "longest", rounded, longest)
 
 
 def _padded_place(graph: GraphBuilder, encoder: Encoder) -> Place:

@@ -33,7 +33,6 @@ ALLOWED = {
     "paddle2onnx": {"build_scripts"},
     "tensorrt": {"build_scripts/tensorrt"},
     "tensorrt_rtx": {"build_scripts/tensorrt"},
-    "nncf": {"build_scripts"},
     "onnx": {"build_scripts"},
     "openvino": {"build_scripts", "ernie_triton/engines", "perf/limit.py"},
     "onnxruntime": {"build_scripts", "ernie_triton/engines", "perf/baseline"},

@@ -70,8 +70,8 @@ def requests_of(model: str, seed: int) -> list[list[list[str]]]:
     ]
 
 
-def tensors_of(model: str, columns: Sequence[Sequence[str]]) -> list[Any]:
-    names = ("question", "context") if model == "answers_padded" else ("text",)
+def tensors_of(columns: Sequence[Sequence[str]]) -> list[Any]:
+    names = ("question", "context") if len(columns) == 2 else ("text",)
     return [text_tensor(name, texts) for name, texts in zip(names, columns, strict=True)]
 
 
@@ -81,7 +81,7 @@ def answers_of(result: Any) -> Answer:
 
 async def all_at_once(url: str, model: str, requests: list[list[list[str]]]) -> list[Answer]:
     async with triton_aio.InferenceServerClient(url) as client:
-        asked = [client.infer(model, tensors_of(model, columns)) for columns in requests]
+        asked = [client.infer(model, tensors_of(columns)) for columns in requests]
         return [answers_of(result) for result in await asyncio.gather(*asked)]
 
 
@@ -91,7 +91,7 @@ def one_by_one(url: str, model: str, requests: list[list[list[str]]]) -> list[An
     client = triton.InferenceServerClient(url)
     for columns in requests:
         rows = [
-            answers_of(client.infer(model, tensors_of(model, [[text] for text in row])))
+            answers_of(client.infer(model, tensors_of([[text] for text in row])))
             for row in zip(*columns, strict=True)
         ]
         answers.append({name: np.concatenate([row[name] for row in rows]) for name in rows[0]})
