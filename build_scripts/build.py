@@ -73,7 +73,7 @@ def _read(spec: PipelineSpec, step: Step) -> BuildParts:
     with step("graph") as notes:
         model = source.model
         if model is not None:
-            model = fitted(model, max_length=spec.max_length, pair=True)
+            model = fitted(model, max_length=spec.max_length, pair=spec.pair)
         graph = _graph(model, source, spec)
         notes.append(f"{len(graph.graph.node)} nodes, {spec.layout}")
     encoder = TextEncoder(vocabulary, max_length=spec.max_length, lower_case=source.lower_case)

@@ -93,6 +93,7 @@ class BuildParts:
         spec, model = self.spec, self.model
         return EngineSettings(
             task=spec.task,
+            pair=spec.pair,
             engine="onnxruntime" if spec.engine == "tensorrt" else spec.engine,
             precision=precision,
             layout=spec.layout,

@@ -115,10 +115,11 @@ class LocalAnswers:
     def _answers(self, columns: Mapping[str, list[bytes]]) -> Tensors:
         parts = self._parts
         tokens = parts.tokens(columns)
-        ids, types, lengths = (tokens[n] for n in ("input_ids", "token_type_ids", "lengths"))
-        outputs: Tensors = self._engine.run(join_rows([(ids, types, lengths)]))
+        ids, types = tokens["input_ids"], tokens["token_type_ids"]
+        batch = join_rows([(ids, types)], parts.encoder.pad_token_id)
+        outputs: Tensors = self._engine.run(batch)
         if parts.task.is_per_token:
-            [outputs] = split_tokens(outputs, [(lengths, ids.shape[1])])
+            [outputs] = split_tokens(outputs, batch.lengths, [ids.shape])
         windows = [tensor.name for tensor in WINDOW_TENSORS] if parts.task.has_windows else []
         stage_inputs = {**outputs, **{name: tokens[name] for name in windows}}
         decoder = parts.decoder

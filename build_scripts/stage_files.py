@@ -4,12 +4,10 @@ import struct
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-import numpy as np
-
 from build_scripts.reference import Row
 from build_scripts.repository import StagedPipeline
 from ernie_triton.pipeline import PipelineSpec
-from ernie_triton.tasks import LENGTHS, TOKEN_TENSORS, task_named
+from ernie_triton.tasks import task_named, token_tensors
 
 STAGES: Mapping[str, str] = {
     "tokenizer": "texts to rows of token ids",
@@ -47,10 +45,8 @@ def write_stage_files(
             content = struct.pack("<I", len(encoded)) + encoded
             (tokenizer / f"{sample}_{name}").write_bytes(content)
         engine = _warm_up_folder(staged, spec.stage("engine"))
-        lengths = np.array([len(row[0])], np.int32)
-        tensors = (*(tensor.name for tensor in TOKEN_TENSORS), LENGTHS.name)
-        for name, array in zip(tensors, (*row, lengths), strict=True):
-            (engine / f"{sample}_{name}").write_bytes(array.astype("<i4").tobytes())
+        for tensor, array in zip(token_tensors(pair=spec.pair), row, strict=False):
+            (engine / f"{sample}_{tensor.name}").write_bytes(array.astype("<i4").tobytes())
 
 
 def _warm_up_folder(staged: StagedPipeline, model: str) -> Path:

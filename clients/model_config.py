@@ -2,16 +2,43 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from google.protobuf import text_format
 from tritonclient.grpc import model_config_pb2
 
 from ernie_triton.errors import RepositoryError
 
+CONFIG = Path("config.pbtxt")
 EMBEDDED_CONFIG = Path("configs") / "embedded.pbtxt"
 """What the embedded server prefers to `config.pbtxt` (its `--model-config-name`)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServingChange:
+    """What to write into a model's configuration; None and no parameters leave it as it is.
+
+    Attributes:
+        max_batch_size: most rows of one run.
+        max_queue_delay_us: how long the dynamic batcher waits, in microseconds; a model without
+            one stays without.
+        instances: copies of the model, of each of its instance groups.
+        parameters: string parameters, which must be there.
+    """
+
+    max_batch_size: int | None = None
+    max_queue_delay_us: int | None = None
+    instances: int | None = None
+    parameters: Mapping[str, str] = dataclasses.field(default_factory=dict)
+
+
+def embedded_config(model: Path) -> Path:
+    """The file of a model's folder that the embedded server reads, relative to the folder."""
+    return EMBEDDED_CONFIG if (model / EMBEDDED_CONFIG).is_file() else CONFIG
 
 
 def stage_parameters(model: Path) -> Mapping[str, str]:
@@ -23,10 +50,39 @@ def stage_parameters(model: Path) -> Mapping[str, str]:
     Raises:
         RepositoryError: there is no configuration, or it is none of Triton's.
     """
-    embedded = model / EMBEDDED_CONFIG
-    path = embedded if embedded.is_file() else model / "config.pbtxt"
+    config = _read(model / embedded_config(model))
+    return {name: value.string_value for name, value in config.parameters.items()}
+
+
+def changed_config(path: Path, change: ServingChange) -> str:
+    """The text of a configuration file with some values changed.
+
+    Raises:
+        RepositoryError: there is no such file, it is none of Triton's, or it lacks a parameter.
+    """
+    config = _read(path)
+    if change.max_batch_size is not None:
+        config.max_batch_size = change.max_batch_size
+    if change.max_queue_delay_us is not None and config.HasField("dynamic_batching"):
+        config.dynamic_batching.max_queue_delay_microseconds = change.max_queue_delay_us
+    if change.instances is not None:
+        for group in config.instance_group:
+            group.count = change.instances
+    for name, value in change.parameters.items():
+        # A protobuf map makes what is asked for.
+        if name not in config.parameters:
+            raise RepositoryError(
+                f"{path} has no parameter {name!r}; rebuild the pipeline with this version of "
+                f"ernie-triton"
+            )
+        config.parameters[name].string_value = value
+    return str(text_format.MessageToString(config))
+
+
+def _read(path: Path) -> Any:  # noqa: ANN401
+    """A protobuf message of Triton's `ModelConfig`."""
     try:
-        config = text_format.Parse(path.read_text(encoding="utf-8"), model_config_pb2.ModelConfig())
+        return text_format.Parse(path.read_text(encoding="utf-8"), model_config_pb2.ModelConfig())
     except OSError as error:
         raise RepositoryError(
             f"{path} cannot be read ({error.strerror}); name a pipeline of a repository"
@@ -34,4 +90,3 @@ def stage_parameters(model: Path) -> Mapping[str, str]:
     except text_format.ParseError as error:
         reason = " ".join(str(error).split())
         raise RepositoryError(f"{path} is no configuration of Triton: {reason}") from error
-    return {name: value.string_value for name, value in config.parameters.items()}

@@ -99,29 +99,39 @@ class TokenBatch:
         }
 
 
-def join_rows(rectangles: Sequence[tuple[Int32, Int32, Int32]]) -> TokenBatch:
+def join_rows(rectangles: Sequence[tuple[Int32, Int32 | None]], pad_token_id: int) -> TokenBatch:
     """Gather requests into one batch.
 
     Args:
-        rectangles: for each request its `input_ids` and `token_type_ids`, int32 [rows, length],
-            and `lengths`, int32 [rows] or [rows, 1]; what lies past a row's length is dropped.
+        rectangles: for each request its `input_ids` and `token_type_ids`, int32 [rows, length];
+            without the second every token has type 0.
+        pad_token_id: what stands after a row's last token, and is dropped there.
     """
     ids, types, lengths = [], [], []
-    for input_ids, token_type_ids, row_lengths in rectangles:
-        row_lengths = row_lengths.reshape(-1)
-        if len(row_lengths) == 1:
-            ids.append(input_ids[0, : row_lengths[0]])
-            types.append(token_type_ids[0, : row_lengths[0]])
-        else:
-            real = np.arange(input_ids.shape[1]) < row_lengths[:, None]
-            ids.append(input_ids[real])
+    for input_ids, token_type_ids in rectangles:
+        row_lengths = _row_lengths(input_ids, pad_token_id)
+        is_full = len(row_lengths) == 1 and row_lengths[0] == input_ids.shape[1]
+        real = 0 if is_full else np.arange(input_ids.shape[1]) < row_lengths[:, None]
+        ids.append(input_ids[real])
+        if token_type_ids is not None:
             types.append(token_type_ids[real])
         lengths.append(row_lengths)
+    tokens = np.concatenate(ids)
     return TokenBatch(
-        input_ids=np.concatenate(ids),
-        token_type_ids=np.concatenate(types),
+        input_ids=tokens,
+        token_type_ids=np.concatenate(types) if types else np.zeros_like(tokens),
         lengths=np.concatenate(lengths),
     )
+
+
+def _row_lengths(input_ids: Int32, pad_token_id: int) -> Int32:
+    """Tokens of each row up to the last that is not padding."""
+    rows, width = input_ids.shape
+    if rows == 1 and width and input_ids[0, -1] != pad_token_id:
+        return np.array([width], np.int32)
+    real = input_ids != pad_token_id
+    lengths = width - np.argmax(real[:, ::-1], axis=1) if width else np.zeros(rows)
+    return np.where(real.any(axis=1), lengths, 0).astype(np.int32)
 
 
 def split_rows(
@@ -136,24 +146,26 @@ def split_rows(
 
 
 def split_tokens(
-    outputs: Outputs, requests: Sequence[tuple[Int32, int]]
+    outputs: Outputs, lengths: Int32, rectangles: Sequence[tuple[int, int]]
 ) -> list[dict[str, npt.NDArray[np.float32]]]:
     """Give each request its part of outputs [tokens, …] as rectangles [rows, length, …].
 
     Args:
         outputs: of the batch that `join_rows` made.
-        requests: for each request the lengths of its rows, and its own longest; what lies past a
-            row's length is 0.
+        lengths: that batch's.
+        rectangles: for each request its rows and their length; what lies past a row's last token
+            is 0.
     """
     parts = []
-    token = 0
-    for lengths, longest in requests:
-        real = np.arange(longest) < lengths.reshape(-1)[:, None]
-        count = int(lengths.sum())
-        rectangles = {}
+    token = row = 0
+    for rows, longest in rectangles:
+        own = lengths[row : row + rows]
+        real = np.arange(longest) < own[:, None]
+        count = int(own.sum())
+        made = {}
         for name, values in outputs.items():
-            rectangles[name] = np.zeros((*real.shape, *values.shape[1:]), np.float32)
-            rectangles[name][real] = values[token : token + count]
-        parts.append(rectangles)
-        token += count
+            made[name] = np.zeros((*real.shape, *values.shape[1:]), np.float32)
+            made[name][real] = values[token : token + count]
+        parts.append(made)
+        token, row = token + count, row + rows
     return parts

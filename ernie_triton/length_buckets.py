@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ernie_triton.tasks import TOKEN_TENSORS
+from ernie_triton.tasks import INPUT_IDS, TOKEN_TYPE_IDS
 
 Tensors = Mapping[str, npt.NDArray[Any]]
 
@@ -32,17 +32,17 @@ class LengthBuckets:
     pad_token_id: int
 
     def padded(self, tensors: Tensors) -> Tensors:
-        """One request's tensors with the rows of its `TOKEN_TENSORS`, int32 [rows, length], padded.
+        """One request's tensors with the rows of its tokens, int32 [rows, length], padded.
 
-        The others stay: `lengths` tells real tokens, `spans` need not cover padding.
+        The others stay: `spans` need not cover padding.
         """
-        length = tensors[TOKEN_TENSORS[0].name].shape[1]
+        length = tensors[INPUT_IDS.name].shape[1]
         wanted = max(length, min(-(-length // self.bucket) * self.bucket, self.max_length))
         if wanted == length:
             return tensors
         longer = dict(tensors)
-        for tensor, filler in zip(TOKEN_TENSORS, (self.pad_token_id, 0), strict=True):
-            rows = tensors[tensor.name]
-            longer[tensor.name] = np.full((len(rows), wanted), filler, np.int32)
-            longer[tensor.name][:, :length] = rows
+        fillers = {INPUT_IDS.name: self.pad_token_id, TOKEN_TYPE_IDS.name: 0}
+        for name in fillers.keys() & tensors.keys():
+            longer[name] = np.full((len(tensors[name]), wanted), fillers[name], np.int32)
+            longer[name][:, :length] = tensors[name]
         return longer

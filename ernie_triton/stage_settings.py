@@ -81,9 +81,13 @@ class TokenizerSettings(StageSettings):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EngineSettings(StageSettings):
-    """The engine stage's parameters, with the sizes of the model that its inputs must respect."""
+    """The engine stage's parameters, with the sizes of the model that its inputs must respect.
+
+    `pair` says whether token types come with the tokens.
+    """
 
     task: str
+    pair: bool
     engine: str
     precision: str
     layout: str

@@ -180,14 +180,23 @@ TASKS: Mapping[str, Task] = {
     task.name: task for task in (SEQ_CLS, MULTI_LABEL, REGRESSION, TOKEN_CLS, QA, EMBEDDING)
 }
 
-TOKEN_TENSORS = (
-    TensorSpec(name="input_ids", dtype="INT32", dims=(-1,)),
-    TensorSpec(name="token_type_ids", dtype="INT32", dims=(-1,)),
-)
-"""What the tokenizer stage hands to the engine, ragged: rows of one request share a length."""
+INPUT_IDS = TensorSpec(name="input_ids", dtype="INT32", dims=(-1,))
+TOKEN_TYPE_IDS = TensorSpec(name="token_type_ids", dtype="INT32", dims=(-1,))
+LENGTHS = "lengths"
+"""A packed graph's input: tokens of each row, int32 [rows].
 
-LENGTHS = TensorSpec(name="lengths", dtype="INT32", dims=(1,))
-"""Real tokens of each row, so that a packed engine need not guess them from padding."""
+No stage sends it: what pads the rows of a request to its longest comes after a row's last token,
+which is never `[PAD]`.
+"""
+
+
+def token_tensors(*, pair: bool) -> tuple[TensorSpec, ...]:
+    """What the tokenizer stage hands to the engine, ragged: rows of one request share a length.
+
+    Every token of a single text has the first token type, so those are left out.
+    """
+    return (INPUT_IDS, TOKEN_TYPE_IDS) if pair else (INPUT_IDS,)
+
 
 WINDOW_TENSORS = (
     TensorSpec(name="spans", dtype="INT32", dims=(-1, 3)),

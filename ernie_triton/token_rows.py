@@ -43,15 +43,10 @@ class TokenizedRows:
                 {
                     "input_ids": ids[:, first:end],
                     "token_type_ids": types[:, first:end],
-                    "lengths": length,
                     "truncated": truncated,
                 }
-                for first, end, length, truncated in zip(
-                    [0, *ends[:-1]],
-                    ends,
-                    self.lengths[:, None, None],
-                    self.truncated[:, None, None],
-                    strict=True,
+                for first, end, truncated in zip(
+                    [0, *ends[:-1]], ends, self.truncated[:, None, None], strict=True
                 )
             ]
         answers: list[dict[str, Any]] = []
@@ -63,7 +58,6 @@ class TokenizedRows:
                 {
                     "input_ids": _rectangle(self.input_ids[tokens], lengths, pad_token_id),
                     "token_type_ids": _rectangle(self.token_type_ids[tokens], lengths, 0),
-                    "lengths": lengths[:, None],
                     "truncated": self.truncated[row : row + count, None],
                 }
             )

@@ -145,7 +145,6 @@ def window_tensors(windows: Sequence[Window], pad_token_id: int) -> dict[str, np
     return {
         "input_ids": input_ids,
         "token_type_ids": token_type_ids,
-        "lengths": np.array([[len(window.input_ids)] for window in windows], np.int32),
         "spans": spans,
         "window": np.array(places, np.int32),
         "source": np.array([[window.source.encode("utf-8")] for window in windows], np.object_),

@@ -37,7 +37,7 @@ from ernie_triton.images import GPUS
 from ernie_triton.pipeline import PipelineSpec
 from ernie_triton.plans import plan_path
 from ernie_triton.stage_settings import EngineSettings
-from ernie_triton.tasks import LENGTHS, TOKEN_TENSORS, task_named
+from ernie_triton.tasks import INPUT_IDS, LENGTHS, task_named, token_tensors
 
 _KINDS = {"cpu": pb.ModelInstanceGroup.KIND_CPU, "gpu": pb.ModelInstanceGroup.KIND_GPU}
 
@@ -69,10 +69,11 @@ def python_engine(
     spec: PipelineSpec, sizes: ModelSizes, warm_up_lengths: Sequence[int]
 ) -> pb.ModelConfig:
     """The engine in our Python backend, on CPU; plans are replaced by the ONNX file beside them."""
-    inputs = (*TOKEN_TENSORS, LENGTHS)
+    inputs = token_tensors(pair=spec.pair)
     task = task_named(spec.task)
     settings = EngineSettings(
         task=task.name,
+        pair=spec.pair,
         engine=spec.engine if spec.engine in ENGINE_FILES else "onnxruntime",
         precision=spec.precision,
         layout=spec.layout,
@@ -97,7 +98,8 @@ def native_engine(
 ) -> pb.ModelConfig:
     """The engine in Triton's ONNX Runtime or TensorRT backend."""
     task = task_named(spec.task)
-    config = model_config(spec, spec.stage("engine"), TOKEN_TENSORS, task.engine_outputs, sizes)
+    inputs = token_tensors(pair=spec.pair)
+    config = model_config(spec, spec.stage("engine"), inputs, task.engine_outputs, sizes)
     config.backend = spec.engine
     config.max_batch_size = spec.max_stage_rows
     config.instance_group.add(count=spec.instances, kind=_KINDS[spec.device])
@@ -110,25 +112,24 @@ def native_engine(
     else:
         _set_session(config, spec)
     for sample, length in zip(WARM_UP_TEXTS, warm_up_lengths, strict=True):
-        warm_up(config, sample, TOKEN_TENSORS, {-1: length})
+        warm_up(config, sample, inputs, {-1: length})
     return config
 
 
 def _pack(config: pb.ModelConfig) -> None:
     allow_ragged(config)
-    tokens = TOKEN_TENSORS[0].name
     config.batch_input.add(
         kind=pb.BatchInput.BATCH_ITEM_SHAPE_FLATTEN,
         data_type=pb.TYPE_INT32,
-        target_name=[LENGTHS.name],
-        source_input=[tokens],
+        target_name=[LENGTHS],
+        source_input=[INPUT_IDS.name],
     )
     for output in config.output:
         if -1 in output.dims:
             config.batch_output.add(
                 kind=pb.BatchOutput.BATCH_SCATTER_WITH_INPUT_SHAPE,
                 target_name=[output.name],
-                source_input=[tokens],
+                source_input=[INPUT_IDS.name],
             )
 
 

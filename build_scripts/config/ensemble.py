@@ -1,27 +1,24 @@
 """The ensemble: which tensor of which stage goes where."""
 
-from collections.abc import Sequence
-
 from tritonclient.grpc import model_config_pb2 as pb
 
 from build_scripts.config.messages import ModelSizes, model_config, window_tensors
 from build_scripts.config.stages import results
 from ernie_triton.pipeline import PipelineSpec
-from ernie_triton.tasks import TensorSpec, task_named
+from ernie_triton.tasks import task_named, token_tensors
 
 
-def ensemble_config(
-    spec: PipelineSpec, sizes: ModelSizes, engine_inputs: Sequence[TensorSpec]
-) -> pb.ModelConfig:
-    """The ensemble whose engine takes these tensors of the tokenizer's."""
+def ensemble_config(spec: PipelineSpec, sizes: ModelSizes) -> pb.ModelConfig:
+    """The ensemble, the same whatever runs its engine."""
     task = task_named(spec.task)
+    tokens = token_tensors(pair=spec.pair)
     texts = task.text_inputs(pair=spec.pair)
     windows = window_tensors(task)
     config = model_config(spec, spec.name, texts, (*results(spec), *task.tokenizer_results), sizes)
     config.platform = "ensemble"
     steps = (
-        ("tokenizer", texts, (*engine_inputs, *windows, *task.tokenizer_results)),
-        ("engine", engine_inputs, task.engine_outputs),
+        ("tokenizer", texts, (*tokens, *windows, *task.tokenizer_results)),
+        ("engine", tokens, task.engine_outputs),
         ("postprocess", (*task.engine_outputs, *windows), results(spec)),
     )
     for part, inputs, outputs in steps:

@@ -16,7 +16,6 @@ from build_scripts.config.messages import ModelSizes
 from build_scripts.config.stages import postprocess_config, tokenizer_config
 from build_scripts.repository import CONFIG_FILE, EMBEDDED_CONFIG_FILE, StagedPipeline
 from ernie_triton.pipeline import PipelineSpec
-from ernie_triton.tasks import LENGTHS, TOKEN_TENSORS
 
 
 def pipeline_configs(
@@ -35,16 +34,14 @@ def pipeline_configs(
         PipelineError: what the pipeline asks for does not fit the model.
     """
     bucket = length_bucket(spec, sizes)
-    ours = ensemble_config(spec, sizes, (*TOKEN_TENSORS, LENGTHS))
     engine = python_engine(spec, sizes, warm_up_lengths)
     configs: dict[str, Sequence[pb.ModelConfig]] = {
-        spec.name: (ours,),
+        spec.name: (ensemble_config(spec, sizes),),
         spec.stage("tokenizer"): (tokenizer_config(spec, sizes, length_bucket=bucket),),
         spec.stage("engine"): (engine,),
         spec.stage("postprocess"): (postprocess_config(spec, sizes),),
     }
     if is_native(spec, sizes):
-        configs[spec.name] = (ensemble_config(spec, sizes, TOKEN_TENSORS), ours)
         configs[spec.stage("engine")] = (native_engine(spec, sizes, warm_up_lengths), engine)
     return {model: _files(messages) for model, messages in configs.items()}
 

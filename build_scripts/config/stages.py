@@ -19,7 +19,7 @@ from ernie_triton.decoders.vectors import VectorSettings
 from ernie_triton.errors import PipelineError
 from ernie_triton.pipeline import PipelineSpec
 from ernie_triton.stage_settings import StageSettings, TokenizerSettings
-from ernie_triton.tasks import LENGTHS, MULTI_LABEL, TOKEN_TENSORS, Task, TensorSpec, task_named
+from ernie_triton.tasks import MULTI_LABEL, Task, TensorSpec, task_named, token_tensors
 
 DEFAULT_THRESHOLD = 0.5
 """From which probability a label of a multi-label model is selected."""
@@ -37,7 +37,7 @@ def tokenizer_config(
     """The first stage; rows' lengths are rounded up to multiples of `length_bucket`."""
     task = task_named(spec.task)
     texts = task.text_inputs(pair=spec.pair)
-    outputs = (*TOKEN_TENSORS, LENGTHS, *window_tensors(task), *task.tokenizer_results)
+    outputs = (*token_tensors(pair=spec.pair), *window_tensors(task), *task.tokenizer_results)
     settings = TokenizerSettings(
         task=task.name,
         pair=spec.pair,

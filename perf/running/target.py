@@ -5,11 +5,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
+
 from clients.statistics import StageCounts, StatisticsClient
 from clients.transport import Connection, GrpcTransport
 from clients.wire import Endpoint, InferRequest, RequestedOutput, utf8_from_text
 from ernie_triton.errors import ClientError, ContractError
-from ernie_triton.tasks import LENGTHS, Task
+from ernie_triton.tasks import INPUT_IDS, Task
 from perf.results import StageTimes, Subject
 from perf.running.answers import comparison_of
 from perf.running.server import Serving
@@ -109,16 +112,19 @@ def counted_tokens(target: Target, rows: Sequence[Row]) -> list[int] | None:
     if stage is None:
         return None
     transport = GrpcTransport(Connection(endpoint=Endpoint(url=target.url, model=stage)))
-    lengths = (RequestedOutput(name=LENGTHS.name),)
+    tokens = (RequestedOutput(name=INPUT_IDS.name),)
     try:
-        return [
-            int(transport.infer(_request(target.inputs, row, lengths), TIMEOUT_S)["lengths"].sum())
-            for row in rows
-        ]
+        replies = [transport.infer(_request(target.inputs, row, tokens), TIMEOUT_S) for row in rows]
+        return [_real_tokens(reply[INPUT_IDS.name]) for reply in replies]
     except (ClientError, KeyError):
         return None
     finally:
         transport.close()
+
+
+def _real_tokens(input_ids: npt.NDArray[Any]) -> int:
+    """The tokens of all rows but the padding behind them; ERNIE's and BERT's `[PAD]` is 0."""
+    return sum(len(np.trim_zeros(row, "b")) for row in input_ids)
 
 
 def stage_times(counts: StageCounts) -> StageTimes:

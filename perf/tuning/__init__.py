@@ -1,0 +1,1 @@
+"""`python -m perf tune`: threads, instances, batch and delay for one machine, by measurement."""

@@ -1,0 +1,124 @@
+"""The four values that are tuned, and the grid of their candidates."""
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from ernie_triton.pipeline import Batching, PipelineSpec
+
+_BATCHES = (8, 16, 32, 64, 128, 256)
+_DELAYS_US = (500, 2000)
+_MOST_INSTANCES = 8
+"""Each instance is a process with weights of its own."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Setting:
+    """Values of a pipeline that decide how fast it is and never what it answers.
+
+    The names, defaults and meanings are those of `PipelineSpec` and its `Batching`.
+    """
+
+    threads: int = PipelineSpec.__dataclass_fields__["threads"].default
+    instances: int = PipelineSpec.__dataclass_fields__["instances"].default
+    max_batch_size: int = Batching.__dataclass_fields__["max_batch_size"].default
+    max_queue_delay_us: int = Batching.__dataclass_fields__["max_queue_delay_us"].default
+
+    def __str__(self) -> str:
+        return (
+            f"threads {self.threads}, instances {self.instances}, max_batch_size "
+            f"{self.max_batch_size}, max_queue_delay_us {self.max_queue_delay_us}"
+        )
+
+    def applied_to(self, spec: PipelineSpec) -> PipelineSpec:
+        """The pipeline with these values."""
+        batching = dataclasses.replace(
+            spec.batching,
+            max_batch_size=self.max_batch_size,
+            max_queue_delay_us=self.max_queue_delay_us,
+        )
+        return dataclasses.replace(
+            spec, threads=self.threads, instances=self.instances, batching=batching
+        )
+
+
+DEFAULTS = Setting()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Conditions:
+    """What the candidates depend on.
+
+    Attributes:
+        cores: that the server may use.
+        concurrency: requests under way.
+        rows: of a request; smaller batches than that would refuse it.
+        budget_ms: most latency that is accepted; None for any.
+    """
+
+    cores: int
+    concurrency: int
+    rows: int = 1
+    budget_ms: float | None = None
+
+
+Change = Mapping[str, int]
+"""Some of a setting's fields with other values."""
+
+
+def setting_of(spec: PipelineSpec) -> Setting:
+    """A pipeline's own values."""
+    return Setting(
+        threads=spec.threads,
+        instances=spec.instances,
+        max_batch_size=spec.batching.max_batch_size,
+        max_queue_delay_us=spec.batching.max_queue_delay_us,
+    )
+
+
+def axes(given: Setting, conditions: Conditions) -> list[list[Change]]:
+    """The candidates' grid, an axis after the other: cores, batch, delay.
+
+    Values that cannot differ from one another here are left out: a batch above the rows that can
+    be under way, a delay that the budget does not allow.
+    """
+    most_rows = conditions.concurrency * conditions.rows
+    batches = [size for size in _BATCHES if conditions.rows <= size < most_rows]
+    batches.append(given.max_batch_size)
+    if given.max_batch_size < most_rows:
+        batches.append(DEFAULTS.max_batch_size)
+        batches.append(next((size for size in _BATCHES if size >= most_rows), _BATCHES[-1]))
+    budget_us = 1000 * (conditions.budget_ms or float("inf"))
+    delays = sorted({DEFAULTS.max_queue_delay_us, given.max_queue_delay_us, *_DELAYS_US})
+    return [
+        _shares_of_cores(conditions.cores),
+        [{"max_batch_size": size} for size in sorted(set(batches), reverse=True)],
+        [{"max_queue_delay_us": delay} for delay in delays if delay < budget_us],
+    ]
+
+
+def is_same(one: Setting, other: Setting, cores: int) -> bool:
+    """Whether two settings serve alike: 0 threads are all cores."""
+    return dataclasses.replace(one, threads=one.threads or cores) == dataclasses.replace(
+        other, threads=other.threads or cores
+    )
+
+
+def _shares_of_cores(cores: int) -> list[Change]:
+    """Every core for one instance, or a share for each of several, or a core for other stages."""
+    pairs = [(1, 0)]
+    instances = 2
+    while instances <= min(max(cores, 2), _MOST_INSTANCES):
+        pairs.append((instances, max(1, cores // instances)))
+        instances *= 2
+    if cores > 1:
+        pairs.append((1, cores - 1))
+    return [{"instances": count, "threads": threads} for count, threads in pairs]
+
+
+def limited(grid: Sequence[Sequence[Change]], start: Setting, most: int) -> list[list[Change]]:
+    """The grid with at most so many values of each axis that differ from the start's."""
+    return [
+        [change for change in axis if dataclasses.replace(start, **change) != start][:most]
+        for axis in grid
+    ]
