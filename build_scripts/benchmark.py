@@ -16,6 +16,7 @@ import numpy.typing as npt
 import onnx
 
 from build_scripts.engine import adopt_graph, write_engine
+from build_scripts.fitting import fitted
 from build_scripts.graph import export_onnx
 from build_scripts.speed import processor_name
 from build_scripts.torch_export import export_with_torch, model_of, random_classifier
@@ -100,7 +101,7 @@ def benchmark_shape(name: str, *, rows: int, rounds: int, threads: int) -> list[
         exported = Path(scratch) / "exported.onnx"
         export_with_torch(classifier, exported)
         graphs = {"exported": adopt_graph(onnx.load(exported), ("logits",))}
-        model = model_of(classifier)
+        model = fitted(model_of(classifier), max_length=LONGEST, pair=False)
         graphs |= {layout: export_onnx(model, layout) for layout in ("padded", "packed")}
         engines = {}
         for number, candidate in enumerate(CANDIDATES):
@@ -114,6 +115,7 @@ def benchmark_shape(name: str, *, rows: int, rounds: int, threads: int) -> list[
 def _settings(candidate: Candidate, threads: int) -> EngineSettings:
     return EngineSettings(
         task="seq_cls",
+        pair=False,
         engine=candidate.engine,
         precision=candidate.precision,
         layout="packed" if candidate.graph == "packed" else "padded",

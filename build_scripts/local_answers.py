@@ -119,7 +119,7 @@ class LocalAnswers:
         batch = join_rows([(ids, types)], parts.encoder.pad_token_id)
         outputs: Tensors = self._engine.run(batch)
         if parts.task.is_per_token:
-            [outputs] = split_tokens(outputs, batch.lengths, [ids.shape])
+            [outputs] = split_tokens(outputs, batch.lengths, [(len(ids), ids.shape[1])])
         windows = [tensor.name for tensor in WINDOW_TENSORS] if parts.task.has_windows else []
         stage_inputs = {**outputs, **{name: tokens[name] for name in windows}}
         decoder = parts.decoder

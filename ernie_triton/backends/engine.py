@@ -53,7 +53,9 @@ class TritonPythonModel(Stage[_Rows]):
         self._check(batch)
         outputs = self._engine.run(batch)
         if self._is_per_token:
-            return split_tokens(outputs, batch.lengths, [ids.shape for ids, _ in items])
+            return split_tokens(
+                outputs, batch.lengths, [(len(ids), ids.shape[1]) for ids, _ in items]
+            )
         return split_rows(outputs, [len(ids) for ids, _ in items])
 
     def _check(self, batch: TokenBatch) -> None:

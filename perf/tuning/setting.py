@@ -86,7 +86,6 @@ def axes(given: Setting, conditions: Conditions) -> list[list[Change]]:
     batches = [size for size in _BATCHES if conditions.rows <= size < most_rows]
     batches.append(given.max_batch_size)
     if given.max_batch_size < most_rows:
-        batches.append(DEFAULTS.max_batch_size)
         batches.append(next((size for size in _BATCHES if size >= most_rows), _BATCHES[-1]))
     budget_us = 1000 * (conditions.budget_ms or float("inf"))
     delays = sorted({DEFAULTS.max_queue_delay_us, given.max_queue_delay_us, *_DELAYS_US})
