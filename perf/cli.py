@@ -5,9 +5,20 @@ import sys
 from collections.abc import Sequence
 
 from ernie_triton.errors import ErnieTritonError
-from perf.commands import analyze, baseline, compare, goals, limit, report, run, scaling, tokenizer
+from perf.commands import (
+    analyze,
+    baseline,
+    compare,
+    goals,
+    limit,
+    report,
+    run,
+    scaling,
+    tokenizer,
+    tune,
+)
 
-COMMANDS = (analyze, baseline, compare, limit, run, report, tokenizer, scaling, goals)
+COMMANDS = (analyze, baseline, compare, limit, run, report, tokenizer, scaling, goals, tune)
 """Modules with `add_command(commands)`, which sets `run`, the command's function, as default."""
 
 

@@ -53,15 +53,17 @@ def load_of(spec: PipelineSpec, *, rows: int = 0, tokens: int = 0) -> Load:
     Args:
         spec: the pipeline.
         rows: of the usual batch; 0 for 16.
-        tokens: of its rows; 0 for 32, or full windows where the task has them.
+        tokens: of its rows; 0 for 32, or full windows where the task has them. Padded rows are
+            always full: the tokenizer stage pads those of GPU engines to the longest.
     """
+    full = spec.layout == "padded"
     windows = task_named(spec.task).has_windows
     return Load(
         layout=spec.layout,
         max_rows=spec.max_stage_rows,
         max_length=spec.max_length,
         usual_rows=rows or USUAL_ROWS,
-        usual_tokens=tokens or (spec.max_length if windows else USUAL_TOKENS),
+        usual_tokens=spec.max_length if full else tokens or longest_or_usual,
     )
 
 

@@ -63,9 +63,10 @@ class Engine:
 
     def _run_once(self, batch: TokenBatch) -> dict[str, npt.NDArray[np.float32]]:
         if self.settings.layout == "packed":
-            runtime = self.runtime
+            # The row that fills a batch up has to be one that the graph takes.
+            token_step = min(self.runtime.token_step, self.settings.max_length)
             outputs = self._feed(
-                batch.packed(token_step=runtime.token_step, row_step=runtime.row_step)
+                batch.packed(token_step=token_step, row_step=self.runtime.row_step)
             )
             count = len(batch.input_ids) if self._is_per_token else batch.rows
             return {name: values[:count] for name, values in outputs.items()}

@@ -91,7 +91,7 @@ def _run(arguments: argparse.Namespace) -> int:
     output = arguments.output or _RESULTS / f"{path.stem}-{now:%Y%m%d-%H%M%S}.json"
     _check_output(output)
     try:
-        with _sigterm_as_ctrl_c():
+        with sigterm_as_ctrl_c():
             found = _measured(scenario, arguments)
     except KeyboardInterrupt:
         print("stopped; nothing was written", file=sys.stderr)
@@ -188,7 +188,7 @@ def _tell(line: str) -> None:
 
 
 @contextmanager
-def _sigterm_as_ctrl_c() -> Iterator[None]:
+def sigterm_as_ctrl_c() -> Iterator[None]:
     """Let SIGTERM stop a run as Ctrl-C does, so that nothing it started is left."""
     if threading.current_thread() is not threading.main_thread():
         yield

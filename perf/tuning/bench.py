@@ -59,14 +59,10 @@ class ServerBench:
         seconds: how long a figure is taken over.
     """
 
-    def __init__(
-        self, options: BenchOptions, seconds: float, tell: Callable[[str], None]
-    ) -> None:
+    def __init__(self, options: BenchOptions, seconds: float, tell: Callable[[str], None]) -> None:
         self._options = options
         self._tell = tell
-        self._load = LoadSpec(
-            concurrency=(options.concurrency,), batch_size=(options.rows,)
-        )
+        self._load = LoadSpec(concurrency=(options.concurrency,), batch_size=(options.rows,))
         self._started: dict[tuple[Setting, float], _Started] = {}
         self.seconds = seconds
 
@@ -97,9 +93,9 @@ class ServerBench:
             if key[0] not in settings or key[1] != self.seconds:
                 self._started.pop(key).stack.close()
 
-    def server_pid(self, setting: Setting) -> int | None:
-        """The process of a setting's server, which runs after this."""
-        return self._running(setting).serving.pid
+    def serving(self, setting: Setting) -> Serving:
+        """A setting's server, which runs after this."""
+        return self._running(setting).serving
 
     def _running(self, setting: Setting) -> _Started:
         key = (setting, self.seconds)

@@ -9,9 +9,11 @@ from dataclasses import dataclass
 
 from ernie_triton.errors import AnalyzerError, ErnieTritonError, ServerError
 from perf.paired import Spread, ratio, spread
-from perf.tuning.search import Bench, Figure
+from perf.tuning.search import Bench, Figure, Trial
 from perf.tuning.setting import Setting
 
+_HOPELESS = 2.0
+"""How far above the budget a short figure may be that a longer one might still bring below."""
 LEAST_GAIN = 0.02
 """What is gained by less is not worth a change."""
 
@@ -44,10 +46,7 @@ class Finalist:
 
     def speed_over(self, other: "Finalist") -> Spread:
         """How many times the other's texts per second, round by round."""
-        ours, theirs = (
-            one._values(lambda figure: figure.texts_per_s)  # noqa: SLF001
-            for one in (self, other)
-        )
+        ours, theirs = (one._values(lambda figure: figure.texts_per_s) for one in (self, other))
         return ratio(ours, theirs)
 
     def _values(self, value: Callable[[Figure], float]) -> list[float]:
@@ -108,6 +107,18 @@ def measure_in_turn(
     return [Finalist(setting=one, figures=tuple(found)) for one, found in figures.items()]
 
 
+def refuse_hopeless(trials: Sequence[Trial], budget_ms: float | None) -> None:
+    """Fail early where no short figure came near the budget.
+
+    Raises:
+        BudgetError: all are far above it.
+    """
+    found = [(one.figure.p99_ms, one.setting) for one in trials if one.figure is not None]
+    best_ms, setting = min(found, key=lambda pair: pair[0])
+    if budget_ms is not None and best_ms > _HOPELESS * budget_ms:
+        raise _missed(budget_ms, f"{best_ms:.2f} ms", setting)
+
+
 def decide(finalists: Sequence[Finalist], budget_ms: float | None) -> Decision:
     """Choose: the first, unless others are better by more than the spread.
 
@@ -124,10 +135,7 @@ def decide(finalists: Sequence[Finalist], budget_ms: float | None) -> Decision:
             chosen = challenger
     if not _keeps(chosen, budget_ms):
         best = min(finalists, key=lambda one: one.p99_ms.median)
-        raise BudgetError(
-            f"no setting keeps a p99 of {budget_ms:g} ms in every round; the best was "
-            f"{best.p99_ms.text(' ms')} with {best.setting}; allow more, or lower --concurrency"
-        )
+        raise _missed(budget_ms, best.p99_ms.text(" ms"), best.setting)
     return Decision(finalists=tuple(finalists), chosen=chosen)
 
 
@@ -144,6 +152,13 @@ def _takes_the_place(challenger: Finalist, chosen: Finalist, budget_ms: float | 
         if not _keeps(chosen, budget_ms):
             return True
     return is_clearly_faster(challenger, chosen)
+
+
+def _missed(budget_ms: float | None, best: str, setting: Setting) -> BudgetError:
+    return BudgetError(
+        f"no setting keeps a p99 of {budget_ms:g} ms; the best was {best} with {setting}; allow "
+        f"more, or lower --concurrency"
+    )
 
 
 def _keeps(finalist: Finalist, budget_ms: float | None) -> bool:

@@ -6,7 +6,7 @@ Everything that is tuned is in the configurations alone, so a candidate needs no
 from pathlib import Path
 
 from clients.model_config import ServingChange, changed_config, embedded_config, stage_parameters
-from ernie_triton.errors import ErnieTritonError, PipelineError, RepositoryError
+from ernie_triton.errors import PipelineError, RepositoryError
 from ernie_triton.pipeline import PipelineSpec
 from perf.tuning.setting import Setting
 

@@ -4,7 +4,7 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from ernie_triton.pipeline import Batching, PipelineSpec
+from ernie_triton.pipeline import PipelineSpec
 
 _BATCHES = (8, 16, 32, 64, 128, 256)
 _DELAYS_US = (500, 2000)
@@ -19,10 +19,10 @@ class Setting:
     The names, defaults and meanings are those of `PipelineSpec` and its `Batching`.
     """
 
-    threads: int = PipelineSpec.__dataclass_fields__["threads"].default
-    instances: int = PipelineSpec.__dataclass_fields__["instances"].default
-    max_batch_size: int = Batching.__dataclass_fields__["max_batch_size"].default
-    max_queue_delay_us: int = Batching.__dataclass_fields__["max_queue_delay_us"].default
+    threads: int = 0
+    instances: int = 1
+    max_batch_size: int = 64
+    max_queue_delay_us: int = 0
 
     def __str__(self) -> str:
         return (
@@ -115,9 +115,7 @@ def _shares_of_cores(cores: int) -> list[Change]:
     return [{"instances": count, "threads": threads} for count, threads in pairs]
 
 
-def limited(grid: Sequence[Sequence[Change]], start: Setting, most: int) -> list[list[Change]]:
-    """The grid with at most so many values of each axis that differ from the start's."""
-    return [
-        [change for change in axis if dataclasses.replace(start, **change) != start][:most]
-        for axis in grid
-    ]
+def one_other(grid: Sequence[Sequence[Change]], start: Setting) -> list[list[Change]]:
+    """A grid of one candidate: the first that differs from the start."""
+    changes = (change for axis in grid for change in axis)
+    return [[change for change in changes if dataclasses.replace(start, **change) != start][:1]]

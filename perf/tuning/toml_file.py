@@ -85,8 +85,8 @@ def _check(written: Path, source: Path, wanted: PipelineSpec) -> None:
 def _with_batching(lines: list[str], values: Mapping[str, int]) -> list[str]:
     header = next((place for place, line in enumerate(lines) if _BATCHING.fullmatch(line)), None)
     if header is None:
-        gap = [""] if lines and lines[-1].strip() else []
-        return [*lines, *(gap or [""]), "[batching]", *_assignments(values)]
+        gap = [] if lines and not lines[-1].strip() else [""]
+        return [*lines, *gap, "[batching]", *_assignments(values)]
     start = header + 1
     end = next(
         (start + place for place, line in enumerate(lines[start:]) if _TABLE.match(line)),

@@ -83,6 +83,7 @@ class Sample:
         """An engine of a packed graph."""
         settings = EngineSettings(
             task=self.spec.task,
+            pair=self.spec.pair,
             engine=engine,
             precision=precision,
             layout="packed",

@@ -86,19 +86,15 @@ def test_a_checkpoint_becomes_a_pipeline_that_answers_as_it(
             "ernie_seqcls/config.pbtxt",
             # A container runs ONNX Runtime in Triton's own backend, the embedded server in ours.
             *(
-                f"{model}/{EMBEDDED_CONFIG_FILE}"
-                for model in ("ernie_seqcls", "ernie_seqcls_engine")
-                if engine == "onnxruntime"
+                f"ernie_seqcls_engine/{EMBEDDED_CONFIG_FILE}"
+                for _ in range(engine == "onnxruntime")
             ),
             "ernie_seqcls/labels.txt",
             "ernie_seqcls_engine/1/model.py",
             *(f"ernie_seqcls_engine/1/{name}" for name in ENGINE_FILES[engine]),
             "ernie_seqcls_engine/config.pbtxt",
-            *(
-                f"ernie_seqcls_engine/warmup/{sample}_{tensor}"
-                for sample in ("long", "short")
-                for tensor in ("input_ids", "lengths", "token_type_ids")
-            ),
+            "ernie_seqcls_engine/warmup/long_input_ids",
+            "ernie_seqcls_engine/warmup/short_input_ids",
             "ernie_seqcls_postprocess/1/model.py",
             "ernie_seqcls_postprocess/config.pbtxt",
             "ernie_seqcls_postprocess/labels.txt",

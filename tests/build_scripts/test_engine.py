@@ -33,6 +33,7 @@ from tests.build_scripts.models import (
 def settings(engine: str, layout: str, pad_token_id: int) -> EngineSettings:
     return EngineSettings(
         task="seq_cls",
+        pair=False,
         engine=engine,
         precision="fp32",
         layout=layout,

@@ -204,8 +204,12 @@ def test_without_numerics_the_graph_is_the_fp32_one(layout: str) -> None:
     plain = export_onnx(model, layout)
     assert plain == export_onnx(model, layout, Numerics())
     assert not {node.op_type for node in plain.graph.node} & {"QuantizeLinear", "DequantizeLinear"}
-    floats = {item.data_type for item in plain.graph.initializer if "/" in item.name}
-    assert floats == {TensorProto.FLOAT}
+    kinds = {item.name: item.data_type for item in plain.graph.initializer}
+    assert {kind for name, kind in kinds.items() if name.endswith(("weight", "bias"))} == {
+        TensorProto.FLOAT
+    }
+    # Besides weights there are places of tokens, and shapes.
+    assert set(kinds.values()) == {TensorProto.FLOAT, TensorProto.INT32, TensorProto.INT64}
 
 
 @pytest.mark.parametrize("name", ["pooler", "layer_2/output", "layer_0/attention"])

@@ -52,6 +52,7 @@ def model_of(source: Any, head: str, pooling: str) -> Model:
 def engine_of(model: Model, folder: Path, *, task: str, engine: str, layout: str) -> Engine:
     settings = EngineSettings(
         task=task,
+        pair=True,
         engine=engine,
         precision="fp32",
         layout=layout,

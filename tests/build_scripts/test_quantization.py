@@ -83,6 +83,7 @@ class Bench:
     def load(self, graph: onnx.ModelProto, precision: str) -> Engine:
         settings = EngineSettings(
             task="seq_cls",
+            pair=False,
             engine=self.spec.engine,
             precision=precision,
             layout="packed",

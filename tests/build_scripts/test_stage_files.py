@@ -56,16 +56,27 @@ def test_warm_up_texts_are_length_prefixed_utf8(repository: Path) -> None:
     assert len(list(folder.iterdir())) == 4
 
 
+TOKENS = {"input_ids": [1, 7, 2, 8, 2], "token_type_ids": [0, 0, 0, 1, 1]}
+
+
+def warm_up_tokens(folder: Path) -> dict[str, list[int]]:
+    return {
+        path.name: np.frombuffer(path.read_bytes(), "<i4").tolist() for path in folder.iterdir()
+    }
+
+
 def test_warm_up_tokens_are_little_endian_int32(repository: Path) -> None:
-    folder = repository / "p_engine/warmup"
-    for sample in WARM_UP:
-        values = {
-            name: np.frombuffer((folder / f"{sample}_{name}").read_bytes(), "<i4").tolist()
-            for name in ("input_ids", "token_type_ids", "lengths")
-        }
-        assert values == {
-            "input_ids": [1, 7, 2, 8, 2],
-            "token_type_ids": [0, 0, 0, 1, 1],
-            "lengths": [5],
-        }
-    assert len(list(folder.iterdir())) == 6
+    assert warm_up_tokens(repository / "p_engine/warmup") == {
+        f"{sample}_{name}": values for sample in WARM_UP for name, values in TOKENS.items()
+    }
+
+
+def test_warm_up_of_single_texts_has_no_token_types(tmp_path: Path) -> None:
+    spec = spec_of(name="s")
+    warm_up = {sample: (texts[:1], row) for sample, (texts, row) in WARM_UP.items()}
+    with StagedPipeline(tmp_path, [spec.name], spec.version) as staged:
+        write_stage_files(spec, staged, LABELS, warm_up)
+        staged.publish()
+    assert warm_up_tokens(tmp_path / "s_engine/warmup") == {
+        f"{sample}_input_ids": TOKENS["input_ids"] for sample in WARM_UP
+    }

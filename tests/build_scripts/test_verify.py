@@ -46,6 +46,7 @@ class GivenScores:
 def engine(runtime: GivenScores, precision: str = "fp32") -> Engine:
     settings = EngineSettings(
         task="seq_cls",
+        pair=True,
         engine="openvino",
         precision=precision,
         layout="packed",

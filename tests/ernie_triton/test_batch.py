@@ -21,10 +21,11 @@ from ernie_triton.batch import (
 )
 
 Int32 = npt.NDArray[np.int32]
-Rectangle = tuple[Int32, Int32, Int32]
 LONGEST = 20
+PAD = 3
+"""An id that tokens of a row have too, but not the last."""
 RUBBISH = 999_999
-"""What stands past the end of a row, and may not come through."""
+"""The type of what stands past the end of a row, which may not come through."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,27 +34,25 @@ class Request:
 
     rows: list[list[tuple[int, int]]]
     excess: int
-    column: bool
 
-    def rectangle(self) -> Rectangle:
-        lengths = np.array([len(row) for row in self.rows], np.int32)
-        ids, types = (
-            np.full((len(self.rows), lengths.max() + self.excess), RUBBISH, np.int32)
-            for _ in range(2)
-        )
+    def rectangle(self) -> tuple[Int32, Int32]:
+        width = max(len(row) for row in self.rows) + self.excess
+        ids = np.full((len(self.rows), width), PAD, np.int32)
+        types = np.full_like(ids, RUBBISH)
         for index, row in enumerate(self.rows):
             for column, (token, kind) in enumerate(row):
                 ids[index, column], types[index, column] = token, kind
-        return ids, types, lengths[:, None] if self.column else lengths
+        return ids, types
 
 
-rows = st.lists(st.tuples(st.integers(0, 9999), st.integers(0, 1)), min_size=1, max_size=LONGEST)
-requests = st.builds(
-    Request,
-    rows=st.lists(rows, min_size=1, max_size=4),
-    excess=st.integers(0, 3),
-    column=st.booleans(),
+# Few ids, so that there is often padding inside a row.
+tokens_of_a_row = st.tuples(st.integers(0, 5) | st.just(9999), st.integers(0, 1))
+rows = st.builds(
+    lambda row, last: [*row, last],
+    st.lists(tokens_of_a_row, max_size=LONGEST - 1),
+    tokens_of_a_row.filter(lambda token: token[0] != PAD),
 )
+requests = st.builds(Request, rows=st.lists(rows, min_size=1, max_size=4), excess=st.integers(0, 3))
 batches = st.lists(requests, min_size=1, max_size=5)
 
 
@@ -61,9 +60,13 @@ def all_rows(batch: list[Request]) -> list[list[tuple[int, int]]]:
     return [row for request in batch for row in request.rows]
 
 
+def joined_rows(batch: list[Request]) -> TokenBatch:
+    return join_rows([request.rectangle() for request in batch], PAD)
+
+
 @given(batch=batches)
 def test_joined_rows_are_the_requests_tokens_one_after_the_other(batch: list[Request]) -> None:
-    joined = join_rows([request.rectangle() for request in batch])
+    joined = joined_rows(batch)
     tokens = [token for row in all_rows(batch) for token in row]
     assert list(zip(joined.input_ids, joined.token_type_ids, strict=True)) == tokens
     assert joined.lengths.tolist() == [len(row) for row in all_rows(batch)]
@@ -71,11 +74,21 @@ def test_joined_rows_are_the_requests_tokens_one_after_the_other(batch: list[Req
     assert {array.dtype for array in joined.packed().values()} == {np.dtype(np.int32)}
 
 
+@given(batch=batches)
+def test_tokens_without_types_are_all_of_the_first(batch: list[Request]) -> None:
+    typed = joined_rows(batch)
+    plain = join_rows([(request.rectangle()[0], None) for request in batch], PAD)
+    assert plain.input_ids.tolist() == typed.input_ids.tolist()
+    assert plain.lengths.tolist() == typed.lengths.tolist()
+    assert plain.token_type_ids.tolist() == [0] * len(plain.input_ids)
+    assert {array.dtype for array in plain.packed().values()} == {np.dtype(np.int32)}
+
+
 @given(batch=batches, token_step=st.integers(2, 40), row_step=st.integers(1, 9))
 def test_steps_leave_the_rows_as_they_are_and_fill_up_behind_them(
     batch: list[Request], token_step: int, row_step: int
 ) -> None:
-    joined = join_rows([request.rectangle() for request in batch])
+    joined = joined_rows(batch)
     filled = joined.packed(token_step=token_step, row_step=row_step)
     tokens, rows = len(joined.input_ids), joined.rows
     assert len(filled["input_ids"]) % token_step == 0
@@ -94,7 +107,7 @@ def test_steps_leave_the_rows_as_they_are_and_fill_up_behind_them(
 def test_padded_rows_hold_the_same_tokens_and_mark_them(
     batch: list[Request], allowed: int, pad: int
 ) -> None:
-    inputs = join_rows([request.rectangle() for request in batch]).padded(pad, allowed)
+    inputs = joined_rows(batch).padded(pad, allowed)
     longest = max(len(row) for row in all_rows(batch))
     length = inputs["input_ids"].shape[1]
     assert longest <= length <= allowed
@@ -122,13 +135,13 @@ def test_every_request_gets_its_own_rows_of_every_output(counts: list[int]) -> N
 @given(batch=batches)
 def test_every_request_gets_the_outputs_of_its_own_tokens(batch: list[Request]) -> None:
     rectangles = [request.rectangle() for request in batch]
-    joined = join_rows(rectangles)
+    joined = join_rows(rectangles, PAD)
     # Of each token its id, and its id with its type: outputs of one number and of several.
     ids = joined.input_ids.astype(np.float32)
     outputs = {"start": ids, "logits": np.stack([ids, joined.token_type_ids], axis=1)}
     outputs["logits"] = outputs["logits"].astype(np.float32)
-    parts = split_tokens(outputs, [(lengths, ids.shape[1]) for ids, _, lengths in rectangles])
-    for request, (ids_sent, _, _), part in zip(batch, rectangles, parts, strict=True):
+    parts = split_tokens(outputs, joined.lengths, [ids.shape for ids, _ in rectangles])
+    for request, (ids_sent, _), part in zip(batch, rectangles, parts, strict=True):
         assert part["start"].shape == ids_sent.shape
         assert part["logits"].shape == (*ids_sent.shape, 2)
         assert {values.dtype for values in part.values()} == {np.dtype(np.float32)}
@@ -144,7 +157,7 @@ def test_selected_rows_are_the_same_rows_in_the_order_asked(
 ) -> None:
     rows = all_rows(batch)
     wanted = data.draw(st.lists(st.integers(0, len(rows) - 1), min_size=1, max_size=9))
-    joined = join_rows([request.rectangle() for request in batch])
+    joined = joined_rows(batch)
     picked = joined.select(np.array(wanted, np.int64))
     tokens = [token for place in wanted for token in rows[place]]
     assert list(zip(picked.input_ids, picked.token_type_ids, strict=True)) == tokens
@@ -174,13 +187,33 @@ def batch_of(lengths: list[int]) -> TokenBatch:
     return TokenBatch(input_ids=tokens, token_type_ids=tokens, lengths=np.array(lengths, np.int32))
 
 
-def test_a_single_row_is_cut_at_its_length_as_rows_of_several_are() -> None:
-    row = np.array([[1, 2, 3, 0, 0]], np.int32)
-    alone = join_rows([(row, row, np.array([[3]], np.int32))])
-    two = np.repeat(row, 2, axis=0)
-    twice = join_rows([(two, two, np.array([[3], [2]], np.int32))])
-    assert alone.input_ids.tolist() == [1, 2, 3]
-    assert twice.input_ids.tolist() == [1, 2, 3, 1, 2]
+@pytest.mark.parametrize(
+    ("row", "kept"),
+    [
+        ([1, 2, 4, 5], [1, 2, 4, 5]),
+        ([1, 2, 4, PAD, PAD], [1, 2, 4]),
+        ([1, PAD, 2, PAD], [1, PAD, 2]),
+        ([PAD, PAD, 2], [PAD, PAD, 2]),
+        ([PAD, PAD], []),
+        ([], []),
+    ],
+)
+def test_padding_behind_a_row_is_dropped_and_inside_it_stays(
+    row: list[int], kept: list[int]
+) -> None:
+    """Alone in its request, where a row may take a shorter way, and one of two."""
+    alone = np.array([row], np.int32)
+    for types in (None, alone + 1):
+        single = join_rows([(alone, types)], PAD)
+        assert single.input_ids.tolist() == kept
+        assert single.lengths.tolist() == [len(kept)]
+        two = np.repeat(alone, 2, axis=0)
+        double = join_rows([(two, None if types is None else two + 1)], PAD)
+        assert double.input_ids.tolist() == kept * 2
+        assert double.lengths.tolist() == [len(kept)] * 2
+        expected = [0 if types is None else token + 1 for token in kept]
+        assert single.token_type_ids.tolist() == expected
+        assert double.token_type_ids.tolist() == expected * 2
 
 
 @pytest.mark.parametrize(("longest", "allowed", "length"), [(5, 128, 8), (8, 8, 8), (9, 12, 12)])

@@ -14,6 +14,7 @@ from onnx import TensorProto, helper
 
 from build_scripts.encoder import Model
 from build_scripts.engine import adopt_graph, write_engine
+from build_scripts.fitting import fitted
 from ernie_triton.batch import TokenBatch
 from ernie_triton.engines import ENGINE_FILES, RUNTIMES, Engine, load_engine, thread_count
 from ernie_triton.errors import EngineError, MissingExtraError
@@ -61,6 +62,26 @@ def test_logits_are_those_of_the_formulas(
     assert outputs["logits"].dtype == np.float32
     assert outputs["logits"].shape == (len(lengths), LABELS)
     np.testing.assert_allclose(outputs["logits"], expected_logits(model, batch), atol=1e-5)
+
+
+@EVERY_RUNTIME
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("pair", [False, True], ids=["single", "pair"])
+@pytest.mark.parametrize("longest", [2, 8, 17, 31])
+def test_a_model_fitted_to_short_rows_answers_as_the_whole_one(
+    longest: int, pair: bool, layout: str, name: str, model: Model, tmp_path: Path
+) -> None:
+    """Rows that fill a batch up would be longer than these, were they as long as a step."""
+    settings = dataclasses.replace(engine_settings(name, layout, pair=pair), max_length=longest)
+    write_tiny_engine(fitted(model, max_length=longest, pair=pair), settings, tmp_path)
+    engine = load_engine(tmp_path, settings)
+    assert ("token_type_ids" in engine.runtime.input_types) == pair
+    for lengths in ((2,), (longest, 2, longest), (longest,) * 9):
+        batch = random_batch(lengths)
+        if not pair:
+            batch = dataclasses.replace(batch, token_type_ids=np.zeros_like(batch.input_ids))
+        logits = engine.run(batch)["logits"]
+        np.testing.assert_allclose(logits, expected_logits(model, batch), atol=1e-5)
 
 
 def test_every_row_of_a_batch_is_its_solo_answer(engine: Engine) -> None:

@@ -18,7 +18,6 @@ def request_of(rows: int, length: int) -> dict[str, npt.NDArray[Any]]:
     return {
         "input_ids": ids,
         "token_type_ids": ids % 2,
-        "lengths": np.full((rows, 1), length, np.int32),
         "truncated": np.zeros((rows, 1), np.bool_),
     }
 
@@ -49,5 +48,13 @@ def test_lengths_are_rounded_up_within_the_longest(
         assert padded[name].flags.c_contiguous
         np.testing.assert_array_equal(padded[name][:, :length], request[name])
         assert (padded[name][:, length:] == filler).all()
-    assert padded["lengths"] is request["lengths"]
     assert padded["truncated"] is request["truncated"]
+
+
+def test_tokens_without_types_are_padded_without_them() -> None:
+    request = request_of(2, 5)
+    del request["token_type_ids"]
+    padded = LengthBuckets(bucket=8, max_length=128, pad_token_id=PAD).padded(request)
+    assert list(padded) == list(request)
+    np.testing.assert_array_equal(padded["input_ids"][:, :5], request["input_ids"])
+    assert (padded["input_ids"][:, 5:] == PAD).all()

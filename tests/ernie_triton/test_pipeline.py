@@ -21,6 +21,7 @@ ROOT = Path(__file__).parents[2]
 SMALLEST = 'checkpoint = "c"\ntask = "seq_cls"\nrepository = "r"\n'
 ENGINE = EngineSettings(
     task="seq_cls",
+    pair=False,
     engine="openvino",
     precision="bf16",
     layout="packed",

@@ -8,18 +8,17 @@ from ernie_triton.decoders import DECODERS
 from ernie_triton.errors import PipelineError
 from ernie_triton.tasks import (
     EMBEDDING,
-    LENGTHS,
     MULTI_LABEL,
     QA,
     REGRESSION,
     SEQ_CLS,
     TASKS,
     TOKEN_CLS,
-    TOKEN_TENSORS,
     WINDOW_TENSORS,
     Task,
     TensorSpec,
     task_named,
+    token_tensors,
 )
 
 SCORES = {
@@ -95,13 +94,14 @@ def test_tasks_of_tokens_and_no_others_have_windows() -> None:
     assert all(task.has_windows == task.is_per_token for task in TASKS.values())
 
 
-def test_tokens_travel_as_int32_of_any_length_with_their_lengths() -> None:
-    tokens = [(spec.name, spec.dtype, spec.dims) for spec in (*TOKEN_TENSORS, LENGTHS)]
-    assert tokens == [
-        ("input_ids", "INT32", (-1,)),
-        ("token_type_ids", "INT32", (-1,)),
-        ("lengths", "INT32", (1,)),
-    ]
+@pytest.mark.parametrize(
+    ("pair", "names"), [(False, ["input_ids"]), (True, ["input_ids", "token_type_ids"])]
+)
+def test_tokens_travel_as_int32_of_any_length_and_with_types_only_in_pairs(
+    pair: bool, names: list[str]
+) -> None:
+    tokens = [(spec.name, spec.dtype, spec.dims) for spec in token_tensors(pair=pair)]
+    assert tokens == [(name, "INT32", (-1,)) for name in names]
 
 
 def test_named_sizes_are_put_in_and_numbers_stay() -> None:
@@ -120,8 +120,7 @@ def test_model_names_and_tensor_names_are_distinct() -> None:
     for task in TASKS.values():
         tensors = (
             *task.text_inputs(pair=bool(task.pair_texts)),
-            *TOKEN_TENSORS,
-            LENGTHS,
+            *token_tensors(pair=True),
             *WINDOW_TENSORS,
             *task.engine_outputs,
             *task.tokenizer_results,

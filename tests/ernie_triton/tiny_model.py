@@ -85,10 +85,15 @@ def random_model(seed: int = 7, task: str = "seq_cls") -> Model:
 
 
 def engine_settings(
-    engine: str = "openvino", layout: str = "packed", task: str = "seq_cls"
+    engine: str = "openvino",
+    layout: str = "packed",
+    task: str = "seq_cls",
+    *,
+    pair: bool = False,
 ) -> EngineSettings:
     return EngineSettings(
         task=task,
+        pair=pair,
         engine=engine,
         precision="fp32",
         layout=layout,

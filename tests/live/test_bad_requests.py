@@ -65,19 +65,34 @@ def test_the_engine_refuses_tokens_that_its_tables_do_not_have(
     server: EmbeddedServer, client: SeqClsClient
 ) -> None:
     raw = triton.InferenceServerClient(server.url)
-    for ids, length, reason in (
-        ([2, 99_999], 2, "input_ids has values from 2 to 99999; expected 0 to 4311"),
-        ([2, -1], 2, "input_ids has values from -1 to 2"),
-        ([2, 3], 0, "lengths has values from 0 to 0; expected 2 to 2"),
-        ([2, 3], 7, "lengths has values from 7 to 7"),
+    for pipeline, tokens, reason in (
+        (
+            "ernie_seqcls",
+            {"input_ids": [2, 99_999]},
+            "input_ids: found 2 to 99999; expected 0 to 4311",
+        ),
+        ("ernie_seqcls", {"input_ids": [2, -1]}, "input_ids: found -1 to 2; expected 0 to"),
+        ("ernie_seqcls", {"input_ids": [2]}, "tokens of a row: found 1 to 1; expected 2 to 128"),
+        ("ernie_seqcls", {"input_ids": [0, 0, 0]}, "tokens of a row: found 0 to 0; expected 2"),
+        ("ernie_seqcls", {"input_ids": [2] * 129}, "found 129 to 129; expected 2 to 128"),
+        (
+            "ernie_seqcls_pair",
+            {"input_ids": [2, 3], "token_type_ids": [0, 99]},
+            "token_type_ids: found 0 to 99; expected 0 to",
+        ),
+        (
+            "ernie_seqcls_pair",
+            {"input_ids": [2, 3, 3], "token_type_ids": [0, 1]},
+            r"token_type_ids has the shape \[1, 2\] but input_ids \[1, 3\]",
+        ),
     ):
         tensors = []
-        for name, values in (("input_ids", ids), ("token_type_ids", [0, 0]), ("lengths", [length])):
+        for name, values in tokens.items():
             array = np.array([values], np.int32)
             tensors.append(triton.InferInput(name, list(array.shape), "INT32"))
             tensors[-1].set_data_from_numpy(array)
         with pytest.raises(InferenceServerException, match=reason):
-            raw.infer("ernie_seqcls_engine", tensors)
+            raw.infer(f"{pipeline}_engine", tensors)
     raw.close()
     assert client.classify([GOOD])[0].best.name
 

@@ -9,6 +9,7 @@ import pytest
 from tritonclient.grpc import model_config_pb2 as pb
 
 from build_scripts.config import ModelSizes, pipeline_configs
+from build_scripts.fitting import fitted
 from build_scripts.graph import export_onnx
 from build_scripts.load.naming import TRANSFORMERS
 from build_scripts.load.state import model_from_state
@@ -57,10 +58,19 @@ def _name(spec: PipelineSpec) -> str:
 COMBINATIONS = {_name(spec): spec for spec in _combinations()}
 
 
+def graph_of(spec: PipelineSpec, compute: str) -> onnx.ModelProto:
+    """The graph that a build makes for a pipeline."""
+    head = TASKS[spec.task].head
+    return _graph_of(head, spec.layout, compute, spec.max_length, spec.pair)
+
+
 @functools.cache
-def graph_of(head: str, layout: str, compute: str) -> onnx.ModelProto:
+def _graph_of(
+    head: str, layout: str, compute: str, max_length: int, pair: bool
+) -> onnx.ModelProto:
     source = transformers_model("ernie", head=head)
     model = model_from_state(arrays_of(source), TRANSFORMERS, checkpoint_config(source), "here")
+    model = fitted(model, max_length=max_length, pair=pair)
     return export_onnx(model, layout, Numerics(compute=compute))
 
 
@@ -95,15 +105,16 @@ def test_there_are_combinations_of_every_kind() -> None:
 def test_both_modes_are_consistent_and_fit_the_graph(
     spec: PipelineSpec, modes: tuple[Configs, Configs]
 ) -> None:
-    compute = "fp32" if spec.precision in ("fp32", "bf16") else "fp16"
-    graph = graph_of(TASKS[spec.task].head, spec.layout, compute)
+    graph = graph_of(spec, "fp32" if spec.precision in ("fp32", "bf16") else "fp16")
     for configs in modes:
         assert_links_agree(configs)
         engine = configs[spec.stage("engine")]
         if engine.backend == "python":
-            _assert_python_engine_fits(engine, graph)
+            _assert_python_engine_fits(spec, engine, graph)
         else:
             assert_engine_fits(engine, graph)
+            fed = {tensor.name for tensor in engine.input}
+            assert ("token_type_ids" in fed) == spec.pair
         _assert_batches_form(spec, configs)
 
 
@@ -119,9 +130,17 @@ def test_containers_run_native_engines_and_the_embedded_server_python_ones(
     assert [group.kind for group in in_container.instance_group] == [kinds[spec.device]]
     assert [group.kind for group in in_embedded.instance_group] == [kinds["cpu"]]
     assert in_container.backend == (spec.engine if spec.engine in NATIVE else "python")
-    # What differs is the engine, and what the ensemble hands to it; nothing else is written twice.
+    # What differs is the engine; nothing else is written twice.
     different = {name for name, config in modes[0].items() if config != modes[1][name]}
-    assert different == ({spec.name, spec.stage("engine")} if spec.engine in NATIVE else set())
+    assert different == ({spec.stage("engine")} if spec.engine in NATIVE else set())
+
+
+def test_a_configuration_is_written_for_each_mode_of_native_engines_alone(
+    spec: PipelineSpec,
+) -> None:
+    files = pipeline_configs(spec, sizes_of(spec), LENGTHS)
+    twice = {model for model, texts in files.items() if len(texts) > 1}
+    assert twice == ({spec.stage("engine")} if spec.engine in NATIVE else set())
 
 
 def test_both_modes_keep_one_wire_contract_and_one_queue(
@@ -142,7 +161,7 @@ def test_both_modes_keep_one_wire_contract_and_one_queue(
 def test_a_plan_takes_whatever_the_tokenizer_may_emit(name: str) -> None:
     spec = COMBINATIONS[name]
     configs = in_containers(pipeline_configs(spec, sizes_of(spec), LENGTHS))
-    graph = graph_of(TASKS[spec.task].head, spec.layout, "fp16").graph
+    graph = graph_of(spec, "fp16").graph
     inputs = {name: tuple(dims) for name, (_, dims) in graph_tensors(graph.input).items()}
     profile = profile_of(load_of(spec), inputs)
     assert set(profile) == set(inputs)
@@ -160,14 +179,19 @@ def test_a_plan_takes_whatever_the_tokenizer_may_emit(name: str) -> None:
             assert (shapes.least, shapes.most) == ((2,), (rows * longest,))
 
 
-def _assert_python_engine_fits(engine: pb.ModelConfig, graph: onnx.ModelProto) -> None:
-    """Our own stage packs or pads by itself, from rows with their lengths."""
-    assert set(tensors_of(engine.input)) == {"input_ids", "token_type_ids", "lengths"}
+def _assert_python_engine_fits(
+    spec: PipelineSpec, engine: pb.ModelConfig, graph: onnx.ModelProto
+) -> None:
+    """Our own stage packs or pads by itself, from rows whose lengths their padding tells."""
+    inputs = graph_tensors(graph.graph.input)
+    assert set(tensors_of(engine.input)) == set(inputs) - {"lengths"}
+    assert ("token_type_ids" in inputs) == spec.pair
+    settings = EngineSettings.from_parameters(parameters_of(engine))
+    assert settings.pair == spec.pair
     assert not engine.batch_input
     assert not engine.batch_output
     assert set(tensors_of(engine.output)) == set(graph_tensors(graph.graph.output))
-    layout = parameters_of(engine)["layout"]
-    assert ("lengths" in graph_tensors(graph.graph.input)) == (layout == "packed")
+    assert ("lengths" in inputs) == (settings.layout == "packed")
     assert all(t.allow_ragged_batch == (-1 in t.dims) for t in engine.input)
 
 
@@ -188,7 +212,8 @@ def _assert_batches_form(spec: PipelineSpec, configs: Configs) -> None:
     else:
         assert engine.HasField("dynamic_batching")
         one_shape = tokenizer.length_bucket == spec.max_length
-        assert ragged == {"input_ids", "token_type_ids"} or (not ragged and one_shape)
+        tokens = {"input_ids", "token_type_ids"} if spec.pair else {"input_ids"}
+        assert ragged == tokens or (not ragged and one_shape)
     for tensor in configs[spec.stage("postprocess")].input:
         assert tensor.allow_ragged_batch == (-1 in tensor.dims)
     # A file of its own for every input that a warm-up sample needs.

@@ -50,6 +50,11 @@ def configs_of(spec: PipelineSpec) -> Configs:
     return embedded(pipeline_configs(spec, SIZES, LENGTHS))
 
 
+def token_names(spec: PipelineSpec) -> set[str]:
+    """What the engine reads: a single text's tokens all have the first type."""
+    return {"input_ids", "token_type_ids"} if spec.pair else {"input_ids"}
+
+
 @pytest.fixture(params=SPECS)
 def spec(request: pytest.FixtureRequest) -> PipelineSpec:
     return SPECS[request.param]
@@ -94,10 +99,16 @@ def test_rows_of_any_length_share_an_engine_run_whose_tensors_are_int32(
 ) -> None:
     engine = configs[spec.stage("engine")]
     assert {t.name: (t.data_type, list(t.dims), t.allow_ragged_batch) for t in engine.input} == {
-        "input_ids": (pb.TYPE_INT32, [-1], True),
-        "token_type_ids": (pb.TYPE_INT32, [-1], True),
-        "lengths": (pb.TYPE_INT32, [1], False),
+        name: (pb.TYPE_INT32, [-1], True) for name in token_names(spec)
     }
+
+
+def test_the_tokenizer_hands_over_token_types_for_pairs_alone(
+    spec: PipelineSpec, configs: Configs
+) -> None:
+    windows = {"spans", "window", "source"} if spec.task in ("token_cls", "qa") else {"truncated"}
+    outputs = {tensor.name for tensor in configs[spec.stage("tokenizer")].output}
+    assert outputs == token_names(spec) | windows
 
 
 @pytest.mark.parametrize(

@@ -38,6 +38,7 @@ def test_parameters_are_the_stages_settings(spec: PipelineSpec) -> None:
     engine = EngineSettings.from_parameters(parameters_of(configs[spec.stage("engine")]))
     assert engine == EngineSettings(
         task=spec.task,
+        pair=spec.pair,
         engine=spec.engine,
         precision=spec.precision,
         layout=spec.layout,

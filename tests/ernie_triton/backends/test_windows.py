@@ -13,7 +13,7 @@ import pytest
 from ernie_triton.decoders.entities import EntitySettings
 from ernie_triton.decoders.spans import AnswerSettings
 from ernie_triton.stage_settings import TokenizerSettings
-from ernie_triton.tasks import LENGTHS, QA, TOKEN_CLS, TOKEN_TENSORS, WINDOW_TENSORS
+from ernie_triton.tasks import QA, TOKEN_CLS, WINDOW_TENSORS, token_tensors
 from tests.ernie_triton.backends.calls import (
     Array,
     assert_as_declared,
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from ernie_triton.backends.stage import Stage
 
 MAX_LENGTH, OVERLAP, MAX_WINDOWS = 12, 4, 12
-TENSORS = (*TOKEN_TENSORS, LENGTHS, *WINDOW_TENSORS)
+TENSORS = (*token_tensors(pair=True), *WINDOW_TENSORS)
 LABELS = ("O", "B-LOC", "I-LOC")
 LONG = "北京天的好吃" * 4
 """Of 24 tokens, more than a window has."""
@@ -61,7 +61,7 @@ def tokenizer(folder: Path, vocab: Path, task: str) -> Stage[Any]:
 def engine(folder: Path, task: str, layout: str) -> Stage[Any]:
     from ernie_triton.backends.engine import TritonPythonModel
 
-    settings = engine_settings("onnxruntime", layout, task)
+    settings = engine_settings("onnxruntime", layout, task, pair=task == "qa")
     write_tiny_engine(random_model(task=task), settings, folder / "1")
     return opened(TritonPythonModel(), settings, folder)
 
@@ -85,7 +85,11 @@ def test_texts_of_one_request_become_rows_by_window(folder: Path, paddle_vocab: 
     assert_as_declared(response, TENSORS, 4)
     tensors = response.tensors()
     assert tensors["window"].tolist() == [[0, 0], [0, 6], [0, 12], [1, 0]]
-    assert tensors["lengths"].tolist() == [[12], [12], [12], [4]]
+    # [PAD] of this vocabulary is 0.
+    assert [row.nonzero()[0].tolist() for row in tensors["input_ids"]] == [
+        *[list(range(12))] * 3,
+        list(range(4)),
+    ]
     assert tensors["input_ids"].shape == (4, MAX_LENGTH)
     assert tensors["source"].tolist() == [[LONG[:22].encode()], [b""], [b""], ["北京".encode()]]
     assert_as_declared(short, TENSORS, 1)

@@ -1,0 +1,146 @@
+"""The whole of a tuning: screening, the finals, and the notes on them."""
+
+import datetime
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from ernie_triton.errors import ScenarioError
+from ernie_triton.pipeline import PipelineSpec
+from perf.machine import this_machine
+from perf.text_spec import TextSpec
+from perf.titles import TITLES
+from perf.tuning.affinity import cores_words
+from perf.tuning.bench import BenchOptions, ServerBench
+from perf.tuning.decision import (
+    Decision,
+    decide,
+    measure_in_turn,
+    rank_within,
+    refuse_hopeless,
+)
+from perf.tuning.report import notes, unsteady_words
+from perf.tuning.search import Trial, finalists, screen
+from perf.tuning.setting import DEFAULTS, Conditions, axes, one_other, setting_of
+
+_WARM_UP_S = 2.0
+_QUICK_S = 0.75
+_QUICK_WARM_UP_S = 0.6
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TuneOptions:
+    """What to tune for.
+
+    Attributes:
+        concurrency: requests under way.
+        rows: of a request.
+        cores: that the server may use.
+        budget_ms: most that the 99th percentile of latency may be; None for any.
+        texts: what to send; title-like ones when None.
+        rounds: of the finals.
+        screen_seconds: of each figure of the screening.
+        seconds: of each figure of the finals.
+        quick: one candidate and figures too short to trust, to try it.
+    """
+
+    concurrency: int
+    rows: int
+    cores: frozenset[int]
+    budget_ms: float | None
+    texts: TextSpec | None
+    rounds: int
+    screen_seconds: float
+    seconds: float
+    quick: bool
+
+    @property
+    def conditions(self) -> Conditions:
+        """What the candidates depend on."""
+        return Conditions(
+            cores=len(self.cores),
+            concurrency=self.concurrency,
+            rows=self.rows,
+            budget_ms=self.budget_ms,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tuned:
+    """The result: what was screened, what was decided, and comments for the tuned file."""
+
+    trials: tuple[Trial, ...]
+    decision: Decision
+    notes: tuple[str, ...]
+
+
+def tune(spec: PipelineSpec, options: TuneOptions, tell: Callable[[str], None]) -> Tuned:
+    """Search and decide.
+
+    Args:
+        spec: the pipeline, which is built.
+        options: what to tune for.
+        tell: is given a line of progress at a time.
+
+    Raises:
+        BudgetError: no setting keeps the latency.
+        ScenarioError: the pipeline does not take requests of so many rows.
+        ServerError: the pipeline's own setting cannot be served.
+        AnalyzerError: no figure of it could be taken.
+        WrongAnswerError: an answer under load differs from its solo answer.
+    """
+    given = setting_of(spec)
+    if given.max_batch_size < options.rows:
+        raise ScenarioError(
+            f"--rows is {options.rows}, but {spec.name} takes requests of {given.max_batch_size} "
+            f"rows; lower --rows, or raise max_batch_size"
+        )
+    texts = options.texts or TextSpec(kinds=(TITLES,))
+    bench_options = BenchOptions(
+        spec=spec,
+        texts=texts,
+        concurrency=options.concurrency,
+        rows=options.rows,
+        cores=options.cores,
+        warm_up_s=_QUICK_WARM_UP_S if options.quick else _WARM_UP_S,
+    )
+    rank = rank_within(options.budget_ms)
+    conditions = options.conditions
+    grid = axes(given, conditions)
+    if options.quick:
+        grid = one_other(grid, given)
+    screened_s = _QUICK_S if options.quick else options.screen_seconds
+    with ServerBench(bench_options, screened_s, tell) as bench:
+        trials = screen(given, grid, conditions.cores, bench, rank)
+        refuse_hopeless(trials, options.budget_ms)
+        always = [given]
+        if DEFAULTS.max_batch_size >= options.rows:
+            always.append(DEFAULTS)
+        bench.seconds = _QUICK_S if options.quick else options.seconds
+        in_turn = finalists(trials, always, rank)
+        decision = decide(measure_in_turn(in_turn, options.rounds, bench, tell), options.budget_ms)
+    circumstances = _circumstances(options, texts, decision)
+    return Tuned(
+        trials=tuple(trials),
+        decision=decision,
+        notes=tuple(notes(decision, circumstances)),
+    )
+
+
+def _circumstances(options: TuneOptions, texts: TextSpec, decision: Decision) -> list[str]:
+    """When, where and for what, in lines."""
+    now = datetime.datetime.now(datetime.timezone.utc)
+    machine = this_machine()
+    budget = f", p99 within {options.budget_ms:g} ms" if options.budget_ms is not None else ""
+    what = str(texts.file) if texts.file else str(texts.kinds[0])
+    lines = [
+        f"measured {now:%Y-%m-%d} (UTC) by `python -m perf tune` on {machine.processor}",
+        f"the server on core(s) {cores_words(options.cores)} of {machine.cores}, the load "
+        f"generator on the same machine",
+        f"concurrency {options.concurrency}, requests of {options.rows} row(s){budget}; "
+        f"texts: {what}",
+    ]
+    if options.quick:
+        lines.append("with --quick: the figures say nothing")
+    if words := unsteady_words(decision):
+        lines.append(words)
+    return lines
