@@ -121,10 +121,9 @@ def _write_and_check(parts: BuildParts, staged: StagedPipeline, step: Step) -> m
     converted = convert(parts, step)
     folder = staged.version_folder(spec.stage("engine"))
     files, engine = _engine(parts, converted, folder, step)
-    exactness = _exactness(parts, engine, step)
+    sizes, exactness = _compare(parts, engine, step)
     quality = check_quality(converted, engine, step)
     speed = _speed(parts, engine, converted, step)
-    sizes = parts.sizes()
     plan = _plan(parts, files[0], step)
     made = manifest.Manifest(
         name=spec.name,
@@ -162,16 +161,19 @@ def _engine(
     return files, engine
 
 
-def _exactness(parts: BuildParts, engine: Engine, step: Step) -> manifest.Exactness:
+def _compare(
+    parts: BuildParts, engine: Engine, step: Step
+) -> tuple[config.ModelSizes, manifest.Exactness]:
     spec = parts.spec
     with step("compare") as notes:
         reference = parts.expected.reference
+        sizes = parts.sizes()  # first: labels that do not fit say more than scores that differ
         most = spec.batching.max_batch_size
         exactness = compare(engine, reference, parts.batch, most, tolerance=spec.tolerance)
         notes.append(
             f"largest difference {exactness.largest_difference:.1e} on {parts.batch.rows} texts"
         )
-    return exactness
+    return sizes, exactness
 
 
 def _speed(

@@ -1,4 +1,4 @@
-"""Every command of the README runs, against a real server where it asks one."""
+"""Every command of the guides runs, against a real server where it asks one."""
 
 import os
 import re
@@ -13,11 +13,16 @@ from ernie_triton.embedded import EmbeddedServer
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-COMMANDS = [
-    line
-    for block in re.findall(r"```sh\n(.*?)```", README, re.DOTALL)
-    for line in block.splitlines()
-]
+MEASURING = (ROOT / "perf" / "README.md").read_text(encoding="utf-8")
+
+
+def commands_of(text: str) -> list[str]:
+    """The lines of a guide's shell blocks."""
+    blocks = re.findall(r"```sh\n(.*?)```", text, re.DOTALL)
+    return [line for block in blocks for line in block.splitlines()]
+
+
+COMMANDS = commands_of(README)
 PYTHON_BLOCKS = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
 
 MAKE = {"make demo", "make test"}
@@ -28,6 +33,15 @@ SERVE = "python -m ernie_triton serve --repository model_repository"
 
 BENCHMARK = "python -m build_scripts benchmark"
 """Exports two models of the family with torch: minutes; tests/build_scripts has a small one."""
+
+WITH_A_GPU = {
+    "python -m build_scripts engine --repository model_repository",
+    "python -m ernie_triton check-plans --repository model_repository",
+}
+"""Without a GPU each says so in one line."""
+
+QUICK = ("run", "goals", "scaling", "tune")
+"""Commands of perf that take minutes, and less with `--quick`."""
 
 
 def test_the_readme_has_commands() -> None:
@@ -40,7 +54,11 @@ def test_the_readme_has_commands() -> None:
 @pytest.mark.live
 @pytest.mark.parametrize(
     "command",
-    [c for c in COMMANDS if c not in MAKE and c != SERVE and not c.startswith(BENCHMARK)],
+    [
+        command
+        for command in COMMANDS
+        if command not in MAKE | WITH_A_GPU | {SERVE} and not command.startswith(BENCHMARK)
+    ],
 )
 def test_a_command_of_the_readme_runs(command: str, server: EmbeddedServer, tmp_path: Path) -> None:
     words = shlex.split(
@@ -49,14 +67,60 @@ def test_a_command_of_the_readme_runs(command: str, server: EmbeddedServer, tmp_
         .replace("answers.jsonl", str(tmp_path / "answers.jsonl"))
         .replace("vectors.npy", str(tmp_path / "vectors.npy"))
     )
-    if "pipelines/afqmc.toml" in words:
+    if any(word.startswith("pipelines/") for word in words):
         words += ["--repository", str(tmp_path / "model_repository")]
-    assert words[0] == "python"
-    done = subprocess.run(
-        [sys.executable, *words[1:]], cwd=ROOT, capture_output=True, encoding="utf-8", check=False
-    )
+    done = run(words)
     assert done.returncode == 0, done.stderr
     assert done.stdout
+
+
+def run(words: list[str]) -> subprocess.CompletedProcess[str]:
+    """Run one command of a guide with this Python."""
+    assert words[0] == "python"
+    return subprocess.run(
+        [sys.executable, *words[1:]], cwd=ROOT, capture_output=True, encoding="utf-8", check=False
+    )
+
+
+@pytest.mark.parametrize("command", sorted(WITH_A_GPU))
+def test_a_command_for_a_gpu_says_in_one_line_what_is_missing(command: str, tmp_path: Path) -> None:
+    repository = str(tmp_path / "model_repository")
+    build = "python -m build_scripts build pipelines/tnews.toml --engine tensorrt --no-plan"
+    built = run([*build.split(), "--precision", "fp16", "--repository", repository])
+    assert built.returncode == 0, built.stderr
+    assert command in COMMANDS
+    done = run(command.replace("model_repository", repository).split())
+    assert done.returncode == 1
+    lines = [line for line in (done.stdout + done.stderr).splitlines() if "error" in line]
+    assert len(lines) == 1
+
+
+@pytest.mark.live
+def test_the_commands_of_the_measuring_guide_run_in_their_order(
+    server: EmbeddedServer, repository: Path, tmp_path: Path
+) -> None:
+    commands = commands_of(MEASURING)
+    assert len(commands) == 10
+    for command in commands:
+        words = shlex.split(
+            command.replace("build/", f"{tmp_path}/").replace("localhost:8001", server.url)
+        )
+        if words[2] == "perf" and words[3] in QUICK:
+            words.append("--quick")
+        if words[3] in ("goals", "scaling"):
+            words += ["--cache", str(tmp_path / "cache")]
+        if words[3] in ("run", "tune"):
+            words += ["--repository", str(repository)]
+        if words[3] == "scaling":
+            words += ["--output", str(tmp_path)]
+        if words[3] == "tune":
+            words[words.index("--output") + 1] = "pipelines/.tuned-by-a-test.toml"
+        try:
+            done = run(words)
+        finally:
+            (ROOT / "pipelines" / ".tuned-by-a-test.toml").unlink(missing_ok=True)
+        assert done.returncode == 0, f"{command}: {done.stderr}"
+        assert done.stdout
 
 
 @pytest.mark.live

@@ -37,7 +37,8 @@ def add_command(commands: Commands) -> None:
         "--tokens",
         type=int,
         default=0,
-        help="tokens of each of its rows (default: as the build's sample texts, or full windows)",
+        help="tokens of each of its rows, if packed (default: as the build's sample texts, or full "
+        "windows); padded rows are always full",
     )
     engine.add_argument(
         "--builder-level",

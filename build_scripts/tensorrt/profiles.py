@@ -31,7 +31,7 @@ class Load:
         max_rows: most rows of one run.
         max_length: most tokens of one row.
         usual_rows: rows of the batch that is to be fastest.
-        usual_tokens: tokens of each of its rows.
+        usual_tokens: tokens of each of its rows, where they are packed.
     """
 
     layout: str
@@ -42,8 +42,13 @@ class Load:
 
     @property
     def usual(self) -> tuple[int, int]:
-        """The usual rows and tokens within what is allowed."""
+        """The usual rows and tokens within what is allowed.
+
+        Padded rows are always full: the tokenizer stage pads those of GPU engines to the longest.
+        """
         rows = min(max(self.usual_rows, 1), self.max_rows)
+        if self.layout == "padded":
+            return rows, self.max_length
         return rows, min(max(self.usual_tokens, SHORTEST_TEXT_TOKENS), self.max_length)
 
 
@@ -53,17 +58,15 @@ def load_of(spec: PipelineSpec, *, rows: int = 0, tokens: int = 0) -> Load:
     Args:
         spec: the pipeline.
         rows: of the usual batch; 0 for 16.
-        tokens: of its rows; 0 for 32, or full windows where the task has them. Padded rows are
-            always full: the tokenizer stage pads those of GPU engines to the longest.
+        tokens: of its rows; 0 for 32, or full windows where the task has them.
     """
-    full = spec.layout == "padded"
     windows = task_named(spec.task).has_windows
     return Load(
         layout=spec.layout,
         max_rows=spec.max_stage_rows,
         max_length=spec.max_length,
         usual_rows=rows or USUAL_ROWS,
-        usual_tokens=spec.max_length if full else tokens or longest_or_usual,
+        usual_tokens=tokens or (spec.max_length if windows else USUAL_TOKENS),
     )
 
 

@@ -6,7 +6,9 @@ from dataclasses import dataclass
 
 from ernie_triton.errors import ScenarioError
 from ernie_triton.pipeline import PipelineSpec
+from ernie_triton.tasks import task_named
 from perf.machine import this_machine
+from perf.running.texts import rows_of
 from perf.text_spec import TextSpec
 from perf.titles import TITLES
 from perf.tuning.affinity import cores_words
@@ -20,7 +22,7 @@ from perf.tuning.decision import (
 )
 from perf.tuning.report import notes, unsteady_words
 from perf.tuning.search import Trial, finalists, screen
-from perf.tuning.setting import DEFAULTS, Conditions, axes, one_other, setting_of
+from perf.tuning.setting import DEFAULTS, Conditions, Setting, axes, is_same, one_other, setting_of
 
 _WARM_UP_S = 2.0
 _QUICK_S = 0.75
@@ -86,6 +88,7 @@ def tune(spec: PipelineSpec, options: TuneOptions, tell: Callable[[str], None]) 
         ScenarioError: the pipeline does not take requests of so many rows.
         ServerError: the pipeline's own setting cannot be served.
         AnalyzerError: no figure of it could be taken.
+        DatasetError: the file of texts cannot be read, or the pipeline cannot take its lines.
         WrongAnswerError: an answer under load differs from its solo answer.
     """
     given = setting_of(spec)
@@ -95,6 +98,34 @@ def tune(spec: PipelineSpec, options: TuneOptions, tell: Callable[[str], None]) 
             f"rows; lower --rows, or raise max_batch_size"
         )
     texts = options.texts or TextSpec(kinds=(TITLES,))
+    inputs = task_named(spec.task).text_inputs(pair=spec.pair)
+    # A file that cannot be read is told before a server is started.
+    rows_of(texts, texts.kinds, [tensor.name for tensor in inputs])
+    rank = rank_within(options.budget_ms)
+    grid = axes(given, options.conditions)
+    with _bench(spec, texts, options, tell) as bench:
+        trials = screen(
+            given,
+            one_other(grid, given) if options.quick else grid,
+            len(options.cores),
+            bench,
+            rank,
+        )
+        refuse_hopeless(trials, options.budget_ms)
+        in_turn = finalists(trials, _always(given, options), rank)
+        bench.seconds = _QUICK_S if options.quick else options.seconds
+        found = measure_in_turn(in_turn, options.rounds, bench, tell)
+    decision = decide(found, options.budget_ms)
+    circumstances = _circumstances(options, texts, decision)
+    return Tuned(
+        trials=tuple(trials), decision=decision, notes=tuple(notes(decision, circumstances))
+    )
+
+
+def _bench(
+    spec: PipelineSpec, texts: TextSpec, options: TuneOptions, tell: Callable[[str], None]
+) -> ServerBench:
+    """What measures, set for the screening."""
     bench_options = BenchOptions(
         spec=spec,
         texts=texts,
@@ -103,27 +134,14 @@ def tune(spec: PipelineSpec, options: TuneOptions, tell: Callable[[str], None]) 
         cores=options.cores,
         warm_up_s=_QUICK_WARM_UP_S if options.quick else _WARM_UP_S,
     )
-    rank = rank_within(options.budget_ms)
-    conditions = options.conditions
-    grid = axes(given, conditions)
-    if options.quick:
-        grid = one_other(grid, given)
-    screened_s = _QUICK_S if options.quick else options.screen_seconds
-    with ServerBench(bench_options, screened_s, tell) as bench:
-        trials = screen(given, grid, conditions.cores, bench, rank)
-        refuse_hopeless(trials, options.budget_ms)
-        always = [given]
-        if DEFAULTS.max_batch_size >= options.rows:
-            always.append(DEFAULTS)
-        bench.seconds = _QUICK_S if options.quick else options.seconds
-        in_turn = finalists(trials, always, rank)
-        decision = decide(measure_in_turn(in_turn, options.rounds, bench, tell), options.budget_ms)
-    circumstances = _circumstances(options, texts, decision)
-    return Tuned(
-        trials=tuple(trials),
-        decision=decision,
-        notes=tuple(notes(decision, circumstances)),
-    )
+    return ServerBench(bench_options, _QUICK_S if options.quick else options.screen_seconds, tell)
+
+
+def _always(given: Setting, options: TuneOptions) -> list[Setting]:
+    """Finalists whatever the screening says: the pipeline's own setting, and the defaults."""
+    if is_same(given, DEFAULTS, len(options.cores)) or DEFAULTS.max_batch_size < options.rows:
+        return [given]
+    return [given, DEFAULTS]
 
 
 def _circumstances(options: TuneOptions, texts: TextSpec, decision: Decision) -> list[str]:

@@ -60,7 +60,7 @@ def assert_links_agree(configs: Mapping[str, pb.ModelConfig]) -> None:
     made = tensors_of(ensemble.input)
     for step, stage in zip(steps, stages, strict=True):
         inputs, outputs = tensors_of(stage.input), tensors_of(stage.output)
-        # Triton wants every input of a stage mapped; an output that is not would be made for nothing.
+        # Triton wants every input of a stage mapped; other outputs would be made for nothing.
         assert set(step.input_map) == set(inputs)
         assert set(step.output_map) == set(outputs)
         for name, source in step.input_map.items():

@@ -38,7 +38,8 @@ from tests.build_scripts.models import (
 
 STEPS = ["read", "vocabulary", "graph", "engine", "compare", "speed", "write", "publish"]
 ENGINE_FILES = {"openvino": ["model.bin", "model.xml"], "onnxruntime": ["model.onnx"]}
-BATCH = random_rows((9, 2, 100, 33), types=2)
+BATCH = random_rows((9, 2, 100, 33))
+PAIRS = random_rows((9, 2, 100, 33), types=2)
 
 
 def engine_settings(repository: Path, name: str = "ernie_seqcls") -> EngineSettings:
@@ -199,8 +200,8 @@ def test_pairs_are_built_from_a_paddlenlp_checkpoint(tmp_path: Path, ernie: Any,
     assert made["pair"]
     assert made["exactness"]["texts"] == 2
     assert made["exactness"]["reference"] == "NumPy in float64"
-    found = served_logits(repository, BATCH)
-    np.testing.assert_allclose(found, transformers_logits(ernie, BATCH), rtol=0, atol=1e-5)
+    found = served_logits(repository, PAIRS)
+    np.testing.assert_allclose(found, transformers_logits(ernie, PAIRS), rtol=0, atol=1e-5)
     warm_up = repository / "ernie_seqcls_tokenizer/warmup"
     texts = {path.name: path.read_bytes()[4:].decode() for path in warm_up.iterdir()}
     assert texts == {
@@ -237,17 +238,21 @@ def test_an_onnx_file_is_built_with_labels_and_vocabulary_from_elsewhere(
     assert made["exactness"]["reference"].startswith("the exported graph in ONNX Runtime")
 
 
+@pytest.mark.parametrize("pair", [False, True])
 @pytest.mark.parametrize("source", ["seq_cls_checkpoint", "seq_cls_inference"])
 def test_what_paddle_wrote_is_built_and_gives_paddle_s_logits(
-    tmp_path: Path, run: Run, source: str
+    tmp_path: Path, run: Run, source: str, pair: bool
 ) -> None:
     arguments = ("--checkpoint", PADDLE_EXAMPLE / source, "--task", "seq_cls")
     vocabulary = ("--vocab", PADDLE_EXAMPLE / "vocab.txt") if "inference" in source else ()
-    done = run("build", *arguments, "--repository", tmp_path, *vocabulary)
+    pairs = ("--pair",) if pair else ()
+    done = run("build", *arguments, "--repository", tmp_path, *vocabulary, *pairs)
     assert (done.code, done.other_lines) == (0, [])
+    cases = range(5 if pair else 4)  # the last is a pair of texts
     with np.load(PADDLE_EXAMPLE / "seq_cls_reference.npz") as reference:
-        rows = [(reference[f"ids{case}"], reference[f"tt{case}"]) for case in range(5)]
-        expected = [reference[f"y{case}_0"][0] for case in range(5)]
+        rows = [(reference[f"ids{case}"], reference[f"tt{case}"]) for case in cases]
+        expected = [reference[f"y{case}_0"][0] for case in cases]
+    assert [types.any() for _, types in rows] == [False] * 4 + [True] * pair
     batch = TokenBatch(
         input_ids=np.concatenate([ids for ids, _ in rows]).astype(np.int32),
         token_type_ids=np.concatenate([types for _, types in rows]).astype(np.int32),

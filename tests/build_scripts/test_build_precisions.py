@@ -23,7 +23,7 @@ from tests.build_scripts.models import (
 )
 from tests.build_scripts.test_build import engine_settings, manifest_in, served_logits
 
-BATCH = random_rows((9, 2, 100, 33), types=2)
+BATCH = random_rows((9, 2, 100, 33))
 TEXTS = SAMPLE_TEXTS.read_text(encoding="utf-8").splitlines()
 INT8_STEPS = [
     *("read", "vocabulary", "graph", "source", "calibrate", "quantize", "engine", "compare"),

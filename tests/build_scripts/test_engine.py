@@ -11,10 +11,10 @@ from onnx import TensorProto, helper
 
 from build_scripts.engine import adopt_graph, write_engine
 from build_scripts.graph import export_onnx
-from ernie_triton.engines import Engine, load_engine
+from ernie_triton.engines import ENGINE_FILES, Engine, load_engine
 from ernie_triton.errors import EngineError, UnrecognisedGraphError
 from ernie_triton.stage_settings import EngineSettings
-from ernie_triton.tasks import ENGINES, LAYOUTS
+from ernie_triton.tasks import LAYOUTS
 from tests.build_scripts.load.exports import (
     MaskFromInput,
     PrunedClassifier,
@@ -65,7 +65,7 @@ def torch_logits(module: Any, batch: Any) -> Any:
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
-@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("engine", ENGINE_FILES)
 def test_both_runtimes_answer_as_the_model_in_both_layouts(
     tmp_path: Path, engine: str, layout: str
 ) -> None:
@@ -99,7 +99,7 @@ def test_weights_keep_their_precision_on_disk(tmp_path: Path) -> None:
 
 def test_the_same_graph_gives_the_same_weights(tmp_path: Path) -> None:
     graph = export_onnx(pruned_model(randomised(PrunedClassifier())), "packed")
-    for engine in ENGINES:
+    for engine in ENGINE_FILES:
         for copy in ("a", "b"):
             (tmp_path / copy).mkdir(exist_ok=True)
             write_engine(graph, engine, tmp_path / copy)
@@ -116,7 +116,7 @@ def test_a_graph_that_the_runtime_cannot_read_is_refused(tmp_path: Path) -> None
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("engine", ENGINE_FILES)
 def test_an_adopted_graph_is_served_padded_as_it_came(tmp_path: Path, engine: str) -> None:
     swish: Any = randomised(PrunedClassifier(lambda x: x * x.sigmoid()))
     graph = adopt_graph(export(swish), ("logits",))
@@ -126,7 +126,7 @@ def test_an_adopted_graph_is_served_padded_as_it_came(tmp_path: Path, engine: st
     np.testing.assert_allclose(found, torch_logits(swish, batch), rtol=0, atol=1e-5)
 
 
-@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("engine", ENGINE_FILES)
 def test_an_adopted_graph_may_take_the_mask(tmp_path: Path, engine: str) -> None:
     source = transformers_model("bert")
     graph = adopt_graph(export(MaskFromInput(source)), ("logits",))

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from build_scripts.fitting import fitted
 from build_scripts.graph import export_onnx
 from build_scripts.numerics import Numerics
-from build_scripts.fitting import fitted
 from ernie_triton.tasks import LAYOUTS
 from tests.build_scripts.test_graph_precision import run
 from tests.ernie_triton.tiny_model import random_batch, random_model

@@ -74,7 +74,8 @@ def test_warm_up_tokens_are_little_endian_int32(repository: Path) -> None:
 def test_warm_up_of_single_texts_has_no_token_types(tmp_path: Path) -> None:
     spec = spec_of(name="s")
     warm_up = {sample: (texts[:1], row) for sample, (texts, row) in WARM_UP.items()}
-    with StagedPipeline(tmp_path, [spec.name], spec.version) as staged:
+    models = [spec.name, *(spec.stage(part) for part in ("tokenizer", "engine", "postprocess"))]
+    with StagedPipeline(tmp_path, models, spec.version) as staged:
         write_stage_files(spec, staged, LABELS, warm_up)
         staged.publish()
     assert warm_up_tokens(tmp_path / "s_engine/warmup") == {

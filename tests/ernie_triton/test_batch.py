@@ -140,7 +140,9 @@ def test_every_request_gets_the_outputs_of_its_own_tokens(batch: list[Request]) 
     ids = joined.input_ids.astype(np.float32)
     outputs = {"start": ids, "logits": np.stack([ids, joined.token_type_ids], axis=1)}
     outputs["logits"] = outputs["logits"].astype(np.float32)
-    parts = split_tokens(outputs, joined.lengths, [ids.shape for ids, _ in rectangles])
+    parts = split_tokens(
+        outputs, joined.lengths, [(len(ids), ids.shape[1]) for ids, _ in rectangles]
+    )
     for request, (ids_sent, _), part in zip(batch, rectangles, parts, strict=True):
         assert part["start"].shape == ids_sent.shape
         assert part["logits"].shape == (*ids_sent.shape, 2)

@@ -65,9 +65,7 @@ def graph_of(spec: PipelineSpec, compute: str) -> onnx.ModelProto:
 
 
 @functools.cache
-def _graph_of(
-    head: str, layout: str, compute: str, max_length: int, pair: bool
-) -> onnx.ModelProto:
+def _graph_of(head: str, layout: str, compute: str, max_length: int, pair: bool) -> onnx.ModelProto:
     source = transformers_model("ernie", head=head)
     model = model_from_state(arrays_of(source), TRANSFORMERS, checkpoint_config(source), "here")
     model = fitted(model, max_length=max_length, pair=pair)

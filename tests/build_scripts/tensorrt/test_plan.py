@@ -78,7 +78,6 @@ def test_a_plan_and_its_facts_are_put_beside_the_graph(
     profile = json.loads((tmp_path / "model_sm75.json").read_text("utf-8"))["profile"]
     assert profile == {
         "input_ids": [[2], [24], [128]],
-        "token_type_ids": [[2], [24], [128]],
         "lengths": [[1], [2], [4]],
     }
 
@@ -157,27 +156,35 @@ def test_timings_are_kept_from_one_build_to_the_next(
     assert list(cache.parent.iterdir()) == [cache]
 
 
+@pytest.mark.parametrize(
+    ("layout", "profile"),
+    [
+        ("packed", {"input_ids": [[2], [80], [384]], "lengths": [[1], [4], [8]]}),
+        ("padded", {"input_ids": [[1, 2], [4, 48], [8, 48]]}),  # rows are full
+    ],
+)
 def test_a_pipeline_says_what_its_plan_is_for(
     compiler: TensorRt,
     small_graph: WriteGraph,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
+    layout: str,
+    profile: dict[str, list[list[int]]],
 ) -> None:
-    graph = small_graph("fp16", "padded")
+    graph = small_graph("fp16", layout)
     here = machine(compiler, graph)
     monkeypatch.setattr(plan_module, "this_machine", lambda: here)
     spec = spec_of(
         engine="tensorrt",
         precision="fp16",
-        layout="padded",
+        layout=layout,
         max_length=48,
         batching=Batching(max_batch_size=8),
         tensorrt=TensorRtBuild(builder_level=5),
     )
     facts = build_plan(graph, spec, tmp_path, rows=4, tokens=20)
-    rectangle = [[1, 2], [4, 20], [8, 48]]
-    assert facts.profile == {"input_ids": rectangle, "token_type_ids": rectangle}
-    assert (facts.layout, facts.precision, facts.builder_level) == ("padded", "fp16", 5)
+    assert facts.profile == profile
+    assert (facts.layout, facts.precision, facts.builder_level) == (layout, "fp16", 5)
 
 
 def test_this_machine_is_its_first_gpu_and_its_tensorrt(

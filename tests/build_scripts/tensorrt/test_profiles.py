@@ -9,10 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from build_scripts.config import pipeline_configs
 from build_scripts.tensorrt.profiles import Load, ShapeRange, load_of, profile_of
 from ernie_triton.batch import TokenBatch
 from ernie_triton.pipeline import Answering, Batching
 from ernie_triton.tasks import TASKS
+from tests.build_scripts.config.specs import LENGTHS, SIZES
+from tests.build_scripts.configs import in_containers, parameters_of
 from tests.build_scripts.models import spec_of
 
 PACKED = {"input_ids": (-1,), "token_type_ids": (-1,), "lengths": (-1,)}
@@ -34,7 +37,7 @@ def test_a_packed_profile_counts_tokens_and_items() -> None:
 
 
 def test_a_padded_profile_counts_rows_and_columns() -> None:
-    wanted = ShapeRange(least=(1, 2), usual=(16, 32), most=(64, 128))
+    wanted = ShapeRange(least=(1, 2), usual=(16, 128), most=(64, 128))
     assert profile_of(load("padded"), PADDED) == dict.fromkeys(PADDED, wanted)
 
 
@@ -109,3 +112,13 @@ def test_windows_are_usually_full() -> None:
     assert load_of(spec_of(task="qa", max_length=384)).usual == (16, 384)
     assert load_of(spec_of(task="seq_cls")).usual == (16, 32)
     assert load_of(spec_of(task="seq_cls"), rows=8, tokens=20).usual == (8, 20)
+
+
+@pytest.mark.parametrize("tokens", [0, 20])
+def test_padded_rows_are_always_full(tokens: int) -> None:
+    # As the tokenizer stage pads the rows of every GPU engine, however long the texts are.
+    spec = spec_of(engine="tensorrt", device="gpu", layout="padded", max_length=96)
+    configs = in_containers(pipeline_configs(spec, SIZES, LENGTHS))
+    parameters = parameters_of(configs[spec.stage("tokenizer")])
+    assert parameters["length_bucket"] == "96"
+    assert load_of(spec, rows=4, tokens=tokens).usual == (4, 96)
