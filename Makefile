@@ -6,7 +6,7 @@ PIP := $(PY) -m pip --disable-pip-version-check --quiet install
 
 SOURCES := $(shell find ernie_triton build_scripts -name '*.py') build_scripts/texts.txt
 # A marker in build/ for each pipeline that is built into model_repository/.
-PIPELINES := $(patsubst pipelines/%.toml,build/%.built,$(wildcard pipelines/*.toml))
+PIPELINES := $(patsubst pipelines/%.toml,build/%.built,$(filter-out %.tuned.toml,$(wildcard pipelines/*.toml)))
 
 # What the tests of the container files run, from Debian: Compose, Prometheus and its promtool.
 DEBIAN_PACKAGES := docker-compose prometheus

@@ -9,13 +9,13 @@ def fitted(model: Model, *, max_length: int, pair: bool) -> Model:
     """The same model for rows of at most `max_length` tokens.
 
     A runtime that plans its memory from the graph then knows how long a row can be. For single
-    texts the first token type's vector is added to every position, and the graph has no
+    texts the first token type's vector is added to every word, and the graph has no
     `token_type_ids`: a tensor less in each request.
     """
     encoder = model.encoder
-    position = encoder.position[:max_length]
-    token_type = encoder.token_type
+    word, token_type = encoder.word, encoder.token_type
     if not pair:
-        position, token_type = position + token_type[0], token_type[:0]
-    fitting = dataclasses.replace(encoder, position=position, token_type=token_type)
+        word, token_type = word + token_type[0], token_type[:0]
+    position = encoder.position[:max_length]
+    fitting = dataclasses.replace(encoder, word=word, position=position, token_type=token_type)
     return dataclasses.replace(model, encoder=fitting)

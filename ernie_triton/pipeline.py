@@ -37,8 +37,8 @@ class Batching:
 
     Attributes:
         max_batch_size: most rows of one engine run, and of one request.
-        max_queue_delay_us: how long, in microseconds, a stage waits for company; 0 takes what is
-            there.
+        max_queue_delay_us: how long, in microseconds, a request waits for company before it is
+            tokenised; 0 takes what is there, as the stages after it always do.
         max_queue_size: most requests waiting at one stage; one more is refused at once.
     """
 

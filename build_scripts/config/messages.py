@@ -86,7 +86,6 @@ def python_stage(
 def batch_dynamically(config: pb.ModelConfig, spec: PipelineSpec) -> None:
     """Gather requests, in a queue that refuses what is too much."""
     batching = config.dynamic_batching
-    batching.max_queue_delay_microseconds = spec.batching.max_queue_delay_us
     batching.default_queue_policy.max_queue_size = spec.batching.max_queue_size
 
 

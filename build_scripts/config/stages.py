@@ -48,6 +48,8 @@ def tokenizer_config(
         length_bucket=length_bucket,
     )
     config = python_stage(spec, "tokenizer", texts, outputs, sizes, settings)
+    # What waited here for company stays together in the stages after it.
+    config.dynamic_batching.max_queue_delay_microseconds = spec.batching.max_queue_delay_us
     for sample in WARM_UP_TEXTS:
         warm_up(config, sample, texts, {})
     return config

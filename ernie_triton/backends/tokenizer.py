@@ -4,12 +4,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy.typing as npt
+
 from ernie_triton.backends.stage import Stage, Tensors, rows_of
 from ernie_triton.encode import TextEncoder
 from ernie_triton.errors import TextError
 from ernie_triton.length_buckets import LengthBuckets
 from ernie_triton.stage_settings import TokenizerSettings
-from ernie_triton.tasks import task_named
+from ernie_triton.tasks import TOKEN_TYPE_IDS, task_named
 from ernie_triton.vocabulary import load_vocabulary
 from ernie_triton.windows import WindowEncoder, WindowRules, window_tensors
 
@@ -29,6 +31,7 @@ class TritonPythonModel(Stage[tuple[list[str], ...]]):
         task = task_named(settings.task)
         self.inputs = tuple(spec.name for spec in task.text_inputs(pair=settings.pair))
         self._has_windows = task.has_windows
+        self._is_pair = settings.pair
         self._encoder = TextEncoder(
             load_vocabulary(folder / VOCABULARY_FILE),
             max_length=settings.max_length,
@@ -69,12 +72,18 @@ class TritonPythonModel(Stage[tuple[list[str], ...]]):
         tokenized = self._encoder.encode(*columns)
         rows = [len(item[0]) for item in items]
         requests = tokenized.by_request(rows, self._encoder.pad_token_id)
-        return [self._buckets.padded(tensors) for tensors in requests]
+        return [self._sent(tensors) for tensors in requests]
 
     def _window_tensors(self, columns: tuple[list[str], ...]) -> Tensors:
         *questions, texts = columns
         windows = self._windows.encode(texts, questions[0] if questions else None)
-        return self._buckets.padded(window_tensors(windows, self._encoder.pad_token_id))
+        return self._sent(window_tensors(windows, self._encoder.pad_token_id))
+
+    def _sent(self, tensors: dict[str, npt.NDArray[Any]]) -> Tensors:
+        """What the next stages want of a request's tensors."""
+        if not self._is_pair:
+            del tensors[TOKEN_TYPE_IDS.name]
+        return self._buckets.padded(tensors)
 
 
 def _decoded(text: Any, name: str, row: int) -> str:  # noqa: ANN401

@@ -7,7 +7,6 @@ from perf.goals.table import Goal
 from perf.paired import Spread, ratio, spread
 
 _MIB = 1024 * 1024
-_BYTES = {"fp32": 4, "bf16": 2}
 
 
 def goals_from(
@@ -98,16 +97,14 @@ def _latency(name: str, shape: ShapeFigures) -> Sequence[Goal]:
 def _memory(name: str, shape: ShapeFigures) -> list[Goal]:
     """The engine stage's resident memory as a multiple of what is allowed.
 
-    Weights count in the precision of the engine: two bytes each in BF16, whose file holds FP32; as
-    the file is in INT8, whose embeddings are FP32.
+    The weights' size is that of the engine's files, which hold them in its precision.
     """
     goals = []
     for precision, facts in shape.facts.items():
         figures = shape.figures.get(f"{precision} memory")
         if not figures:
             continue
-        weights = facts.parameters * _BYTES[precision] if precision in _BYTES else facts.size_bytes
-        allowed = 1.3 * weights + 150e6
+        allowed = 1.3 * facts.size_bytes + 150e6
         goals.append(
             Goal(
                 name=f"{name} {precision.upper()}, engine stage's memory over 1.3 x its weights "

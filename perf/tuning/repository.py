@@ -67,13 +67,10 @@ def lay_out(spec: PipelineSpec, setting: Setting, folder: Path) -> Path:
         spec.stage("tokenizer"): ServingChange(max_batch_size=rows, max_queue_delay_us=delay_us),
         spec.stage("engine"): ServingChange(
             max_batch_size=tuned.max_stage_rows,
-            max_queue_delay_us=delay_us,
             instances=tuned.instances,
             parameters={"threads": str(tuned.threads)},
         ),
-        spec.stage("postprocess"): ServingChange(
-            max_batch_size=tuned.max_stage_rows, max_queue_delay_us=delay_us
-        ),
+        spec.stage("postprocess"): ServingChange(max_batch_size=tuned.max_stage_rows),
     }
     for model, change in of_stage.items():
         try:

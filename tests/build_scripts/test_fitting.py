@@ -17,7 +17,7 @@ LONGEST = 17
 
 @pytest.mark.parametrize("compute", ["fp32", "fp16"])
 @pytest.mark.parametrize("layout", LAYOUTS)
-def test_token_type_0_moves_into_the_positions(layout: str, compute: str) -> None:
+def test_token_type_0_moves_into_the_words(layout: str, compute: str) -> None:
     model = random_model()
     batch = random_batch((2, 9, LONGEST, 5))
     feed = batch.packed() if layout == "packed" else batch.padded(0, LONGEST)
