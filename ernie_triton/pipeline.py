@@ -38,12 +38,13 @@ class Batching:
     Attributes:
         max_batch_size: most rows of one engine run, and of one request.
         max_queue_delay_us: how long, in microseconds, a request waits for company before it is
-            tokenised; 0 takes what is there, as the stages after it always do.
+            tokenised; 0 takes what is there, as the stages after it always do. What is answered
+            together is asked again together, so a short wait makes batches of a burst.
         max_queue_size: most requests waiting at one stage; one more is refused at once.
     """
 
     max_batch_size: int = 64
-    max_queue_delay_us: int = 0
+    max_queue_delay_us: int = 300
     max_queue_size: int = 1024
 
     def __post_init__(self) -> None:

@@ -4,10 +4,10 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from ernie_triton.pipeline import PipelineSpec
+from ernie_triton.pipeline import Batching, PipelineSpec
 
 _BATCHES = (8, 16, 32, 64, 128, 256)
-_DELAYS_US = (500, 2000)
+_DELAYS_US = (0, 1000)
 _MOST_INSTANCES = 8
 """Each instance is a process with weights of its own."""
 
@@ -22,7 +22,7 @@ class Setting:
     threads: int = 0
     instances: int = 1
     max_batch_size: int = 64
-    max_queue_delay_us: int = 0
+    max_queue_delay_us: int = Batching().max_queue_delay_us
 
     def __str__(self) -> str:
         return (

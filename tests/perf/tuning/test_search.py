@@ -12,7 +12,7 @@ from tests.perf.tuning.made_up import FormulaBench, figure
 
 CORES = 4
 GRID = axes(DEFAULTS, Conditions(cores=CORES, concurrency=32))
-BEST = Setting(threads=2, instances=2, max_batch_size=16, max_queue_delay_us=500)
+BEST = Setting(threads=2, instances=2, max_batch_size=16, max_queue_delay_us=1000)
 
 
 def separable(setting: Setting) -> Figure:

@@ -73,7 +73,7 @@ def test_batches_smaller_than_a_request_are_not_tried() -> None:
 
 def test_delays_are_shorter_than_the_budget() -> None:
     _, _, axis = axes(DEFAULTS, Conditions(cores=2, concurrency=32, budget_ms=1.0))
-    assert values([dict(one) for one in axis], "max_queue_delay_us") == [0, 500]
+    assert values([dict(one) for one in axis], "max_queue_delay_us") == [0, 300]
 
 
 def test_no_threads_are_every_core() -> None:
