@@ -44,11 +44,6 @@ def test_rows_are_padded_to_a_bucket_within_the_longest(
     for plain, padded, length in zip(answers[1], answers[8], lengths, strict=True):
         assert plain.keys() == padded.keys()
         for name, values in plain.items():
-            kept = (
-                padded[name][:, :length]
-                if name in ("input_ids", "token_type_ids")
-                else padded[name]
-            )
+            kept = padded[name][:, :length] if name == "input_ids" else padded[name]
             np.testing.assert_array_equal(kept, values)
         assert (padded["input_ids"][:, length:] == 0).all()  # [PAD] of this vocabulary
-        assert (padded["token_type_ids"][:, length:] == 0).all()

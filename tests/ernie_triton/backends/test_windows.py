@@ -35,7 +35,8 @@ if TYPE_CHECKING:
     from ernie_triton.backends.stage import Stage
 
 MAX_LENGTH, OVERLAP, MAX_WINDOWS = 12, 4, 12
-TENSORS = (*token_tensors(pair=True), *WINDOW_TENSORS)
+TENSORS_OF_TEXTS = (*token_tensors(pair=False), *WINDOW_TENSORS)
+TENSORS_OF_PAIRS = (*token_tensors(pair=True), *WINDOW_TENSORS)
 LABELS = ("O", "B-LOC", "I-LOC")
 LONG = "北京天的好吃" * 4
 """Of 24 tokens, more than a window has."""
@@ -82,7 +83,7 @@ def postprocess(folder: Path, task: str) -> Stage[Any]:
 def test_texts_of_one_request_become_rows_by_window(folder: Path, paddle_vocab: Path) -> None:
     stage = tokenizer(folder, paddle_vocab, "token_cls")
     (response, short) = execute(stage, [{"text": texts(LONG[:22], "北京")}, {"text": texts("")}])
-    assert_as_declared(response, TENSORS, 4)
+    assert_as_declared(response, TENSORS_OF_TEXTS, 4)
     tensors = response.tensors()
     assert tensors["window"].tolist() == [[0, 0], [0, 6], [0, 12], [1, 0]]
     # [PAD] of this vocabulary is 0.
@@ -92,7 +93,7 @@ def test_texts_of_one_request_become_rows_by_window(folder: Path, paddle_vocab: 
     ]
     assert tensors["input_ids"].shape == (4, MAX_LENGTH)
     assert tensors["source"].tolist() == [[LONG[:22].encode()], [b""], [b""], ["北京".encode()]]
-    assert_as_declared(short, TENSORS, 1)
+    assert_as_declared(short, TENSORS_OF_TEXTS, 1)
     assert short.tensors()["input_ids"].shape == (1, 2)
 
 
@@ -106,7 +107,7 @@ def test_a_request_of_too_many_windows_spoils_itself_alone(
     alone = execute(stage, [good])[0].tensors()
     first, refused, unread, last = execute(stage, [good, endless, huge, good])
     for response in (first, last):
-        assert_as_declared(response, TENSORS, 1)
+        assert_as_declared(response, TENSORS_OF_PAIRS, 1)
         for name, array in response.tensors().items():
             np.testing.assert_array_equal(array, alone[name])
     assert refusal(refused)[0] == refusal(unread)[0] == TritonError.INVALID_ARG
