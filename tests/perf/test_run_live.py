@@ -1,5 +1,6 @@
 """`python -m perf run` against the real server, end to end."""
 
+import contextlib
 import os
 import shutil
 import signal
@@ -228,8 +229,9 @@ def started_children(pid: int) -> list[int]:
     deadline = time.monotonic() + TIMEOUT_S
     while time.monotonic() < deadline:
         children = psutil.Process(pid).children(recursive=True)
-        names = [child.name() for child in children]
-        if "perf_analyzer" in names and "tritonserver" in names:
-            return [child.pid for child in children]
+        with contextlib.suppress(psutil.NoSuchProcess):  # one that ended meanwhile
+            names = [child.name() for child in children]
+            if "perf_analyzer" in names and "tritonserver" in names:
+                return [child.pid for child in children]
         time.sleep(0.1)
     raise AssertionError("perf_analyzer was not started in time")
