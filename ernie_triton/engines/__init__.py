@@ -26,6 +26,10 @@ RUNTIMES: Mapping[str, str] = {
 ENGINE_FILES: Mapping[str, str] = {"openvino": "model.xml", "onnxruntime": "model.onnx"}
 
 
+_FINE_STEPS = 8
+"""Larger batches are filled up in double steps: the same share of filling, and fewer shapes."""
+
+
 class Runtime(Protocol):
     """A compiled graph.
 
@@ -63,10 +67,11 @@ class Engine:
 
     def _run_once(self, batch: TokenBatch) -> dict[str, npt.NDArray[np.float32]]:
         if self.settings.layout == "packed":
-            # The row that fills a batch up has to be one that the graph takes.
-            token_step = min(self.runtime.token_step, self.settings.max_length)
             outputs = self._feed(
-                batch.packed(token_step=token_step, row_step=self.runtime.row_step)
+                batch.packed(
+                    token_step=self._token_step(len(batch.input_ids)),
+                    row_step=self.runtime.row_step,
+                )
             )
             count = len(batch.input_ids) if self._is_per_token else batch.rows
             return {name: values[:count] for name, values in outputs.items()}
@@ -76,6 +81,14 @@ class Engine:
             return outputs
         real = feed["attention_mask"].astype(np.bool_)
         return {name: values[real] for name, values in outputs.items()}
+
+    def _token_step(self, tokens: int) -> int:
+        """What a packed batch of so many tokens is filled up to a multiple of."""
+        step = self.runtime.token_step
+        if 1 < step < tokens / _FINE_STEPS:
+            step *= 2
+        # The row that fills a batch up has to be one that the graph takes.
+        return min(step, self.settings.max_length)
 
     def _feed(
         self, tensors: Mapping[str, npt.NDArray[np.int32]]

@@ -29,7 +29,7 @@ class OpenVinoRuntime:
     """
 
     token_step = 32
-    row_step = 2
+    row_step = 4
 
     def __init__(self, compiled: Any, outputs: Sequence[str], weights: Path) -> None:  # noqa: ANN401
         self._weights = weights
