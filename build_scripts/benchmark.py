@@ -18,7 +18,7 @@ import onnx
 from build_scripts.engine import adopt_graph, write_engine
 from build_scripts.fitting import fitted
 from build_scripts.graph import export_onnx
-from build_scripts.speed import processor_name
+from build_scripts.speed import named_processor
 from build_scripts.torch_export import export_with_torch, model_of, random_classifier
 from ernie_triton.batch import TokenBatch
 from ernie_triton.engines import Engine, load_engine, thread_count
@@ -167,7 +167,7 @@ def table(name: str, results: list[Result], *, rows: int, threads: int) -> str:
     used = thread_count(_settings(BASELINE, threads))
     lines = [
         f"ERNIE 3.0 {name} ({shape.layers} x {shape.hidden}), batch {rows}, title-like lengths "
-        f"(mean {MEAN_TOKENS} tokens), {used} threads of {processor_name()}",
+        f"(mean {MEAN_TOKENS} tokens), {used} threads of {named_processor()}",
         "",
         "| engine | texts/s | against the exported graph | largest difference |",
         "|---|---:|---:|---:|",

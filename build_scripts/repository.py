@@ -11,11 +11,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 
+from ernie_triton.config_files import CONFIG_FILE, EMBEDDED_CONFIG_FILE
 from ernie_triton.errors import RepositoryError
-
-CONFIG_FILE = "config.pbtxt"
-EMBEDDED_CONFIG_FILE = "configs/embedded.pbtxt"
-"""Read in place of `CONFIG_FILE` with `--model-config-name=embedded`, where a model has it."""
 
 _SHARED_FILES = (CONFIG_FILE, EMBEDDED_CONFIG_FILE, "labels.txt")
 

@@ -4,13 +4,13 @@ import os
 import platform
 import statistics
 import time
-from pathlib import Path
 
 import numpy as np
 
 from build_scripts.manifest import Speed
 from ernie_triton.batch import TokenBatch
 from ernie_triton.engines import Engine, thread_count
+from ernie_triton.processor import processor_name
 
 _TIMING_S = 1.0
 _TIMED_BATCH = 32
@@ -41,19 +41,14 @@ def measure_speed(
         batch=size,
         mean_tokens=float(timed.lengths.mean()),
         threads=thread_count(engine.settings),
-        processor=processor_name(),
+        processor=named_processor(),
         ratio_to_fp32=statistics.median(run[1] / run[0] for run in runs) if fp32 else None,
     )
 
 
-def processor_name() -> str:
-    """The processor's name as Linux gives it, or the architecture's."""
-    info = Path("/proc/cpuinfo")
-    if info.is_file():
-        for line in info.read_text(encoding="utf-8").splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
-    return f"{platform.machine()} ({os.cpu_count()} cores)"
+def named_processor() -> str:
+    """The processor's name, or its architecture and cores."""
+    return processor_name() or f"{platform.machine()} ({os.cpu_count()} cores)"
 
 
 def _run_s(engine: Engine, batch: TokenBatch) -> float:

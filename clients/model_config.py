@@ -11,11 +11,8 @@ from typing import Any
 from google.protobuf import text_format
 from tritonclient.grpc import model_config_pb2
 
+from ernie_triton.config_files import CONFIG_FILE, EMBEDDED_CONFIG_FILE
 from ernie_triton.errors import RepositoryError
-
-CONFIG = Path("config.pbtxt")
-EMBEDDED_CONFIG = Path("configs") / "embedded.pbtxt"
-"""What the embedded server prefers to `config.pbtxt` (its `--model-config-name`)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,7 +35,8 @@ class ServingChange:
 
 def embedded_config(model: Path) -> Path:
     """The file of a model's folder that the embedded server reads, relative to the folder."""
-    return EMBEDDED_CONFIG if (model / EMBEDDED_CONFIG).is_file() else CONFIG
+    has_own = (model / EMBEDDED_CONFIG_FILE).is_file()
+    return Path(EMBEDDED_CONFIG_FILE if has_own else CONFIG_FILE)
 
 
 def stage_parameters(model: Path) -> Mapping[str, str]:

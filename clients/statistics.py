@@ -5,6 +5,7 @@ For measurements; everything else goes through `transport`.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -86,16 +87,30 @@ class StatisticsClient:
         Raises:
             ClientError: the server is away or does not have one of them.
         """
-        with mapped_errors(self._endpoint, self._timeout_s):
-            replies = {
-                model: self._client.get_inference_statistics(model, client_timeout=self._timeout_s)
-                for model in models
-            }
-        return {model: _counts(reply.model_stats) for model, reply in replies.items()}
+        return {model: _counts(self._statistics(model)) for model in models}
+
+    def batch_sizes(self) -> Counter[int]:
+        """The runs of the model itself so far, by their rows; an earlier count can be subtracted.
+
+        Raises:
+            ClientError: the server is away or does not have the model.
+        """
+        sizes: Counter[int] = Counter()
+        for version in self._statistics(self._endpoint.model):
+            for entry in version.batch_stats:
+                sizes[int(entry.batch_size)] += int(entry.compute_infer.count)
+        return sizes
 
     def close(self) -> None:
         """Close the connection."""
         self._client.close()
+
+    def _statistics(self, model: str) -> Sequence[Any]:
+        """The server's message for each version of a model."""
+        with mapped_errors(self._endpoint, self._timeout_s):
+            reply = self._client.get_inference_statistics(model, client_timeout=self._timeout_s)
+        versions: Sequence[Any] = reply.model_stats
+        return versions
 
     def __enter__(self) -> StatisticsClient:
         return self

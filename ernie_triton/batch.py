@@ -45,13 +45,12 @@ class TokenBatch:
         rows before that one, where their first token is the last row's.
         """
         ids, types, lengths = self.input_ids, self.token_type_ids, self.lengths
-        filler = -len(ids) % token_step or token_step
-        empty = -(len(lengths) + 1) % row_step
         if token_step > 1:
+            filler = -len(ids) % token_step or token_step
+            tail = np.zeros(-(len(lengths) + 1) % row_step + 1, np.int32)
+            tail[-1] = filler
             ids = np.concatenate([ids, np.repeat(ids[:1], filler)])
             types = np.concatenate([types, np.zeros(filler, np.int32)])
-            tail = np.zeros(empty + 1, np.int32)
-            tail[-1] = filler
             lengths = np.concatenate([lengths, tail])
         return {"input_ids": ids, "token_type_ids": types, "lengths": lengths}
 

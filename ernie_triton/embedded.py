@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 
+from ernie_triton.config_files import EMBEDDED_CONFIG_NAME
 from ernie_triton.errors import ServerError
 from ernie_triton.server_log import failure_reason
 from ernie_triton.stage_processes import is_running, stage_processes
@@ -191,8 +192,7 @@ class EmbeddedServer:
             str(files.tritonserver),
             f"--model-repository={self.options.repository.resolve()}",
             f"--backend-directory={self._runtime_folder}/backends",
-            # Takes a model's `configs/embedded.pbtxt` where there is one, else its `config.pbtxt`.
-            "--model-config-name=embedded",
+            f"--model-config-name={EMBEDDED_CONFIG_NAME}",
             f"--http-address={host}",
             f"--http-port={self.http_port}",
             f"--grpc-address={host}",

@@ -5,6 +5,7 @@ stay "ready", and every request to the stage fails. Whoever runs the server has 
 """
 
 import contextlib
+from collections.abc import Sequence
 from pathlib import Path
 
 
@@ -19,9 +20,15 @@ def stage_processes(server: int) -> dict[int, str]:
         for task in Path(f"/proc/{server}/task").iterdir():
             for child in (task / "children").read_text(encoding="ascii").split():
                 command = Path(f"/proc/{child}/cmdline").read_bytes().decode().split("\0")
-                scripts = [Path(part) for part in command if part.endswith("/model.py")]
-                stages.update({int(child): script.parent.parent.name for script in scripts})
+                if stage := stage_of(command):
+                    stages[int(child)] = stage
     return stages
+
+
+def stage_of(command: Sequence[str]) -> str:
+    """The model that a process of the Python backend runs, from its command; empty for others."""
+    scripts = (Path(part) for part in command if part.endswith("/model.py"))
+    return next((script.parent.parent.name for script in scripts), "")
 
 
 def is_running(pid: int) -> bool:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import psutil
 
+from ernie_triton.processor import processor_name
 from perf.results import Machine
 
 _PACKAGES = (
@@ -30,7 +31,7 @@ def this_machine() -> Machine:
         with contextlib.suppress(PackageNotFoundError):
             versions[package] = version(package)
     return Machine(
-        processor=_processor(),
+        processor=processor_name() or platform.processor() or platform.machine(),
         cores=psutil.cpu_count() or 1,
         memory_bytes=psutil.virtual_memory().total,
         system=_system(),
@@ -44,14 +45,6 @@ def project_commit() -> str:
     commit = _answer_of("git", "-C", str(_PROJECT), "rev-parse", "--short=12", "HEAD")
     changed = commit and _answer_of("git", "-C", str(_PROJECT), "status", "--porcelain")
     return f"{commit}+" if changed else commit
-
-
-def _processor() -> str:
-    with contextlib.suppress(OSError):
-        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
-    return platform.processor() or platform.machine()
 
 
 def _system() -> str:

@@ -14,7 +14,8 @@ from build_scripts.config.engines import (
 from build_scripts.config.ensemble import ensemble_config
 from build_scripts.config.messages import ModelSizes
 from build_scripts.config.stages import postprocess_config, tokenizer_config
-from build_scripts.repository import CONFIG_FILE, EMBEDDED_CONFIG_FILE, StagedPipeline
+from build_scripts.repository import StagedPipeline
+from ernie_triton.config_files import CONFIG_FILE, EMBEDDED_CONFIG_FILE
 from ernie_triton.pipeline import PipelineSpec
 
 

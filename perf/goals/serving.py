@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from clients.batch_sizes import batch_sizes
+from clients.statistics import StatisticsClient
 from ernie_triton.embedded import EmbeddedServer, ServerOptions
 from ernie_triton.engines import Engine
 from ernie_triton.family import Shape
@@ -95,7 +95,7 @@ class _Turns:
 
     def _busy(self, precision: str, pipeline: str) -> None:
         stage = f"{pipeline}_engine"
-        before = batch_sizes(self.url, stage)
+        before = self._batch_sizes(stage)
         with Watch(self.url, self.pid) as watch:
             found = self._probe(pipeline).figures(BUSY)
         self._keep(f"{precision} qps", found.rows_per_second)
@@ -103,10 +103,14 @@ class _Turns:
         if memory:
             self._keep(f"{precision} memory", float(memory))
         if precision == "int8":
-            sizes = batch_sizes(self.url, stage) - before
+            sizes = self._batch_sizes(stage) - before
             batches = title_batches(sizes, vocabulary_size=self._vocabulary)
             self._keep("int8 alone", texts_per_s(self.engine, batches, self.seconds))
             self._keep("int8 batch", _mean_rows(sizes))
+
+    def _batch_sizes(self, stage: str) -> Counter[int]:
+        with StatisticsClient(self.url, stage) as statistics:
+            return statistics.batch_sizes()
 
     def _hostage(self, short: Probe) -> None:
         """The short texts' 99th percentile beside long ones, over that without.

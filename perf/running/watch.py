@@ -7,11 +7,12 @@ Triton's Python backend are. A server in a container of another user, or elsewhe
 import resource
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import psutil
+
+from ernie_triton.stage_processes import stage_of
 
 _INTERVAL_S = 0.25
 _LOOPBACK = ("localhost", "127.0.0.1", "::1", "[::1]", "0.0.0.0")
@@ -118,12 +119,6 @@ def listening_process(url: str) -> int | None:
         if any(one.laddr.port == port and one.status == psutil.CONN_LISTEN for one in sockets):
             return int(process.pid)
     return None
-
-
-def stage_of(command: Sequence[str]) -> str:
-    """The model that a process of the Python backend runs, from its command; empty for others."""
-    scripts = (Path(part) for part in command if part.endswith("/model.py"))
-    return next((script.parent.parent.name for script in scripts), "")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

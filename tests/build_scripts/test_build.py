@@ -17,9 +17,9 @@ from google.protobuf import text_format
 from tritonclient.grpc import model_config_pb2 as pb
 
 import ernie_triton
-from build_scripts.repository import EMBEDDED_CONFIG_FILE
 from build_scripts.verify import SAMPLE_TEXTS
 from ernie_triton.batch import TokenBatch
+from ernie_triton.config_files import EMBEDDED_CONFIG_FILE
 from ernie_triton.engines import load_engine
 from ernie_triton.stage_settings import EngineSettings
 from tests.build_scripts.conftest import Run

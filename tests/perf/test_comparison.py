@@ -1,11 +1,12 @@
 """Two models of one server in turn, with the real perf_analyzer."""
 
 import json
+from collections import Counter
 from pathlib import Path
 
 import pytest
 
-from clients.batch_sizes import batch_sizes
+from clients.statistics import StatisticsClient
 from ernie_triton.embedded import EmbeddedServer
 from ernie_triton.errors import ModelNotReadyError
 from perf.cli import main
@@ -42,6 +43,12 @@ def test_ratios_are_of_the_same_round_and_the_first_round_is_thrown_away(
     )
 
 
+def batch_sizes(server: EmbeddedServer, stage: str) -> Counter[int]:
+    """The runs of a stage so far, by their rows."""
+    with StatisticsClient(server.url, stage) as statistics:
+        return statistics.batch_sizes()
+
+
 @pytest.mark.live
 def test_the_command_measures_both_models(
     tiny: Tiny,
@@ -50,7 +57,7 @@ def test_the_command_measures_both_models(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     stages = [f"{name}_engine" for name in (tiny.baseline, tiny.pipeline)]
-    before = [batch_sizes(tiny_server.url, stage) for stage in stages]
+    before = [batch_sizes(tiny_server, stage) for stage in stages]
     output = tmp_path / "compared.json"
     options = ["--url", tiny_server.url, "--rounds", "1", "--seconds", "0.9", "--concurrency", "8"]
     command = ["compare", tiny.baseline, tiny.pipeline, *options, "--output", str(output)]
@@ -62,7 +69,7 @@ def test_the_command_measures_both_models(
     assert [line["figure"] for line in lines] == ["texts/s", "p50 ms", "p99 ms"]
     assert all(line["ratio"]["median"] > 0 for line in lines)
     theirs, ours = (
-        batch_sizes(tiny_server.url, stage) - earlier
+        batch_sizes(tiny_server, stage) - earlier
         for stage, earlier in zip(stages, before, strict=True)
     )
     # Requests that come together share a run of ours, never one of the baseline's.
