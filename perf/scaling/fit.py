@@ -1,8 +1,9 @@
-"""The time of a run as a sum of three costs, fitted: per run, per operation, per value written.
+"""The time of a run as a sum of three costs, fitted: of operations, layers, and their tokens.
 
-time = a + b · arithmetic + c · values, by least squares of the relative errors, no cost negative.
-The machine's arithmetic is `b` alone; where `a` and `c` weigh, cost departs from the arithmetic,
-and they say why.
+time = a · layers + b · arithmetic + c · layers · tokens, by least squares of the relative errors,
+no cost negative. The machine's arithmetic is `b` alone; where the others weigh, cost departs from
+the arithmetic, and they say why: a layer's operators have to be started, whatever they are given,
+and each token is moved between them, whatever its width.
 """
 
 import itertools
@@ -17,19 +18,27 @@ from perf.scaling.sweeps import Point
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Costs:
-    """Seconds of a run, of an operation, and of a value written."""
+    """Seconds to start a layer, of an operation, and of a token of a layer beside its products."""
 
-    run_s: float
+    layer_s: float
     flop_s: float
-    value_s: float
+    token_s: float
 
     def seconds(self, point: Point) -> float:
         """What a run of this point takes by the fit."""
-        return self.run_s + self.arithmetic_s(point) + self.value_s * point.values
+        return self.layers_s(point) + self.arithmetic_s(point) + self.tokens_s(point)
 
     def arithmetic_s(self, point: Point) -> float:
         """What its products alone take."""
         return self.flop_s * point.flops
+
+    def layers_s(self, point: Point) -> float:
+        """What starting its layers takes."""
+        return self.layer_s * point.shape.layers
+
+    def tokens_s(self, point: Point) -> float:
+        """What its tokens take beside the products."""
+        return self.token_s * point.layer_tokens
 
 
 def fit_costs(points: Sequence[Point], seconds: Sequence[float]) -> Costs:
@@ -44,13 +53,13 @@ def fit_costs(points: Sequence[Point], seconds: Sequence[float]) -> Costs:
     """
     if len(points) < 3:
         raise ValueError(f"{len(points)} points do not decide three costs")
-    terms = np.array([[1.0, point.flops, point.values] for point in points])
+    terms = np.array([[point.shape.layers, point.flops, point.layer_tokens] for point in points])
     # Divided by the time, every point's error counts by its share of it; by the columns' size, the
     # problem is well conditioned.
     weighted = terms / np.array(seconds)[:, None]
     scale = np.linalg.norm(weighted, axis=0)
     solution = _non_negative(weighted / scale, np.ones(len(points))) / scale
-    return Costs(run_s=solution[0], flop_s=solution[1], value_s=solution[2])
+    return Costs(layer_s=solution[0], flop_s=solution[1], token_s=solution[2])
 
 
 def _non_negative(

@@ -47,7 +47,7 @@ def _draw_sweep(panel: Axes, sweep: Sweep, points: Sequence[Measured], scaling: 
         label="measured: median, range",
     )
     fitted = [one.point.rows / costs.seconds(one.point) for one in points]
-    panel.plot(values, fitted, color=_FITTED, label="fitted: run + products + other operators")
+    panel.plot(values, fitted, color=_FITTED, label="fitted: products + layers + tokens")
     if costs.flop_s:
         alone = [one.point.rows / costs.arithmetic_s(one.point) for one in points]
         panel.plot(

@@ -38,9 +38,9 @@ def sentences(scaling: Scaling) -> str:
     costs = scaling.costs
     rate = f"{1 / costs.flop_s / _GIGA:,.0f} GFLOP/s" if costs.flop_s else "no measurable cost"
     lines = [
-        f"Fitted over all points ({scaling.precision}): a run costs {costs.run_s * 1e6:,.0f} µs, "
-        f"its products run at {rate}, and each value that other operators write costs "
-        f"{costs.value_s * 1e9:.3f} ns."
+        f"Fitted over all points ({scaling.precision}): products run at {rate}; beside them, each "
+        f"layer costs {costs.layer_s * 1e6:,.0f} µs a run to start, and each token "
+        f"{costs.token_s * 1e6:.2f} µs in each layer."
     ]
     for sweep, points in scaling.sweeps:
         first, last = points[0], points[-1]
@@ -98,5 +98,6 @@ def _growth(first: Measured, last: Measured, what: str) -> float:
 
 def _shares(scaling: Scaling, one: Measured) -> str:
     costs, whole = scaling.costs, scaling.costs.seconds(one.point)
-    run, values = costs.run_s / whole, costs.value_s * one.point.values / whole
-    return f"{1 - run - values:.0%} arithmetic, {values:.0%} other operators, {run:.0%} per run"
+    start, tokens = costs.layers_s(one.point) / whole, costs.tokens_s(one.point) / whole
+    rest = 1 - start - tokens
+    return f"{rest:.0%} arithmetic, {tokens:.0%} by token, {start:.0%} starting layers"

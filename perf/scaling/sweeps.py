@@ -23,17 +23,9 @@ class Point:
         return self.rows * text_flops(self.shape, tokens=self.tokens, labels=LABELS)
 
     @property
-    def values(self) -> int:
-        """Values that a run writes besides products: what norms, sums, activations and softmax do.
-
-        Of each token of a layer: query, key, value and context, two sums, two norms (the width
-        each), the activation (the inner width), and the scores of every head before and after
-        softmax. The last layer computes the first token of a row, but for keys and values.
-        """
-        shape, n = self.shape, self.tokens
-        of_token = 8 * shape.hidden + shape.feed_forward + 2 * shape.heads * n
-        last = of_token + 2 * shape.hidden * n
-        return self.rows * ((shape.layers - 1) * n * of_token + last)
+    def layer_tokens(self) -> int:
+        """Tokens of a run, counted once for each layer."""
+        return self.shape.layers * self.rows * self.tokens
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

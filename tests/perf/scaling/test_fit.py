@@ -14,16 +14,16 @@ POINTS = [point for sweep in FULL.sweeps() for point in sweep.points.values()]
 @pytest.mark.parametrize(
     "costs",
     [
-        Costs(run_s=2e-4, flop_s=5e-12, value_s=3e-10),
-        Costs(run_s=0.0, flop_s=5e-12, value_s=0.0),
-        Costs(run_s=1e-3, flop_s=1e-11, value_s=0.0),
+        Costs(layer_s=2e-4, flop_s=5e-12, token_s=2e-6),
+        Costs(layer_s=0.0, flop_s=5e-12, token_s=0.0),
+        Costs(layer_s=1e-3, flop_s=1e-11, token_s=0.0),
     ],
 )
 def test_times_made_of_known_costs_give_these_back(costs: Costs) -> None:
     found = fit_costs(POINTS, [costs.seconds(point) for point in POINTS])
-    assert found.run_s == pytest.approx(costs.run_s, rel=1e-6, abs=1e-9)
+    assert found.layer_s == pytest.approx(costs.layer_s, rel=1e-6, abs=1e-9)
     assert found.flop_s == pytest.approx(costs.flop_s, rel=1e-6)
-    assert found.value_s == pytest.approx(costs.value_s, rel=1e-6, abs=1e-15)
+    assert found.token_s == pytest.approx(costs.token_s, rel=1e-6, abs=1e-15)
 
 
 def test_a_cost_that_would_be_negative_is_none() -> None:
@@ -32,19 +32,19 @@ def test_a_cost_that_would_be_negative_is_none() -> None:
         return 1e-11 * math.pow(point.flops, 1.1)
 
     found = fit_costs(POINTS, [seconds(point) for point in POINTS])
-    assert min(found.run_s, found.flop_s, found.value_s) >= 0
+    assert min(found.layer_s, found.flop_s, found.token_s) >= 0
     assert found.flop_s > 0
 
 
 def test_small_runs_count_as_much_as_large_ones() -> None:
-    costs = Costs(run_s=1e-4, flop_s=5e-12, value_s=3e-10)
+    costs = Costs(layer_s=1e-4, flop_s=5e-12, token_s=2e-6)
     times = [costs.seconds(point) for point in POINTS]
     largest = max(range(len(POINTS)), key=times.__getitem__)
     times[largest] *= 1.2  # by far the greatest error in seconds
-    terms = np.array([[1.0, point.flops, point.values] for point in POINTS])
+    terms = np.array([[point.shape.layers, point.flops, point.layer_tokens] for point in POINTS])
     by_seconds = np.linalg.lstsq(terms, np.array(times), rcond=None)[0][0]
     found = fit_costs(POINTS, times)
-    assert abs(found.run_s - costs.run_s) < abs(by_seconds - costs.run_s) / 3
+    assert abs(found.layer_s - costs.layer_s) < abs(by_seconds - costs.layer_s) / 3
 
 
 def test_two_points_are_too_few() -> None:

@@ -33,10 +33,6 @@ def test_a_points_arithmetic_is_its_texts() -> None:
     assert point.flops == 5 * text_flops(point.shape, tokens=24, labels=LABELS)
 
 
-def test_values_of_two_layers_worked_by_hand() -> None:
+def test_tokens_are_counted_in_every_layer() -> None:
     shape = Shape(layers=2, hidden=4, heads=2, feed_forward=16)
-    # 3 tokens: query, key, value, context, 2 sums, 2 norms; activation; scores, twice, of 2 heads.
-    token = 8 * 4 + 16 + 2 * 2 * 3
-    # The last layer: the same for the first token, and keys and values of all three.
-    expected = 3 * token + token + 2 * 4 * 3
-    assert Point(shape=shape, tokens=3, rows=10).values == 10 * expected
+    assert Point(shape=shape, tokens=3, rows=10).layer_tokens == 60
