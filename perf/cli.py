@@ -9,6 +9,7 @@ from perf.commands import (
     analyze,
     baseline,
     compare,
+    floor,
     goals,
     limit,
     report,
@@ -18,7 +19,7 @@ from perf.commands import (
     tune,
 )
 
-COMMANDS = (analyze, baseline, compare, limit, run, report, tokenizer, scaling, goals, tune)
+COMMANDS = (analyze, baseline, compare, floor, limit, run, report, tokenizer, scaling, goals, tune)
 """Modules with `add_command(commands)`, which sets `run`, the command's function, as default."""
 
 

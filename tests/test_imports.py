@@ -24,7 +24,7 @@ OURS = {
 
 # Where each of these packages may be imported: folders, or single modules.
 ALLOWED = {
-    "triton_python_backend_utils": {"ernie_triton/backends", "perf/baseline"},
+    "triton_python_backend_utils": {"ernie_triton/backends", "perf/baseline", "perf/floor/stages"},
     "torch": {"build_scripts", "samples"},
     "transformers": {"build_scripts", "samples"},
     "safetensors": {"build_scripts", "samples"},

@@ -1,0 +1,59 @@
+"""Models that pass a text on: one stage alone, and an ensemble of three as a pipeline has them."""
+
+import shutil
+from pathlib import Path
+
+from ernie_triton.errors import RepositoryError
+
+ONE_STAGE = "floor_stage"
+THREE_STAGES = "floor_stages"
+_STAGES = ("floor_first", "floor_second", "floor_third")
+_HERE = Path(__file__).parent
+_PORTS = """max_batch_size: 64
+input [ { name: "text" data_type: TYPE_STRING dims: [ 1 ] } ]
+output [ { name: "passed" data_type: TYPE_STRING dims: [ 1 ] } ]
+"""
+_STAGE = 'backend: "python"\n' + _PORTS + "instance_group [ { count: 1 kind: KIND_CPU } ]\n"
+
+
+def write_floor(repository: Path) -> None:
+    """Write `floor_stage`, and `floor_stages` with its three, into a repository."""
+    for name in (ONE_STAGE, *_STAGES):
+        folder = _folder(repository / name, _STAGE)
+        shutil.copyfile(_HERE / "stages" / "passing.py", folder / "model.py")
+    _folder(repository / THREE_STAGES, 'platform: "ensemble"\n' + _PORTS + _steps())
+
+
+def link_pipeline(source: Path, name: str, repository: Path) -> None:
+    """Make a pipeline's models appear in another repository, as links.
+
+    Raises:
+        RepositoryError: the source has no such pipeline.
+    """
+    models = [name, *(f"{name}_{stage}" for stage in ("tokenizer", "engine", "postprocess"))]
+    for model in models:
+        if not (source / model / "config.pbtxt").is_file():
+            raise RepositoryError(
+                f"{source} has no model {model}; name a pipeline that was built into it"
+            )
+        (repository / model).symlink_to((source / model).resolve())
+
+
+def _steps() -> str:
+    """The ensemble's schedule: each stage takes what the one before passed on."""
+    tensors = ("text", "once", "twice", "passed")
+    steps = (
+        f'  step {{ model_name: "{stage}" model_version: -1 '
+        f'input_map {{ key: "text" value: "{taken}" }} '
+        f'output_map {{ key: "passed" value: "{given}" }} }}\n'
+        for stage, taken, given in zip(_STAGES, tensors[:-1], tensors[1:], strict=True)
+    )
+    return "ensemble_scheduling {\n" + "".join(steps) + "}\n"
+
+
+def _folder(model: Path, config: str) -> Path:
+    """A new model with its configuration; returns its version's folder."""
+    version = model / "1"
+    version.mkdir(parents=True)
+    (model / "config.pbtxt").write_text(config, encoding="utf-8")
+    return version
