@@ -13,6 +13,7 @@ from pathlib import Path
 from ernie_triton.errors import ErnieTritonError
 from samples.afqmc import AFQMC
 from samples.cmrc2018 import CMRC2018
+from samples.headlines import HEADLINES
 from samples.msra_ner import MSRA_NER
 from samples.multi_label import MULTI_LABEL
 from samples.optional import require_training_libraries
@@ -24,7 +25,16 @@ from samples.vocabulary import DEFAULT_ENTRIES, build_vocabulary, write_vocabula
 
 TASKS = {
     task.name: task
-    for task in (TNEWS, AFQMC, MSRA_NER, CMRC2018, SENTENCE_PAIRS, MULTI_LABEL, SIMILARITY)
+    for task in (
+        TNEWS,
+        AFQMC,
+        MSRA_NER,
+        CMRC2018,
+        SENTENCE_PAIRS,
+        MULTI_LABEL,
+        SIMILARITY,
+        HEADLINES,
+    )
 }
 VOCABULARY_TASKS = (TNEWS, AFQMC)
 DEFAULT_SEED = 0

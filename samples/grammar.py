@@ -7,7 +7,7 @@ perhaps none), nested as deep as the sections go. A word listed twice is twice a
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
@@ -31,11 +31,18 @@ class Expansion:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Grammar:
-    """The sections of one grammar: `words` of its own, `lines` its templates."""
+    """The sections of one grammar: `words` of its own, `lines` its templates.
+
+    `bound` names slots that only the caller of `expand` gives values for. With a `skew` of 1 every
+    entry of a section is equally likely; with s > 1 the entry at rank r of n is drawn with a
+    probability near (r / n) ** (1 / s - 1) / (s n), so that late entries are rare, as words are.
+    """
 
     words: Mapping[str, tuple[str, ...]]
     lines: Mapping[str, tuple[str, ...]]
     inherited: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    bound: frozenset[str] = frozenset()
+    skew: float = 1.0
 
     def __post_init__(self) -> None:
         """Check that every slot of every entry is defined.
@@ -43,7 +50,7 @@ class Grammar:
         Raises:
             GrammarError: an entry names a section that neither this grammar nor its base has.
         """
-        known = {*self.words, *self.inherited}
+        known = {*self.words, *self.inherited, *self.bound}
         for entries in (*self.words.values(), *self.lines.values()):
             for entry in entries:
                 for slot in _SLOT.findall(entry):
@@ -93,23 +100,32 @@ class Grammar:
                 return str(rng.randint(int(numbers[1]), int(numbers[2])))
             else:
                 entries = self.words.get(slot) or self.inherited[slot]
-                text = self._fill(rng.choice(entries), rng, bound, slots, depth + 1)
+                text = self._fill(self._pick(entries, rng), rng, bound, slots, depth + 1)
             slots.append((slot, text))
             return text
 
         return _SLOT.sub(value, template)
+
+    def _pick(self, entries: tuple[str, ...], rng: Random) -> str:
+        if self.skew == 1:
+            return rng.choice(entries)
+        return entries[int(len(entries) * rng.random() ** self.skew)]
 
     @staticmethod
     def _is_literal(slot: str) -> bool:
         return "|" in slot or _NUMBER_RANGE.fullmatch(slot) is not None
 
 
-def load_grammar(path: Path, base: Grammar | None = None) -> Grammar:
+def load_grammar(
+    path: Path, base: Grammar | None = None, bound: Collection[str] = (), skew: float = 1.0
+) -> Grammar:
     """Read a grammar file.
 
     Args:
         path: a UTF-8 text file of sections.
         base: a grammar whose words this one may use too.
+        bound: slots that the caller of `expand` gives values for.
+        skew: how much rarer a section's late entries are than its first; 1 is not at all.
 
     Raises:
         GrammarError: an entry stands before the first section, a section is empty or doubled, or
@@ -139,4 +155,6 @@ def load_grammar(path: Path, base: Grammar | None = None) -> Grammar:
         words={n[1:-1]: tuple(e) for n, e in sections.items() if not n.startswith("[[")},
         lines={n[2:-2]: tuple(e) for n, e in sections.items() if n.startswith("[[")},
         inherited={**base.inherited, **base.words} if base else {},
+        bound=frozenset(bound),
+        skew=skew,
     )

@@ -15,6 +15,7 @@ from samples.checkpoints import CheckpointFormat, save_model, write_tokenizer
 from samples.encoding import load_tokenizer
 from samples.errors import DataError
 from samples.files import write_json
+from samples.headlines import HEADLINES
 from samples.learners.base import Figures, Learner
 from samples.learners.classifier import Classifier
 from samples.learners.embedder import Embedder
@@ -103,6 +104,10 @@ RECIPES = {
         schedule=Schedule(epochs=14, easy_share=0.1, ramp_share=0.05, hidden_share=0.03),
         attention_dropout=0.0,
         twin_layers=1,
+    ),
+    "headlines": Recipe(
+        learner=Classifier(labels=HEADLINES.labels, text_fields=("sentence",)),
+        schedule=Schedule(epochs=6, weight_decay=0.3, label_smoothing=0.15),
     ),
 }
 

@@ -81,9 +81,16 @@ class TitleDrawer:
         return TitleLine(label=label, sentence=sentence, keywords=keywords)
 
 
-def decorate(title: str, grammar: Grammar, rng: Random) -> str:
-    """Cut, frame and soil a clean title the way that real ones are."""
-    if rng.random() < CUT_SHARE and "，" in title:
+def decorate(title: str, grammar: Grammar, rng: Random, *, may_cut: bool = True) -> str:
+    """Cut, frame and soil a clean title the way that real ones are.
+
+    Args:
+        title: a title as its template gives it.
+        grammar: what inherits the sections `opener` and `closer`.
+        rng: the source of chance; its state advances.
+        may_cut: false where the last clause decides the label and must stay.
+    """
+    if rng.random() < CUT_SHARE and may_cut and "，" in title:
         title = title.rsplit("，", 1)[0]
     if rng.random() < OPENER_SHARE:
         title = rng.choice(grammar.inherited["opener"]) + title

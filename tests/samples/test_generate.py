@@ -20,7 +20,10 @@ from samples.tasks import SampleTask
 from samples.tnews import NAMES, TNEWS, TitleLine
 
 DATA = Path(__file__).parents[2] / "samples" / "data"
+GENERATED = {"headlines"}
+COMMITTED = {name: task for name, task in TASKS.items() if name not in GENERATED}
 ALL_TASKS = pytest.mark.parametrize("task", TASKS.values(), ids=TASKS)
+COMMITTED_TASKS = pytest.mark.parametrize("task", COMMITTED.values(), ids=COMMITTED)
 TYPO_TASKS = [TNEWS, AFQMC, MULTI_LABEL]
 TEXT_FIELDS = ("sentence", "sentence1", "sentence2", "tokens")
 
@@ -38,7 +41,7 @@ def sentences(task: SampleTask, split: str) -> list[str]:
 
 
 # The committed data are what the generator makes today: changing a grammar means saying so.
-@ALL_TASKS
+@COMMITTED_TASKS
 def test_default_seed_reproduces_the_committed_files(task: SampleTask, tmp_path: Path) -> None:
     assert main(["generate", task.name, "--output", str(tmp_path)]) == 0
     made = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
@@ -54,7 +57,7 @@ def test_another_seed_draws_other_lines(task: SampleTask) -> None:
     assert make_splits(task, sizes, 5) != make_splits(task, sizes, 6)
 
 
-@ALL_TASKS
+@COMMITTED_TASKS
 def test_no_sentence_stands_in_both_splits(task: SampleTask) -> None:
     assert sentences(task, "dev")
     assert not set(sentences(task, "train")) & set(sentences(task, "dev"))
