@@ -4,7 +4,8 @@ Almost all characters of a Chinese text are words of their own: ideographs and p
 ids stand in an array over code points, so that a whole batch is looked up in one go. The array also
 says which characters only separate words, which make up words, and which it says nothing about.
 What a character is, the exact path decides: `basic_words`, asked about the character between two
-letters.
+letters. Where ideographs are to be parts of words (`tokenize_chinese_chars` off), they are letters
+like others, and `word_characters` says what each letter is inside a word.
 """
 
 import functools
@@ -33,7 +34,9 @@ TABLE_SIZE = IDEOGRAPHS[5][1] + 2
 """Code points of the table: up to CJK extension E, and one more that stands for all the others."""
 
 
-def character_table(vocabulary: Vocabulary, *, lower_case: bool) -> npt.NDArray[np.int32]:
+def character_table(
+    vocabulary: Vocabulary, *, lower_case: bool, tokenize_chinese_chars: bool = True
+) -> npt.NDArray[np.int32]:
     """The id of each character that is a word of its own; for others what they are.
 
     Returns:
@@ -48,13 +51,35 @@ def character_table(vocabulary: Vocabulary, *, lower_case: bool) -> npt.NDArray[
             table[code] = vocabulary.ids.get(word, unknown)
         else:
             table[code] = word
+    if not tokenize_chinese_chars:
+        for first, last in IDEOGRAPHS:
+            table[first : last + 1] = UNPROVEN
+        table[_agreed_ideographs()] = IN_WORD
     return table
+
+
+def word_characters(table: npt.NDArray[np.int32], *, lower_case: bool) -> Mapping[int, str]:
+    """By code point: what each character that a `character_table` calls IN_WORD is in its word."""
+    codes = (table == IN_WORD).nonzero()[0].tolist()
+    return {
+        code: chr(code)
+        if is_ideograph(chr(code))
+        else basic_words(f"a{chr(code)}a", lower_case=lower_case)[0][1]
+        for code in codes
+    }
 
 
 @functools.cache
 def _own_ideographs() -> npt.NDArray[np.int32]:
     """Code points of the ideographs that composition leaves as they are."""
     return np.array([code for code in _ideograph_codes() if _is_own(code)], np.int32)
+
+
+@functools.cache
+def _agreed_ideographs() -> npt.NDArray[np.int32]:
+    """Code points of the ideographs that `tokenizers` too leaves as they are, in words too."""
+    agreed = re.compile(f"[{AGREED}]")
+    return np.array([code for code in _own_ideographs().tolist() if agreed.match(chr(code))])
 
 
 @functools.cache

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ernie_triton.character_table import IN_WORD, SEPARATES, UNPROVEN
+from ernie_triton.piece_table import PieceTable, WordPieces
 from ernie_triton.token_rows import TextTokens
 from ernie_triton.word_cache import WordCache
 
@@ -37,8 +38,8 @@ class JoinedTexts:
             couples = zip(texts[::2], texts[1::2], strict=True)
             self.text = "".join([f"{START}{a}{END}{b}{END}" for a, b in couples])
         # A lone surrogate is no character, but the original tokenizer drops it like a control.
-        codes = np.frombuffer(self.text.encode("utf-32-le", "surrogatepass"), np.uint32)
-        self.values: Int32 = table.take(codes, mode="clip")
+        self._codes = np.frombuffer(self.text.encode("utf-32-le", "surrogatepass"), np.uint32)
+        self.values: Int32 = table.take(self._codes, mode="clip")
         self._lowest = int(np.minimum.reduce(self.values))
         self.counts = np.array(list(map(len, texts)), np.int32)
 
@@ -89,6 +90,14 @@ class JoinedTexts:
         if words:
             self.values[in_word] = np.frombuffer(cache.joined(words), np.int32)
 
+    def put_pieces(self, table: PieceTable) -> WordPieces:
+        """Put the ids of words in their places, cut by a table; the cut tells their spans too."""
+        in_word = self.values == IN_WORD
+        pieces = table.pieces(self._codes, in_word)
+        self.values[in_word] = SEPARATES
+        self.values[pieces.places] = pieces.ids
+        return pieces
+
     def tokens(self, others: Mapping[int, Sequence[int]]) -> tuple[Int32, Int32]:
         """All ids, START's and END's included, and how many of them each text has without those.
 
@@ -114,18 +123,22 @@ class JoinedTexts:
             counts[chosen] = added
         return ids, counts
 
-    def tokens_with_spans(self, cache: WordCache) -> list[TextTokens]:
+    def tokens_with_spans(self, words: WordCache | PieceTable) -> list[TextTokens]:
         """The tokens of each text, none of those left out; rows must be of one text.
 
         Args:
-            cache: of the tokens of words, int32 [characters of the word, 3]: id, length and whether
-                it begins a word, or SEPARATES where no token begins.
+            words: what cuts words, or a cache of their tokens, int32 [characters of the word, 3]:
+                id, length and whether it begins a word, or SEPARATES where no token begins.
         """
         cells = np.ones((len(self.values), 3), np.int32)
-        in_word, words = self.words()
-        if words:
-            cells[in_word] = np.frombuffer(cache.joined(words), np.int32).reshape(-1, 3)
-            self.values[in_word] = cells[in_word, 0]
+        if isinstance(words, PieceTable):
+            pieces = self.put_pieces(words)
+            cells[pieces.places, 1], cells[pieces.places, 2] = pieces.lengths, pieces.begins
+        else:
+            in_word, found = self.words()
+            if found:
+                cells[in_word] = np.frombuffer(words.joined(found), np.int32).reshape(-1, 3)
+                self.values[in_word] = cells[in_word, 0]
         places = (self.values >= 0).nonzero()[0]
         # Each text's tokens stand between those of its START and its END.
         bounds = [0, *np.searchsorted(places, self._ends).tolist()]

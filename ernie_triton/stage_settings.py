@@ -67,7 +67,8 @@ class TokenizerSettings(StageSettings):
     """The tokenizer stage's parameters.
 
     Rows are padded to multiples of `length_bucket` tokens, for engines whose batches the server
-    gathers by equal shapes; 1 pads to the longest row of a request alone.
+    gathers by equal shapes; 1 pads to the longest row of a request alone. With
+    `tokenize_chinese_chars` off, a run of ideographs is one word.
     """
 
     task: str
@@ -77,6 +78,7 @@ class TokenizerSettings(StageSettings):
     overlap: int
     max_windows: int
     length_bucket: int = 1
+    tokenize_chinese_chars: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

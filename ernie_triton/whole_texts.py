@@ -6,6 +6,7 @@ punctuation, CJK extension E); texts with such characters are split into words b
 only then handed to its WordPiece.
 """
 
+import functools
 import re
 from array import array
 from collections.abc import Sequence
@@ -27,14 +28,24 @@ _OTHER = re.compile(f"[^{AGREED}]")
 class WholeTexts:
     """Tokenises texts one by one, for one vocabulary; adds no special tokens."""
 
-    def __init__(self, vocabulary: Vocabulary, *, lower_case: bool) -> None:
+    def __init__(
+        self, vocabulary: Vocabulary, *, lower_case: bool, tokenize_chinese_chars: bool = True
+    ) -> None:
         """Prepare the tokenizers."""
-        self._lower_case = lower_case
+        self._basic_words = functools.partial(
+            basic_words, lower_case=lower_case, tokenize_chinese_chars=tokenize_chinese_chars
+        )
+        self._words_with_origins = functools.partial(
+            words_with_origins, lower_case=lower_case, tokenize_chinese_chars=tokenize_chinese_chars
+        )
         specials = vocabulary.special_tokens
         self.special = re.compile("(" + "|".join(map(re.escape, specials)) + ")")
         self._texts = _word_piece(vocabulary, specials)
         self._texts.normalizer = BertNormalizer(
-            clean_text=True, handle_chinese_chars=True, strip_accents=None, lowercase=lower_case
+            clean_text=True,
+            handle_chinese_chars=tokenize_chinese_chars,
+            strip_accents=None,
+            lowercase=lower_case,
         )
         self._texts.pre_tokenizer = BertPreTokenizer()
         self._words = _word_piece(vocabulary, specials)
@@ -90,7 +101,7 @@ class WholeTexts:
         words: list[str] = []
         for index, part in enumerate(self.special.split(text)):
             is_special = index % 2
-            words.extend([part] if is_special else basic_words(part, lower_case=self._lower_case))
+            words.extend([part] if is_special else self._basic_words(part))
         return " ".join(words)
 
     def _tokens_of_words(self, text: str) -> TextTokens:
@@ -102,7 +113,7 @@ class WholeTexts:
             found = (
                 [(part, [(i, i + 1) for i in range(len(part))])]
                 if index % 2
-                else words_with_origins(part, lower_case=self._lower_case)
+                else self._words_with_origins(part)
             )
             for word, word_origins in found:
                 words.append(word)

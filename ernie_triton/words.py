@@ -1,7 +1,8 @@
 """Texts to words as BERT's basic tokenizer splits them, by Python's own Unicode tables.
 
 Follows github.com/google-research/bert, `tokenization.py`, with the NFC step that transformers
-added: control characters go, ideographs and punctuation stand alone, case and accents fold.
+added: control characters go, ideographs and punctuation stand alone, case and accents fold. With
+`tokenize_chinese_chars` off, ideographs are letters like others: a run of them is one word.
 """
 
 import unicodedata
@@ -26,31 +27,34 @@ Origin = tuple[int, int]
 """Where in the text a character came from: the first character, and the one after the last."""
 
 
-def basic_words(text: str, *, lower_case: bool) -> list[str]:
+def basic_words(text: str, *, lower_case: bool, tokenize_chinese_chars: bool = True) -> list[str]:
     """The words of a text before WordPiece."""
     if lower_case:
         # Character by character: transformers folds before it looks at words (no final sigma).
         text = "".join(character.lower() for character in text)
     cleaned = (" " if _is_space(c) else c for c in text if not _is_dropped(c))
-    spaced = "".join(f" {c} " if is_ideograph(c) else c for c in cleaned)
+    spaced = "".join(f" {c} " if tokenize_chinese_chars and is_ideograph(c) else c for c in cleaned)
     words: list[str] = []
     for word in unicodedata.normalize("NFC", spaced).split():
         words.extend(_split_punctuation(_without_accents(word.lower()) if lower_case else word))
     return words
 
 
-def words_with_origins(text: str, *, lower_case: bool) -> list[tuple[str, list[Origin]]]:
+def words_with_origins(
+    text: str, *, lower_case: bool, tokenize_chinese_chars: bool = True
+) -> list[tuple[str, list[Origin]]]:
     """`basic_words`, and for each of their characters the characters of the text it came from."""
     placed: list[tuple[str, Origin]] = []
     for place, original in enumerate(text):
         for character in original.lower() if lower_case else original:
             if _is_dropped(character):
                 continue
-            if _is_space(character) or is_ideograph(character):
+            stands_alone = tokenize_chinese_chars and is_ideograph(character)
+            if _is_space(character) or stands_alone:
                 placed.append((" ", (place, place + 1)))
             if not _is_space(character):
                 placed.append((character, (place, place + 1)))
-            if is_ideograph(character):
+            if stands_alone:
                 placed.append((" ", (place, place + 1)))
     words: list[tuple[str, list[Origin]]] = []
     for chunk in _chunks(placed):

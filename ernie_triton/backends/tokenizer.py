@@ -36,6 +36,7 @@ class TritonPythonModel(Stage[tuple[list[str], ...]]):
             load_vocabulary(folder / VOCABULARY_FILE),
             max_length=settings.max_length,
             lower_case=settings.lower_case,
+            tokenize_chinese_chars=settings.tokenize_chinese_chars,
         )
         self._buckets = LengthBuckets(
             bucket=settings.length_bucket,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import re
 import unicodedata
 from pathlib import Path
@@ -25,9 +26,13 @@ class OriginalTokenizer:
     sigma alone.
     """
 
-    def __init__(self, vocab: Path, *, lower_case: bool) -> None:
+    def __init__(
+        self, vocab: Path, *, lower_case: bool, tokenize_chinese_chars: bool = True
+    ) -> None:
         self._lower_case = lower_case
-        self.as_in_version_5 = LEGACY.BertTokenizerLegacy(str(vocab), do_lower_case=lower_case)
+        self.as_in_version_5 = LEGACY.BertTokenizerLegacy(
+            str(vocab), do_lower_case=lower_case, tokenize_chinese_chars=tokenize_chinese_chars
+        )
 
     def token_ids(self, text: str) -> list[int]:
         """Ids of the whole text, without special tokens around it."""
@@ -52,6 +57,25 @@ class OriginalTokenizer:
         parts = _SPECIAL.split(text)
         parts[::2] = ["".join(map(str.lower, part)) for part in parts[::2]]
         return "".join(parts)
+
+
+def write_word_vocabulary(path: Path, *, of: Path) -> None:
+    """Write a vocabulary of another's tokens, most of their `##` forms, and longer pieces.
+
+    Some characters have no form inside words, so that words with them are unknown; some pieces
+    lead into an end from which no piece goes on.
+    """
+    chance = random.Random(0)
+    tokens = dict.fromkeys(of.read_text(encoding="utf-8").splitlines())
+    characters = [token for token in tokens if len(token) == 1 and token.isalnum()]
+    common = [character for character in characters if ord(character) > 0x2E80][:60]
+    tokens |= dict.fromkeys(f"##{character}" for character in characters if chance.random() < 0.9)
+    for _ in range(3000):
+        piece = "".join(chance.choices(common, k=chance.choice((2, 2, 3, 4))))
+        if chance.random() < 0.2:
+            piece = chance.choice((piece[:2] + "30", "a" + piece, piece + "é"))
+        tokens |= dict.fromkeys(chance.choice(((piece,), (f"##{piece}",), (piece, f"##{piece}"))))
+    path.write_text("".join(f"{token}\n" for token in tokens), encoding="utf-8")
 
 
 def write_rich_vocabulary(path: Path) -> None:

@@ -57,15 +57,18 @@ class Difference:
 class Comparison:
     """Compares the tokenizers of one vocabulary and case."""
 
-    def __init__(self, vocab: Path, *, lower_case: bool) -> None:
+    def __init__(
+        self, vocab: Path, *, lower_case: bool, tokenize_chinese_chars: bool = True
+    ) -> None:
         """Load the vocabulary for all of them."""
         vocabulary = load_vocabulary(vocab)
+        of_words = {"lower_case": lower_case, "tokenize_chinese_chars": tokenize_chinese_chars}
         self._encoders = {
-            length: TextEncoder(vocabulary, max_length=length, lower_case=lower_case)
+            length: TextEncoder(vocabulary, max_length=length, **of_words)
             for length in (*CUT_LENGTHS, _UNCUT)
         }
-        self._whole = WholeTexts(vocabulary, lower_case=lower_case)
-        self._original = OriginalTokenizer(vocab, lower_case=lower_case)
+        self._whole = WholeTexts(vocabulary, **of_words)
+        self._original = OriginalTokenizer(vocab, **of_words)
         self._batches = self._texts = 0
 
     def differences(self, texts: Sequence[str]) -> Iterator[Difference]:

@@ -26,9 +26,10 @@ def test_a_setting_at_its_default_is_no_parameter() -> None:
 
 
 def test_a_setting_that_differs_from_its_default_is_one() -> None:
-    parameters = PARAMETERS | {"length_bucket": "8"}
+    parameters = PARAMETERS | {"length_bucket": "8", "tokenize_chinese_chars": "false"}
     settings = TokenizerSettings.from_parameters(parameters)
     assert settings.length_bucket == 8
+    assert settings.tokenize_chinese_chars is False
     assert settings.to_parameters() == parameters
 
 
