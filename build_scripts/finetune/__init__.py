@@ -1,0 +1,1 @@
+"""Fine-tuning: from labelled data to a checkpoint."""
