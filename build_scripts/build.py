@@ -11,9 +11,9 @@ import onnx
 import ernie_triton
 from build_scripts import config, manifest
 from build_scripts.build_parts import BuildParts, Expected, Step, label_names
-from build_scripts.checks import check_vocabulary, vocabulary_path
+from build_scripts.checks import check_student, check_vocabulary, vocabulary_path
 from build_scripts.conversion import Converted, check_quality, convert
-from build_scripts.encoder import Model, VectorHead
+from build_scripts.encoder import VectorHead
 from build_scripts.engine import adopt_graph, write_engine
 from build_scripts.facts import engine_facts, model_facts, source_facts
 from build_scripts.fitting import fitted
@@ -22,6 +22,7 @@ from build_scripts.load import read_source
 from build_scripts.load.source import Source, Wanted
 from build_scripts.reference import rows_of
 from build_scripts.repository import StagedPipeline
+from build_scripts.slim_model import AnyModel, SlimModel
 from build_scripts.speed import measure_speed
 from build_scripts.stage_files import write_stage_files
 from build_scripts.verify import compare, read_sample_texts
@@ -43,7 +44,7 @@ def build_pipeline(spec: PipelineSpec, step: Step) -> manifest.Manifest:
     Raises:
         ErnieTritonError: any step failed; the repository is as it was.
     """
-    parts = _read(spec, step)
+    parts = read_parts(spec, step)
     spec = parts.spec
     models = [spec.name, *(spec.stage(part) for part in ("tokenizer", "engine", "postprocess"))]
     with StagedPipeline(spec.repository, models, spec.version) as staged:
@@ -54,11 +55,18 @@ def build_pipeline(spec: PipelineSpec, step: Step) -> manifest.Manifest:
     return made
 
 
-def _read(spec: PipelineSpec, step: Step) -> BuildParts:
+def read_parts(spec: PipelineSpec, step: Step) -> BuildParts:
+    """The source, and what every later step needs of it.
+
+    Raises:
+        ErnieTritonError: the checkpoint, its vocabulary or its labels do not fit the pipeline.
+    """
     with step("read") as notes:
         wanted = Wanted(head=task_named(spec.task).head, pooling=spec.answering.pooling)
         source = read_source(spec.checkpoint, wanted)
         spec = _as_its_problem(spec, source)
+        check_student(source, spec)
+        spec = _at_its_speed(spec, source)
         notes.append(source.kind)
         if source.unrecognised:
             notes.append(f"served as it came, padded: {source.unrecognised}")
@@ -76,7 +84,12 @@ def _read(spec: PipelineSpec, step: Step) -> BuildParts:
             model = fitted(model, max_length=spec.max_length, pair=spec.pair)
         graph = _graph(model, source, spec)
         notes.append(f"{len(graph.graph.node)} nodes, {spec.layout}")
-    encoder = TextEncoder(vocabulary, max_length=spec.max_length, lower_case=source.lower_case)
+    encoder = TextEncoder(
+        vocabulary,
+        max_length=spec.max_length,
+        lower_case=source.lower_case,
+        tokenize_chinese_chars=source.tokenize_chinese_chars,
+    )
     samples = read_sample_texts(spec.texts, pair=spec.pair)
     batch = samples.encode(encoder)
     return BuildParts(
@@ -93,7 +106,7 @@ def _read(spec: PipelineSpec, step: Step) -> BuildParts:
     )
 
 
-def _graph(model: Model | None, source: Source, spec: PipelineSpec) -> onnx.ModelProto:
+def _graph(model: AnyModel | None, source: Source, spec: PipelineSpec) -> onnx.ModelProto:
     """The canonical FP32 graph of a model, or the source's own where that was not recognised."""
     if model is not None:
         return export_onnx(model, spec.layout)
@@ -113,6 +126,17 @@ def _as_its_problem(spec: PipelineSpec, source: Source) -> PipelineSpec:
         task = problems[source.problem]
         name = task.default_model if spec.name == SEQ_CLS.default_model else spec.name
         return dataclasses.replace(spec, task=task.name, name=name)
+    return spec
+
+
+def _at_its_speed(spec: PipelineSpec, source: Source) -> PipelineSpec:
+    """One thread for a student, unless a number is named.
+
+    A run of it takes less than a millisecond, which waking further threads takes as well; the other
+    stages have use for the cores.
+    """
+    if isinstance(source.model, SlimModel) and not spec.threads:
+        return dataclasses.replace(spec, threads=1)
     return spec
 
 

@@ -11,10 +11,10 @@ import numpy.typing as npt
 import onnx
 
 from build_scripts import config
-from build_scripts.encoder import Model
 from build_scripts.labels import read_label_file
 from build_scripts.load.source import Source
 from build_scripts.reference import Reference, Row, reference_for, rows_of
+from build_scripts.slim_model import AnyModel
 from build_scripts.verify import SampleTexts
 from ernie_triton.batch import TokenBatch
 from ernie_triton.decoders.labels import check_label_count
@@ -79,7 +79,7 @@ class BuildParts:
 
     spec: PipelineSpec
     source: Source
-    model: Model | None
+    model: AnyModel | None
     vocabulary: Vocabulary
     vocabulary_path: Path
     samples: SampleTexts
@@ -100,8 +100,8 @@ class BuildParts:
             threads=spec.threads,
             max_length=spec.max_length,
             pad_token_id=self.encoder.pad_token_id,
-            vocabulary_size=model.encoder.vocabulary_size if model else self.vocabulary.size,
-            token_types=len(model.encoder.token_type) if model else _UNKNOWN_TOKEN_TYPES,
+            vocabulary_size=model.vocabulary_size if model else self.vocabulary.size,
+            token_types=model.token_types if model else _UNKNOWN_TOKEN_TYPES,
         )
 
     def sizes(self) -> config.ModelSizes:
@@ -120,6 +120,7 @@ class BuildParts:
             vocabulary_size=settings.vocabulary_size,
             token_types=settings.token_types,
             is_canonical=self.model is not None,
+            tokenize_chinese_chars=self.source.tokenize_chinese_chars,
         )
 
 

@@ -4,10 +4,36 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from build_scripts.commands import benchmark, build, check_engine, engine, export, inspect, random
+from build_scripts.commands import (
+    benchmark,
+    build,
+    check_engine,
+    compress,
+    distil,
+    engine,
+    export,
+    finetune,
+    inspect,
+    prune,
+    quantize,
+    random,
+)
 from ernie_triton.errors import ErnieTritonError
 
-COMMANDS = (build, inspect, benchmark, random, export, engine, check_engine)
+COMMANDS = (
+    build,
+    inspect,
+    benchmark,
+    random,
+    export,
+    engine,
+    check_engine,
+    finetune,
+    prune,
+    distil,
+    quantize,
+    compress,
+)
 """Modules with `add_command(commands)`, which sets `run`, the command's function, as default."""
 
 

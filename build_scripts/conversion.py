@@ -25,10 +25,11 @@ from build_scripts.numerics import Numerics
 from build_scripts.progress import progress_bar
 from build_scripts.quality import FP16_ALLOWED_LOSS, Limits, Quality
 from build_scripts.quantization import Int8Graphs, quantize
+from build_scripts.slim_model import SlimModel
 from build_scripts.verify import TOLERANCES, compare, parts_of, read_sample_texts
 from ernie_triton.batch import TokenBatch
 from ernie_triton.engines import Engine, load_engine
-from ernie_triton.errors import CheckpointError, ExactnessError
+from ernie_triton.errors import CheckpointError, ExactnessError, PrecisionError
 
 _CALIBRATION_ROWS = 8
 """Texts of one calibration run: their tensors are all in memory at once."""
@@ -63,7 +64,7 @@ def convert(parts: BuildParts, step: Step) -> Converted:
     spec = parts.spec
     if spec.precision in ("fp32", "bf16") and spec.quantization.data is None:
         return Converted(graph=parts.graph)
-    judge = _judge(parts, _fp32_engine(parts, step))
+    judge = fp32_judge(parts, step)
     if spec.precision == "int8":
         return _int8(parts, judge, step)
     if spec.precision == "fp16":
@@ -90,9 +91,18 @@ def check_quality(converted: Converted, engine: Engine, step: Step) -> Quality |
     return quality
 
 
+def fp32_judge(parts: BuildParts, step: Step) -> Judge:
+    """Compares engines with the FP32 graph in their runtime, once that agrees with the source.
+
+    Raises:
+        ExactnessError: it does not.
+    """
+    return _judge(parts, _fp32_engine(parts, step))
+
+
 def _fp32_engine(parts: BuildParts, step: Step) -> Engine:
     with step("source") as notes:
-        engine = _loaded(parts, parts.graph, "fp32")
+        engine = engine_of_graph(parts, parts.graph, "fp32")
         tolerance = max(TOLERANCES["fp32"], parts.spec.tolerance)
         most = parts.spec.batching.max_batch_size
         exactness = compare(
@@ -123,21 +133,32 @@ def _fp16(parts: BuildParts, judge: Judge, step: Step) -> Converted:
     with step("fp16") as notes:
         model = _own_model(parts)
         graph = export_onnx(model, parts.spec.layout, Numerics(compute="fp16"))
-        notes.append(_fp16_note(model, _calibration_texts(parts)))
+        notes.append(_fp16_note(model, calibration_texts(parts)))
     return Converted(graph=graph, fp32=judge.before, judge=judge)
 
 
-def _int8(parts: BuildParts, judge: Judge, step: Step) -> Converted:
+def int8_graphs(parts: BuildParts, texts: TokenBatch, step: Step) -> Int8Graphs:
+    """The pipeline's graphs in INT8, calibrated on these texts.
+
+    Raises:
+        CheckpointError: the model was not recognised.
+        PrecisionError: what stays in FP16 does not fit it.
+    """
     spec, model = parts.spec, _own_model(parts)
-    texts = _calibration_texts(parts)
     with step("calibrate") as notes:
         scales = calibrated_scales(model, texts, spec.quantization.calibrator)
         notes.append(f"{spec.quantization.calibrator} on {texts.rows} texts")
         if spec.device == "gpu":
             notes.append(_fp16_note(model, texts))
+    return Int8Graphs(model=model, spec=spec, scales=scales)
+
+
+def _int8(parts: BuildParts, judge: Judge, step: Step) -> Converted:
+    spec = parts.spec
+    texts = calibration_texts(parts)
+    graphs = int8_graphs(parts, texts, step)
     with step("quantize") as notes:
-        graphs = Int8Graphs(model=model, spec=spec, scales=scales)
-        made = quantize(graphs, judge, partial(_loaded, parts), texts)
+        made = quantize(graphs, judge, partial(engine_of_graph, parts), texts)
         kept = f"{len(made.kept)} layers kept" if made.kept else "none kept"
         notes.append(f"{made.layers} layers in int8, {kept}; {made.quality.sentence()}")
     facts = QuantizationFacts(
@@ -179,10 +200,16 @@ def _own_model(parts: BuildParts) -> Model:
             f"{parts.source.path} is served as it came ({parts.source.unrecognised}); "
             f"{parts.spec.precision} needs a model that is recognised: use --precision fp32"
         )
+    if isinstance(parts.model, SlimModel):
+        raise PrecisionError(
+            f"{parts.source.path} holds a {parts.model.kind} student, which has no graph in "
+            f"{parts.spec.precision}: use --precision fp32"
+        )
     return parts.model
 
 
-def _calibration_texts(parts: BuildParts) -> TokenBatch:
+def calibration_texts(parts: BuildParts) -> TokenBatch:
+    """The texts that the pipeline names for calibration, or the sample texts."""
     path = parts.spec.quantization.calibration
     if path is None:
         return parts.batch
@@ -193,7 +220,7 @@ def _decision_texts(parts: BuildParts) -> TokenBatch:
     """The sample texts, and those of calibration where they are others."""
     if parts.spec.precision != "int8" or parts.spec.quantization.calibration is None:
         return parts.batch
-    both = (parts.batch, _calibration_texts(parts))
+    both = (parts.batch, calibration_texts(parts))
     return TokenBatch(
         input_ids=np.concatenate([batch.input_ids for batch in both]),
         token_type_ids=np.concatenate([batch.token_type_ids for batch in both]),
@@ -201,7 +228,7 @@ def _decision_texts(parts: BuildParts) -> TokenBatch:
     )
 
 
-def _loaded(parts: BuildParts, graph: onnx.ModelProto, precision: str) -> Engine:
+def engine_of_graph(parts: BuildParts, graph: onnx.ModelProto, precision: str) -> Engine:
     """An engine whose files go at once: what a runtime has mapped stays until it is closed."""
     settings = parts.checking_settings(precision)
     with tempfile.TemporaryDirectory(prefix="ernie-triton-") as folder:

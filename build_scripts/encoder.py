@@ -271,6 +271,26 @@ class Model:
             )
 
     @property
+    def vocabulary_size(self) -> int:
+        """Rows of the word embedding table."""
+        return self.encoder.vocabulary_size
+
+    @property
+    def token_types(self) -> int:
+        """Rows of the token type table."""
+        return len(self.encoder.token_type)
+
+    @property
+    def max_positions(self) -> int:
+        """The longest text, in tokens, that the position embeddings allow."""
+        return self.encoder.max_positions
+
+    @property
+    def pad_token_id(self) -> int:
+        """The token masked in attention."""
+        return self.encoder.pad_token_id
+
+    @property
     def parameters(self) -> int:
         """How many weights the model has."""
         return sum(int(array.size) for _, array in named_arrays(self))

@@ -27,7 +27,7 @@ from clients.core import Caller, Policy
 from clients.job import Job, TaskCommand
 from clients.options import common_parser
 from clients.source import Item, items_from_jsonl, opened_lines
-from clients.wire import Endpoint, utf8_from_text
+from clients.wire import Endpoint, Transport, utf8_from_text
 from ernie_triton.engines import Engine
 from ernie_triton.errors import ClientError, DatasetError, TextError
 from ernie_triton.tasks import EMBEDDING, MULTI_LABEL, QA, REGRESSION, SEQ_CLS, TOKEN_CLS
@@ -91,16 +91,35 @@ def evaluate(parts: PipelineParts, engine: Engine, data: Path) -> Evaluation:
     Raises:
         DatasetError: the file cannot be read, is empty, or an example is of no use.
     """
-    command = _COMMANDS[parts.task.name]()
     endpoint = Endpoint(url="this process", model=parts.spec.name)
-    caller = Caller(Blocking(LocalAnswers(parts, engine)), endpoint, Policy(retries=0))
+    most = parts.spec.batching.max_batch_size
+    return evaluate_answers(LocalAnswers(parts, engine), endpoint, parts.task.name, data, most)
+
+
+def evaluate_answers(
+    transport: Transport, endpoint: Endpoint, task: str, data: Path, max_rows: int
+) -> Evaluation:
+    """Have every example of a file answered, by a server or by what stands for one, and score it.
+
+    Args:
+        transport: the way to the answers.
+        endpoint: the model, for the transport and for messages.
+        task: its name.
+        data: as for `evaluate`.
+        max_rows: most rows of a request.
+
+    Raises:
+        DatasetError: the file cannot be read, is empty, or an example is not answered.
+    """
+    command = _COMMANDS[task]()
+    caller = Caller(Blocking(transport), endpoint, Policy(retries=0))
     parser = common_parser(command.usage)
     command.add_options(parser)
-    options = parser.parse_args(["--evaluate", str(data), "--model", parts.spec.name])
+    options = parser.parse_args(["--evaluate", str(data), "--model", endpoint.model])
     job: Job[Any] = _awaited(command.new_job(options, caller))
-    size = max(1, parts.spec.batching.max_batch_size // job.model_rows)
+    size = max(1, max_rows // job.model_rows)
     count = 0
-    with opened_lines(str(data)) as lines, _progress(parts) as progress:
+    with opened_lines(str(data)) as lines, _progress(task) as progress:
         for batch in _batches(_items(job, command, lines), size):
             for item, result in zip(batch, _results(job, batch, data), strict=True):
                 _scorer(job).add(item, result)
@@ -108,7 +127,7 @@ def evaluate(parts: PipelineParts, engine: Engine, data: Path) -> Evaluation:
             progress.update(len(batch))
     if not count:
         raise DatasetError(f"{data} has no examples; name a labelled file (train or dev)")
-    return _evaluation(parts.task.name, dict(_scorer(job).as_json()), count)
+    return _evaluation(task, dict(_scorer(job).as_json()), count)
 
 
 def _evaluation(task: str, figures: dict[str, Any], count: int) -> Evaluation:
@@ -161,8 +180,8 @@ def _awaited(found: Awaitable[T]) -> T:
     return run_blocking(wait())
 
 
-def _progress(parts: PipelineParts) -> tqdm[Any]:
+def _progress(task: str) -> tqdm[Any]:
     """A bar that appears when the evaluation takes more than two seconds, on a terminal only."""
     shown = sys.stderr.isatty()
-    name = f"evaluating {parts.task.name}"
+    name = f"evaluating {task}"
     return tqdm(unit="example", desc=name, delay=2, disable=not shown, leave=False, file=sys.stderr)

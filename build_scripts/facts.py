@@ -5,8 +5,10 @@ from pathlib import Path
 
 import onnx
 
+from build_scripts.encoder import Model
 from build_scripts.load.source import Source
 from build_scripts.manifest import EngineFacts, ModelFacts, SourceFacts, file_hashes
+from build_scripts.slim_model import SlimModel
 from ernie_triton.pipeline import PipelineSpec
 from ernie_triton.vocabulary import Vocabulary
 
@@ -43,16 +45,18 @@ def source_facts(source: Source) -> SourceFacts:
 def model_facts(source: Source, vocabulary: Vocabulary, labels: tuple[str, ...]) -> ModelFacts:
     """The size of the model, and its labels."""
     model = source.model
-    layers = model.encoder.layers if model else ()
+    encoder = model.encoder if isinstance(model, Model) else None
+    layers = encoder.layers if encoder else ()
     return ModelFacts(
+        kind=model.kind if isinstance(model, SlimModel) else "",
         layers=len(layers),
-        hidden=model.encoder.hidden if model else 0,
+        hidden=encoder.hidden if encoder else model.width if isinstance(model, SlimModel) else 0,
         heads=tuple(layer.heads for layer in layers),
         feed_forward=tuple(layer.intermediate.outputs for layer in layers),
         parameters=model.parameters if model else 0,
         vocabulary_size=vocabulary.size,
         labels=labels,
-        max_positions=model.encoder.max_positions if model else 0,
+        max_positions=model.max_positions if model else 0,
     )
 
 

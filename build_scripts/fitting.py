@@ -1,17 +1,29 @@
 """The model as one pipeline needs it: no positions past its longest row, no token types for one."""
 
 import dataclasses
+from typing import overload
 
 from build_scripts.encoder import Model
+from build_scripts.slim_model import AnyModel, SlimModel
 
 
-def fitted(model: Model, *, max_length: int, pair: bool) -> Model:
+@overload
+def fitted(model: Model, *, max_length: int, pair: bool) -> Model: ...
+
+
+@overload
+def fitted(model: SlimModel, *, max_length: int, pair: bool) -> SlimModel: ...
+
+
+def fitted(model: AnyModel, *, max_length: int, pair: bool) -> AnyModel:
     """The same model for rows of at most `max_length` tokens.
 
     A runtime that plans its memory from the graph then knows how long a row can be. For single
     texts the first token type's vector is added to every word, and the graph has no
     `token_type_ids`: a tensor less in each request.
     """
+    if isinstance(model, SlimModel):
+        return dataclasses.replace(model, max_positions=max_length)
     encoder = model.encoder
     word, token_type = encoder.word, encoder.token_type
     if not pair:

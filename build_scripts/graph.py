@@ -23,22 +23,21 @@ import math
 import numpy as np
 import numpy.typing as npt
 import onnx
-from onnx import TensorProto
 
 from build_scripts.encoder import Encoder, Layer, Linear, Model
 from build_scripts.heads import Place, needs_first_token_only, write_head
 from build_scripts.numerics import FP32, Numerics
 from build_scripts.onnx_builder import GraphBuilder
+from build_scripts.packing import packed_rows
+from build_scripts.slim_graph import write_slim_graph
+from build_scripts.slim_model import AnyModel, SlimModel
 from ernie_triton.tasks import LAYOUTS
-
-COLUMN_STEP = 8
-"""The attention of a packed batch is as wide as a multiple of this."""
 
 MASK_VALUE = -10000.0
 """Added to the scores of masked tokens; exp of it is 0 in FP32, and FP16 can hold it."""
 
 
-def export_onnx(model: Model, layout: str, numerics: Numerics = FP32) -> onnx.ModelProto:
+def export_onnx(model: AnyModel, layout: str, numerics: Numerics = FP32) -> onnx.ModelProto:
     """Write a model as the canonical graph.
 
     Args:
@@ -51,8 +50,10 @@ def export_onnx(model: Model, layout: str, numerics: Numerics = FP32) -> onnx.Mo
         layout of the inputs.
 
     Raises:
-        PrecisionError: FP16 cannot hold a weight.
+        PrecisionError: FP16 cannot hold a weight, or the model has a graph in FP32 alone.
     """
+    if isinstance(model, SlimModel):
+        return write_slim_graph(model, layout, numerics)
     graph = _write(model, layout, numerics)
     unknown = [name for name in numerics.input_scales if name not in _encoder_linears(graph)]
     if unknown:
@@ -104,48 +105,21 @@ def _packed_place(graph: GraphBuilder, encoder: Encoder) -> Place:
     if len(encoder.token_type):
         graph.input("token_type_ids", "tokens")
     lengths = graph.input("lengths", "items")
-    zero, one = graph.int32(0), graph.int32(1)
-    ends = graph.add("CumSum", "ends", lengths, zero)
-    starts = graph.add("Sub", "starts", ends, lengths)
-    tokens = graph.add("Squeeze", "tokens/scalar", graph.add("Shape", "tokens/shape", ids))
-    tokens = graph.add("Cast", "tokens", tokens, to=TensorProto.INT32)
-    token = graph.add("Range", "token", zero, tokens, one)
-    longest = _longest(graph, lengths, encoder)
-    # A part of a constant, not a range: so TensorRT knows how many columns there can be, without
-    # which it takes a row to be as long as all tokens (or fails, TensorRT for RTX 1.7).
-    widest = -(-encoder.max_positions // COLUMN_STEP) * COLUMN_STEP
-    columns = graph.constant("columns", np.arange(widest), np.int32)
-    column = graph.add("Slice", "column", columns, graph.integers32(0), longest)
-
-    def column_vector(name: str) -> str:
-        return graph.add("Unsqueeze", f"{name}/column", name, graph.integers(1))
-
-    ends_column = column_vector(ends)
-    passed = graph.add("GreaterOrEqual", "item/passed", token, ends_column)
-    passed = graph.add("Cast", "item/passed_count", passed, to=TensorProto.INT32)
-    item = graph.add("ReduceSum", "item", passed, graph.integers(0), keepdims=0)
-    position = graph.add("Sub", "position", token, graph.add("Gather", "item/start", starts, item))
-    row_start = graph.add("Mul", "unpad/row", item, longest)
-    unpad = graph.add("Add", "unpad", row_start, position)
-    last = graph.add("Sub", "pad/last", ends_column, one)
-    reach = graph.add("Add", "pad/reach", column_vector(starts), column)
-    pad = graph.add("Min", "pad", reach, last)
-    inside = graph.add("Less", "mask/inside", column, column_vector(lengths))
-    real = _real_tokens(graph, graph.add("Gather", "mask/ids", ids, pad), encoder)
-    mask = _mask(graph, graph.add("And", "mask/kept", inside, real))
-    return Place(position=position, mask=mask, item=item, pad=pad, unpad=unpad, starts=starts)
-
-
-def _longest(graph: GraphBuilder, lengths: str, encoder: Encoder) -> str:
-    """`[1]`: columns of the attention's rectangle: the longest item, rounded up to a multiple.
-
-    Runtimes that make a kernel for each new shape meet fewer. Looked up, since OpenVINO 2026.4
-    divides integers as if they were not.
-    """
-    exact = np.arange(encoder.max_positions + 1)
-    rounded = graph.constant("longest/rounded", -(-exact // COLUMN_STEP) * COLUMN_STEP, np.int32)
-    longest = graph.add("ReduceMax", "longest/exact", lengths, keepdims=1)
-    return graph.add("Gather", "longest", rounded, longest)
+    rows = packed_rows(graph, ids, lengths, encoder.max_positions)
+    row_start = graph.add("Gather", "item/start", rows.starts, rows.item)
+    position = graph.add("Sub", "position", rows.token, row_start)
+    first_cell = graph.add("Mul", "unpad/row", rows.item, rows.longest)
+    unpad = graph.add("Add", "unpad", first_cell, position)
+    real = _real_tokens(graph, graph.add("Gather", "mask/ids", ids, rows.cells), encoder)
+    mask = _mask(graph, graph.add("And", "mask/kept", rows.inside, real))
+    return Place(
+        position=position,
+        mask=mask,
+        item=rows.item,
+        pad=rows.cells,
+        unpad=unpad,
+        starts=rows.starts,
+    )
 
 
 def _padded_place(graph: GraphBuilder, encoder: Encoder) -> Place:

@@ -54,11 +54,7 @@ def write_head(graph: GraphBuilder, model: Model, place: Place, hidden: str) -> 
     head, encoder = model.head, model.encoder
     tokens = ("tokens",) if place.pad is not None else ("items", "length")
     if isinstance(head, SequenceHead):
-        if head.pooler is not None:
-            pooled = graph.linear("pooler", head.pooler, hidden)
-            hidden = graph.activation("pooler/activation", head.pooler_activation, pooled)
-        graph.scores("logits", head.output, hidden)
-        graph.output("logits", "items", head.output.outputs)
+        write_sequence_head(graph, head, hidden)
     elif isinstance(head, TokenHead):
         graph.scores("logits", head.output, hidden)
         graph.output("logits", *tokens, head.output.outputs)
@@ -70,6 +66,15 @@ def write_head(graph: GraphBuilder, model: Model, place: Place, hidden: str) -> 
     else:
         _write_vector(graph, head, place, hidden, encoder.pad_token_id)
         graph.output("vector", "items", encoder.hidden)
+
+
+def write_sequence_head(graph: GraphBuilder, head: SequenceHead, features: str) -> None:
+    """Write the scores of each text from its features, [items, features], as the graph's output."""
+    if head.pooler is not None:
+        pooled = graph.linear("pooler", head.pooler, features)
+        features = graph.activation("pooler/activation", head.pooler_activation, pooled)
+    graph.scores("logits", head.output, features)
+    graph.output("logits", "items", head.output.outputs)
 
 
 def _write_vector(

@@ -3,6 +3,7 @@
 from build_scripts.encoder import HEAD_NAMES, Head, Model, SequenceHead, VectorHead
 from build_scripts.load.source import Source
 from build_scripts.load.state import TASKS_BY_HEAD
+from build_scripts.slim_model import SlimModel
 
 
 def describe(source: Source) -> str:
@@ -10,11 +11,15 @@ def describe(source: Source) -> str:
     lines = {"source": f"{source.kind}, {source.path}"}
     if source.model is None:
         lines["model"] = f"not recognised ({source.unrecognised}); would be served as it came"
+    elif isinstance(source.model, SlimModel):
+        lines |= _slim_lines(source.model)
     else:
         lines |= _model_lines(source.model)
     lines["labels"] = ", ".join(source.labels) if source.labels else "not named; use --labels"
     lines["vocab"] = str(source.vocabulary) if source.vocabulary else "not here; use --vocab"
     lines["case"] = "folded (uncased)" if source.lower_case else "kept (cased)"
+    if not source.tokenize_chinese_chars:
+        lines["words"] = "runs of Chinese, cut into pieces of several characters"
     return "\n".join(f"{key:<14}{value}" for key, value in lines.items())
 
 
@@ -34,6 +39,20 @@ def _model_lines(model: Model) -> dict[str, str]:
         "types": str(len(encoder.token_type)),
         "norm": f"epsilon {encoder.embedding_norm.epsilon:g}",
         "head": _head(head),
+    }
+
+
+def _slim_lines(model: SlimModel) -> dict[str, str]:
+    windows = ", ".join(f"{size} x {w.outputs}" for size, w in enumerate(model.windows, 1))
+    features = f"windows of {windows} features" if windows else f"{len(model.bigram):,} bigrams"
+    return {
+        "task": TASKS_BY_HEAD[HEAD_NAMES[type(model.head)]] + (", pairs" if model.pair else ""),
+        "student": f"{model.kind}, {features}",
+        "parameters": f"{model.parameters:,}",
+        "vectors": str(model.width),
+        "tokens": f"{model.vocabulary_size:,} in the vocabulary, pad {model.pad_token_id}",
+        "positions": str(model.max_positions),
+        "head": _head(model.head),
     }
 
 

@@ -26,7 +26,11 @@ class SourceFacts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelFacts:
-    """The size of the model; zeros where its graph was served as it came."""
+    """The size of the model; zeros where its graph was served as it came.
+
+    `kind` is that of a student without layers, `bow` or `cnn`, of word vectors as wide as `hidden`;
+    it is empty for an encoder.
+    """
 
     layers: int
     hidden: int
@@ -36,6 +40,7 @@ class ModelFacts:
     vocabulary_size: int
     labels: tuple[str, ...]
     max_positions: int
+    kind: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -79,15 +79,23 @@ class Quantized:
         quality: what it loses.
         kept: the damage of each layer that is not INT8, by name; see `damage_of`.
         layers: how many are INT8.
+        rounded: what is lost with every layer in INT8.
     """
 
     graph: onnx.ModelProto
     quality: Quality
     kept: Mapping[str, float]
     layers: int
+    rounded: Quality
 
 
-def quantize(graphs: Int8Graphs, judge: Judge, load: LoadGraph, texts: TokenBatch) -> Quantized:
+def quantize(
+    graphs: Int8Graphs,
+    judge: Judge,
+    load: LoadGraph,
+    texts: TokenBatch,
+    damage: Mapping[str, float] | None = None,
+) -> Quantized:
     """Round everything, then leave out the worst until the loss fits.
 
     Args:
@@ -95,22 +103,26 @@ def quantize(graphs: Int8Graphs, judge: Judge, load: LoadGraph, texts: TokenBatc
         judge: knows the limits.
         load: makes engines of them.
         texts: on which the damage of single layers is measured.
+        damage: of each layer, where that is known; otherwise it is measured when it is needed.
 
     Raises:
         ExactnessError: it does not fit even with one layer in INT8.
     """
     kept: list[str] = []
-    damage: dict[str, float] = {}
+    rounded: Quality | None = None
     best: Quality | None = None
+    damage = damage or {}
     while len(kept) < len(graphs.layers):
         graph = graphs.graph(kept)
         quality = judge.quality(load(graph, "int8"))
+        rounded = rounded or quality
         if quality.fits:
             return Quantized(
                 graph=graph,
                 quality=quality,
                 kept={name: damage[name] for name in kept},
                 layers=len(graphs.layers) - len(kept),
+                rounded=rounded,
             )
         best = quality if best is None or _loss(quality) < _loss(best) else best
         if not damage:

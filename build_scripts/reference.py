@@ -9,8 +9,8 @@ import importlib.util
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -28,21 +28,20 @@ from build_scripts.encoder import (
     VectorHead,
 )
 from build_scripts.load.source import Source
+from build_scripts.slim_model import SlimModel
+from build_scripts.slim_reference import slim_outputs
+from build_scripts.source_model import transformers_model
 from ernie_triton.batch import TokenBatch
-from ernie_triton.errors import CheckpointError
 from ernie_triton.tasks import Task
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
 
 Float64 = npt.NDArray[np.float64]
 Row = tuple[npt.NDArray[np.int32], npt.NDArray[np.int32]]
 """Token ids and token type ids of one text, int32 [tokens] each."""
 
 _WARNINGS_AND_WORSE = 3
-_AUTOMATIC_CLASSES = {
-    "sequence": "AutoModelForSequenceClassification",
-    "token": "AutoModelForTokenClassification",
-    "span": "AutoModelForQuestionAnswering",
-    "vector": "AutoModel",
-}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,11 +69,13 @@ def reference_for(source: Source, task: Task) -> Reference:
         return _exported_graph(source.graph, task, pooling)
     installed = all(importlib.util.find_spec(name) for name in ("torch", "transformers"))
     if installed and source.kind.startswith("transformers"):
-        return _transformers(source.path, task, pooling)
+        return _transformers(transformers_model(source, task, pooling), task, pooling)
     if source.model is None:
         raise ValueError(f"{source.path} has neither a graph nor weights")
     model = source.model
-    return Reference(name="NumPy in float64", outputs=lambda row: model_outputs(model, row))
+    if isinstance(model, SlimModel):
+        return Reference(name="NumPy in float64", outputs=partial(slim_outputs, model))
+    return Reference(name="NumPy in float64", outputs=partial(model_outputs, model))
 
 
 def rows_of(batch: TokenBatch) -> Iterator[Row]:
@@ -126,35 +127,11 @@ def _pooled(outputs: Sequence[npt.NDArray[np.float32]], pooling: str) -> npt.NDA
     return np.asarray(hidden.mean(axis=0) if pooling == "mean" else hidden[0])
 
 
-def _transformers(folder: Path, task: Task, pooling: str) -> Reference:
+def _transformers(loaded: "PreTrainedModel", task: Task, pooling: str) -> Reference:
     import torch
     import transformers
 
-    transformers.utils.logging.disable_progress_bar()  # type: ignore[no-untyped-call]
-    # Its report on a checkpoint is a table of many lines.
-    transformers.utils.logging.set_verbosity_error()  # type: ignore[no-untyped-call]
-    try:
-        # The folder is the user's own and is read as weights; nothing is fetched, no code is run.
-        automatic = getattr(transformers, _AUTOMATIC_CLASSES[task.head])
-        model, loaded = automatic.from_pretrained(
-            folder,
-            local_files_only=True,
-            trust_remote_code=False,
-            dtype=torch.float32,
-            output_loading_info=True,
-        )
-    except (OSError, ValueError, RuntimeError, KeyError) as error:
-        reason = str(error).splitlines()[0]
-        raise CheckpointError(f"transformers cannot load {folder}: {reason}") from error
-    # It would go on with random weights; of an unused pooler they do not matter.
-    uses_pooler = task.head == "sequence" or pooling == "pooler"
-    missing = [name for name in loaded["missing_keys"] if uses_pooler or "pooler" not in name]
-    if missing:
-        raise CheckpointError(
-            f"transformers looks for {min(missing)!r} in {folder}, which the "
-            f"weights have not; is the model_type of its config.json right?"
-        )
-    model.eval()
+    model: Any = loaded.eval()  # type: ignore[no-untyped-call]
 
     def outputs(row: Row) -> dict[str, npt.NDArray[np.float32]]:
         ids, token_types = (torch.from_numpy(values[None].astype(np.int64)) for values in row)

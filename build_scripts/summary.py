@@ -36,6 +36,9 @@ def _pipeline(made: Manifest) -> str:
 
 def _model(made: Manifest) -> str:
     model = made.model
+    if model.kind:
+        name = {"bow": "bag of words", "cnn": "convolution"}[model.kind]
+        return f"{name} over word vectors of {model.hidden}, {model.parameters:,} parameters"
     if not model.layers:
         return f"served as it came, padded: {made.source.unrecognised}"
     return (

@@ -21,6 +21,7 @@ class ModelSizes:
         labels: label names in the order of the output units; empty where the task has none.
         hidden: width of the vectors.
         lower_case: the vocabulary wants texts in lower case.
+        tokenize_chinese_chars: each ideograph is a word to it; otherwise a run of them is one.
         pad_token_id: the id that fills rows.
         vocabulary_size: rows of the word embeddings.
         token_types: rows of the token type embeddings.
@@ -35,6 +36,7 @@ class ModelSizes:
     vocabulary_size: int
     token_types: int
     is_canonical: bool = True
+    tokenize_chinese_chars: bool = True
 
     @property
     def by_name(self) -> dict[str, int]:

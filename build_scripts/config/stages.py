@@ -46,6 +46,7 @@ def tokenizer_config(
         overlap=spec.overlap,
         max_windows=spec.answering.max_windows,
         length_bucket=length_bucket,
+        tokenize_chinese_chars=sizes.tokenize_chinese_chars,
     )
     config = python_stage(spec, "tokenizer", texts, outputs, sizes, settings)
     # What waited here for company stays together in the stages after it.

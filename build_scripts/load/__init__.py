@@ -10,7 +10,14 @@ from build_scripts.encoder import HEAD_NAMES, Model, VectorHead
 from build_scripts.load.onnx_graph import model_from_onnx
 from build_scripts.load.paddle_checkpoint import WEIGHTS_FILE, read_paddlenlp
 from build_scripts.load.paddle_export import is_paddle_export, onnx_from_paddle_export
-from build_scripts.load.settings import CONFIG_FILES, folds_case, read_config, vocabulary_beside
+from build_scripts.load.settings import (
+    CONFIG_FILES,
+    folds_case,
+    parts_ideographs,
+    read_config,
+    vocabulary_beside,
+)
+from build_scripts.load.slim_checkpoint import is_slim_checkpoint, read_slim
 from build_scripts.load.source import Source, Wanted
 from build_scripts.load.transformers_checkpoint import (
     SAFETENSORS_FILE,
@@ -39,6 +46,8 @@ def read_source(path: Path, wanted: Wanted | None = None) -> Source:
     if path.is_file() and path.name in _CHECKPOINT_FILES:
         path = path.parent
     if path.is_dir():
+        if is_slim_checkpoint(path):
+            return read_slim(path, wanted)
         if any((path / name).is_file() for name in (SAFETENSORS_FILE, TORCH_FILE)):
             return read_transformers(path, wanted)
         if (path / WEIGHTS_FILE).is_file():
@@ -52,6 +61,11 @@ def read_source(path: Path, wanted: Wanted | None = None) -> Source:
         f"{path} holds no checkpoint: expected {', '.join(_CHECKPOINT_FILES)}, a Paddle static "
         f"export (*.pdmodel or *.json with *.pdiparams), or one *.onnx"
     )
+
+
+def holds_weights(folder: Path) -> bool:
+    """Whether a folder has weights of a checkpoint, in any format that is read directly."""
+    return any((folder / name).is_file() for name in _CHECKPOINT_FILES)
 
 
 def _onnx_file(path: Path) -> Path | None:
@@ -99,6 +113,7 @@ def _from_graph(kind: str, path: Path, graph: onnx.ModelProto, wanted: Wanted) -
         labels=config.labels if config else None,
         vocabulary=vocabulary_beside(folder),
         lower_case=folds_case(folder),
+        tokenize_chinese_chars=parts_ideographs(folder),
         problem=config.problem if config else "",
     )
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from build_scripts.load.naming import PADDLENLP
 from build_scripts.load.pickled import read_pdparams
-from build_scripts.load.settings import folds_case, read_config, vocabulary_beside
+from build_scripts.load.settings import folds_case, parts_ideographs, read_config, vocabulary_beside
 from build_scripts.load.source import Source, Wanted
 from build_scripts.load.state import model_from_state
 
@@ -29,5 +29,6 @@ def read_paddlenlp(folder: Path, wanted: Wanted) -> Source:
         labels=config.labels,
         vocabulary=vocabulary_beside(folder),
         lower_case=folds_case(folder),
+        tokenize_chinese_chars=parts_ideographs(folder),
         problem=config.problem,
     )

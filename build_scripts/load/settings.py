@@ -8,9 +8,11 @@ from typing import Any
 
 from ernie_triton.decoders.labels import check_labels
 from ernie_triton.errors import CheckpointError
+from ernie_triton.piece_table import MAX_WORD_CHARACTERS
 
 CONFIG_FILES = ("config.json", "model_config.json")
 VOCABULARY_FILE = "vocab.txt"
+TOKENIZER_FILE = "tokenizer_config.json"
 _ACTIVATIONS = {
     "gelu": "gelu",
     "gelu_new": "gelu_tanh",
@@ -65,10 +67,7 @@ def read_config(folder: Path) -> CheckpointConfig:
         CheckpointError: it is missing, broken, lacks a size, or asks for what no BERT-family
             encoder of ours does.
     """
-    path = next((folder / name for name in CONFIG_FILES if (folder / name).is_file()), None)
-    if path is None:
-        raise CheckpointError(f"{folder} has no {' or '.join(CONFIG_FILES)} beside its weights")
-    values = _flattened(read_json(path))
+    path, values = _config_file(folder), config_values(folder)
     for key in ("num_attention_heads", "hidden_size"):
         if not isinstance(values.get(key), int) or values[key] < 1:
             raise CheckpointError(f"{path}: {key} is {values.get(key)!r}; expected a size")
@@ -92,10 +91,19 @@ def read_config(folder: Path) -> CheckpointConfig:
         layer_norm_eps=_epsilon(values, path),
         pad_token_id=_index(values, "pad_token_id", path),
         task_type_row=_index(values, "task_id", path) if values.get("use_task_id") else None,
-        labels=_labels(values, path),
+        labels=labels_of(values, path),
         head=_head(values),
-        problem=_problem(values),
+        problem=problem_of(values),
     )
+
+
+def config_values(folder: Path) -> dict[str, Any]:
+    """Everything that the configuration of a checkpoint says, by its keys.
+
+    Raises:
+        CheckpointError: it is missing or broken.
+    """
+    return _flattened(read_json(_config_file(folder)))
 
 
 def folds_case(folder: Path) -> bool:
@@ -104,18 +112,41 @@ def folds_case(folder: Path) -> bool:
     Raises:
         CheckpointError: its settings cannot be read, or switch off a step that ours always takes.
     """
-    path = folder / "tokenizer_config.json"
-    if not path.is_file():
-        return True
-    settings = read_json(path)
+    path = folder / TOKENIZER_FILE
+    settings = _tokenizer_settings(folder)
     lower_case = settings.get("do_lower_case", True)
-    if settings.get("tokenize_chinese_chars", True) is not True:
-        raise CheckpointError(f"{path}: tokenize_chinese_chars is off; only on is supported")
     if settings.get("strip_accents") not in (None, lower_case):
         raise CheckpointError(
             f"{path}: strip_accents differs from do_lower_case; only equal is supported"
         )
     return bool(lower_case)
+
+
+def parts_ideographs(folder: Path) -> bool:
+    """Whether each ideograph is a word to the tokenizer beside the weights; BERT's own default.
+
+    Raises:
+        CheckpointError: its settings cannot be read, or allow words of another length than BERT's.
+    """
+    settings = _tokenizer_settings(folder)
+    longest = settings.get("max_input_chars_per_word", MAX_WORD_CHARACTERS)
+    if longest != MAX_WORD_CHARACTERS:
+        raise CheckpointError(
+            f"{folder / TOKENIZER_FILE}: max_input_chars_per_word is {longest!r}; only "
+            f"{MAX_WORD_CHARACTERS} is supported, as in transformers' and PaddleNLP's BertTokenizer"
+        )
+    parts = settings.get("tokenize_chinese_chars", True)
+    if not isinstance(parts, bool):
+        raise CheckpointError(
+            f"{folder / TOKENIZER_FILE}: tokenize_chinese_chars is {parts!r}; expected true or "
+            f"false"
+        )
+    return parts
+
+
+def _tokenizer_settings(folder: Path) -> dict[str, Any]:
+    path = folder / TOKENIZER_FILE
+    return read_json(path) if path.is_file() else {}
 
 
 def vocabulary_beside(folder: Path) -> Path | None:
@@ -137,6 +168,13 @@ def read_json(path: Path) -> dict[str, Any]:
     if not isinstance(values, dict):
         raise CheckpointError(f"{path} holds a {type(values).__name__}; expected an object")
     return values
+
+
+def _config_file(folder: Path) -> Path:
+    path = next((folder / name for name in CONFIG_FILES if (folder / name).is_file()), None)
+    if path is None:
+        raise CheckpointError(f"{folder} has no {' or '.join(CONFIG_FILES)} beside its weights")
+    return path
 
 
 def _flattened(values: Mapping[str, Any]) -> dict[str, Any]:
@@ -164,7 +202,8 @@ def _head(values: Mapping[str, Any]) -> str | None:
     return next((head for ending, head in _HEADS.items() if architecture.endswith(ending)), None)
 
 
-def _problem(values: Mapping[str, Any]) -> str:
+def problem_of(values: Mapping[str, Any]) -> str:
+    """Transformers' `problem_type` of a configuration; `regression` where it has one label."""
     problem = values.get("problem_type")
     if isinstance(problem, str):
         return problem
@@ -189,7 +228,12 @@ def _index(values: Mapping[str, Any], key: str, path: Path) -> int:
     return int(index)
 
 
-def _labels(values: Mapping[str, Any], path: Path) -> tuple[str, ...] | None:
+def labels_of(values: Mapping[str, Any], path: Path) -> tuple[str, ...] | None:
+    """The label names of a configuration's `id2label`; None where it has none of its own.
+
+    Raises:
+        CheckpointError: its keys are not 0, 1, …, or its names not a label each.
+    """
     by_id = values.get("id2label")
     if not isinstance(by_id, Mapping) or not by_id:
         return None

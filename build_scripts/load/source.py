@@ -5,7 +5,7 @@ from pathlib import Path
 
 import onnx
 
-from build_scripts.encoder import Model
+from build_scripts.slim_model import AnyModel
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,15 +34,18 @@ class Source:
         labels: label names in the order of the output units, where the source has real ones.
         vocabulary: the `vocab.txt` beside the weights, where there is one.
         lower_case: whether the tokenizer folds case.
+        tokenize_chinese_chars: whether each ideograph is a word to the tokenizer; otherwise a run
+            of them is one.
         problem: transformers' `problem_type`, where the source says it.
     """
 
     kind: str
     path: Path
-    model: Model | None
+    model: AnyModel | None
     graph: onnx.ModelProto | None = None
     unrecognised: str = ""
     labels: tuple[str, ...] | None = None
     vocabulary: Path | None = None
     lower_case: bool = True
+    tokenize_chinese_chars: bool = True
     problem: str = ""

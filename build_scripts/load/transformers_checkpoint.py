@@ -9,7 +9,7 @@ from safetensors import SafetensorError, safe_open
 
 from build_scripts.load.naming import TRANSFORMERS
 from build_scripts.load.pickled import float32_array, is_index_buffer
-from build_scripts.load.settings import folds_case, read_config, vocabulary_beside
+from build_scripts.load.settings import folds_case, parts_ideographs, read_config, vocabulary_beside
 from build_scripts.load.source import Source, Wanted
 from build_scripts.load.state import model_from_state
 from ernie_triton.errors import CheckpointError, MissingExtraError
@@ -40,6 +40,7 @@ def read_transformers(folder: Path, wanted: Wanted) -> Source:
         labels=config.labels,
         vocabulary=vocabulary_beside(folder),
         lower_case=folds_case(folder),
+        tokenize_chinese_chars=parts_ideographs(folder),
         problem=config.problem,
     )
 

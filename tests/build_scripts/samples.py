@@ -47,8 +47,8 @@ class Sample:
         self.spec = dataclasses.replace(spec, task=PROBLEMS.get(name, spec.task))
         head = task_named(self.spec.task).head
         source = read_source(spec.checkpoint, Wanted(head=head, pooling=spec.answering.pooling))
-        assert source.model is not None
-        self.model: Model = source.model
+        assert isinstance(source.model, Model)
+        self.model = source.model
         self.data = ROOT / "samples/data" / name / "dev.json"
         vocabulary = load_vocabulary(spec.checkpoint / "vocab.txt")
         encoder = TextEncoder(vocabulary, max_length=spec.max_length, lower_case=source.lower_case)

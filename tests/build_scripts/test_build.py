@@ -156,6 +156,7 @@ def test_the_manifest_and_the_summary_say_what_was_built(
         "vocabulary_size": 60,
         "labels": list(LABELS),
         "max_positions": 160,
+        "kind": "",
     }
     assert made["engine"]["opset"] == 20
     assert made["exactness"]["reference"].startswith("transformers")

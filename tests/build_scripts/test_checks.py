@@ -1,5 +1,6 @@
 """Vocabulary, lengths and tables have to fit before anything is built."""
 
+import dataclasses
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +39,17 @@ def test_a_vocabulary_of_the_table_s_size_fits_and_so_does_one_with_rows_to_spar
 ) -> None:
     path = vocabulary_of(tmp_path, size)
     assert check_vocabulary(path, source_of(), spec_of(max_length=16)).size == size
+
+
+def test_words_of_chinese_are_refused_for_tasks_that_label_words(tmp_path: Path) -> None:
+    path = vocabulary_of(tmp_path, 60)
+    source = dataclasses.replace(source_of(), tokenize_chinese_chars=False)
+    with pytest.raises(
+        PipelineError, match=r"m\.onnx reads a run of Chinese as one word .*token_cls"
+    ):
+        check_vocabulary(path, source, spec_of(task="token_cls", max_length=16))
+    for task in ("seq_cls", "multi_label", "regression", "embedding"):
+        assert check_vocabulary(path, source, spec_of(task=task, max_length=16)).size == 60
 
 
 def test_a_vocabulary_larger_than_the_table_is_refused(tmp_path: Path) -> None:

@@ -85,7 +85,7 @@ def largest_difference(found: Values, expected: Values) -> float:
 def test_fp16_logits_of_the_sample_checkpoints_are_the_fp32_ones(name: str) -> None:
     head, pooling = CHECKPOINTS[name]
     model = read_source(SAMPLES / name, Wanted(head=head, pooling=pooling)).model
-    assert model is not None
+    assert isinstance(model, Model)
     random = np.random.default_rng(1)
     lengths = random.integers(4, 100, 12).astype(np.int32)
     ids = random.integers(5, model.encoder.vocabulary_size, lengths.sum(), dtype=np.int32)

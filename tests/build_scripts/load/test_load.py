@@ -50,7 +50,7 @@ def formats(
 
 
 def model_in(source: Source) -> Model:
-    assert source.model is not None, source.unrecognised
+    assert isinstance(source.model, Model), source.unrecognised
     return source.model
 
 

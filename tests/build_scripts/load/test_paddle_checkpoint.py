@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from build_scripts.encoder import SequenceHead, named_arrays
+from build_scripts.encoder import Model, SequenceHead, named_arrays
 from build_scripts.load.paddle_checkpoint import read_paddlenlp
 from build_scripts.load.source import Source, Wanted
 from build_scripts.reference import model_outputs
@@ -34,7 +34,7 @@ def copied(tmp_path: Path) -> Path:
 
 
 def assert_gives_paddle_s_logits(source: Source, tolerance: float = 1e-5) -> None:
-    assert source.model is not None
+    assert isinstance(source.model, Model)
     with np.load(PADDLE_EXAMPLE / "seq_cls_reference.npz") as reference:
         for case in range(5):
             row = reference[f"ids{case}"], reference[f"tt{case}"]
@@ -73,7 +73,7 @@ def test_weights_of_bfloat16_are_read_from_their_bits(copied: Path) -> None:
     }
     path.write_bytes(pickle.dumps(rounded, 4))
     source = read_paddlenlp(copied, Wanted())
-    assert source.model is not None
+    assert isinstance(source.model, Model)
     for name, array in named_arrays(source.model):
         if "token_type" not in name:  # a sum of two
             assert not (array.view(np.uint32) & 0xFFFF).any()
@@ -89,7 +89,7 @@ def test_weights_of_bfloat16_are_read_from_their_bits(copied: Path) -> None:
 def test_settings_are_honoured(tmp_path: Path, kind: str, settings: dict[str, Any]) -> None:
     model = transformers_model(kind, **settings)
     source = read_paddlenlp(save_paddlenlp(model, tmp_path), Wanted())
-    assert source.model is not None
+    assert isinstance(source.model, Model)
     rows = random_rows((9, 2, 20), types=2)
     rows.input_ids[4] = model.config.pad_token_id
     found = [model_outputs(source.model, row)["logits"] for row in single_rows(rows)]
@@ -120,7 +120,7 @@ def test_weights_of_another_task_are_refused(copied: Path) -> None:
 )
 def test_the_examples_of_other_tasks_give_paddle_s_outputs(task: str, outputs: list[str]) -> None:
     model = read_paddlenlp(PADDLE_EXAMPLE / f"{task}_checkpoint", Wanted()).model
-    assert model is not None
+    assert isinstance(model, Model)
     with np.load(PADDLE_EXAMPLE / f"{task}_reference.npz") as reference:
         for case in range(5):
             found = model_outputs(model, (reference[f"ids{case}"], reference[f"tt{case}"]))
@@ -139,7 +139,7 @@ def test_each_head_is_read(tmp_path: Path, kind: str, head: str, pooling: str) -
     source = transformers_model(kind, head=head)
     folder = save_paddlenlp(source, tmp_path)
     model = read_paddlenlp(folder, Wanted(pooling=pooling or "cls")).model
-    assert model is not None
+    assert isinstance(model, Model)
     rows = random_rows((9, 2, 20), types=2)
     for row, answer in zip(single_rows(rows), expected_outputs(source, rows, pooling), strict=True):
         assert_row_equal(model_outputs(model, row), answer)
@@ -149,8 +149,8 @@ def test_vectors_of_the_example_s_classifier_are_its_encoder_s() -> None:
     wanted = Wanted(head="vector", pooling="pooler")
     vectors = read_paddlenlp(EXAMPLE, wanted).model
     classifier = read_paddlenlp(EXAMPLE, Wanted()).model
-    assert vectors is not None
-    assert classifier is not None
+    assert isinstance(vectors, Model)
+    assert isinstance(classifier, Model)
     assert isinstance(classifier.head, SequenceHead)
     row = single_rows(random_rows((9,)))[0]
     output = classifier.head.output

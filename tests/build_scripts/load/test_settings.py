@@ -10,7 +10,12 @@ import transformers
 from hypothesis import given
 from hypothesis import strategies as st
 
-from build_scripts.load.settings import folds_case, read_config, vocabulary_beside
+from build_scripts.load.settings import (
+    folds_case,
+    parts_ideographs,
+    read_config,
+    vocabulary_beside,
+)
 from ernie_triton.errors import CheckpointError, ErnieTritonError, LabelCountError
 
 SIZES = {"num_attention_heads": 3, "hidden_size": 24}
@@ -254,15 +259,41 @@ def test_case_is_folded_as_the_tokenizer_was_told(
     assert folds_case(tmp_path) is lower
 
 
-@pytest.mark.parametrize(
-    "settings",
-    [{"tokenize_chinese_chars": False}, {"do_lower_case": True, "strip_accents": False}],
-)
-def test_tokenizer_steps_that_ours_does_not_know_are_refused(
-    tmp_path: Path, settings: dict[str, Any]
-) -> None:
-    with pytest.raises(CheckpointError, match=r"is off; only on|differs from do_lower_case"):
+def test_accents_that_are_not_folded_with_case_are_refused(tmp_path: Path) -> None:
+    settings = {"do_lower_case": True, "strip_accents": False}
+    with pytest.raises(CheckpointError, match="differs from do_lower_case"):
         folds_case(written(tmp_path, settings, "tokenizer_config.json"))
+
+
+@pytest.mark.parametrize(
+    ("settings", "parts"),
+    [
+        (None, True),
+        ({"do_lower_case": False}, True),
+        ({"tokenize_chinese_chars": True}, True),
+        ({"tokenize_chinese_chars": False, "max_input_chars_per_word": 100}, False),
+    ],
+)
+def test_ideographs_are_words_unless_the_tokenizer_says_otherwise(
+    tmp_path: Path, settings: dict[str, Any] | None, parts: bool
+) -> None:
+    if settings is not None:
+        written(tmp_path, settings, "tokenizer_config.json")
+    assert parts_ideographs(tmp_path) is parts
+
+
+@pytest.mark.parametrize(
+    ("settings", "fault"),
+    [
+        ({"tokenize_chinese_chars": "false"}, "tokenize_chinese_chars is 'false'; expected true"),
+        ({"max_input_chars_per_word": 500}, "is 500; only 100 is supported, as in transformers'"),
+    ],
+)
+def test_other_ways_to_make_words_are_refused(
+    tmp_path: Path, settings: dict[str, Any], fault: str
+) -> None:
+    with pytest.raises(CheckpointError, match=fault):
+        parts_ideographs(written(tmp_path, settings, "tokenizer_config.json"))
 
 
 def test_only_a_file_is_a_vocabulary(tmp_path: Path) -> None:

@@ -38,7 +38,7 @@ def ernie() -> Any:
 
 
 def model_in(source: Source) -> Model:
-    assert source.model is not None
+    assert isinstance(source.model, Model)
     return source.model
 
 

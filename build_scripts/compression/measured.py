@@ -1,0 +1,92 @@
+"""What a step of compression did, in figures: what `compression.json` holds."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
+REPORT_FILE = "compression.json"
+_BYTES_PER_WEIGHT = 4
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Measured:
+    """A model.
+
+    Attributes:
+        parameters: weights.
+        size_bytes: what they take in float32.
+        layers: of the encoder.
+        points: the task's metric on the development set, in hundredths; None without data.
+    """
+
+    parameters: int
+    size_bytes: int
+    layers: int
+    points: float | None
+
+
+def measured(model: "PreTrainedModel", points: float | None) -> Measured:
+    """The figures of a model."""
+    parameters = sum(parameter.numel() for parameter in model.parameters())
+    return Measured(
+        parameters=parameters,
+        size_bytes=_BYTES_PER_WEIGHT * parameters,
+        layers=int(model.config.num_hidden_layers),
+        points=points,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """One step.
+
+    Attributes:
+        step: its name, as the command's.
+        metric: what the points are of; empty without data.
+        before: the model that was compressed.
+        after: what came of it.
+        seconds: what each part of the work took.
+        settings: what decided the result.
+    """
+
+    step: str
+    metric: str
+    before: Measured
+    after: Measured
+    seconds: Mapping[str, float]
+    settings: Mapping[str, Any]
+
+    @property
+    def lost_points(self) -> float | None:
+        """Points lost; below 0 where some were gained."""
+        if self.before.points is None or self.after.points is None:
+            return None
+        return self.before.points - self.after.points
+
+    def as_bytes(self) -> bytes:
+        """The file beside the weights."""
+        text = json.dumps(asdict(self), ensure_ascii=False, indent=2)
+        return f"{text}\n".encode()
+
+    def lines(self) -> str:
+        """For people: a table of before and after."""
+        rows = [("", "before", "after")]
+        if self.before.points is not None and self.after.points is not None:
+            rows.append((self.metric, f"{self.before.points:.2f}", f"{self.after.points:.2f}"))
+        rows += [
+            ("parameters", f"{self.before.parameters:,}", f"{self.after.parameters:,}"),
+            ("MB in float32", _megabytes(self.before), _megabytes(self.after)),
+            ("layers", str(self.before.layers), str(self.after.layers)),
+        ]
+        wide = max(len(name) for name, _, _ in rows) + 2
+        table = "\n".join(f"{name:<{wide}}{first:>12}{then:>12}" for name, first, then in rows)
+        took = ", ".join(f"{name} {value:.1f} s" for name, value in self.seconds.items())
+        return f"{table}\n{took}"
+
+
+def _megabytes(model: Measured) -> str:
+    return f"{model.size_bytes / 1e6:.1f}"

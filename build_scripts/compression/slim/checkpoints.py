@@ -1,0 +1,73 @@
+"""Students written as checkpoints, which `build_scripts.load.slim_checkpoint` reads."""
+
+import json
+import shutil
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from build_scripts.finetune.checkpoints import check_free, copy_tokenizer
+from build_scripts.finetune.torch_models import PROBLEMS
+from build_scripts.load import read_source
+from build_scripts.load.slim_checkpoint import MODEL_TYPE
+from build_scripts.load.transformers_checkpoint import SAFETENSORS_FILE
+
+if TYPE_CHECKING:
+    from build_scripts.compression.slim.modules import SlimClassifier
+    from build_scripts.finetune.datasets import DataSet
+
+
+def save_student(
+    student: "SlimClassifier",
+    folder: Path,
+    *,
+    data: "DataSet",
+    tokenizer_from: Path,
+    more_files: Mapping[str, bytes] | None = None,
+) -> None:
+    """Write `config.json`, `model.safetensors`, `vocab.txt` and `tokenizer_config.json`.
+
+    It is written beside, read back by the build's own reader, and then gets its name.
+
+    Args:
+        student: what to write.
+        folder: a new one, or an empty one.
+        data: says the task and the labels.
+        tokenizer_from: the teacher, whose vocabulary and tokenizer settings are copied.
+        more_files: others to put into the folder, by name.
+
+    Raises:
+        CheckpointError: the folder holds something, or the teacher has no vocabulary.
+    """
+    from safetensors.torch import save_file
+
+    check_free(folder)
+    beside = folder.with_name(f"{folder.name}.partial")
+    shutil.rmtree(beside, ignore_errors=True)
+    beside.mkdir(parents=True)
+    try:
+        names = data.outputs
+        config = {
+            "model_type": MODEL_TYPE,
+            **asdict(student.slim),
+            "problem_type": PROBLEMS[data.task],
+            "id2label": {str(index): name for index, name in enumerate(names)},
+            "label2id": {name: index for index, name in enumerate(names)},
+        }
+        text = json.dumps(config, ensure_ascii=False, indent=2) + "\n"
+        (beside / "config.json").write_text(text, encoding="utf-8")
+        state = {
+            name: tensor.detach().float().cpu().contiguous()
+            for name, tensor in student.state_dict().items()
+        }
+        save_file(state, beside / SAFETENSORS_FILE, metadata={"format": "pt"})
+        copy_tokenizer(tokenizer_from, beside)
+        for name, content in (more_files or {}).items():
+            (beside / name).write_bytes(content)
+        read_source(beside)
+        if folder.is_dir():
+            folder.rmdir()
+        beside.rename(folder)
+    finally:
+        shutil.rmtree(beside, ignore_errors=True)
