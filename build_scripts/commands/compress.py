@@ -73,8 +73,8 @@ def _run(arguments: argparse.Namespace) -> int:
 
     import_torch()
     from build_scripts.compression.compress import Compression, run_steps
-    from build_scripts.compression.compress_steps import REPORT, StepOptions, chosen_steps
-    from build_scripts.compression.students import student_shape
+    from build_scripts.compression.distillation.students import student_shape
+    from build_scripts.compression.steps import REPORT, StepOptions, chosen_steps
 
     only, skipped = (_names(text) for text in (arguments.only, arguments.skip))
     options = StepOptions(

@@ -17,7 +17,7 @@ from build_scripts.commands.compression_options import (
 from ernie_triton.errors import CheckpointError
 
 if TYPE_CHECKING:
-    from build_scripts.compression.distillation import Distillation
+    from build_scripts.compression.distillation.distil import Distillation
 
 SLIM_STUDENTS = ("bow", "cnn")
 
@@ -67,8 +67,8 @@ def add_command(commands: Commands) -> None:
 def _run(arguments: argparse.Namespace) -> int:
     if arguments.student in SLIM_STUDENTS:
         return _run_slim(arguments)
-    from build_scripts.compression.distillation import distil
-    from build_scripts.compression.students import student_shape
+    from build_scripts.compression.distillation.distil import distil
+    from build_scripts.compression.distillation.students import student_shape
 
     shape, how = student_shape(arguments.student), _distillation(arguments)
     report = distil(
@@ -115,7 +115,7 @@ def _run_slim(arguments: argparse.Namespace) -> int:
 
 
 def _distillation(arguments: argparse.Namespace) -> "Distillation":
-    from build_scripts.compression.distillation import ANSWERS, LAYERS, Distillation
+    from build_scripts.compression.distillation.distil import ANSWERS, LAYERS, Distillation
 
     usual = Distillation()
     layers = schedule_from(

@@ -16,7 +16,7 @@ from build_scripts.commands.compression_options import (
 from ernie_triton.errors import CheckpointError
 
 if TYPE_CHECKING:
-    from build_scripts.compression.pruning import Pruning
+    from build_scripts.compression.pruning.prune import Pruning
 
 
 def add_command(commands: Commands) -> None:
@@ -66,7 +66,7 @@ def add_command(commands: Commands) -> None:
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    from build_scripts.compression.pruning import prune
+    from build_scripts.compression.pruning.prune import prune
 
     if arguments.data is None and arguments.recover:
         raise CheckpointError(
@@ -88,8 +88,8 @@ def _run(arguments: argparse.Namespace) -> int:
 
 
 def _pruning(arguments: argparse.Namespace) -> "Pruning":
-    from build_scripts.compression.pruning import RECOVERY, Pruning
-    from build_scripts.compression.widths import Width
+    from build_scripts.compression.pruning.prune import RECOVERY, Pruning
+    from build_scripts.compression.pruning.widths import Width
 
     usual = Pruning()
     recovery = schedule_from(

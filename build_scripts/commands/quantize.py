@@ -9,7 +9,7 @@ from build_scripts.commands.compression_options import add_place_options, read_d
 from ernie_triton.tasks import CALIBRATORS, ENGINES
 
 if TYPE_CHECKING:
-    from build_scripts.compression.quantizing import QuantizeOptions
+    from build_scripts.compression.int8.quantize import QuantizeOptions
 
 
 def add_command(commands: Commands) -> None:
@@ -30,7 +30,7 @@ def add_command(commands: Commands) -> None:
 
 def add_quantize_options(parser: argparse.ArgumentParser) -> None:
     """Add what decides how a checkpoint is quantised."""
-    from build_scripts.compression.quantizing import QAT_MODES, QuantizeOptions
+    from build_scripts.compression.int8.quantize import QAT_MODES, QuantizeOptions
 
     default = {field.name: field.default for field in dataclasses.fields(QuantizeOptions)}
     engines: Any = default["engines"]
@@ -102,7 +102,7 @@ def quantize_options(arguments: argparse.Namespace) -> "QuantizeOptions":
     Raises:
         PipelineError: a value contradicts the contract.
     """
-    from build_scripts.compression.quantizing import QuantizeOptions
+    from build_scripts.compression.int8.quantize import QuantizeOptions
 
     names = {field.name for field in dataclasses.fields(QuantizeOptions)}
     given = {name: value for name, value in vars(arguments).items() if name in names}
@@ -111,7 +111,7 @@ def quantize_options(arguments: argparse.Namespace) -> "QuantizeOptions":
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    from build_scripts.compression.quantizing import quantize_checkpoint
+    from build_scripts.compression.int8.quantize import quantize_checkpoint
     from build_scripts.progress import timed_step
 
     options = quantize_options(arguments)

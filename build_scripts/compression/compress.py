@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from build_scripts.compression.compress_steps import (
+from build_scripts.compression.steps import (
     ORIGINAL,
     STEPS,
     Step,

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from build_scripts.compression.losses import answer_loss
+from build_scripts.compression.distillation.losses import answer_loss
 from build_scripts.compression.slim.augment import Text
 from build_scripts.finetune.datasets import LabelledText
 from build_scripts.finetune.learners import Batch, Features, Learner

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from build_scripts.compression.preparation import Prepared, prepared
-from build_scripts.compression.widths import Kept
+from build_scripts.compression.pruning.widths import Kept
 from build_scripts.finetune.checkpoints import load_model, save_model
 from tests.build_scripts.finetune.tiny import SAMPLES, TASKS, data_folder, part_of, write_base
 

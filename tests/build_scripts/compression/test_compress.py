@@ -14,7 +14,7 @@ import pytest
 from safetensors.numpy import load_file
 
 from build_scripts.cli import main
-from build_scripts.compression.compress_steps import STEPS, chosen_steps
+from build_scripts.compression.steps import STEPS, chosen_steps
 from build_scripts.load import read_source
 from ernie_triton.errors import PipelineError
 from tests.build_scripts.conftest import Run

@@ -1,0 +1,1 @@
+"""A student of any shape learns what its teacher knows."""

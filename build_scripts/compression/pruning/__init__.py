@@ -1,0 +1,1 @@
+"""Structured width pruning: attention heads and feed-forward neurons taken out of every layer."""

@@ -1,0 +1,1 @@
+"""Vocabularies of longer pieces, so that a student reads fewer tokens."""
