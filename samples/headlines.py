@@ -1,7 +1,7 @@
 """Headlines: TNEWS's format and classes, drawn from thousands of words instead of hundreds.
 
 Made for what needs capacity: most words are rare, some titles name their class by one proper name
-only, and in one of twelve the label depends on who does what to whom. The data are generated when
+only, and in one of nine the label depends on the order of the words. The data are generated when
 they are wanted and never committed. The words and templates of `tnews` are part of the grammar.
 """
 
@@ -14,15 +14,19 @@ from samples.grammar import GRAMMAR_FOLDER, Grammar, load_grammar
 from samples.tasks import SampleTask
 from samples.tnews import NAMES, NO_KEYWORDS_SHARE, TNEWS, TitleLine, decorate, keywords_of
 
-Kind = Literal["mixed", "composed", "plain", "long", "short"]
+Kind = Literal["mixed", "digest", "composed", "plain", "long", "short"]
 
 KIND_SHARES: Mapping[Kind, float] = {
     "mixed": 0.02,
-    "composed": 0.08,
-    "plain": 0.06,
-    "long": 0.58,
-    "short": 0.26,
+    "digest": 0.07,
+    "composed": 0.04,
+    "plain": 0.05,
+    "long": 0.57,
+    "short": 0.25,
 }
+JOINTS = ("；", "；另有：", "。另：", "。同日：")
+"""Between the two items of a digest, which is filed under its first."""
+
 NUMBERED_SHARE = 0.3
 TAIL_SHARE = 0.6
 TAILED_BELOW = 12
@@ -37,7 +41,8 @@ SHORTEST_WORD = 2
 class HeadlineLine(TitleLine):
     """A title and how it was drawn; the kind is not written to the file.
 
-    `mixed`: two classes claim it and the label is drawn. `composed`: it names two classes, and the
+    `mixed`: two classes claim it and the label is drawn. `digest`: two short titles of different
+    classes in a row, under the label of the first. `composed`: it names two classes, and the
     sentence says which it is about. `plain`: a template of no class around a word of the class.
     `long` and `short`: templates of the class, made for this task or for `tnews`.
     """
@@ -70,6 +75,8 @@ class HeadlineDrawer:
         label = rng.choice(tuple(self.classes))
         kind = rng.choices(tuple(KIND_SHARES), tuple(KIND_SHARES.values()))[0]
         grammar = self.classes[label].own
+        if kind == "digest":
+            return self._digest(label, rng)
         if kind == "composed":
             return self._composed(label, rng)
         if kind == "mixed":
@@ -87,9 +94,23 @@ class HeadlineDrawer:
         words = keywords_of(expansion, grammar, rng)
         return self._finish(kind, label, expansion.text, words, rng)
 
+    def _digest(self, label: str, rng: Random) -> HeadlineLine:
+        """Draw two short titles, the first one of the label's class."""
+        items, words = [], []
+        for number in (label, self._another(label, rng)):
+            grammar = self.classes[number].short
+            expansion = grammar.expand(rng.choice(grammar.lines["lines"]), rng)
+            items.append(expansion.text.rstrip("？！。"))
+            words += keywords_of(expansion, grammar, rng)
+        title = rng.choice(JOINTS).join(items)
+        return self._finish("digest", label, title, words, rng)
+
+    def _another(self, label: str, rng: Random) -> str:
+        return rng.choice([number for number in self.classes if number != label])
+
     def _composed(self, label: str, rng: Random) -> HeadlineLine:
         """Draw a headline that names two classes and is about one of them."""
-        other = rng.choice([number for number in self.classes if number != label])
+        other = self._another(label, rng)
         numbered = label in self.composed.lines and rng.random() < NUMBERED_SHARE
         template = rng.choice(self.composed.lines[label if numbered else "any"])
         sides = {"topic": self.classes[label].own, "other": self.classes[other].own}
@@ -105,10 +126,11 @@ class HeadlineDrawer:
     def _finish(
         self, kind: Kind, label: str, title: str, words: list[str], rng: Random
     ) -> HeadlineLine:
-        if rng.random() < TAIL_SHARE or len(title) < TAILED_BELOW:
+        has_room = kind != "digest" and rng.random() < TAIL_SHARE
+        if has_room or len(title) < TAILED_BELOW:
             tail = self.plain.expand(rng.choice(self.plain.lines["tails"]), rng).text
             title = title.rstrip("？！。") + tail
-        may_cut = kind != "composed" and len(title) >= CUT_FROM
+        may_cut = kind not in ("composed", "digest") and len(title) >= CUT_FROM
         sentence = decorate(title, self.plain, rng, may_cut=may_cut)
         present = [word for word in words if word in sentence]
         keywords = "" if rng.random() < NO_KEYWORDS_SHARE else ",".join(present)

@@ -9,7 +9,7 @@ import pytest
 
 from samples.cli import main
 from samples.grammar import GRAMMAR_FOLDER, load_grammar
-from samples.headlines import HEADLINES, HeadlineLine, make_drawer, read_lexicon
+from samples.headlines import HEADLINES, JOINTS, HeadlineLine, make_drawer, read_lexicon
 from samples.splits import Splits, SplitSizes, make_splits
 from samples.tnews import NAMES
 
@@ -108,13 +108,25 @@ def test_titles_are_as_long_as_real_ones(train: list[HeadlineLine]) -> None:
     lengths = sorted(len(line.sentence) for line in train)
     assert 20 < sum(lengths) / len(lengths) < 28
     assert lengths[0] >= 6
-    assert lengths[-1] <= 60
+    assert lengths[-1] <= 64
 
 
-def test_one_line_in_twelve_depends_on_composition(train: list[HeadlineLine]) -> None:
+def test_one_line_in_nine_depends_on_the_order_of_its_words(train: list[HeadlineLine]) -> None:
     shares = {kind: count / len(train) for kind, count in Counter(x.kind for x in train).items()}
-    assert 0.06 < shares["composed"] < 0.1
+    assert 0.1 < shares["composed"] + shares["digest"] < 0.12
+    assert min(shares["composed"], shares["digest"]) > 0.03
     assert 0.01 < shares["mixed"] < 0.03
+
+
+def test_a_digest_joins_two_titles_and_lists_words_of_both(train: list[HeadlineLine]) -> None:
+    both = []
+    for line in (line for line in train if line.kind == "digest"):
+        places = [line.sentence.find(joint) for joint in JOINTS if joint in line.sentence]
+        assert places, line.sentence
+        words = [word for word in line.keywords.split(",") if word]
+        before = [line.sentence.find(word) < min(places) for word in words]
+        both.append(any(before) and not all(before))
+    assert sum(both) > 0.4 * len(both)
 
 
 # A line and its mirror image have the same words; which of the two classes it is about is looked up
@@ -137,7 +149,7 @@ def test_the_label_follows_the_order_of_the_words(
             about, mentioned = (classes.get(word, set()) for word in sides)
             if about and mentioned:
                 right.append(line.label in about and line.label not in mentioned)
-    assert len(right) >= 8
+    assert len(right) >= 4
     assert sum(right) >= 0.9 * len(right)
 
 
