@@ -1,4 +1,4 @@
-"""Command line of the samples: generate, vocabulary, train, evaluate.
+"""Command line of the samples: generate, vocabulary, base, train, evaluate.
 
 stdout carries the result (a path a line, or JSON), stderr the progress.
 """
@@ -11,7 +11,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ernie_triton.errors import ErnieTritonError
+from ernie_triton.family import Shape
 from samples.afqmc import AFQMC
+from samples.bases import write_base
 from samples.cmrc2018 import CMRC2018
 from samples.headlines import HEADLINES
 from samples.msra_ner import MSRA_NER
@@ -37,6 +39,7 @@ TASKS = {
     )
 }
 VOCABULARY_TASKS = (TNEWS, AFQMC)
+VOCABULARY = Path(__file__).parent / "data" / "vocab.txt"
 DEFAULT_SEED = 0
 
 
@@ -58,6 +61,7 @@ def build_parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     _add_generate(commands)
     _add_vocabulary(commands)
+    _add_base(commands)
     _add_train(commands)
     _add_evaluate(commands)
     return parser
@@ -87,6 +91,18 @@ def vocabulary(arguments: argparse.Namespace) -> int:
         for text in example.texts
     ]
     print(write_vocabulary(build_vocabulary(texts, arguments.max_entries), arguments.output))
+    return 0
+
+
+def base(arguments: argparse.Namespace) -> int:
+    """Write sizes and a vocabulary to fine-tune from random weights."""
+    shape = Shape(
+        layers=arguments.layers,
+        hidden=arguments.hidden,
+        heads=arguments.heads,
+        feed_forward=4 * arguments.hidden,
+    )
+    print(write_base(shape, arguments.vocab, arguments.output))
     return 0
 
 
@@ -152,6 +168,20 @@ def _add_vocabulary(commands: "argparse._SubParsersAction[argparse.ArgumentParse
         "--max-entries", type=int, default=DEFAULT_ENTRIES, help="default: %(default)s"
     )
     parser.set_defaults(command=vocabulary)
+
+
+def _add_base(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    parser = commands.add_parser(
+        "base",
+        help="write a base for `build_scripts.finetune`: sizes and a vocabulary, no weights",
+        allow_abbrev=False,
+    )
+    parser.add_argument("--output", type=Path, required=True, help="folder to make")
+    parser.add_argument("--layers", type=int, default=6, help="default: %(default)s")
+    parser.add_argument("--hidden", type=int, default=256, help="width; default: %(default)s")
+    parser.add_argument("--heads", type=int, default=8, help="default: %(default)s")
+    parser.add_argument("--vocab", type=Path, default=VOCABULARY, help="default: the samples' own")
+    parser.set_defaults(command=base)
 
 
 def _add_train(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
