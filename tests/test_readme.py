@@ -14,6 +14,7 @@ from ernie_triton.embedded import EmbeddedServer
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 MEASURING = (ROOT / "perf" / "README.md").read_text(encoding="utf-8")
+TRAINING = (ROOT / "build_scripts" / "README.md").read_text(encoding="utf-8")
 
 
 def commands_of(text: str) -> list[str]:
@@ -42,6 +43,21 @@ WITH_A_GPU = {
 
 MINUTES = ("goals", "scaling", "tune")
 """Commands of perf that take minutes even with `--quick`; tests/perf runs their parts."""
+
+
+ONE_EPOCH = ["--epochs", "1"]
+ANY_LOSS = ["--allowed-loss", "100", "--qat", "never"]
+SMALL = {
+    "generate": ["--train", "400", "--dev", "100"],
+    "base": ["--layers", "2", "--hidden", "32", "--heads", "4"],
+    "seq_cls": ONE_EPOCH,
+    "prune": ONE_EPOCH,
+    "distil": ONE_EPOCH,
+    "quantize": ANY_LOSS,
+    "compress": [*ONE_EPOCH, *ANY_LOSS, "--only", "int8,report", "--quick"],
+    "random": ["--layers", "1", "--hidden", "48"],
+}
+"""What makes a command of the training guide quick, by its first argument."""
 
 
 def test_the_readme_has_commands() -> None:
@@ -114,6 +130,19 @@ def test_the_commands_of_the_measuring_guide_run_in_their_order(
         if words[3] in ("limit", "tokenizer", "compare"):
             words += ["--rounds", "1"]
         done = run(words)
+        assert done.returncode == 0, f"{command}: {done.stderr}"
+        assert done.stdout
+
+
+@pytest.mark.live
+def test_the_commands_of_the_training_guide_run_in_their_order(tmp_path: Path) -> None:
+    commands = commands_of(TRAINING)
+    assert len(commands) == 14
+    for command in commands:
+        words = shlex.split(
+            command.replace("build/", f"{tmp_path}/").replace("layers=3", "layers=1")
+        )
+        done = run([*words, *SMALL.get(words[3], [])])
         assert done.returncode == 0, f"{command}: {done.stderr}"
         assert done.stdout
 
