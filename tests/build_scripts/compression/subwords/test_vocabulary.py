@@ -23,7 +23,7 @@ from ernie_triton.encode import TextEncoder
 from ernie_triton.vocabulary import UNKNOWN, load_vocabulary
 from tests.ernie_triton.original_tokenizer import OriginalTokenizer
 
-SAMPLES = Path(__file__).parents[3] / "samples"
+SAMPLES = Path(__file__).parents[4] / "samples"
 CHECKPOINT = SAMPLES / "checkpoints" / "tnews"
 PIECES = 600
 
