@@ -127,10 +127,11 @@ def evaluate_answers(
             progress.update(len(batch))
     if not count:
         raise DatasetError(f"{data} has no examples; name a labelled file (train or dev)")
-    return _evaluation(task, dict(_scorer(job).as_json()), count)
+    return evaluation_of(task, dict(_scorer(job).as_json()), count)
 
 
-def _evaluation(task: str, figures: dict[str, Any], count: int) -> Evaluation:
+def evaluation_of(task: str, figures: Mapping[str, Any], count: int) -> Evaluation:
+    """What a task's scorer says of so many examples, judged by the task's metric."""
     metric = METRICS[task]
     values = [float(figures[name]) for name in metric.figures]
     points = 100.0 * sum(values) / len(values)

@@ -4,8 +4,7 @@ For measuring: speed depends on the shape, not on what was learned. No torch is 
 """
 
 import json
-import shutil
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +17,7 @@ from build_scripts.load import read_source
 from build_scripts.load.transformers_checkpoint import SAFETENSORS_FILE
 from build_scripts.random_vocabulary import SPECIALS, plain_vocabulary
 from build_scripts.random_weights import random_state
+from build_scripts.whole_folder import whole_folder
 from ernie_triton.errors import CheckpointError
 from ernie_triton.family import POSITIONS, TASK_TYPES, TOKEN_TYPES, VOCABULARY_SIZE, Shape
 
@@ -34,22 +34,24 @@ class RandomModel:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        sizes = {
-            "layers": self.shape.layers,
-            "hidden": self.shape.hidden,
-            "heads": self.shape.heads,
-            "feed_forward": self.shape.feed_forward,
-            "labels": self.labels,
-        }
-        for name, value in sizes.items():
-            if value < 1:
-                raise CheckpointError(f"{name} is {value}; expected at least 1")
-        if self.shape.hidden % self.shape.heads:
-            raise CheckpointError(
-                f"hidden is {self.shape.hidden}, which {self.shape.heads} heads do not divide"
-            )
+        check_shape(self.shape)
+        if self.labels < 1:
+            raise CheckpointError(f"labels is {self.labels}; expected at least 1")
         if self.labels == 1:
             raise CheckpointError("labels is 1, which means a regression; expected at least 2")
+
+
+def check_shape(shape: Shape) -> None:
+    """Refuse sizes that no encoder has.
+
+    Raises:
+        CheckpointError: one is below 1, or the heads do not divide the width.
+    """
+    for name, value in asdict(shape).items():
+        if value < 1:
+            raise CheckpointError(f"{name} is {value}; expected at least 1")
+    if shape.hidden % shape.heads:
+        raise CheckpointError(f"hidden is {shape.hidden}, which {shape.heads} heads do not divide")
 
 
 def write_random_checkpoint(wanted: RandomModel, folder: Path) -> None:
@@ -64,19 +66,34 @@ def write_random_checkpoint(wanted: RandomModel, folder: Path) -> None:
     """
     if folder.exists():
         raise CheckpointError(f"{folder} exists; name another folder, or remove it")
-    beside = folder.with_name(folder.name + ".partial")
-    shutil.rmtree(beside, ignore_errors=True)
-    beside.mkdir(parents=True)
-    try:
+    with whole_folder(folder) as beside:
         _write_texts(wanted, beside)
         state = random_state(wanted.shape, labels=wanted.labels, seed=wanted.seed)
         _write_weights(state, beside)
         state["classifier.bias"] -= _mean_logits(beside, wanted.seed)
         _write_weights(state, beside)
         read_source(beside)
-        beside.rename(folder)
-    finally:
-        shutil.rmtree(beside, ignore_errors=True)
+
+
+def ernie_config(shape: Shape, *, vocabulary_size: int, positions: int) -> dict[str, object]:
+    """The `config.json` of an ERNIE sequence classifier, without labels."""
+    return {
+        "architectures": ["ErnieForSequenceClassification"],
+        "model_type": "ernie",
+        "hidden_act": "gelu",
+        "hidden_size": shape.hidden,
+        "intermediate_size": shape.feed_forward,
+        "num_attention_heads": shape.heads,
+        "num_hidden_layers": shape.layers,
+        "max_position_embeddings": positions,
+        "type_vocab_size": TOKEN_TYPES,
+        "task_type_vocab_size": TASK_TYPES,
+        "use_task_id": True,
+        "task_id": 0,
+        "layer_norm_eps": 1e-12,
+        "pad_token_id": 0,
+        "vocab_size": vocabulary_size,
+    }
 
 
 def _write_texts(wanted: RandomModel, folder: Path) -> None:
@@ -89,21 +106,7 @@ def _write_texts(wanted: RandomModel, folder: Path) -> None:
     }
     labels = [f"class_{index}" for index in range(wanted.labels)]
     config = {
-        "architectures": ["ErnieForSequenceClassification"],
-        "model_type": "ernie",
-        "hidden_act": "gelu",
-        "hidden_size": wanted.shape.hidden,
-        "intermediate_size": wanted.shape.feed_forward,
-        "num_attention_heads": wanted.shape.heads,
-        "num_hidden_layers": wanted.shape.layers,
-        "max_position_embeddings": POSITIONS,
-        "type_vocab_size": TOKEN_TYPES,
-        "task_type_vocab_size": TASK_TYPES,
-        "use_task_id": True,
-        "task_id": 0,
-        "layer_norm_eps": 1e-12,
-        "pad_token_id": 0,
-        "vocab_size": VOCABULARY_SIZE,
+        **ernie_config(wanted.shape, vocabulary_size=VOCABULARY_SIZE, positions=POSITIONS),
         "id2label": {str(index): label for index, label in enumerate(labels)},
         "label2id": {label: index for index, label in enumerate(labels)},
     }

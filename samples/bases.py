@@ -2,8 +2,9 @@
 
 from pathlib import Path
 
+from build_scripts.random_checkpoint import check_shape, ernie_config
 from ernie_triton.errors import CheckpointError
-from ernie_triton.family import TASK_TYPES, TOKEN_TYPES, Shape
+from ernie_triton.family import Shape
 from samples.checkpoints import write_tokenizer
 from samples.files import write_json
 
@@ -17,31 +18,14 @@ def write_base(shape: Shape, vocab: Path, folder: Path) -> Path:
         The folder; `build_scripts.finetune` draws weights for it.
 
     Raises:
-        CheckpointError: the folder exists, or the heads do not divide the width.
+        CheckpointError: the folder exists, or a size is none that a model can have.
         DataError: the vocabulary file is missing.
     """
     if folder.exists():
         raise CheckpointError(f"{folder} exists; name another folder, or remove it")
-    if shape.hidden % shape.heads:
-        raise CheckpointError(f"hidden is {shape.hidden}, which {shape.heads} heads do not divide")
+    check_shape(shape)
     write_tokenizer(folder, vocab, "transformers")
     entries = len(vocab.read_text(encoding="utf-8").splitlines())
-    config = {
-        "architectures": ["ErnieForSequenceClassification"],
-        "model_type": "ernie",
-        "hidden_act": "gelu",
-        "hidden_size": shape.hidden,
-        "intermediate_size": shape.feed_forward,
-        "num_attention_heads": shape.heads,
-        "num_hidden_layers": shape.layers,
-        "max_position_embeddings": POSITIONS,
-        "type_vocab_size": TOKEN_TYPES,
-        "task_type_vocab_size": TASK_TYPES,
-        "use_task_id": True,
-        "task_id": 0,
-        "layer_norm_eps": 1e-12,
-        "pad_token_id": 0,
-        "vocab_size": entries,
-    }
+    config = ernie_config(shape, vocabulary_size=entries, positions=POSITIONS)
     write_json(folder / "config.json", config)
     return folder

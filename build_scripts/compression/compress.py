@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 from build_scripts.compression.steps import (
     ORIGINAL,
+    SCORES,
     STEPS,
     Step,
     StepOptions,
@@ -82,6 +83,7 @@ def run_steps(work: Compression, steps: Sequence[Step]) -> None:
         _write(_record(work, step), text)
         _started(work, step).unlink()
         _tell(f"{words}: {seconds:.0f} s, {outcome}")
+    shutil.rmtree(work.output / SCORES, ignore_errors=True)
 
 
 def done_steps(work: Compression) -> list[Step]:

@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from torch import nn
     from transformers import PreTrainedModel
 
 REPORT_FILE = "compression.json"
@@ -30,12 +31,17 @@ class Measured:
 
 
 def measured(model: "PreTrainedModel", points: float | None) -> Measured:
-    """The figures of a model."""
-    parameters = sum(parameter.numel() for parameter in model.parameters())
+    """The figures of a Transformer."""
+    return measured_module(model, int(model.config.num_hidden_layers), points)
+
+
+def measured_module(module: "nn.Module", layers: int, points: float | None) -> Measured:
+    """The figures of any model, with so many Transformer layers."""
+    parameters = sum(parameter.numel() for parameter in module.parameters())
     return Measured(
         parameters=parameters,
         size_bytes=_BYTES_PER_WEIGHT * parameters,
-        layers=int(model.config.num_hidden_layers),
+        layers=layers,
         points=points,
     )
 

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 ORIGINAL = "original"
 REPORT = "report"
+SCORES = "scores"
+"""Folder beside the steps' own, where slim students find what their teacher has scored already."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -160,7 +162,8 @@ def _smaller(
         epochs = options.epochs or slim.schedule.epochs
         slim = dataclasses.replace(slim, schedule=dataclasses.replace(slim.schedule, epochs=epochs))
         kind = step.name.removeprefix("slim_")
-        return distil_slim(source, data, output, kind=kind, training=slim)
+        scores = output.parent / SCORES
+        return distil_slim(source, data, output, kind=kind, training=slim, scores=scores)
     if step.kind == "prune":
         pruning = Pruning(recovery=_schedule(RECOVERY, options), max_length=options.max_length)
         return prune(source, data, output, width=options.width, pruning=pruning)

@@ -8,13 +8,12 @@ import json
 import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from build_scripts.encoder import Encoder, Model, VectorHead
 from build_scripts.finetune.config_models import random_model
 from build_scripts.finetune.layer_widths import LayerWidth, resize_layers, widths_of
 from build_scripts.finetune.torch_models import (
-    ARCHITECTURES,
     PROBLEMS,
     answer_values,
     family_of,
@@ -25,27 +24,29 @@ from build_scripts.finetune.torch_models import (
 )
 from build_scripts.load import holds_weights, read_source
 from build_scripts.load.settings import (
+    HEADS,
+    TOKENIZER_FILE,
     VOCABULARY_FILE,
     config_values,
     folds_case,
     parts_ideographs,
-    read_json,
+    tokenizer_settings,
     vocabulary_beside,
 )
 from build_scripts.load.source import Source, Wanted
 from build_scripts.load.transformers_checkpoint import SAFETENSORS_FILE
+from build_scripts.whole_folder import whole_folder
 from ernie_triton.encode import TextEncoder
 from ernie_triton.errors import CheckpointError
 from ernie_triton.tasks import task_named
 from ernie_triton.vocabulary import load_vocabulary
 
 if TYPE_CHECKING:
+    from torch import nn
     from transformers import PreTrainedModel
 
 __all__ = ["LayerWidth", "check_free", "load_model", "load_tokenizer", "resize_layers"]
 __all__ += ["save_model", "widths_of"]
-
-TOKENIZER_FILE = "tokenizer_config.json"
 
 
 def load_model(
@@ -136,29 +137,40 @@ def save_model(
         CheckpointError: the folder holds something, or what was written reads back otherwise.
     """
     import_torch()
-    from safetensors.torch import save_file
-
     check_free(folder)
-    beside = folder.with_name(f"{folder.name}.partial")
-    shutil.rmtree(beside, ignore_errors=True)
-    beside.mkdir(parents=True)
-    try:
+    with whole_folder(folder) as beside:
         widths = widths_of(model)
         model.config.intermediate_size = max(width.feed_forward for width in widths)
         model.config.dtype = "float32"
-        state = {
-            name: tensor.detach().float().cpu().contiguous()
-            for name, tensor in model.state_dict().items()
-        }
         model.config.save_pretrained(beside)
-        save_file(state, beside / SAFETENSORS_FILE, metadata={"format": "pt"})
-        copy_tokenizer(tokenizer_from, beside)
-        for name, content in (more_files or {}).items():
-            (beside / name).write_bytes(content)
+        write_beside_config(model, beside, tokenizer_from, more_files or {})
         _check_written(beside, folder, _head_of(model), widths)
-        beside.rename(folder)
-    finally:
-        shutil.rmtree(beside, ignore_errors=True)
+
+
+def write_beside_config(
+    module: "nn.Module", folder: Path, tokenizer_from: Path, more_files: Mapping[str, bytes]
+) -> None:
+    """What a checkpoint has beside its `config.json`: weights, the tokenizer's files, and others.
+
+    Args:
+        module: whose weights are written, in float32.
+        folder: where to.
+        tokenizer_from: the checkpoint whose vocabulary and tokenizer settings are copied.
+        more_files: others to put into the folder, by name.
+
+    Raises:
+        CheckpointError: there is no vocabulary.
+    """
+    from safetensors.torch import save_file
+
+    state = {
+        name: tensor.detach().float().cpu().contiguous()
+        for name, tensor in module.state_dict().items()
+    }
+    save_file(state, folder / SAFETENSORS_FILE, metadata={"format": "pt"})
+    _copy_tokenizer(tokenizer_from, folder)
+    for name, content in more_files.items():
+        (folder / name).write_bytes(content)
 
 
 def check_free(folder: Path) -> None:
@@ -213,7 +225,7 @@ def _pooler_activation(model: Model) -> str:
     return str(getattr(model.head, "pooler_activation", "tanh"))
 
 
-def copy_tokenizer(source: Path, folder: Path) -> None:
+def _copy_tokenizer(source: Path, folder: Path) -> None:
     """Put a checkpoint's vocabulary and tokenizer settings into another's folder.
 
     Raises:
@@ -223,9 +235,7 @@ def copy_tokenizer(source: Path, folder: Path) -> None:
     if vocabulary is None:
         raise CheckpointError(f"{source} has no {VOCABULARY_FILE}; put the model's own there")
     shutil.copyfile(vocabulary, folder / VOCABULARY_FILE)
-    settings: dict[str, Any] = {"do_lower_case": True}
-    if (source / TOKENIZER_FILE).is_file():
-        settings = read_json(source / TOKENIZER_FILE)
+    settings = tokenizer_settings(source) or {"do_lower_case": True}
     settings["tokenizer_class"] = "BertTokenizer"
     text = json.dumps(settings, ensure_ascii=False, indent=2) + "\n"
     (folder / TOKENIZER_FILE).write_text(text, encoding="utf-8")
@@ -233,7 +243,7 @@ def copy_tokenizer(source: Path, folder: Path) -> None:
 
 def _head_of(model: "PreTrainedModel") -> str:
     name = type(model).__name__
-    return next(head for head, ending in ARCHITECTURES.items() if name.endswith(ending))
+    return next(head for ending, head in HEADS.items() if name.endswith(ending))
 
 
 def _check_written(beside: Path, folder: Path, head: str, widths: Sequence[LayerWidth]) -> None:

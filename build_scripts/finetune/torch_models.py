@@ -22,6 +22,7 @@ from build_scripts.encoder import (
     VectorHead,
 )
 from build_scripts.load.naming import TRANSFORMERS
+from build_scripts.load.settings import HEADS
 from ernie_triton.errors import CheckpointError, MissingExtraError
 from ernie_triton.tasks import task_named
 
@@ -30,12 +31,7 @@ if TYPE_CHECKING:
 
 Array = npt.NDArray[np.float32]
 
-ARCHITECTURES = {
-    "sequence": "ForSequenceClassification",
-    "token": "ForTokenClassification",
-    "span": "ForQuestionAnswering",
-    "vector": "Model",
-}
+ARCHITECTURES = {head: ending for ending, head in HEADS.items()}
 """How transformers names a model by what it ends in (`Task.head`)."""
 
 PROBLEMS = {

@@ -20,12 +20,13 @@ _ACTIVATIONS = {
     "relu": "relu",
     "tanh": "tanh",
 }
-_HEADS = {
+HEADS = {
     "ForSequenceClassification": "sequence",
     "ForTokenClassification": "token",
     "ForQuestionAnswering": "span",
     "Model": "vector",
 }
+"""What a model ends in, as `Task.head` has it, by the ending of its architecture's name."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,7 +114,7 @@ def folds_case(folder: Path) -> bool:
         CheckpointError: its settings cannot be read, or switch off a step that ours always takes.
     """
     path = folder / TOKENIZER_FILE
-    settings = _tokenizer_settings(folder)
+    settings = tokenizer_settings(folder)
     lower_case = settings.get("do_lower_case", True)
     if settings.get("strip_accents") not in (None, lower_case):
         raise CheckpointError(
@@ -128,7 +129,7 @@ def parts_ideographs(folder: Path) -> bool:
     Raises:
         CheckpointError: its settings cannot be read, or allow words of another length than BERT's.
     """
-    settings = _tokenizer_settings(folder)
+    settings = tokenizer_settings(folder)
     longest = settings.get("max_input_chars_per_word", MAX_WORD_CHARACTERS)
     if longest != MAX_WORD_CHARACTERS:
         raise CheckpointError(
@@ -144,7 +145,8 @@ def parts_ideographs(folder: Path) -> bool:
     return parts
 
 
-def _tokenizer_settings(folder: Path) -> dict[str, Any]:
+def tokenizer_settings(folder: Path) -> dict[str, Any]:
+    """What the tokenizer was told; nothing where no file says it."""
     path = folder / TOKENIZER_FILE
     return read_json(path) if path.is_file() else {}
 
@@ -199,7 +201,7 @@ def _head(values: Mapping[str, Any]) -> str | None:
     architectures = values.get("architectures")
     known = architectures if isinstance(architectures, list) else ()
     architecture = str(next(iter(known), values.get("init_class", "")))
-    return next((head for ending, head in _HEADS.items() if architecture.endswith(ending)), None)
+    return next((head for ending, head in HEADS.items() if architecture.endswith(ending)), None)
 
 
 def problem_of(values: Mapping[str, Any]) -> str:

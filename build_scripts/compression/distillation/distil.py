@@ -24,7 +24,7 @@ from build_scripts.compression.measured import REPORT_FILE, Report, measured
 from build_scripts.compression.preparation import Prepared, prepared
 from build_scripts.compression.pruning.importance import (
     Importance,
-    measure_importance,
+    task_importance,
     weight_importance,
 )
 from build_scripts.compression.subwords.students import TeacherOfTexts, with_subwords
@@ -169,12 +169,7 @@ def _importance(school: Prepared, shape: Shape, how: Distillation) -> Importance
     )
     if not is_narrower:
         return weight_importance(school.model)
-    learner = school.learner
-    return measure_importance(
-        school.model,
-        school.batches(how.examples),
-        lambda model, batch: learner.loss(model, dict(batch)),
-    )
+    return task_importance(school, how.examples)
 
 
 def _teach_layers(

@@ -20,6 +20,7 @@ from build_scripts.load import read_source
 from build_scripts.load.paddle_checkpoint import WEIGHTS_FILE
 from build_scripts.load.settings import CONFIG_FILES, VOCABULARY_FILE
 from build_scripts.load.transformers_checkpoint import SAFETENSORS_FILE, TORCH_FILE
+from build_scripts.whole_folder import whole_folder
 from ernie_triton.pipeline import PipelineSpec
 
 FIGURES_FILE = "quantization.json"
@@ -132,10 +133,7 @@ def write_quantized(
         CheckpointError: what was written does not read back.
         PipelineError: a pipeline does not.
     """
-    beside = output.with_name(f"{output.name}.partial")
-    shutil.rmtree(beside, ignore_errors=True)
-    beside.mkdir(parents=True)
-    try:
+    with whole_folder(output) as beside:
         for name in _CHECKPOINT_FILES:
             if (checkpoint / name).is_file():
                 shutil.copyfile(checkpoint / name, beside / name)
@@ -148,11 +146,6 @@ def write_quantized(
                 name = f"pipeline.{spec.engine}.toml"
             written.add(name)
             write_pipeline(_moved(spec, beside), beside / name, _heading(report, spec.engine))
-        if output.is_dir():
-            output.rmdir()
-        beside.rename(output)
-    finally:
-        shutil.rmtree(beside, ignore_errors=True)
 
 
 def _moved(spec: PipelineSpec, folder: Path) -> PipelineSpec:

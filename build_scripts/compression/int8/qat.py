@@ -5,6 +5,7 @@ before rounding, and what comes out is a plain checkpoint. It learns from the la
 answers of the model that it was, in full precision (as in arxiv.org/abs/1711.05852).
 """
 
+import copy
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from build_scripts.compression.distillation.teacher import Teacher
 from build_scripts.compression.int8.fake_quantization import rounding
 from build_scripts.compression.int8.folder import RoundedTraining
 from build_scripts.compression.preparation import prepared
-from build_scripts.finetune.checkpoints import load_model, save_model
+from build_scripts.finetune.checkpoints import save_model
 from build_scripts.finetune.datasets import DataSet
 from build_scripts.finetune.training import Schedule, train
 
@@ -49,7 +50,7 @@ def fine_tune_rounded(
     """
     given = prepared(checkpoint, data, max_length=max_length)
     model = given.model
-    teacher = Teacher(load_model(checkpoint, task=data.task), data.task)
+    teacher = Teacher(copy.deepcopy(model), data.task)
     with rounding(model, scales, pair=data.pair):
         before = given.points_of(model)
         result = train(

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from build_scripts.compression.preparation import Prepared
 from build_scripts.finetune.layer_widths import head_size_of, layers_of
 from build_scripts.finetune.torch_models import import_torch
 from ernie_triton.errors import CheckpointError
@@ -78,6 +79,21 @@ def measure_importance(
         heads=tuple(means[f"heads.{index}"] for index in range(count)),
         neurons=tuple(means[f"neurons.{index}"] for index in range(count)),
         hidden=np.sum([means[f"hidden.{index}"] for index in range(count)], axis=0),
+    )
+
+
+def task_importance(ready: Prepared, examples: int) -> Importance:
+    """Importance by the task's own loss, on training examples drawn at random.
+
+    Args:
+        ready: a fine-tuned model with its data.
+        examples: how many; all there are where these are fewer.
+    """
+    learner = ready.learner
+    return measure_importance(
+        ready.model,
+        ready.batches(examples),
+        lambda model, batch: learner.loss(model, dict(batch)),
     )
 
 

@@ -17,7 +17,7 @@ from build_scripts.compression.measured import REPORT_FILE, Report, measured
 from build_scripts.compression.preparation import Prepared, prepared, task_of
 from build_scripts.compression.pruning.importance import (
     Importance,
-    measure_importance,
+    task_importance,
     weight_importance,
 )
 from build_scripts.compression.pruning.rewiring import keep_parts
@@ -114,11 +114,7 @@ def _pruned_by_loss(
     learner = whole.learner
     with timed_step("importance") as notes:
         before, started = whole.points_of(whole.model), time.perf_counter()
-        importance = measure_importance(
-            whole.model,
-            whole.batches(how.examples),
-            lambda model, batch: learner.loss(model, dict(batch)),
-        )
+        importance = task_importance(whole, how.examples)
         seconds = {"importance": time.perf_counter() - started}
         student, kept = cut(whole.model, importance, how.width)
         points = when_cut = whole.points_of(student)

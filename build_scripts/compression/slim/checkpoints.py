@@ -1,17 +1,16 @@
 """Students written as checkpoints, which `build_scripts.load.slim_checkpoint` reads."""
 
 import json
-import shutil
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from build_scripts.finetune.checkpoints import check_free, copy_tokenizer
+from build_scripts.finetune.checkpoints import check_free, write_beside_config
 from build_scripts.finetune.torch_models import PROBLEMS
 from build_scripts.load import read_source
 from build_scripts.load.slim_checkpoint import MODEL_TYPE
-from build_scripts.load.transformers_checkpoint import SAFETENSORS_FILE
+from build_scripts.whole_folder import whole_folder
 
 if TYPE_CHECKING:
     from build_scripts.compression.slim.modules import SlimClassifier
@@ -40,34 +39,17 @@ def save_student(
     Raises:
         CheckpointError: the folder holds something, or the teacher has no vocabulary.
     """
-    from safetensors.torch import save_file
-
     check_free(folder)
-    beside = folder.with_name(f"{folder.name}.partial")
-    shutil.rmtree(beside, ignore_errors=True)
-    beside.mkdir(parents=True)
-    try:
-        names = data.outputs
-        config = {
-            "model_type": MODEL_TYPE,
-            **asdict(student.slim),
-            "problem_type": PROBLEMS[data.task],
-            "id2label": {str(index): name for index, name in enumerate(names)},
-            "label2id": {name: index for index, name in enumerate(names)},
-        }
+    names = data.outputs
+    config = {
+        "model_type": MODEL_TYPE,
+        **asdict(student.slim),
+        "problem_type": PROBLEMS[data.task],
+        "id2label": {str(index): name for index, name in enumerate(names)},
+        "label2id": {name: index for index, name in enumerate(names)},
+    }
+    with whole_folder(folder) as beside:
         text = json.dumps(config, ensure_ascii=False, indent=2) + "\n"
         (beside / "config.json").write_text(text, encoding="utf-8")
-        state = {
-            name: tensor.detach().float().cpu().contiguous()
-            for name, tensor in student.state_dict().items()
-        }
-        save_file(state, beside / SAFETENSORS_FILE, metadata={"format": "pt"})
-        copy_tokenizer(tokenizer_from, beside)
-        for name, content in (more_files or {}).items():
-            (beside / name).write_bytes(content)
+        write_beside_config(student, beside, tokenizer_from, more_files or {})
         read_source(beside)
-        if folder.is_dir():
-            folder.rmdir()
-        beside.rename(folder)
-    finally:
-        shutil.rmtree(beside, ignore_errors=True)

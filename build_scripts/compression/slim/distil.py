@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from build_scripts.compression.measured import REPORT_FILE, Measured, Report, measured
+from build_scripts.compression.measured import REPORT_FILE, Report, measured, measured_module
 from build_scripts.compression.preparation import Prepared, prepared
 from build_scripts.compression.slim.augment import Augmentation, Augmenter
 from build_scripts.compression.slim.checkpoints import save_student
@@ -32,7 +32,6 @@ if TYPE_CHECKING:
     from build_scripts.compression.slim.modules import SlimClassifier
 
 _MAX_POSITIONS = 512
-_BYTES_PER_WEIGHT = 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,6 +93,7 @@ def distil_slim(
     kind: str = "cnn",
     training: SlimTraining | None = None,
     work: Path | None = None,
+    scores: Path | None = None,
 ) -> Report:
     """Teach a bag of words or a convolution, and write it as a checkpoint that builds as any other.
 
@@ -103,8 +103,10 @@ def distil_slim(
         output: a new folder; `compression.json` lies beside the weights.
         kind: `bow` or `cnn`.
         training: everything else.
-        work: where the teacher's scores and the training's state are kept, to go on after a kill;
-            `OUTPUT.work` unless given. It is removed when the checkpoint is written.
+        work: where the training's state is kept, to go on after a kill; `OUTPUT.work` unless given.
+            It is removed when the checkpoint is written.
+        scores: where the teacher's scores are kept, for another student of the same teacher too,
+            and left; within `work` unless given.
 
     Raises:
         CheckpointError: the kind or the task is none that a student can be of, the teacher is of
@@ -120,9 +122,9 @@ def distil_slim(
     before = ready.points_of(ready.model)
     rows = _rows(ready, how)
     made = time.perf_counter()
-    scorer = scorer_for(teacher, ready.model, ready.learner, folder / "scores")
-    for row, scores in zip(rows, scorer.scores(rows), strict=True):
-        row["labels"] = scores
+    scorer = scorer_for(teacher, ready.model, ready.learner, scores or folder / "scores")
+    for row, logits in zip(rows, scorer.scores(rows), strict=True):
+        row["labels"] = logits
     scored = time.perf_counter()
     student = _student(ready, kind, how)
     learner = TaughtRows(ready.learner, rows, temperature=how.temperature)
@@ -134,7 +136,7 @@ def distil_slim(
         step="distil",
         metric=result.metric,
         before=measured(ready.model, before),
-        after=_measured(student, result.points),
+        after=measured_module(student, 0, result.points),
         seconds={"texts": made - began, "scores": scored - made, "training": result.seconds},
         settings={"student": kind, "rows": len(rows), **_settings(how)},
     )
@@ -197,12 +199,6 @@ def _student(ready: Prepared, kind: str, how: SlimTraining) -> "SlimClassifier":
         words: Any = ready.model.get_input_embeddings()
         student.take_words(words.weight)
     return student
-
-
-def _measured(student: "SlimClassifier", points: float) -> Measured:
-    parameters = sum(weight.numel() for weight in student.parameters())
-    size = _BYTES_PER_WEIGHT * parameters
-    return Measured(parameters=parameters, size_bytes=size, layers=0, points=points)
 
 
 def _settings(how: SlimTraining) -> dict[str, object]:

@@ -14,7 +14,6 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -25,7 +24,7 @@ from build_scripts.load.settings import (
     VOCABULARY_FILE,
     folds_case,
     parts_ideographs,
-    read_json,
+    tokenizer_settings,
 )
 from build_scripts.progress import timed_step
 from ernie_triton.encode import TextEncoder
@@ -174,9 +173,7 @@ def write_tokenizer(shortened: ShortenedVocabulary, checkpoint: Path, folder: Pa
     old = (checkpoint / VOCABULARY_FILE).read_text(encoding="utf-8").removesuffix("\n")
     lines = "\n".join([old, *shortened.new_tokens]) + "\n"
     (folder / VOCABULARY_FILE).write_text(lines, encoding="utf-8", newline="\n")
-    path = checkpoint / TOKENIZER_FILE
-    settings: dict[str, Any] = read_json(path) if path.is_file() else {}
-    settings |= {
+    settings = tokenizer_settings(checkpoint) | {
         "do_lower_case": shortened.lower_case,
         "tokenize_chinese_chars": False,
         "tokenizer_class": "BertTokenizer",

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from build_scripts.evaluation import METRICS, Evaluation
+from build_scripts.evaluation import Evaluation, evaluation_of
 from build_scripts.finetune.datasets import DataSet, LabelledText, items_of
 from build_scripts.local_answers import LocalAnswers, PipelineParts
 from clients.client import Blocking, run_blocking
@@ -101,10 +101,7 @@ def measure(
                 scorer.add(item, result)
     finally:
         model.train(was_training)
-    figures = dict(scorer.as_json())
-    metric = METRICS[data.task]
-    points = 100.0 * float(np.mean([figures[name] for name in metric.figures]))
-    return Evaluation(metric=metric.name, points=points, examples=len(examples), figures=figures)
+    return evaluation_of(data.task, dict(scorer.as_json()), len(examples))
 
 
 def _settings(parts: PipelineParts) -> EngineSettings:

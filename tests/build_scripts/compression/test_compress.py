@@ -2,7 +2,6 @@
 
 import csv
 import json
-import shutil
 from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from io import StringIO
@@ -17,6 +16,7 @@ from build_scripts.cli import main
 from build_scripts.compression.steps import STEPS, chosen_steps
 from build_scripts.load import read_source
 from ernie_triton.errors import PipelineError
+from tests.build_scripts.compression.news import few_news
 from tests.build_scripts.conftest import Run
 from tests.build_scripts.test_build import manifest_in
 from tests.conftest import ROOT
@@ -41,22 +41,15 @@ class Compressed:
         return [str(word) for word in words]
 
 
-def news(folder: Path, *, train: int, dev: int) -> Path:
-    folder.mkdir()
-    source = ROOT / "samples/data/tnews"
-    for split, count in (("train", train), ("dev", dev)):
-        lines = (source / f"{split}.json").read_text(encoding="utf-8").splitlines(keepends=True)
-        (folder / f"{split}.json").write_text("".join(lines[:count]), encoding="utf-8")
-    shutil.copyfile(source / "labels.json", folder / "labels.json")
-    return folder
-
-
 @pytest.fixture(scope="module")
 def compressed(tmp_path_factory: pytest.TempPathFactory) -> Compressed:
     """Every step of the sample news classifier, on few examples, measured as shortly as can be."""
     folder = tmp_path_factory.mktemp("compress")
     run = Compressed(
-        output=folder / "all", data=news(folder / "news", train=96, dev=64), stdout="", stderr=""
+        output=folder / "all",
+        data=few_news(folder / "news", train=96, dev=64),
+        stdout="",
+        stderr="",
     )
     stdout, stderr = StringIO(), StringIO()
     # INT8 of models that learned from so little may lose what it likes.
@@ -206,7 +199,7 @@ def test_wrong_choices_are_refused(
 
 
 def test_a_missing_data_file_is_one_line_and_nothing_is_made(tmp_path: Path, run: Run) -> None:
-    data = news(tmp_path / "news", train=4, dev=4)
+    data = few_news(tmp_path / "news", train=4, dev=4)
     (data / "dev.json").unlink()
     done = run("compress", TEACHER, "--data", data, "--output", tmp_path / "all")
     assert done.code == 1

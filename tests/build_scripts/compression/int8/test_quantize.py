@@ -15,6 +15,7 @@ from build_scripts.compression.int8.quantize import QuantizeOptions
 from build_scripts.finetune.datasets import read_dataset
 from ernie_triton.errors import DatasetError, PipelineError
 from ernie_triton.pipeline import load_pipeline
+from tests.build_scripts.compression.news import few_news
 from tests.build_scripts.conftest import Run
 from tests.build_scripts.models import tree_of
 from tests.build_scripts.test_build import manifest_in
@@ -27,15 +28,6 @@ TEACHER = ROOT / "samples/checkpoints/tnews"
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The first lines of the sample news."""
     return few_news(tmp_path_factory.mktemp("news"), train=1200, dev=300)
-
-
-def few_news(folder: Path, *, train: int, dev: int) -> Path:
-    source = ROOT / "samples/data/tnews"
-    for split, count in (("train", train), ("dev", dev)):
-        lines = (source / f"{split}.json").read_text(encoding="utf-8").splitlines(keepends=True)
-        (folder / f"{split}.json").write_text("".join(lines[:count]), encoding="utf-8")
-    shutil.copyfile(source / "labels.json", folder / "labels.json")
-    return folder
 
 
 def with_outliers(folder: Path, size: float) -> Path:
