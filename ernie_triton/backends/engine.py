@@ -11,12 +11,16 @@ from ernie_triton.backends.stage import Stage, Tensors
 from ernie_triton.batch import TokenBatch, join_rows, split_rows, split_tokens
 from ernie_triton.engines import load_engine
 from ernie_triton.errors import EngineError
+from ernie_triton.file_pages import release_file_pages
 from ernie_triton.pipeline import SHORTEST_TEXT_TOKENS
 from ernie_triton.stage_settings import EngineSettings
 from ernie_triton.tasks import INPUT_IDS, TOKEN_TYPE_IDS, task_named, token_tensors
 
 Int32 = npt.NDArray[np.int32]
 _Rows: TypeAlias = tuple[Int32, Int32 | None]
+
+_SETTLING_RUNS = 8
+"""Runs after which a runtime has repacked its weights, some of them at a shape's first run."""
 
 
 class TritonPythonModel(Stage[_Rows]):
@@ -28,6 +32,7 @@ class TritonPythonModel(Stage[_Rows]):
         self.inputs = tuple(spec.name for spec in token_tensors(pair=self._settings.pair))
         self._engine = load_engine(folder, self._settings)
         self._is_per_token = task_named(self._settings.task).is_per_token
+        self._runs = 0
 
     def read(self, tensors: Tensors) -> _Rows:
         """Take one request's tokens.
@@ -52,6 +57,9 @@ class TritonPythonModel(Stage[_Rows]):
         batch = join_rows(items, self._settings.pad_token_id)
         self._check(batch)
         outputs = self._engine.run(batch)
+        self._runs += 1
+        if self._runs == _SETTLING_RUNS:
+            release_file_pages()
         if self._is_per_token:
             return split_tokens(
                 outputs, batch.lengths, [(len(ids), ids.shape[1]) for ids, _ in items]

@@ -17,6 +17,7 @@ import numpy.typing as npt
 import triton_python_backend_utils as pb_utils
 
 from ernie_triton.errors import ErnieTritonError
+from ernie_triton.file_pages import release_file_pages
 
 Tensors = Mapping[str, npt.NDArray[Any]]
 _Item = TypeVar("_Item")
@@ -62,6 +63,7 @@ class Stage(ABC, Generic[_Item]):
         gc.collect()
         gc.freeze()
         gc.set_threshold(_GARBAGE_THRESHOLD)
+        release_file_pages()
 
     def execute(self, requests: Sequence[Any]) -> list[Any]:
         """Called by Triton with every batch of requests; answers each, whatever the others hold."""
