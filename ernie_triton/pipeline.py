@@ -38,18 +38,21 @@ class Batching:
     Attributes:
         max_batch_size: most rows of one engine run, and of one request.
         max_queue_delay_us: how long, in microseconds, a request waits for company before it is
-            tokenised; 0 takes what is there, as the stages after it always do. What is answered
-            together is asked again together, so a short wait makes batches of a burst.
-        max_queue_size: most requests waiting at one stage; one more is refused at once.
+            tokenised; 0 takes what is there, as the stages after it always do: while one batch
+            runs, the next gathers.
+        max_queue_size: most requests waiting at one stage; one more is refused at once. 0 is
+            Triton's own default, no bound. With one, Triton's batcher gathers nothing while a
+            batch runs, and overlooks a request that comes as a batch ends until the next one
+            comes, or for half a second.
     """
 
     max_batch_size: int = 64
-    max_queue_delay_us: int = 300
-    max_queue_size: int = 1024
+    max_queue_delay_us: int = 0
+    max_queue_size: int = 0
 
     def __post_init__(self) -> None:
-        _at_least(1, self, "max_batch_size", "max_queue_size")
-        _at_least(0, self, "max_queue_delay_us")
+        _at_least(1, self, "max_batch_size")
+        _at_least(0, self, "max_queue_delay_us", "max_queue_size")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -111,8 +111,7 @@ def variants_of(
             precision="int8" if step.kind == "quantize" else "fp32",
         )
         if step.kind == "slim":
-            # A run takes less time than waiting for others would.
-            variant = dataclasses.replace(variant, engine="onnxruntime", max_queue_delay_us=0)
+            variant = dataclasses.replace(variant, engine="onnxruntime")
         variants.append(variant)
     return variants
 

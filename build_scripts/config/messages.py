@@ -86,9 +86,11 @@ def python_stage(
 
 
 def batch_dynamically(config: pb.ModelConfig, spec: PipelineSpec) -> None:
-    """Gather requests, in a queue that refuses what is too much."""
-    batching = config.dynamic_batching
-    batching.default_queue_policy.max_queue_size = spec.batching.max_queue_size
+    """Gather requests; in a queue that refuses what is too much, where a bound is wanted."""
+    config.dynamic_batching.SetInParent()
+    if spec.batching.max_queue_size:
+        policy = config.dynamic_batching.default_queue_policy
+        policy.max_queue_size = spec.batching.max_queue_size
 
 
 def allow_ragged(config: pb.ModelConfig) -> None:

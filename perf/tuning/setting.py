@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from ernie_triton.pipeline import Batching, PipelineSpec
 
 _BATCHES = (8, 16, 32, 64, 128, 256)
-_DELAYS_US = (0, 1000)
+_DELAYS_US = (0, 300, 1000)
 _MOST_INSTANCES = 8
 """Each instance is a process with weights of its own."""
 

@@ -175,7 +175,7 @@ def test_the_committed_pipelines_can_be_read(path: Path) -> None:
             "the engine onnxruntime has no bf16, only",
         ),
         ("[batching]\nmax_batch_size = 0", "max_batch_size is 0; expected at least 1"),
-        ("[batching]\nmax_queue_size = 0", "max_queue_size is 0; expected at least 1"),
+        ("[batching]\nmax_queue_size = -1", "max_queue_size is -1; expected at least 0"),
         ("[batching]\nmax_queue_delay_us = -1", "max_queue_delay_us is -1; expected at least 0"),
         ("[answering]\nstride = 2", "unknown key 'stride'; known are overlap, max_windows, "),
         ("[answering]\noverlap = -1", "overlap is -1; expected at least 0"),

@@ -11,7 +11,7 @@ from build_scripts.build_parts import Step
 from build_scripts.compression.pipelines import CPU_PIPELINE
 from build_scripts.manifest import Manifest
 from ernie_triton.errors import ExactnessError
-from ernie_triton.pipeline import Batching, PipelineSpec, load_pipeline
+from ernie_triton.pipeline import PipelineSpec, load_pipeline
 
 if TYPE_CHECKING:
     from build_scripts.finetune.datasets import DataSet
@@ -30,14 +30,12 @@ class Variant:
         checkpoint: its folder; for INT8 the one that `quantize` wrote.
         precision: what its engine computes in.
         engine: the runtime; the default one of its precision where empty.
-        max_queue_delay_us: how long a request waits for company, in microseconds.
     """
 
     model: str
     checkpoint: Path
     precision: str
     engine: str = ""
-    max_queue_delay_us: int = Batching().max_queue_delay_us
 
     @property
     def name(self) -> str:
@@ -68,7 +66,6 @@ class Variant:
             precision=self.precision,
             engine=self.engine or _ENGINES.get(self.precision, "openvino"),
             tolerance=_TOLERANCES.get(self.precision, 0.0),
-            batching=Batching(max_queue_delay_us=self.max_queue_delay_us),
         )
 
 

@@ -147,7 +147,7 @@ def test_the_stages_after_the_tokenizer_take_every_window_of_a_request(
     assert sizes == [texts, texts, rows, rows]
 
 
-def test_every_stage_is_one_instance_with_a_bounded_queue(
+def test_every_stage_is_one_instance_that_gathers_requests(
     spec: PipelineSpec, configs: Configs
 ) -> None:
     for name, config in configs.items():
@@ -164,7 +164,16 @@ def test_every_stage_is_one_instance_with_a_bounded_queue(
         expected = spec.batching.max_queue_delay_us if waits else 0
         assert batching.max_queue_delay_microseconds == expected
         assert batching.default_queue_policy.max_queue_size == spec.batching.max_queue_size
-        assert batching.default_queue_policy.max_queue_size > 0
+
+
+def test_without_a_bound_there_is_no_queue_policy_at_all(
+    spec: PipelineSpec, configs: Configs
+) -> None:
+    """Triton's batcher prepares the next batch while one runs only where there is none."""
+    for name, config in configs.items():
+        assert config.HasField("dynamic_batching") == (name != spec.name)
+        bounded = config.dynamic_batching.HasField("default_queue_policy")
+        assert bounded == (name != spec.name and spec.batching.max_queue_size > 0)
 
 
 def test_warm_up_gives_every_input_of_the_stage_a_file_of_its_own(
