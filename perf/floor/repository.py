@@ -13,13 +13,21 @@ _PORTS = """max_batch_size: 64
 input [ { name: "text" data_type: TYPE_STRING dims: [ 1 ] } ]
 output [ { name: "passed" data_type: TYPE_STRING dims: [ 1 ] } ]
 """
+_PAUSE = 'parameters [ { key: "pause_us" value: { string_value: "%.0f" } } ]\n'
 _STAGE = 'backend: "python"\n' + _PORTS + "instance_group [ { count: 1 kind: KIND_CPU } ]\n"
 
 
-def write_floor(repository: Path) -> None:
-    """Write `floor_stage`, and `floor_stages` with its three, into a repository."""
+def write_floor(repository: Path, pause_us: float = 0.0) -> None:
+    """Write `floor_stage`, and `floor_stages` with its three, into a repository.
+
+    Args:
+        repository: those of the same names in it are replaced.
+        pause_us: how long the second of the three keeps a core before it passes the text on, in
+            microseconds: what an engine between the stages does to them.
+    """
     for name in (ONE_STAGE, *_STAGES):
-        folder = _folder(repository / name, _STAGE)
+        config = _STAGE + (_PAUSE % pause_us if name == _STAGES[1] else "")
+        folder = _folder(repository / name, config)
         shutil.copyfile(_HERE / "stages" / "passing.py", folder / "model.py")
     _folder(repository / THREE_STAGES, 'platform: "ensemble"\n' + _PORTS + _steps())
 
@@ -52,8 +60,8 @@ def _steps() -> str:
 
 
 def _folder(model: Path, config: str) -> Path:
-    """A new model with its configuration; returns its version's folder."""
+    """A model with its configuration; returns its version's folder."""
     version = model / "1"
-    version.mkdir(parents=True)
+    version.mkdir(parents=True, exist_ok=True)
     (model / "config.pbtxt").write_text(config, encoding="utf-8")
     return version

@@ -69,6 +69,7 @@ def _speeds(shape: ShapeFigures, precision: str) -> str:
 
 
 def _latency(name: str, shape: ShapeFigures) -> Sequence[Goal]:
+    floor = spread(shape.figures["floor added ms"])
     return (
         Goal(
             name=f"{name}, concurrency 1, added to the engine's own time at the median",
@@ -76,6 +77,7 @@ def _latency(name: str, shape: ShapeFigures) -> Sequence[Goal]:
             unit=" ms",
             bound=1.0,
             kind="most",
+            note=f"{floor.median:.2f} ms by stages that do nothing",
         ),
         Goal(
             name=f"{name}, p99 over the median at {OF_MAXIMUM:.0%} of the maximum rate",

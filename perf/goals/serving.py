@@ -22,6 +22,7 @@ from perf.engine_alone import (
     texts_per_s,
     title_batches,
 )
+from perf.floor.repository import THREE_STAGES, write_floor
 from perf.models import ModelCache
 from perf.probe import Probe
 from perf.results import Load
@@ -59,12 +60,16 @@ class ShapeFigures:
 
 @dataclass(slots=True)
 class _Turns:
-    """The server, the engine alone, and the figures so far; one call of `round` is one round."""
+    """The server, the engine alone, and the figures so far; one call of `round` is one round.
+
+    `floor_ms` is how long the second of the floor's three stages keeps a core.
+    """
 
     url: str
     pid: int
     models: ShapeModels
     engine: Engine
+    floor_ms: float
     seconds: float
     progress: Callable[[str], None]
     figures: dict[str, list[float]] = field(default_factory=dict)
@@ -77,11 +82,12 @@ class _Turns:
             self._say(name, f"{precision}, concurrency 32")
             self._busy(precision, pipeline)
         int8 = self._probe(self.models.pipelines["int8"])
-        self._say(name, "int8, concurrency 1, and the engine alone")
+        self._say(name, "int8, concurrency 1, the engine alone, and stages that do nothing")
         ensemble_ms = int8.figures(IDLE).latency.p50_us / 1000
-        batches = title_batches({1: 1}, vocabulary_size=self._vocabulary)
-        alone_ms = median_run_us(self.engine, batches, _RUNS_ALONE) / 1000
+        alone_ms = _solo_ms(self.engine)
         self._keep("int8 added ms", ensemble_ms - alone_ms)
+        floor_ms = self._probe(THREE_STAGES).figures(IDLE).latency.p50_us / 1000
+        self._keep("floor added ms", floor_ms - self.floor_ms)
         rate = OF_MAXIMUM * self.figures["int8 qps"][-1]
         self._say(name, f"int8, {rate:.0f} requests a second")
         latency = int8.figures(Load(mode=REQUEST_RATE, level=rate)).latency
@@ -190,12 +196,15 @@ def measure_shape(
         AnalyzerError: perf_analyzer failed.
     """
     engine = load_pipeline_engine(cache.repository, models.pipelines["int8"])
+    floor_ms = _solo_ms(engine)
+    write_floor(cache.repository, pause_us=1000 * floor_ms)
     with _served(models, cache) as server:
         turns = _Turns(
             url=server.url,
             pid=server.pid,
             models=models,
             engine=engine,
+            floor_ms=floor_ms,
             seconds=seconds,
             progress=progress,
         )
@@ -213,12 +222,18 @@ def measure_shape(
 
 @contextmanager
 def _served(models: ShapeModels, cache: ModelCache) -> Iterator[EmbeddedServer]:
-    names = (models.baseline, *models.pipelines.values())
+    names = (models.baseline, *models.pipelines.values(), THREE_STAGES)
     options = ServerOptions(
         repository=cache.repository, models=names, http_port=0, grpc_port=0, metrics_port=0
     )
     with EmbeddedServer(options) as server:
         yield server
+
+
+def _solo_ms(engine: Engine) -> float:
+    """The median time of a run with one title, the runs one right after the other."""
+    batches = title_batches({1: 1}, vocabulary_size=engine.settings.vocabulary_size)
+    return median_run_us(engine, batches, _RUNS_ALONE) / 1000
 
 
 def _mean_rows(sizes: Counter[int]) -> float:

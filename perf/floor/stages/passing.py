@@ -1,5 +1,7 @@
-"""A stage that passes its text on."""
+"""A stage that passes its text on, at once or after a pause."""
 
+import json
+import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -10,10 +12,15 @@ class TritonPythonModel:
     """As Triton's Python backend wants a model."""
 
     def initialize(self, args: Mapping[str, str]) -> None:
-        """Nothing to prepare."""
+        """Read the pause."""
+        parameters = json.loads(args["model_config"]).get("parameters", {})
+        self._pause_s = float(parameters.get("pause_us", {}).get("string_value", 0)) / 1e6
 
     def execute(self, requests: Sequence[Any]) -> list[Any]:
         """Answer each request with its own input."""
+        end = time.perf_counter() + self._pause_s
+        while time.perf_counter() < end:
+            pass  # as an engine does, it keeps its core
         return [
             pb_utils.InferenceResponse(
                 [

@@ -27,6 +27,7 @@ def shape_figures(int8: float, bf16: float) -> ShapeFigures:
             "int8 alone": [125.0 * int8, 62.5 * int8],
             "int8 batch": [16.0, 18.0],
             "int8 added ms": [0.7, 0.9],
+            "floor added ms": [0.3, 0.5],
             "int8 tail": [2.0, 2.5],
             "int8 hostage": [1.5, 1.7],
             "int8 memory": [300 * MB, 320 * MB],
