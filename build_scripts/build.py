@@ -46,8 +46,7 @@ def build_pipeline(spec: PipelineSpec, step: Step) -> manifest.Manifest:
     """
     parts = read_parts(spec, step)
     spec = parts.spec
-    models = [spec.name, *(spec.stage(part) for part in ("tokenizer", "engine", "postprocess"))]
-    with StagedPipeline(spec.repository, models, spec.version) as staged:
+    with StagedPipeline(spec.repository, spec.models, spec.version) as staged:
         made = _write_and_check(parts, staged, step)
         with step("publish") as notes:
             staged.publish()

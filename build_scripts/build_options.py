@@ -47,6 +47,7 @@ def add_build_options(parser: argparse.ArgumentParser) -> None:
     general("--task", "what the model does", choices=sorted(TASKS))
     general("--repository", "the model repository to build into", Path)
     general("--name", "the ensemble's name (default: the task's own)")
+    general("--joined", "the three stages in one model and process (cpu)", bool)
     general("--version", "version directory to write", int)
     general("--labels", "label names: a JSON list, a name a line, or CLUE's labels.json", Path)
     general("--vocab", "vocab.txt, where the checkpoint has none beside it", Path)

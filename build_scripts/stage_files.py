@@ -6,13 +6,14 @@ from pathlib import Path
 
 from build_scripts.reference import Row
 from build_scripts.repository import StagedPipeline
-from ernie_triton.pipeline import PipelineSpec
+from ernie_triton.pipeline import PARTS, PipelineSpec
 from ernie_triton.tasks import task_named, token_tensors
 
-STAGES: Mapping[str, str] = {
-    "tokenizer": "texts to rows of token ids",
-    "engine": "rows of token ids to the model's outputs",
-    "postprocess": "the model's outputs to answers",
+_PURPOSES: Mapping[str, str] = {
+    "tokenizer": "The tokenizer stage: texts to rows of token ids.",
+    "engine": "The engine stage: rows of token ids to the model's outputs.",
+    "postprocess": "The postprocess stage: the model's outputs to answers.",
+    "joined": "The three stages in one: texts to answers.",
 }
 
 
@@ -30,10 +31,10 @@ def write_stage_files(
         labels: label names in the order of the output units.
         warm_up: for each sample of `WARM_UP_TEXTS` its texts and their tokens.
     """
-    for part, purpose in STAGES.items():
+    for part in ("joined",) if spec.joined else PARTS:
         path = staged.version_folder(spec.stage(part)) / "model.py"
-        path.write_text(_model_py(part, purpose), encoding="utf-8")
-    for model in (spec.name, spec.stage("postprocess")) if labels else ():
+        path.write_text(_model_py(part), encoding="utf-8")
+    for model in {spec.name, spec.stage("postprocess")} if labels else ():
         path = staged.model_folder(model) / "labels.txt"
         path.write_text("".join(f"{label}\n" for label in labels), encoding="utf-8")
     texts = [tensor.name for tensor in task_named(spec.task).text_inputs(pair=spec.pair)]
@@ -44,6 +45,8 @@ def write_stage_files(
             # A BYTES element as Triton stores it: its length, then itself.
             content = struct.pack("<I", len(encoded)) + encoded
             (tokenizer / f"{sample}_{name}").write_bytes(content)
+        if spec.joined:
+            continue
         engine = _warm_up_folder(staged, spec.stage("engine"))
         for tensor, array in zip(token_tensors(pair=spec.pair), row, strict=False):
             (engine / f"{sample}_{tensor.name}").write_bytes(array.astype("<i4").tobytes())
@@ -55,9 +58,9 @@ def _warm_up_folder(staged: StagedPipeline, model: str) -> Path:
     return folder
 
 
-def _model_py(part: str, purpose: str) -> str:
+def _model_py(part: str) -> str:
     return (
-        f'"""The {part} stage: {purpose}."""\n\n'
+        f'"""{_PURPOSES[part]}"""\n\n'
         f"from ernie_triton.backends.{part} import TritonPythonModel\n\n"
         f'__all__ = ["TritonPythonModel"]\n'
     )

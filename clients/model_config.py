@@ -13,6 +13,7 @@ from tritonclient.grpc import model_config_pb2
 
 from ernie_triton.config_files import CONFIG_FILE, EMBEDDED_CONFIG_FILE
 from ernie_triton.errors import RepositoryError
+from ernie_triton.stage_settings import part_parameters
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,6 +51,24 @@ def stage_parameters(model: Path) -> Mapping[str, str]:
     """
     config = _read(model / embedded_config(model))
     return {name: value.string_value for name, value in config.parameters.items()}
+
+
+def pipeline_stage(repository: Path, pipeline: str, part: str) -> tuple[Path, Mapping[str, str]]:
+    """A stage's folder in a repository, and its string parameters.
+
+    Args:
+        repository: the model repository.
+        pipeline: a pipeline in it, an ensemble or joined stages.
+        part: `tokenizer`, `engine` or `postprocess`.
+
+    Raises:
+        RepositoryError: there is no such configuration, or it is none of Triton's.
+    """
+    model = repository / f"{pipeline}_{part}"
+    if model.is_dir():
+        return model, stage_parameters(model)
+    joined = repository / pipeline
+    return joined, part_parameters(stage_parameters(joined), part)
 
 
 def changed_config(path: Path, change: ServingChange) -> str:

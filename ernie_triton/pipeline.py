@@ -24,6 +24,9 @@ from ernie_triton.tasks import (
     task_named,
 )
 
+PARTS = ("tokenizer", "engine", "postprocess")
+"""The stages of a pipeline, in their order."""
+
 SHORTEST_TEXT_TOKENS = 2
 SHORTEST_WINDOW_TOKENS = 8
 """Leaves room for a part of the text beside a question, which is cut to half of a window."""
@@ -160,6 +163,8 @@ class PipelineSpec:
         task: one of `ernie_triton.tasks.TASKS`.
         repository: the model repository to build into.
         name: the ensemble's name; its stages are `<name>_tokenizer`, `_engine`, `_postprocess`.
+        joined: no ensemble: the three stages in one model of that name and one process, which is
+            faster and does without the server's figures for each stage. On CPU alone.
         pair: the model reads two texts at once.
         labels: file of label names, where the checkpoint's own are missing or not wanted.
         vocab: `vocab.txt`, where the checkpoint has none beside it.
@@ -180,6 +185,7 @@ class PipelineSpec:
     task: str
     repository: Path
     name: str = ""
+    joined: bool = False
     pair: bool = False
     labels: Path | None = None
     vocab: Path | None = None
@@ -227,6 +233,11 @@ class PipelineSpec:
             object.__setattr__(self, "device", "gpu")
         elif self.engine == "openvino" and self.device != "cpu":
             raise PipelineError("the engine openvino runs on cpu; use --engine onnxruntime for gpu")
+        if self.joined and self.device != "cpu":
+            raise PipelineError(
+                f"joined stages run in one Python process, on cpu; found device {self.device}; "
+                f"leave joined out"
+            )
 
     @property
     def overlap(self) -> int:
@@ -239,9 +250,14 @@ class PipelineSpec:
         windows = self.answering.max_windows if task_named(self.task).has_windows else 0
         return max(self.batching.max_batch_size, windows)
 
+    @property
+    def models(self) -> tuple[str, ...]:
+        """The names of the pipeline's models: the ensemble and its stages, or the one of joined."""
+        return tuple(dict.fromkeys((self.name, *map(self.stage, PARTS))))
+
     def stage(self, part: str) -> str:
-        """The model name of one stage: `tokenizer`, `engine` or `postprocess`."""
-        return f"{self.name}_{part}"
+        """The model name of one of the `PARTS`."""
+        return self.name if self.joined else f"{self.name}_{part}"
 
 
 def load_pipeline(path: Path) -> PipelineSpec:

@@ -100,6 +100,21 @@ class EngineSettings(StageSettings):
     token_types: int
 
 
+def part_parameters(parameters: Mapping[str, str], part: str) -> dict[str, str]:
+    """Those of one stage among the parameters of a model that joins the three.
+
+    Args:
+        parameters: by names like `engine.threads`.
+        part: `tokenizer`, `engine` or `postprocess`.
+    """
+    prefix = f"{part}."
+    return {
+        name.removeprefix(prefix): value
+        for name, value in parameters.items()
+        if name.startswith(prefix)
+    }
+
+
 def _defaults(cls: type[Any]) -> dict[str, object]:
     fields = dataclasses.fields(cls)
     return {f.name: f.default for f in fields if f.default is not dataclasses.MISSING}

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from clients.model_config import stage_parameters
+from clients.model_config import pipeline_stage
 from ernie_triton.batch import TokenBatch
 from ernie_triton.engines import Engine, load_engine
 from ernie_triton.errors import RepositoryError
@@ -42,8 +42,8 @@ def load_pipeline_engine(repository: Path, pipeline: str, version: int = 1) -> E
         RepositoryError: the pipeline is not in the repository.
         EngineError: its engine cannot be loaded on this machine.
     """
-    model = repository / f"{pipeline}_engine"
-    settings = EngineSettings.from_parameters(stage_parameters(model))
+    model, parameters = pipeline_stage(repository, pipeline, "engine")
+    settings = EngineSettings.from_parameters(parameters)
     return load_engine(model / str(version), settings)
 
 

@@ -12,6 +12,7 @@ from build_scripts.config.engines import (
     python_engine,
 )
 from build_scripts.config.ensemble import ensemble_config
+from build_scripts.config.joined import joined_config
 from build_scripts.config.messages import ModelSizes
 from build_scripts.config.stages import postprocess_config, tokenizer_config
 from build_scripts.repository import StagedPipeline
@@ -24,7 +25,7 @@ def pipeline_configs(
 ) -> dict[str, dict[str, str]]:
     """The text of each configuration file by its path in the model's folder, by model name.
 
-    The ensemble comes first, then the stages in their order.
+    The ensemble comes first, then the stages in their order; joined stages are one model.
 
     Args:
         spec: the pipeline.
@@ -35,12 +36,17 @@ def pipeline_configs(
         PipelineError: what the pipeline asks for does not fit the model.
     """
     bucket = length_bucket(spec, sizes)
+    tokenizer = tokenizer_config(spec, sizes, length_bucket=1 if spec.joined else bucket)
     engine = python_engine(spec, sizes, warm_up_lengths)
+    postprocess = postprocess_config(spec, sizes)
+    if spec.joined:
+        parts = {"tokenizer": tokenizer, "engine": engine, "postprocess": postprocess}
+        return {spec.name: _files((joined_config(spec, sizes, parts),))}
     configs: dict[str, Sequence[pb.ModelConfig]] = {
         spec.name: (ensemble_config(spec, sizes),),
-        spec.stage("tokenizer"): (tokenizer_config(spec, sizes, length_bucket=bucket),),
+        spec.stage("tokenizer"): (tokenizer,),
         spec.stage("engine"): (engine,),
-        spec.stage("postprocess"): (postprocess_config(spec, sizes),),
+        spec.stage("postprocess"): (postprocess,),
     }
     if is_native(spec, sizes):
         configs[spec.stage("engine")] = (native_engine(spec, sizes, warm_up_lengths), engine)

@@ -4,6 +4,7 @@ import shutil
 from pathlib import Path
 
 from ernie_triton.errors import RepositoryError
+from ernie_triton.pipeline import PARTS
 
 ONE_STAGE = "floor_stage"
 THREE_STAGES = "floor_stages"
@@ -38,13 +39,14 @@ def link_pipeline(source: Path, name: str, repository: Path) -> None:
     Raises:
         RepositoryError: the source has no such pipeline.
     """
-    models = [name, *(f"{name}_{stage}" for stage in ("tokenizer", "engine", "postprocess"))]
+    if not (source / name / "config.pbtxt").is_file():
+        raise RepositoryError(
+            f"{source} has no model {name}; name a pipeline that was built into it"
+        )
+    models = (name, *(f"{name}_{part}" for part in PARTS))
     for model in models:
-        if not (source / model / "config.pbtxt").is_file():
-            raise RepositoryError(
-                f"{source} has no model {model}; name a pipeline that was built into it"
-            )
-        (repository / model).symlink_to((source / model).resolve())
+        if (source / model).is_dir():  # joined stages are one model
+            (repository / model).symlink_to((source / model).resolve())
 
 
 def _steps() -> str:

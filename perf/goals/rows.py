@@ -33,6 +33,8 @@ def goals_from(
         _better("Nano, the better of INT8 and BF16", nano, bound=2.5, aim=3.0),
         *_latency("Medium INT8", medium),
         *_latency("Nano INT8", nano),
+        *_joined("Medium INT8 joined", medium, bound=5.0, aim=6.0),
+        *_joined("Nano INT8 joined", nano, bound=2.5, aim=3.0),
         *_memory("Medium", medium),
         *_memory("Nano", nano),
         _tokenizer("plain", tokenizer, 28.0),
@@ -41,16 +43,17 @@ def goals_from(
 
 
 def _over_baseline(
-    name: str, shape: ShapeFigures, precision: str, *, bound: float, aim: float | None = None
+    name: str, shape: ShapeFigures, kind: str, *, bound: float, aim: float | None = None
 ) -> Goal:
+    """How many times the baseline's QPS those of a precision are, or of `joined`."""
     return Goal(
         name=f"{name}, QPS at concurrency 32 over the baseline's",
-        figure=ratio(shape.figures[f"{precision} qps"], shape.figures["baseline qps"]),
+        figure=ratio(shape.figures[f"{kind} qps"], shape.figures["baseline qps"]),
         unit="x",
         bound=bound,
         kind="least",
         aim=aim,
-        note=_speeds(shape, precision),
+        note=_speeds(shape, kind),
     )
 
 
@@ -62,23 +65,36 @@ def _better(name: str, shape: ShapeFigures, *, bound: float, aim: float) -> Goal
     return max(goals, key=lambda goal: goal.figure.median)
 
 
-def _speeds(shape: ShapeFigures, precision: str) -> str:
-    ours = spread(shape.figures[f"{precision} qps"]).median
+def _joined(name: str, shape: ShapeFigures, *, bound: float, aim: float) -> Sequence[Goal]:
+    """What is asked of the ensemble, of the three stages in one process."""
+    return (
+        _over_baseline(name, shape, "joined", bound=bound, aim=aim),
+        _added(name, shape, "joined"),
+    )
+
+
+def _speeds(shape: ShapeFigures, kind: str) -> str:
+    ours = spread(shape.figures[f"{kind} qps"]).median
     theirs = spread(shape.figures["baseline qps"]).median
-    return f"{precision.upper()} {ours:,.0f} over {theirs:,.0f}"
+    of = "" if kind == "joined" else f"{kind.upper()} "
+    return f"{of}{ours:,.0f} over {theirs:,.0f}"
+
+
+def _added(name: str, shape: ShapeFigures, kind: str, note: str = "") -> Goal:
+    return Goal(
+        name=f"{name}, concurrency 1, added to the engine's own time at the median",
+        figure=spread(shape.figures[f"{kind} added ms"]),
+        unit=" ms",
+        bound=1.0,
+        kind="most",
+        note=note,
+    )
 
 
 def _latency(name: str, shape: ShapeFigures) -> Sequence[Goal]:
     floor = spread(shape.figures["floor added ms"])
     return (
-        Goal(
-            name=f"{name}, concurrency 1, added to the engine's own time at the median",
-            figure=spread(shape.figures["int8 added ms"]),
-            unit=" ms",
-            bound=1.0,
-            kind="most",
-            note=f"{floor.median:.2f} ms by stages that do nothing",
-        ),
+        _added(name, shape, "int8", f"{floor.median:.2f} ms by three stages that do nothing"),
         Goal(
             name=f"{name}, p99 over the median at {OF_MAXIMUM:.0%} of the maximum rate",
             figure=spread(shape.figures["int8 tail"]),

@@ -39,14 +39,18 @@ _COMPANY_FACTOR = 1.5
 _RUNS_ALONE = 200
 
 Figures = Mapping[str, list[float]]
-"""One figure a round, by name: `baseline qps`, `int8 qps`, `bf16 qps`, `int8 alone`, …."""
+"""One figure a round, by name: `baseline qps`, `int8 qps`, `bf16 qps`, `joined qps`, …."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ShapeModels:
-    """The models of one shape in a repository; pipelines by precision."""
+    """The models of one shape in a repository; pipelines by precision.
+
+    `joined` is the INT8 pipeline in one process.
+    """
 
     baseline: str
+    joined: str
     pipelines: Mapping[str, str]
 
 
@@ -81,11 +85,14 @@ class _Turns:
         for precision, pipeline in self.models.pipelines.items():
             self._say(name, f"{precision}, concurrency 32")
             self._busy(precision, pipeline)
+        joined = self._probe(self.models.joined)
+        self._say(name, "int8 joined, concurrency 32")
+        self._keep("joined qps", joined.figures(BUSY).rows_per_second)
         int8 = self._probe(self.models.pipelines["int8"])
         self._say(name, "int8, concurrency 1, the engine alone, and stages that do nothing")
-        ensemble_ms = int8.figures(IDLE).latency.p50_us / 1000
         alone_ms = _solo_ms(self.engine)
-        self._keep("int8 added ms", ensemble_ms - alone_ms)
+        for kind, probe in (("int8", int8), ("joined", joined)):
+            self._keep(f"{kind} added ms", probe.figures(IDLE).latency.p50_us / 1000 - alone_ms)
         floor_ms = self._probe(THREE_STAGES).figures(IDLE).latency.p50_us / 1000
         self._keep("floor added ms", floor_ms - self.floor_ms)
         rate = OF_MAXIMUM * self.figures["int8 qps"][-1]
@@ -157,12 +164,12 @@ def build_models(name: str, shape: Shape, cache: ModelCache) -> ShapeModels:
     Raises:
         CheckpointError: a build fails.
     """
+    int8 = ("--precision", "int8", "--allowed-changes", "1")
     return ShapeModels(
         baseline=cache.baseline(f"{name}_baseline", shape),
+        joined=cache.pipeline(f"{name}_joined", shape, *int8, "--joined"),
         pipelines={
-            "int8": cache.pipeline(
-                f"{name}_int8", shape, "--precision", "int8", "--allowed-changes", "1"
-            ),
+            "int8": cache.pipeline(f"{name}_int8", shape, *int8),
             "bf16": cache.pipeline(
                 f"{name}_bf16", shape, "--precision", "bf16", "--tolerance", "0.5"
             ),
@@ -222,7 +229,7 @@ def measure_shape(
 
 @contextmanager
 def _served(models: ShapeModels, cache: ModelCache) -> Iterator[EmbeddedServer]:
-    names = (models.baseline, *models.pipelines.values(), THREE_STAGES)
+    names = (models.baseline, models.joined, *models.pipelines.values(), THREE_STAGES)
     options = ServerOptions(
         repository=cache.repository, models=names, http_port=0, grpc_port=0, metrics_port=0
     )

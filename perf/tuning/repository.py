@@ -5,13 +5,12 @@ Everything that is tuned is in the configurations alone, so a candidate needs no
 
 from pathlib import Path
 
-from clients.model_config import ServingChange, changed_config, embedded_config, stage_parameters
+from clients.model_config import ServingChange, changed_config, embedded_config, pipeline_stage
 from ernie_triton.errors import PipelineError, RepositoryError
 from ernie_triton.pipeline import PipelineSpec
 from perf.tuning.setting import Setting
 
 _CONFIGS = ("config.pbtxt", "configs")
-_STAGES = ("tokenizer", "engine", "postprocess")
 _DECIDED_BY_THE_BUILD = ("task", "engine", "precision", "layout", "max_length")
 
 
@@ -35,7 +34,7 @@ def check_built(spec: PipelineSpec, how: str) -> None:
         raise RepositoryError(
             f"{spec.repository} has no version {spec.version} of {spec.name}; run: {how}"
         )
-    built = stage_parameters(spec.repository / spec.stage("engine"))
+    _, built = pipeline_stage(spec.repository, spec.name, "engine")
     for name in _DECIDED_BY_THE_BUILD:
         wanted = str(getattr(spec, name))
         if built.get(name) != wanted:
@@ -59,25 +58,36 @@ def lay_out(spec: PipelineSpec, setting: Setting, folder: Path) -> Path:
     Raises:
         RepositoryError: the pipeline is damaged, or the links cannot be made.
     """
-    tuned = setting.applied_to(spec)
-    rows = tuned.batching.max_batch_size
-    delay_us = tuned.batching.max_queue_delay_us
-    of_stage = {
-        spec.name: ServingChange(max_batch_size=rows),
-        spec.stage("tokenizer"): ServingChange(max_batch_size=rows, max_queue_delay_us=delay_us),
-        spec.stage("engine"): ServingChange(
-            max_batch_size=tuned.max_stage_rows,
-            instances=tuned.instances,
-            parameters={"threads": str(tuned.threads)},
-        ),
-        spec.stage("postprocess"): ServingChange(max_batch_size=tuned.max_stage_rows),
-    }
-    for model, change in of_stage.items():
+    for model, change in _changes(setting.applied_to(spec)).items():
         try:
             _lay_out_model(spec.repository / model, folder / model, spec.version, change)
         except OSError as error:
             raise RepositoryError(f"{folder / model} cannot be written: {error}") from error
     return folder
+
+
+def _changes(tuned: PipelineSpec) -> dict[str, ServingChange]:
+    """What of each model's configuration says the setting, by the model's name."""
+    rows, threads = tuned.batching.max_batch_size, str(tuned.threads)
+    delay_us = tuned.batching.max_queue_delay_us
+    if tuned.joined:
+        change = ServingChange(
+            max_batch_size=rows,
+            max_queue_delay_us=delay_us,
+            instances=tuned.instances,
+            parameters={"engine.threads": threads},
+        )
+        return {tuned.name: change}
+    return {
+        tuned.name: ServingChange(max_batch_size=rows),
+        tuned.stage("tokenizer"): ServingChange(max_batch_size=rows, max_queue_delay_us=delay_us),
+        tuned.stage("engine"): ServingChange(
+            max_batch_size=tuned.max_stage_rows,
+            instances=tuned.instances,
+            parameters={"threads": threads},
+        ),
+        tuned.stage("postprocess"): ServingChange(max_batch_size=tuned.max_stage_rows),
+    }
 
 
 def _lay_out_model(built: Path, model: Path, version: int, change: ServingChange) -> None:

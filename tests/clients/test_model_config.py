@@ -6,7 +6,13 @@ import pytest
 from google.protobuf import text_format
 from tritonclient.grpc import model_config_pb2
 
-from clients.model_config import ServingChange, changed_config, embedded_config, stage_parameters
+from clients.model_config import (
+    ServingChange,
+    changed_config,
+    embedded_config,
+    pipeline_stage,
+    stage_parameters,
+)
 from ernie_triton.errors import RepositoryError
 
 CONFIG = """
@@ -19,6 +25,20 @@ parameters {{ key: "threads" value {{ string_value: "2" }} }}
 def test_string_parameters_come_by_name(tmp_path: Path) -> None:
     (tmp_path / "config.pbtxt").write_text(CONFIG.format(engine="openvino"), encoding="utf-8")
     assert dict(stage_parameters(tmp_path)) == {"engine": "openvino", "threads": "2"}
+
+
+def test_a_stages_parameters_are_found_in_its_own_model_or_in_joined_ones(tmp_path: Path) -> None:
+    model = tmp_path / "a_engine"
+    model.mkdir()
+    (model / "config.pbtxt").write_text(CONFIG.format(engine="openvino"), encoding="utf-8")
+    assert pipeline_stage(tmp_path, "a", "engine") == (model, stage_parameters(model))
+    joined = tmp_path / "b"
+    joined.mkdir()
+    text = CONFIG.format(engine="onnxruntime").replace('"engine"', '"engine.engine"')
+    (joined / "config.pbtxt").write_text(text, encoding="utf-8")
+    assert pipeline_stage(tmp_path, "b", "engine") == (joined, {"engine": "onnxruntime"})
+    with pytest.raises(RepositoryError, match="cannot be read"):
+        pipeline_stage(tmp_path, "c", "engine")
 
 
 def test_the_embedded_servers_own_configuration_wins(tmp_path: Path) -> None:

@@ -30,12 +30,14 @@ class Variant:
         checkpoint: its folder; for INT8 the one that `quantize` wrote.
         precision: what its engine computes in.
         engine: the runtime; the default one of its precision where empty.
+        joined: its three stages are one model; else they are an ensemble.
     """
 
     model: str
     checkpoint: Path
     precision: str
     engine: str = ""
+    joined: bool = False
 
     @property
     def name(self) -> str:
@@ -61,6 +63,7 @@ class Variant:
             task=data.task,
             repository=repository,
             name=self.pipeline,
+            joined=self.joined,
             pair=data.pair,
             max_length=max_length,
             precision=self.precision,

@@ -16,7 +16,9 @@ def test_a_round_takes_every_figure_that_the_goals_want(
     cache = ModelCache(folder=tiny.repository.parent)
     monkeypatch.setattr(ModelCache, "repository", tiny.repository)
     models = ShapeModels(
-        baseline=tiny.baseline, pipelines={"int8": tiny.pipeline, "bf16": tiny.pipeline}
+        baseline=tiny.baseline,
+        joined=tiny.pipeline,
+        pipelines={"int8": tiny.pipeline, "bf16": tiny.pipeline},
     )
     told: list[str] = []
     found = measure_shape(

@@ -125,3 +125,18 @@ def test_the_embedded_servers_configuration_is_the_one_that_is_changed(tmp_path:
     lay_out(spec, SETTING, folder)
     assert stage_parameters(folder / "a_engine") == {"threads": "1"}
     assert "max_batch_size: 16" in (folder / "a_engine" / "config.pbtxt").read_text()
+
+
+def test_joined_stages_are_one_model_with_every_value(tmp_path: Path) -> None:
+    spec = dataclasses.replace(small_repository(tmp_path / "built"), joined=True)
+    text = "max_batch_size: 64 instance_group { count: 1 } dynamic_batching { } parameters "
+    parameter = '{ key: "engine.threads" value { string_value: "0" } }'
+    (spec.repository / spec.name / "config.pbtxt").write_text(f"{text} {parameter}")
+    folder = tmp_path / "laid-out"
+    folder.mkdir()
+    lay_out(spec, SETTING, folder)
+    assert [model.name for model in folder.iterdir()] == [spec.name]
+    assert stage_parameters(folder / spec.name) == {"engine.threads": "1"}
+    written = (folder / spec.name / "config.pbtxt").read_text()
+    for value in ("max_batch_size: 16", "count: 2", "max_queue_delay_microseconds: 500"):
+        assert value in written

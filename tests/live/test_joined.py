@@ -1,0 +1,79 @@
+"""Stages that are joined in one model answer as the ensemble of them does."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+import tritonclient.grpc as triton
+from tritonclient.utils import InferenceServerException
+
+from ernie_triton.embedded import EmbeddedServer
+from ernie_triton.stage_processes import stage_processes
+from tests.conftest import build_sample, options_for
+from tests.live.requests import text_tensor
+
+pytestmark = pytest.mark.live
+
+SHORT = "姚明回到上海，出席中国篮协的发布会。"
+LONG = f"{SHORT}今天北京的天气很好。" * 40
+MODELS = {
+    "ernie_seqcls": ("tnews.toml", {"text": [SHORT, LONG, "", "abc 123"]}),
+    "ernie_seqcls_pair": ("afqmc.toml", {"text": [SHORT, "怎么还款"], "text_pair": ["好", LONG]}),
+    "ernie_tokencls": ("msra_ner.toml", {"text": [LONG, SHORT, "", "李娜在武汉"]}),
+    "ernie_qa": ("cmrc2018.toml", {"question": ["谁出席？", "哪里？"], "context": [LONG, SHORT]}),
+    "ernie_embedding": ("sentence_pairs.toml", {"text": [SHORT, "天气"]}),
+}
+"""By model: its pipeline, and a request; long texts are cut, or covered by windows."""
+
+
+@pytest.fixture(scope="module")
+def joined(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedServer]:
+    """A server with the sample pipelines, each as one model."""
+    repository = tmp_path_factory.mktemp("joined") / "models"
+    for model, (pipeline, _) in MODELS.items():
+        build_sample(pipeline, repository, "--joined", "--name", model)
+    assert {folder.name for folder in repository.iterdir()} == set(MODELS)
+    with EmbeddedServer(options_for(repository)) as running:
+        yield running
+
+
+def answered(url: str, model: str) -> dict[str, npt.NDArray[Any]]:
+    """Every output of a model for its request."""
+    client = triton.InferenceServerClient(url)
+    tensors = [text_tensor(name, texts) for name, texts in MODELS[model][1].items()]
+    result = client.infer(model, tensors)
+    client.close()
+    return {
+        str(output.name): result.as_numpy(output.name) for output in result.get_response().outputs
+    }
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_joined_stages_answer_as_the_ensemble(
+    model: str, joined: EmbeddedServer, server: EmbeddedServer
+) -> None:
+    found, expected = answered(joined.url, model), answered(server.url, model)
+    assert found.keys() == expected.keys()
+    for name, values in expected.items():
+        assert found[name].dtype == values.dtype
+        if values.dtype == np.float32:
+            np.testing.assert_allclose(found[name], values, atol=1e-6)
+        else:
+            np.testing.assert_array_equal(found[name], values)
+
+
+def test_a_pipeline_is_one_process(joined: EmbeddedServer) -> None:
+    assert sorted(stage_processes(joined.pid).values()) == sorted(MODELS)
+
+
+def test_a_bad_request_is_refused_alone(joined: EmbeddedServer) -> None:
+    client = triton.InferenceServerClient(joined.url)
+    with pytest.raises(InferenceServerException, match="row 0 of the input 'text' is not UTF-8"):
+        client.infer("ernie_seqcls", [text_tensor("text", [b"\xe4\xbd\xff"])])
+    too_long = text_tensor("text", ["长" * 60_000])
+    with pytest.raises(InferenceServerException, match="windows"):
+        client.infer("ernie_tokencls", [too_long])
+    assert client.infer("ernie_seqcls", [text_tensor("text", [SHORT])]).as_numpy("label").shape
+    client.close()
