@@ -10,9 +10,11 @@ import numpy.typing as npt
 LENGTH_BUCKET = 8
 """Padded lengths are rounded up to a multiple of this, so that a runtime sees few shapes."""
 
-MICRO_BATCH_CELLS = 8192
-"""Most cells, rows times longest row, of one run: bounds the attention's memory, and keeps a few
-long texts from making many short ones wait."""
+MICRO_BATCH_CELLS = 2048
+"""Most cells, rows times longest row, of one run: bounds the attention's memory, and lets a few
+long texts not widen the attention of many short ones. Measured with Nano and Medium in INT8: 32
+titles with 5 % of 128 tokens run 1.4 and 1.2 times as fast as with 8,192 cells, 32 titles alone or
+32 texts of 128 tokens as fast, 64 titles 5 to 13 % slower."""
 
 Int32 = npt.NDArray[np.int32]
 Outputs = Mapping[str, npt.NDArray[np.float32]]
