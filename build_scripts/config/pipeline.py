@@ -35,21 +35,19 @@ def pipeline_configs(
     Raises:
         PipelineError: what the pipeline asks for does not fit the model.
     """
-    bucket = length_bucket(spec, sizes)
-    tokenizer = tokenizer_config(spec, sizes, length_bucket=1 if spec.joined else bucket)
-    engine = python_engine(spec, sizes, warm_up_lengths)
-    postprocess = postprocess_config(spec, sizes)
-    if spec.joined:
-        parts = {"tokenizer": tokenizer, "engine": engine, "postprocess": postprocess}
-        return {spec.name: _files((joined_config(spec, sizes, parts),))}
-    configs: dict[str, Sequence[pb.ModelConfig]] = {
-        spec.name: (ensemble_config(spec, sizes),),
-        spec.stage("tokenizer"): (tokenizer,),
-        spec.stage("engine"): (engine,),
-        spec.stage("postprocess"): (postprocess,),
+    bucket = 1 if spec.joined else length_bucket(spec, sizes)
+    parts = {
+        "tokenizer": tokenizer_config(spec, sizes, length_bucket=bucket),
+        "engine": python_engine(spec, sizes, warm_up_lengths),
+        "postprocess": postprocess_config(spec, sizes),
     }
+    if spec.joined:
+        return {spec.name: _files((joined_config(spec, sizes, parts),))}
+    configs: dict[str, Sequence[pb.ModelConfig]] = {spec.name: (ensemble_config(spec, sizes),)}
+    configs |= {spec.stage(part): (config,) for part, config in parts.items()}
     if is_native(spec, sizes):
-        configs[spec.stage("engine")] = (native_engine(spec, sizes, warm_up_lengths), engine)
+        native = native_engine(spec, sizes, warm_up_lengths)
+        configs[spec.stage("engine")] = (native, parts["engine"])
     return {model: _files(messages) for model, messages in configs.items()}
 
 

@@ -39,14 +39,14 @@ def link_pipeline(source: Path, name: str, repository: Path) -> None:
     Raises:
         RepositoryError: the source has no such pipeline.
     """
-    if not (source / name / "config.pbtxt").is_file():
-        raise RepositoryError(
-            f"{source} has no model {name}; name a pipeline that was built into it"
-        )
-    models = (name, *(f"{name}_{part}" for part in PARTS))
-    for model in models:
-        if (source / model).is_dir():  # joined stages are one model
-            (repository / model).symlink_to((source / model).resolve())
+    stages = [f"{name}_{part}" for part in PARTS]
+    is_joined = (source / name).is_dir() and not any((source / s).is_dir() for s in stages)
+    for model in (name,) if is_joined else (name, *stages):
+        if not (source / model / "config.pbtxt").is_file():
+            raise RepositoryError(
+                f"{source} has no model {model}; name a pipeline that was built into it"
+            )
+        (repository / model).symlink_to((source / model).resolve())
 
 
 def _steps() -> str:

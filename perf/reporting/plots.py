@@ -4,13 +4,13 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from ernie_triton.pipeline import PARTS
 from perf.reporting.series import Series, heaviest, series_of
 from perf.reporting.style import COLOURS, figure, legend_below, look_of, save
 from perf.results import Measurement
 from perf.running.words import load_words
 from perf.scenario import CONCURRENCY, REQUEST_RATE
 
-_STAGES = ("tokenizer", "engine", "postprocess")
 _LOG_RATIO = 8.0
 """An axis whose values span more than this is logarithmic."""
 
@@ -54,7 +54,7 @@ def draw_stages(measurements: Sequence[Measurement], title: str, folder: Path) -
     names = [f"{one.subject.name}\n{load_words(one.load)}" for one in shown]
     queue = [sum(times.queue_us for times in one.stages.values()) / 1e3 for one in shown]
     parts = [("queue", queue)]
-    for stage in _STAGES:
+    for stage in PARTS:
         parts.append((stage, [_stage_ms(one, stage) for one in shown]))
     served = [sum(values[at] for _, values in parts) for at in range(len(shown))]
     rest = [max(0.0, one.latency.mean_us / 1e3 - ms) for one, ms in zip(shown, served, strict=True)]
