@@ -3,14 +3,18 @@
 import tempfile
 from pathlib import Path
 
+import numpy as np
 import onnx
 import openvino
 from onnx import helper
+from openvino import opset13
 
 from ernie_triton.engines import ENGINE_FILES
 from ernie_triton.errors import EngineError, UnrecognisedGraphError
 
 _ADAPTABLE_INPUTS = {"input_ids", "token_type_ids", "attention_mask"}
+_TURNED_KEYS = [0, 2, 3, 1]
+_KEYS = [0, 2, 1, 3]
 _INTEGERS = {onnx.TensorProto.INT32, onnx.TensorProto.INT64}
 
 
@@ -43,9 +47,29 @@ def write_engine(
             model = openvino.Core().read_model(source)
         except RuntimeError as error:
             raise EngineError(f"OpenVINO cannot read the graph: {error}") from error
+        _multiply_keys_as_they_lie(model)
         openvino.save_model(model, path, compress_to_fp16=halve_weights)
         del model  # it maps the scratch file
     return [path, path.with_suffix(".bin")]
+
+
+def _multiply_keys_as_they_lie(model: openvino.Model) -> None:
+    """Let products take keys by rows, which ONNX cannot say: OpenVINO then makes no turned copy."""
+    for product in model.get_ops():
+        if product.get_type_name() != "MatMul":
+            continue
+        turned = product.input_value(1).get_node()
+        if turned.get_type_name() != "Transpose":
+            continue
+        order = turned.input_value(1).get_node()
+        if order.get_type_name() != "Constant" or order.data.tolist() != _TURNED_KEYS:
+            continue
+        keys = opset13.transpose(turned.input_value(0), opset13.constant(np.array(_KEYS)))
+        scores = opset13.matmul(product.input_value(0), keys, False, True)
+        for new, old in ((keys, turned), (scores, product)):
+            new.set_friendly_name(old.get_friendly_name())
+        for reader in product.output(0).get_target_inputs():
+            reader.replace_source_output(scores.output(0))
 
 
 def adopt_graph(graph: onnx.ModelProto, outputs: tuple[str, ...]) -> onnx.ModelProto:

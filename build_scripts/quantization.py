@@ -28,6 +28,11 @@ from ernie_triton.pipeline import PipelineSpec
 LoadGraph = Callable[[onnx.ModelProto, str], Engine]
 """Makes an engine of a graph, in the runtime that it is for and the precision named."""
 _DAMAGE_TEXTS = 64
+_FORMS: Mapping[str, Callable[[onnx.ModelProto], onnx.ModelProto]] = {
+    "openvino": cpu_int8.for_openvino,
+    "onnxruntime": cpu_int8.for_onnx_runtime,
+}
+"""What a runtime wants of the graph on CPU, by engine."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,8 +66,8 @@ class Int8Graphs:
         graph = export_onnx(self.model, self.spec.layout, numerics)
         if cpu_int8.WORD_TABLE in self.layers and cpu_int8.WORD_TABLE not in kept:
             graph = cpu_int8.with_int8_table(graph)
-        if self.spec.device == "cpu" and self.spec.engine == "onnxruntime":
-            graph = cpu_int8.for_onnx_runtime(graph)
+        if self.spec.device == "cpu" and self.spec.engine in _FORMS:
+            graph = _FORMS[self.spec.engine](graph)
         return graph
 
     def graph_of_one(self, layer: str) -> onnx.ModelProto:

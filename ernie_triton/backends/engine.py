@@ -19,8 +19,9 @@ from ernie_triton.tasks import INPUT_IDS, TOKEN_TYPE_IDS, task_named, token_tens
 Int32 = npt.NDArray[np.int32]
 _Rows: TypeAlias = tuple[Int32, Int32 | None]
 
-_SETTLING_RUNS = 8
-"""Runs after which a runtime has repacked its weights, some of them at a shape's first run."""
+_SETTLING_RUNS = (8, 64, 512)
+"""Runs after which a runtime has repacked its weights, some of them at a shape's first run, and has
+made kernels for most shapes, with parts of its library that are not read again."""
 
 
 class TritonPythonModel(Stage[_Rows]):
@@ -58,7 +59,7 @@ class TritonPythonModel(Stage[_Rows]):
         self._check(batch)
         outputs = self._engine.run(batch)
         self._runs += 1
-        if self._runs == _SETTLING_RUNS:
+        if self._runs in _SETTLING_RUNS:
             release_file_pages()
         if self._is_per_token:
             return split_tokens(

@@ -5,12 +5,14 @@ from typing import Any
 
 import numpy as np
 import onnx
+import openvino
 import pytest
 import torch
 from onnx import TensorProto, helper
 
 from build_scripts.engine import adopt_graph, write_engine
 from build_scripts.graph import export_onnx
+from build_scripts.torch_export import model_of
 from ernie_triton.engines import ENGINE_FILES, Engine, load_engine
 from ernie_triton.errors import EngineError, UnrecognisedGraphError
 from ernie_triton.stage_settings import EngineSettings
@@ -54,6 +56,19 @@ def copy_of(graph: onnx.ModelProto) -> onnx.ModelProto:
     copy = onnx.ModelProto()
     copy.CopyFrom(graph)
     return copy
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_openvino_takes_keys_as_they_lie(ernie: Any, layout: str, tmp_path: Path) -> None:
+    model = model_of(ernie)
+    write_engine(export_onnx(model, layout), "openvino", tmp_path)
+    graph = openvino.Core().read_model(tmp_path / "model.xml")
+    turns = [node for node in graph.get_ops() if node.get_type_name() == "Transpose"]
+    orders = {tuple(node.input_value(1).get_node().data.tolist()) for node in turns}
+    assert orders == {(0, 2, 1, 3)}
+    scores = [node for node in graph.get_ops() if node.get_friendly_name().endswith("/scores")]
+    assert len(scores) == len(model.encoder.layers)
+    assert all(node.get_attributes()["transpose_b"] for node in scores)
 
 
 def torch_logits(module: Any, batch: Any) -> Any:
