@@ -38,6 +38,10 @@ _COMPANY_FACTOR = 1.5
 """Company is longer, so that it is there from before the first window until after the last."""
 _RUNS_ALONE = 200
 
+JOINED = "joined"
+IN_INT8 = ("int8", JOINED)
+"""The kinds of pipelines that run the INT8 engine."""
+
 Figures = Mapping[str, list[float]]
 """One figure a round, by name: `baseline qps`, `int8 qps`, `bf16 qps`, `joined qps`, …."""
 
@@ -52,6 +56,11 @@ class ShapeModels:
     baseline: str
     joined: str
     pipelines: Mapping[str, str]
+
+    @property
+    def served(self) -> Mapping[str, str]:
+        """The pipelines by kind: a precision, or `joined`."""
+        return {**self.pipelines, JOINED: self.joined}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,50 +91,48 @@ class _Turns:
         """Every figure once."""
         self._say(name, "baseline, concurrency 32")
         self._keep("baseline qps", self._probe(self.models.baseline).figures(BUSY).rows_per_second)
-        for precision, pipeline in self.models.pipelines.items():
-            self._say(name, f"{precision}, concurrency 32")
-            self._busy(precision, pipeline)
-        joined = self._probe(self.models.joined)
-        self._say(name, "int8 joined, concurrency 32")
-        self._keep("joined qps", joined.figures(BUSY).rows_per_second)
-        int8 = self._probe(self.models.pipelines["int8"])
-        self._say(name, "int8, concurrency 1, the engine alone, and stages that do nothing")
+        for kind, pipeline in self.models.served.items():
+            self._say(name, f"{kind}, concurrency 32")
+            self._busy(kind, pipeline)
+        in_int8 = {kind: self._probe(self.models.served[kind]) for kind in IN_INT8}
+        self._say(name, "concurrency 1, the engine alone, and stages that do nothing")
         alone_ms = _solo_ms(self.engine)
-        for kind, probe in (("int8", int8), ("joined", joined)):
+        for kind, probe in in_int8.items():
             self._keep(f"{kind} added ms", probe.figures(IDLE).latency.p50_us / 1000 - alone_ms)
         floor_ms = self._probe(THREE_STAGES).figures(IDLE).latency.p50_us / 1000
         self._keep("floor added ms", floor_ms - self.floor_ms)
-        rate = OF_MAXIMUM * self.figures["int8 qps"][-1]
-        self._say(name, f"int8, {rate:.0f} requests a second")
-        latency = int8.figures(Load(mode=REQUEST_RATE, level=rate)).latency
-        self._keep("int8 tail", latency.p99_us / latency.p50_us)
-        self._say(name, "int8, short texts alone and beside long ones")
-        self._hostage(int8)
+        for kind, probe in in_int8.items():
+            rate = OF_MAXIMUM * self.figures[f"{kind} qps"][-1]
+            self._say(name, f"{kind}, {rate:.0f} requests a second")
+            latency = probe.figures(Load(mode=REQUEST_RATE, level=rate)).latency
+            self._keep(f"{kind} tail", latency.p99_us / latency.p50_us)
+            self._say(name, f"{kind}, short texts alone and beside long ones")
+            self._keep(f"{kind} hostage", self._hostage(probe))
 
     def forget(self) -> None:
         """Throw away what was measured: it was the warm-up."""
         self.figures.clear()
 
-    def _busy(self, precision: str, pipeline: str) -> None:
-        stage = f"{pipeline}_engine"
-        before = self._batch_sizes(stage)
+    def _busy(self, kind: str, pipeline: str) -> None:
+        model = pipeline if kind == JOINED else f"{pipeline}_engine"
+        before = self._batch_sizes(model)
         with Watch(self.url, self.pid) as watch:
             found = self._probe(pipeline).figures(BUSY)
-        self._keep(f"{precision} qps", found.rows_per_second)
-        memory = watch.sighting.stage_memory_bytes.get(stage)
+        self._keep(f"{kind} qps", found.rows_per_second)
+        memory = watch.sighting.stage_memory_bytes.get(model)
         if memory:
-            self._keep(f"{precision} memory", float(memory))
-        if precision == "int8":
-            sizes = self._batch_sizes(stage) - before
+            self._keep(f"{kind} memory", float(memory))
+        if kind in IN_INT8:
+            sizes = self._batch_sizes(model) - before
             batches = title_batches(sizes, vocabulary_size=self._vocabulary)
-            self._keep("int8 alone", texts_per_s(self.engine, batches, self.seconds))
-            self._keep("int8 batch", _mean_rows(sizes))
+            self._keep(f"{kind} alone", texts_per_s(self.engine, batches, self.seconds))
+            self._keep(f"{kind} batch", _mean_rows(sizes))
 
-    def _batch_sizes(self, stage: str) -> Counter[int]:
-        with StatisticsClient(self.url, stage) as statistics:
+    def _batch_sizes(self, model: str) -> Counter[int]:
+        with StatisticsClient(self.url, model) as statistics:
             return statistics.batch_sizes()
 
-    def _hostage(self, short: Probe) -> None:
+    def _hostage(self, short: Probe) -> float:
         """The short texts' 99th percentile beside long ones, over that without.
 
         At a part of the mixture's own highest rate; the short ones' rate is the same both times.
@@ -139,7 +146,7 @@ class _Turns:
         )
         with long.company(Load(mode=REQUEST_RATE, level=max(rate * LONG_SHARE, 1.0))):
             together = short.figures(load).latency.p99_us
-        self._keep("int8 hostage", together / alone)
+        return together / alone
 
     def _probe(self, model: str) -> Probe:
         rows = rows_of_kind(TITLES)
@@ -229,7 +236,7 @@ def measure_shape(
 
 @contextmanager
 def _served(models: ShapeModels, cache: ModelCache) -> Iterator[EmbeddedServer]:
-    names = (models.baseline, models.joined, *models.pipelines.values(), THREE_STAGES)
+    names = (models.baseline, *models.served.values(), THREE_STAGES)
     options = ServerOptions(
         repository=cache.repository, models=names, http_port=0, grpc_port=0, metrics_port=0
     )

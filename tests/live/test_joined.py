@@ -1,6 +1,7 @@
 """Stages that are joined in one model answer as the ensemble of them does."""
 
 from collections.abc import Iterator
+from queue import Queue
 from typing import Any
 
 import numpy as np
@@ -77,3 +78,28 @@ def test_a_bad_request_is_refused_alone(joined: EmbeddedServer) -> None:
         client.infer("ernie_tokencls", [too_long])
     assert client.infer("ernie_seqcls", [text_tensor("text", [SHORT])]).as_numpy("label").shape
     client.close()
+
+
+def test_what_clients_gave_up_is_not_computed(joined: EmbeddedServer) -> None:
+    client = triton.InferenceServerClient(joined.url)
+    rows, requests = 64, 300
+    tensor = text_tensor("text", [LONG] * rows)
+    before = _rows_computed(client)
+    ended: Queue[InferenceServerException | None] = Queue()
+
+    def end(result: object, error: InferenceServerException | None) -> None:
+        del result
+        ended.put(error)
+
+    for _ in range(requests):
+        client.async_infer("ernie_seqcls", [tensor], callback=end, client_timeout=0.2)
+    errors = [ended.get(timeout=60) for _ in range(requests)]
+    assert any(error is not None and "DEADLINE" in str(error.status()) for error in errors)
+    client.infer("ernie_seqcls", [tensor])  # after all that is still computed
+    assert _rows_computed(client) - before < rows * requests / 2
+    client.close()
+
+
+def _rows_computed(client: triton.InferenceServerClient) -> int:
+    [model] = client.get_inference_statistics("ernie_seqcls").model_stats
+    return int(model.inference_count)

@@ -28,7 +28,11 @@ def shape_figures(int8: float, bf16: float) -> ShapeFigures:
             "int8 batch": [16.0, 18.0],
             "int8 added ms": [0.7, 0.9],
             "joined qps": [110.0 * int8, 55.0 * int8],
+            "joined alone": [137.5 * int8, 68.75 * int8],
+            "joined batch": [20.0, 22.0],
             "joined added ms": [0.5, 0.6],
+            "joined tail": [2.2, 2.6],
+            "joined hostage": [2.5, 2.7],
             "floor added ms": [0.3, 0.5],
             "int8 tail": [2.0, 2.5],
             "int8 hostage": [1.5, 1.7],
@@ -68,6 +72,9 @@ def test_joined_stages_are_asked_for_the_same(goals: dict[str, Goal]) -> None:
     assert joined.figure.median == pytest.approx(6.6)
     assert joined.note == "495 over 75"
     assert of(goals, "Nano INT8 joined", "added").is_met
+    assert of(goals, "Medium INT8 joined", "engine alone").figure.median == pytest.approx(0.8)
+    assert of(goals, "Medium INT8 joined", "maximum rate").is_met
+    assert not of(goals, "Medium INT8 joined", "short texts").is_met
 
 
 def test_nano_counts_with_its_better_precision(goals: dict[str, Goal]) -> None:
@@ -77,7 +84,7 @@ def test_nano_counts_with_its_better_precision(goals: dict[str, Goal]) -> None:
 
 
 def test_the_engine_alone_bounds_the_server(goals: dict[str, Goal]) -> None:
-    alone = of(goals, "engine alone does")
+    alone = of(goals, "Medium INT8,", "engine alone does")
     assert alone.figure.median == pytest.approx(0.8)
     assert (alone.is_met, alone.note) == (False, "mean batch 17.0")
 
