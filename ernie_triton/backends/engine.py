@@ -19,7 +19,7 @@ from ernie_triton.tasks import INPUT_IDS, TOKEN_TYPE_IDS, task_named, token_tens
 Int32 = npt.NDArray[np.int32]
 _Rows: TypeAlias = tuple[Int32, Int32 | None]
 
-_SETTLING_RUNS = (8, 64, 512)
+_SETTLING_RUNS = (8, 64, 512, 4096)
 """Runs after which a runtime has repacked its weights, some of them at a shape's first run, and has
 made kernels for most shapes, with parts of its library that are not read again."""
 
