@@ -1,10 +1,13 @@
 """Raw requests, for what the clients would not send, and the server's own counts."""
 
+import time
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import tritonclient.grpc as triton
+
+_COUNTED_S = 5.0
 
 
 def text_tensor(name: str, texts: Sequence[str | bytes], *, columns: int = 1) -> Any:
@@ -16,11 +19,19 @@ def text_tensor(name: str, texts: Sequence[str | bytes], *, columns: int = 1) ->
     return tensor
 
 
-def engine_runs(url: str, model: str) -> tuple[int, int]:
-    """How many requests an engine stage has answered, and in how many runs."""
+def engine_runs(url: str, model: str, *, requests: int = 0) -> tuple[int, int]:
+    """How many requests an engine stage has answered, and in how many runs.
+
+    Waits until there are so many requests: the server counts one after it has answered.
+    """
     client = triton.InferenceServerClient(url)
+    deadline = time.monotonic() + _COUNTED_S
     try:
-        stats = client.get_inference_statistics(f"{model}_engine").model_stats[0]
-        return int(stats.inference_stats.success.count), int(stats.execution_count)
+        while True:
+            stats = client.get_inference_statistics(f"{model}_engine").model_stats[0]
+            answered = int(stats.inference_stats.success.count)
+            if answered >= requests or time.monotonic() > deadline:
+                return answered, int(stats.execution_count)
+            time.sleep(0.02)
     finally:
         client.close()
