@@ -6,6 +6,7 @@ its linear layers in int8 on x86-64; both are spared three quarters of the word 
 """
 
 from collections import defaultdict
+from collections.abc import Iterable
 
 import numpy as np
 import numpy.typing as npt
@@ -55,7 +56,7 @@ def for_onnx_runtime(graph: onnx.ModelProto) -> onnx.ModelProto:
     """
     changed = _copied(graph)
     arrays = {item.name: item for item in changed.graph.initializer}
-    producers = {output: node for node in changed.graph.node for output in node.output}
+    producers = _producers(changed.graph.node)
     for node in changed.graph.node:
         if node.op_type == "QuantizeLinear":
             zero = arrays[node.input[2]]
@@ -90,7 +91,7 @@ def for_openvino(graph: onnx.ModelProto) -> onnx.ModelProto:
 
 def _round_before_moving(rounding: onnx.NodeProto, nodes: list[onnx.NodeProto]) -> None:
     """Put a rounding as far up as nobody else reads what is moved on the way."""
-    producers = {output: node for node in nodes for output in node.output}
+    producers = _producers(nodes)
     readers = _readers(nodes)
     moves: list[onnx.NodeProto] = []
     source = rounding.input[0]
@@ -124,6 +125,11 @@ def _bound_before(
     nodes.insert(nodes.index(rounding), above)
     rounding.input[0] = bounded
     return bound
+
+
+def _producers(nodes: Iterable[onnx.NodeProto]) -> dict[str, onnx.NodeProto]:
+    """The node that makes each tensor."""
+    return {output: node for node in nodes for output in node.output}
 
 
 def _readers(nodes: list[onnx.NodeProto]) -> dict[str, list[onnx.NodeProto]]:

@@ -13,9 +13,10 @@ from ernie_triton.engines import ENGINE_FILES
 from ernie_triton.errors import EngineError, UnrecognisedGraphError
 
 _ADAPTABLE_INPUTS = {"input_ids", "token_type_ids", "attention_mask"}
+_INTEGERS = {onnx.TensorProto.INT32, onnx.TensorProto.INT64}
 _TURNED_KEYS = [0, 2, 3, 1]
 _KEYS = [0, 2, 1, 3]
-_INTEGERS = {onnx.TensorProto.INT32, onnx.TensorProto.INT64}
+_AS_GIVEN = {"transpose_a": False, "transpose_b": False}
 
 
 def write_engine(
@@ -56,7 +57,7 @@ def write_engine(
 def _multiply_keys_as_they_lie(model: openvino.Model) -> None:
     """Let products take keys by rows, which ONNX cannot say: OpenVINO then makes no turned copy."""
     for product in model.get_ops():
-        if product.get_type_name() != "MatMul":
+        if product.get_type_name() != "MatMul" or product.get_attributes() != _AS_GIVEN:
             continue
         turned = product.input_value(1).get_node()
         if turned.get_type_name() != "Transpose":

@@ -8,7 +8,7 @@ from onnx import TensorProto
 from build_scripts.onnx_builder import GraphBuilder
 
 COLUMN_STEP = 16
-"""The rectangle of a packed batch is as wide as a multiple of this: a vector of most CPUs."""
+"""The rectangle of a packed batch is as wide as a multiple of this: a vector of AVX-512."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

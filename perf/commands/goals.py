@@ -18,7 +18,7 @@ def add_command(commands: Commands) -> None:
         help="measure every promise on speed in one run, as a table of ratios",
         description="Build models of random weights and the baseline, serve them here, and "
         "measure each promise in turn with the real perf_analyzer. Prints a Markdown table; needs "
-        "the extra train for the baseline's graph. Some 20 minutes with the defaults.",
+        "the extra train for the baseline's graph. Half an hour with the defaults.",
         allow_abbrev=False,
     )
     goals.add_argument("--rounds", type=int, default=5, help="turns of each (default %(default)s)")

@@ -84,27 +84,22 @@ def _latency(name: str, shape: ShapeFigures, kind: str) -> Sequence[Goal]:
     floor = spread(shape.figures["floor added ms"])
     note = "" if kind == JOINED else f"{floor.median:.2f} ms by three stages that do nothing"
     return (
-        Goal(
-            name=f"{name}, concurrency 1, added to the engine's own time at the median",
-            figure=spread(shape.figures[f"{kind} added ms"]),
+        _at_most(
+            f"{name}, concurrency 1, added to the engine's own time at the median",
+            shape.figures[f"{kind} added ms"],
+            1.0,
             unit=" ms",
-            bound=1.0,
-            kind="most",
             note=note,
         ),
-        Goal(
-            name=f"{name}, p99 over the median at {OF_MAXIMUM:.0%} of the maximum rate",
-            figure=spread(shape.figures[f"{kind} tail"]),
-            unit="x",
-            bound=3.0,
-            kind="most",
+        _at_most(
+            f"{name}, p99 over the median at {OF_MAXIMUM:.0%} of the maximum rate",
+            shape.figures[f"{kind} tail"],
+            3.0,
         ),
-        Goal(
-            name=f"{name}, short texts' p99 with {LONG_SHARE:.0%} of 128 tokens over that without",
-            figure=spread(shape.figures[f"{kind} hostage"]),
-            unit="x",
-            bound=2.0,
-            kind="most",
+        _at_most(
+            f"{name}, short texts' p99 with {LONG_SHARE:.0%} of 128 tokens over that without",
+            shape.figures[f"{kind} hostage"],
+            2.0,
         ),
     )
 
@@ -121,17 +116,21 @@ def _memory(name: str, shape: ShapeFigures) -> list[Goal]:
             continue
         allowed = 1.3 * facts.size_bytes + 150e6
         goals.append(
-            Goal(
-                name=f"{name} {precision.upper()}, engine stage's memory over 1.3 x its weights "
+            _at_most(
+                f"{name} {precision.upper()}, engine stage's memory over 1.3 x its weights "
                 f"+ 150 MB",
-                figure=spread([memory / allowed for memory in figures]),
-                unit="x",
-                bound=1.0,
-                kind="most",
+                [memory / allowed for memory in figures],
+                1.0,
                 note=f"{spread(figures).median / _MIB:,.0f} of {allowed / _MIB:,.0f} MiB",
             )
         )
     return goals
+
+
+def _at_most(
+    name: str, figures: Sequence[float], bound: float, *, unit: str = "x", note: str = ""
+) -> Goal:
+    return Goal(name=name, figure=spread(figures), unit=unit, bound=bound, kind="most", note=note)
 
 
 def _tokenizer(kind: str, ratios: Mapping[str, Spread], bound: float) -> Goal:

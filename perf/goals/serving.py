@@ -9,7 +9,9 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 
+from clients.model_config import pipeline_stage
 from clients.statistics import StatisticsClient
 from ernie_triton.embedded import EmbeddedServer, ServerOptions
 from ernie_triton.engines import Engine
@@ -80,6 +82,7 @@ class _Turns:
 
     url: str
     pid: int
+    repository: Path
     models: ShapeModels
     engine: Engine
     floor_ms: float
@@ -114,7 +117,7 @@ class _Turns:
         self.figures.clear()
 
     def _busy(self, kind: str, pipeline: str) -> None:
-        model = pipeline if kind == JOINED else f"{pipeline}_engine"
+        model = pipeline_stage(self.repository, pipeline, "engine")[0].name
         before = self._batch_sizes(model)
         with Watch(self.url, self.pid) as watch:
             found = self._probe(pipeline).figures(BUSY)
@@ -216,6 +219,7 @@ def measure_shape(
         turns = _Turns(
             url=server.url,
             pid=server.pid,
+            repository=cache.repository,
             models=models,
             engine=engine,
             floor_ms=floor_ms,
