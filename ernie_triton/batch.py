@@ -65,6 +65,10 @@ class TokenBatch:
             lengths=self.lengths[rows],
         )
 
+    def each_row(self) -> list["TokenBatch"]:
+        """Every row as a batch of its own."""
+        return [self.select(np.array([row])) for row in range(self.rows)]
+
     def token_places(self, rows: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
         """Where the tokens of some of the rows stand in the batch, row after row."""
         ends = np.cumsum(self.lengths)
@@ -122,6 +126,15 @@ def join_rows(rectangles: Sequence[tuple[Int32, Int32 | None]], pad_token_id: in
         input_ids=tokens,
         token_type_ids=np.concatenate(types) if types else np.zeros_like(tokens),
         lengths=np.concatenate(lengths),
+    )
+
+
+def join_batches(batches: Sequence[TokenBatch]) -> TokenBatch:
+    """The rows of several batches in one."""
+    return TokenBatch(
+        input_ids=np.concatenate([batch.input_ids for batch in batches]),
+        token_type_ids=np.concatenate([batch.token_type_ids for batch in batches]),
+        lengths=np.concatenate([batch.lengths for batch in batches]),
     )
 
 

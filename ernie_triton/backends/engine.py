@@ -1,14 +1,16 @@
 """Second stage on CPU: rows of token ids to the model's outputs, through one of our runtimes."""
 
 from collections.abc import Mapping, Sequence
+from concurrent.futures import Future
 from pathlib import Path
 from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
-from ernie_triton.backends.stage import Stage, Tensors
-from ernie_triton.batch import TokenBatch, join_rows, split_rows, split_tokens
+from ernie_triton.backends.deferred import DeferredRows, then
+from ernie_triton.backends.stage import Answer, Stage, Tensors
+from ernie_triton.batch import Outputs, TokenBatch, join_rows, split_rows, split_tokens
 from ernie_triton.engines import load_engine
 from ernie_triton.errors import EngineError
 from ernie_triton.file_pages import release_file_pages
@@ -18,6 +20,7 @@ from ernie_triton.tasks import INPUT_IDS, TOKEN_TYPE_IDS, task_named, token_tens
 
 Int32 = npt.NDArray[np.int32]
 _Rows: TypeAlias = tuple[Int32, Int32 | None]
+_Shape: TypeAlias = tuple[int, int]
 
 _SETTLING_RUNS = (8, 64, 512, 4096)
 """Runs after which a runtime has repacked its weights, some of them at a shape's first run, and has
@@ -33,6 +36,7 @@ class TritonPythonModel(Stage[_Rows]):
         self.inputs = tuple(spec.name for spec in token_tensors(pair=self._settings.pair))
         self._engine = load_engine(folder, self._settings)
         self._is_per_token = task_named(self._settings.task).is_per_token
+        self._deferred = DeferredRows(self._engine.run, is_per_token=self._is_per_token)
         self._runs = 0
 
     def read(self, tensors: Tensors) -> _Rows:
@@ -48,8 +52,8 @@ class TritonPythonModel(Stage[_Rows]):
             )
         return ids, types
 
-    def run(self, items: Sequence[_Rows]) -> list[dict[str, npt.NDArray[np.float32]]]:
-        """Pack the rows, run, and give each request its own.
+    def run(self, items: Sequence[_Rows]) -> list[Answer]:
+        """Pack the rows, run, and give each request its own; those that hold up others, later.
 
         Raises:
             EngineError: a length, a token id or a token type id is out of range; the stage then
@@ -57,15 +61,47 @@ class TritonPythonModel(Stage[_Rows]):
         """
         batch = join_rows(items, self._settings.pad_token_id)
         self._check(batch)
-        outputs = self._engine.run(batch)
+        shapes = [(len(ids), ids.shape[1]) for ids, _ in items]
+        ends = np.cumsum([rows for rows, _ in shapes])
+        tokens = np.diff(np.cumsum(batch.lengths)[ends - 1], prepend=0)
+        later = self._deferred.choose(tokens).tolist()
+        if not later:
+            return [*self._outputs(batch, shapes)]
+        rows = [np.arange(end - count, end) for end, (count, _) in zip(ends, shapes, strict=True)]
+        now = [place for place in range(len(items)) if place not in later]
+        answers: dict[int, Answer] = {}
+        if now:
+            together = batch.select(np.concatenate([rows[place] for place in now]))
+            outputs = self._outputs(together, [shapes[place] for place in now])
+            answers.update(zip(now, outputs, strict=True))
+        for place in later:
+            answers[place] = self._outputs_later(batch.select(rows[place]), shapes[place])
+        return [answers[place] for place in range(len(items))]
+
+    def _outputs(self, batch: TokenBatch, shapes: Sequence[_Shape]) -> list[Tensors]:
+        with self._deferred.engine:
+            outputs = self._engine.run(batch)
         self._runs += 1
         if self._runs in _SETTLING_RUNS:
             release_file_pages()
+        return self._split(outputs, batch, shapes)
+
+    def _outputs_later(self, batch: TokenBatch, shape: _Shape) -> Future[Tensors]:
+        return then(
+            self._deferred.submit(batch), lambda outputs: self._split(outputs, batch, [shape])[0]
+        )
+
+    def _split(
+        self, outputs: Outputs, batch: TokenBatch, shapes: Sequence[_Shape]
+    ) -> list[Tensors]:
+        """Each request's outputs; the shapes are those of the requests' tokens."""
         if self._is_per_token:
-            return split_tokens(
-                outputs, batch.lengths, [(len(ids), ids.shape[1]) for ids, _ in items]
-            )
-        return split_rows(outputs, [len(ids) for ids, _ in items])
+            return [*split_tokens(outputs, batch.lengths, shapes)]
+        return [*split_rows(outputs, [rows for rows, _ in shapes])]
+
+    def close(self) -> None:
+        """Answer what was deferred."""
+        self._deferred.close()
 
     def _check(self, batch: TokenBatch) -> None:
         """Refuse what would make the graph read outside its tables."""

@@ -5,11 +5,14 @@ queue and one process instead of three.
 """
 
 from collections.abc import Mapping, Sequence
+from concurrent.futures import Future
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from ernie_triton.backends import engine, postprocess, tokenizer
-from ernie_triton.backends.stage import Stage, Tensors
+from ernie_triton.backends.deferred import then
+from ernie_triton.backends.stage import Answer, Stage, Tensors
 from ernie_triton.stage_settings import part_parameters
 from ernie_triton.tasks import task_named
 
@@ -41,23 +44,40 @@ class TritonPythonModel(Stage[tuple[list[str], ...]]):
         """
         return self._tokenizer.read(tensors)
 
-    def run(self, items: Sequence[tuple[list[str], ...]]) -> list[Tensors]:
-        """Answer a batch of requests.
+    def run(self, items: Sequence[tuple[list[str], ...]]) -> list[Answer]:
+        """Answer a batch of requests; later those that the engine's stage defers.
 
         Raises:
             TextError: a request needs more windows than allowed.
         """
         tokens = self._tokenizer.run(items)
-        outputs = _passed(self._engine, tokens)
-        scored = [{**one, **other} for one, other in zip(tokens, outputs, strict=True)]
-        answers = _passed(self._postprocess, scored)
+        answers: dict[int, Answer] = {}
+        scored: dict[int, Tensors] = {}
+        for place, outputs in enumerate(_passed(self._engine, tokens)):
+            if isinstance(outputs, Future):
+                answers[place] = then(outputs, partial(self._answered_alone, tokens[place]))
+            else:
+                scored[place] = {**tokens[place], **outputs}
+        if scored:
+            answers.update(zip(scored, self._answered([*scored.values()]), strict=True))
+        return [answers[place] for place in range(len(items))]
+
+    def close(self) -> None:
+        """Answer what was deferred."""
+        self._engine.close()
+
+    def _answered(self, scored: Sequence[Tensors]) -> Sequence[Tensors]:
+        """The answers to requests with the tensors of the first two stages."""
         return [
             {**answer, **{name: tensors[name] for name in self._results}}
-            for answer, tensors in zip(answers, tokens, strict=True)
+            for answer, tensors in zip(_passed(self._postprocess, scored), scored, strict=True)
         ]
 
+    def _answered_alone(self, tokens: Tensors, outputs: Tensors) -> Tensors:
+        return self._answered([{**tokens, **outputs}])[0]
 
-def _passed(stage: Stage[Any], requests: Sequence[Tensors]) -> Sequence[Tensors]:
+
+def _passed(stage: Stage[Any], requests: Sequence[Tensors]) -> Sequence[Any]:
     """What a stage makes of the requests, given its own inputs of each."""
     given = ({name: tensors[name] for name in stage.inputs} for tensors in requests)
     return stage.run([stage.read(tensors) for tensors in given])

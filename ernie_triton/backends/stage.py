@@ -1,16 +1,17 @@
 """What the three stages share: settings in, tensors in and out, and errors kept where they belong.
 
 A stage reads each request by itself, so that a bad one is answered with its own error; runs all
-the good ones as one batch; and answers each with its own rows. The only module that knows Triton's
-Python API.
+the good ones as one batch; and answers each with its own rows, some of them later. The only module
+that knows Triton's Python API.
 """
 
 import gc
 import json
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
+from concurrent.futures import Future
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypeAlias, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -19,7 +20,10 @@ import triton_python_backend_utils as pb_utils
 from ernie_triton.errors import ErnieTritonError
 from ernie_triton.file_pages import release_file_pages
 
-Tensors = Mapping[str, npt.NDArray[Any]]
+Tensors: TypeAlias = Mapping[str, npt.NDArray[Any]]
+Answer: TypeAlias = Tensors | Future[Tensors]
+"""What is sent back for a request; a future is sent when it is there, and its batch before it."""
+
 _Item = TypeVar("_Item")
 
 _GARBAGE_THRESHOLD = 50_000
@@ -47,8 +51,11 @@ class Stage(ABC, Generic[_Item]):
         """
 
     @abstractmethod
-    def run(self, items: Sequence[_Item]) -> Sequence[Tensors]:
+    def run(self, items: Sequence[_Item]) -> Sequence[Answer]:
         """Answer a batch of requests, in order."""
+
+    def close(self) -> None:
+        """Answer what is still to be answered; nothing comes after this."""
 
     def initialize(self, args: Mapping[str, str]) -> None:
         """Called once by Triton when the model is loaded."""
@@ -66,7 +73,10 @@ class Stage(ABC, Generic[_Item]):
         release_file_pages()
 
     def execute(self, requests: Sequence[Any]) -> list[Any]:
-        """Called by Triton with every batch of requests; answers each, whatever the others hold."""
+        """Called by Triton with every batch of requests; answers each, whatever the others hold.
+
+        None stands for an answer that is sent later.
+        """
         responses: list[Any] = [None] * len(requests)
         items: list[_Item] = []
         places: list[int] = []
@@ -76,9 +86,13 @@ class Stage(ABC, Generic[_Item]):
                 places.append(place)
             except ErnieTritonError as error:
                 responses[place] = _refusal(error)
-        for place, response in zip(places, self._responses(items), strict=True):
-            responses[place] = response
+        for place, answer in zip(places, self._answers(items), strict=True):
+            responses[place] = self._replied(answer, requests[place])
         return responses
+
+    def finalize(self) -> None:
+        """Called once by Triton before the model is unloaded."""
+        self.close()
 
     def _tensors(self, request: Any) -> Tensors:  # noqa: ANN401
         return {
@@ -86,17 +100,40 @@ class Stage(ABC, Generic[_Item]):
             for name in self.inputs
         }
 
-    def _responses(self, items: Sequence[_Item]) -> list[Any]:
+    def _answers(self, items: Sequence[_Item]) -> list[Any]:
+        """Triton's responses to a batch, or futures in their place."""
         if not items:
             return []
         try:
-            return [_answer(tensors) for tensors in self.run(items)]
+            return [
+                answer if isinstance(answer, Future) else _response(answer)
+                for answer in self.run(items)
+            ]
         except Exception as error:
             if len(items) > 1:  # find the request at fault; the others keep their answers
-                return [response for item in items for response in self._responses([item])]
-            if not isinstance(error, ErnieTritonError):
-                pb_utils.Logger.log_error(f"{type(self).__module__}: {error!r}")
-            return [_refusal(error)]
+                return [answer for item in items for answer in self._answers([item])]
+            return [self._fault(error)]
+
+    def _replied(self, answer: Any, request: Any) -> Any:  # noqa: ANN401
+        """The response to return, or None where it is sent later."""
+        if not isinstance(answer, Future):
+            return answer
+        sender = request.get_response_sender()
+        final = pb_utils.TRITONSERVER_RESPONSE_COMPLETE_FINAL
+        answer.add_done_callback(lambda done: sender.send(self._found(done), final))
+        return None
+
+    def _found(self, done: Future[Tensors]) -> Any:  # noqa: ANN401
+        try:
+            return _response(done.result())
+        except Exception as error:
+            return self._fault(error)
+
+    def _fault(self, error: Exception) -> Any:  # noqa: ANN401
+        """The refusal; what is no fault of the request is told to the server's log too."""
+        if not isinstance(error, ErnieTritonError):
+            pb_utils.Logger.log_error(f"{type(self).__module__}: {error!r}")
+        return _refusal(error)
 
 
 def rows_of(tensor: npt.NDArray[Any]) -> npt.NDArray[Any]:
@@ -104,7 +141,7 @@ def rows_of(tensor: npt.NDArray[Any]) -> npt.NDArray[Any]:
     return tensor.reshape(-1)
 
 
-def _answer(tensors: Tensors) -> Any:  # noqa: ANN401
+def _response(tensors: Tensors) -> Any:  # noqa: ANN401
     return pb_utils.InferenceResponse(
         [pb_utils.Tensor(name, np.ascontiguousarray(value)) for name, value in tensors.items()]
     )

@@ -1,12 +1,13 @@
 """The parts of Triton's `triton_python_backend_utils` that the stages use, as plain Python.
 
 Behaviour as in release 24.10: texts arrive as an object array of bytes; output arrays must be
-contiguous; a response has tensors or an error.
+contiguous; a response has tensors or an error, and is returned or sent once.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from queue import Queue
 from types import ModuleType
 from typing import Any, ClassVar
 
@@ -46,11 +47,36 @@ class Tensor:
         return self._array
 
 
+TRITONSERVER_RESPONSE_COMPLETE_FINAL = 1
+
+
+class InferenceResponseSender:
+    """Sends the only response of a request, at any time and from any thread."""
+
+    def __init__(self) -> None:
+        self.sent: Queue[InferenceResponse] = Queue()
+
+    def send(self, response: InferenceResponse, flags: int = 0) -> None:
+        if flags != TRITONSERVER_RESPONSE_COMPLETE_FINAL or not self.sent.empty():
+            raise TritonModelException("a request has one response, the final one")
+        self.sent.put(response)
+
+
 class InferenceRequest:
-    """One request: its input tensors."""
+    """One request: its input tensors, which are gone once its batch has been executed."""
 
     def __init__(self, tensors: Mapping[str, Array]) -> None:
-        self._tensors = {name: Tensor(name, array) for name, array in tensors.items()}
+        self._tensors = {name: Tensor(name, array.copy()) for name, array in tensors.items()}
+        self._sender: InferenceResponseSender | None = None
+
+    def get_response_sender(self) -> InferenceResponseSender:
+        self._sender = self._sender or InferenceResponseSender()
+        return self._sender
+
+    def forget(self) -> None:
+        """Overwrite the tensors, whose memory the server uses for others."""
+        for tensor in self._tensors.values():
+            tensor.as_numpy().fill(0)
 
     def tensor(self, name: str) -> Tensor | None:
         return self._tensors.get(name)
@@ -108,6 +134,7 @@ def get_input_tensor_by_name(request: InferenceRequest, name: str) -> Tensor | N
 def as_module() -> ModuleType:
     """A module to import in Triton's place."""
     module = ModuleType("triton_python_backend_utils")
+    module.__dict__["TRITONSERVER_RESPONSE_COMPLETE_FINAL"] = TRITONSERVER_RESPONSE_COMPLETE_FINAL
     for part in (
         TritonModelException,
         Tensor,

@@ -2,10 +2,12 @@
 
 import time
 from collections.abc import Sequence
+from queue import Queue
 from typing import Any
 
 import numpy as np
 import tritonclient.grpc as triton
+from tritonclient.utils import InferenceServerException
 
 _COUNTED_S = 5.0
 
@@ -17,6 +19,28 @@ def text_tensor(name: str, texts: Sequence[str | bytes], *, columns: int = 1) ->
     tensor = triton.InferInput(name, list(array.shape), "BYTES")
     tensor.set_data_from_numpy(array)
     return tensor
+
+
+def order_of_answers(url: str, model: str, texts: Sequence[str]) -> list[int]:
+    """Which of some texts, sent one right after the other, are answered first, by their places."""
+    ended: Queue[tuple[int, InferenceServerException | None]] = Queue()
+    client = triton.InferenceServerClient(url)
+
+    def ask(place: int, text: str) -> None:
+        client.async_infer(
+            model,
+            [text_tensor("text", [text])],
+            callback=lambda result, error: ended.put((place, error)),  # noqa: ARG005 - its names
+        )
+
+    try:
+        for place, text in enumerate(texts):
+            ask(place, text)
+        answers = [ended.get(timeout=60) for _ in texts]
+    finally:
+        client.close()
+    assert [error for _, error in answers if error is not None] == []
+    return [place for place, _ in answers]
 
 
 def engine_runs(url: str, model: str, *, requests: int = 0) -> tuple[int, int]:

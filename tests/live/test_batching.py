@@ -8,7 +8,7 @@ import pytest
 
 from clients.seq_cls import AsyncSeqClsClient, Classification, SeqClsClient
 from ernie_triton.embedded import EmbeddedServer
-from tests.live.requests import engine_runs
+from tests.live.requests import engine_runs, order_of_answers
 
 pytestmark = pytest.mark.live
 
@@ -71,3 +71,10 @@ def test_pairs_in_flight_equal_their_solo_answers(server: EmbeddedServer) -> Non
     for (answer,), alone in zip(together, solo, strict=True):
         assert answer.best.id == alone.best.id
         assert answer.best.score == pytest.approx(alone.best.score, abs=1e-4)
+
+
+def test_a_document_does_not_keep_a_short_text_waiting(server: EmbeddedServer) -> None:
+    short, document = "李娜在武汉", "今天北京的天气很好，" * 700
+    for _ in range(20):
+        assert order_of_answers(server.url, "ernie_tokencls", [short]) == [0]
+    assert order_of_answers(server.url, "ernie_tokencls", [document, short]) == [1, 0]

@@ -13,7 +13,7 @@ from tritonclient.utils import InferenceServerException
 from ernie_triton.embedded import EmbeddedServer
 from ernie_triton.stage_processes import stage_processes
 from tests.conftest import build_sample, options_for
-from tests.live.requests import text_tensor
+from tests.live.requests import order_of_answers, text_tensor
 
 pytestmark = pytest.mark.live
 
@@ -78,6 +78,12 @@ def test_a_bad_request_is_refused_alone(joined: EmbeddedServer) -> None:
         client.infer("ernie_tokencls", [too_long])
     assert client.infer("ernie_seqcls", [text_tensor("text", [SHORT])]).as_numpy("label").shape
     client.close()
+
+
+def test_a_document_does_not_keep_a_short_text_waiting(joined: EmbeddedServer) -> None:
+    for _ in range(20):
+        assert order_of_answers(joined.url, "ernie_tokencls", [SHORT]) == [0]
+    assert order_of_answers(joined.url, "ernie_tokencls", [LONG * 8, SHORT]) == [1, 0]
 
 
 def test_what_clients_gave_up_is_not_computed(joined: EmbeddedServer) -> None:

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from ernie_triton.backends.stage import Stage
 
 Array = npt.NDArray[Any]
+ANSWER_S = 20.0
+"""How long an answer that is sent later may take."""
 
 
 def texts(*values: str | bytes) -> Array:
@@ -43,9 +45,16 @@ def opened(stage: Stage[Any], settings: StageSettings, model_folder: Path) -> St
 
 
 def execute(stage: Stage[Any], requests: Sequence[Mapping[str, Array]]) -> list[InferenceResponse]:
-    responses = stage.execute([InferenceRequest(tensors) for tensors in requests])
-    assert len(responses) == len(requests)
-    return responses
+    """The responses to a batch, those that are sent later included."""
+    batch = [InferenceRequest(tensors) for tensors in requests]
+    returned = stage.execute(batch)
+    assert len(returned) == len(requests)
+    for request in batch:
+        request.forget()
+    return [
+        request.get_response_sender().sent.get(timeout=ANSWER_S) if response is None else response
+        for request, response in zip(batch, returned, strict=True)
+    ]
 
 
 def refusal(response: InferenceResponse) -> tuple[int, str]:

@@ -21,7 +21,7 @@ from tests.ernie_triton.backends.calls import (
     opened,
     refusal,
 )
-from tests.ernie_triton.fake_triton import InferenceResponse, TritonError
+from tests.ernie_triton.fake_triton import InferenceRequest, InferenceResponse, TritonError
 from tests.ernie_triton.tiny_model import (
     POSITIONS,
     VOCABULARY,
@@ -91,6 +91,22 @@ def test_requests_of_any_lengths_get_their_own_logits(stage: Stage[Any]) -> None
     )
     for seed, (lengths, response) in enumerate(zip(requests, responses, strict=True)):
         assert_logits(response, lengths, seed)
+
+
+def test_a_long_request_is_answered_after_the_short_ones_of_its_batch(stage: Stage[Any]) -> None:
+    long = [POSITIONS] * 9
+    requests = [engine_request(lengths) for lengths in ([5], long, [7])]
+    returned = stage.execute([InferenceRequest(tensors) for tensors in requests])
+    assert [response is None for response in returned] == [False, True, False]
+    for lengths, response in zip(([5], long, [7]), execute(stage, requests), strict=True):
+        assert_logits(response, lengths)
+
+
+def test_what_was_deferred_is_answered_before_the_model_goes(stage: Stage[Any]) -> None:
+    batch = [InferenceRequest(engine_request([5])), InferenceRequest(engine_request([40] * 30))]
+    assert stage.execute(batch)[1] is None
+    stage.finalize()
+    assert_logits(batch[1].get_response_sender().sent.get_nowait(), [40] * 30)
 
 
 def test_single_texts_come_without_token_types_and_have_those_of_the_first(

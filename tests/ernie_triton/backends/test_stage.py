@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from concurrent.futures import Future
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,14 +12,14 @@ import numpy as np
 from ernie_triton.errors import TextError
 from tests.ernie_triton import fake_triton
 from tests.ernie_triton.backends.calls import Array, execute, refusal
-from tests.ernie_triton.fake_triton import TritonError
+from tests.ernie_triton.fake_triton import InferenceRequest, InferenceResponse, TritonError
 
 if TYPE_CHECKING:
-    from ernie_triton.backends.stage import Stage
+    from ernie_triton.backends.stage import Answer, Stage, Tensors
 
 
 def adder(runs: list[int]) -> Stage[int]:
-    from ernie_triton.backends.stage import Stage, Tensors
+    from ernie_triton.backends.stage import Stage
 
     class Adder(Stage[int]):
         inputs = ("number",)
@@ -70,3 +71,71 @@ def test_no_requests_make_no_run() -> None:
     runs: list[int] = []
     assert execute(adder(runs), []) == []
     assert runs == []
+
+
+def procrastinator(futures: Mapping[int, Future[Tensors]]) -> Stage[int]:
+    """Answers some numbers when their futures do, all others at once, and 0 when it is closed."""
+    from ernie_triton.backends.stage import Stage
+
+    class Procrastinator(Stage[int]):
+        inputs = ("number",)
+
+        def open(self, parameters: Mapping[str, str], folder: Path) -> None:
+            raise NotImplementedError
+
+        def read(self, tensors: Tensors) -> int:
+            return int(tensors["number"][0, 0])
+
+        def run(self, items: Sequence[int]) -> list[Answer]:
+            return [futures.get(item, number(item)) for item in items]
+
+        def close(self) -> None:
+            futures[0].set_result(number(100))
+
+    return Procrastinator()
+
+
+def number(value: int) -> dict[str, Array]:
+    return {"number": np.array([[value]], np.int64)}
+
+
+def sent(request: InferenceRequest) -> InferenceResponse:
+    return request.get_response_sender().sent.get_nowait()
+
+
+def test_an_answer_that_comes_later_does_not_keep_the_others() -> None:
+    futures: dict[int, Future[Tensors]] = {7: Future(), 8: Future()}
+    batch = [InferenceRequest(number(value)) for value in (1, 7, 2, 8)]
+    returned = procrastinator(futures).execute(batch)
+    assert [one and one.tensors()["number"].item() for one in returned] == [1, None, 2, None]
+    futures[8].set_result(number(80))
+    futures[7].set_result(number(70))
+    assert sent(batch[1]).tensors()["number"].item() == 70
+    assert sent(batch[3]).tensors()["number"].item() == 80
+
+
+def test_what_fails_later_is_refused_as_ever() -> None:
+    futures: dict[int, Future[Tensors]] = {7: Future(), 8: Future()}
+    batch = [InferenceRequest(number(value)) for value in (7, 8)]
+    assert procrastinator(futures).execute(batch) == [None, None]
+    futures[7].set_exception(ZeroDivisionError("seven"))
+    futures[8].set_exception(TextError("eight is refused"))
+    assert refusal(sent(batch[0])) == (TritonError.INTERNAL, "seven")
+    assert refusal(sent(batch[1])) == (TritonError.INVALID_ARG, "eight is refused")
+    (logged,) = fake_triton.Logger.errors
+    assert logged.endswith("ZeroDivisionError('seven')")
+
+
+def test_what_is_there_already_is_sent_at_once() -> None:
+    done: Future[Tensors] = Future()
+    done.set_result(number(70))
+    request = InferenceRequest(number(7))
+    assert procrastinator({7: done}).execute([request]) == [None]
+    assert sent(request).tensors()["number"].item() == 70
+
+
+def test_a_model_that_is_unloaded_answers_first() -> None:
+    stage, request = procrastinator({0: Future()}), InferenceRequest(number(0))
+    assert stage.execute([request]) == [None]
+    stage.finalize()
+    assert sent(request).tensors()["number"].item() == 100
