@@ -2,6 +2,7 @@
 
 import argparse
 import dataclasses
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -83,6 +84,12 @@ def _write(
     except OSError as error:
         raise DatasetError(f"{folder} cannot be written: {error.strerror}") from error
     print("\n".join(map(str, paths)))
+    if missing := len(measurements) - len(drawn):
+        print(
+            f"not drawn: {missing} of {len(measurements)} loads, whose figures are unstable; "
+            f"--with-unstable draws them",
+            file=sys.stderr,
+        )
 
 
 def _with_accuracies(runs: Sequence[Run], given: Sequence[str]) -> list[Run]:

@@ -36,9 +36,13 @@ def test_a_folder_gets_table_and_plots_without_unstable_figures(
     results = written(tmp_path, a_run(a_measurement(subject="nano int8"), noisy))
     folder = tmp_path / "report"
     assert main(["report", results, "--output", str(folder)]) == 0
-    assert capsys.readouterr().out.split() == [
+    output, errors = capsys.readouterr()
+    assert output.split() == [
         str(folder / name) for name in ("table.md", "stages.png", "stages.svg")
     ]
+    assert errors == (
+        "not drawn: 1 of 2 loads, whose figures are unstable; --with-unstable draws them\n"
+    )
     table = (folder / "table.md").read_text(encoding="utf-8")
     assert "| nano bf16 |" in table
     assert table.endswith("Unstable: nano bf16, concurrency 8: noise.\n")
