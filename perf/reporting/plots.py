@@ -152,6 +152,7 @@ def _annotate(axes: Any, place: Any, words: str, colour: str) -> None:  # noqa: 
         ha="right",
         fontsize=8,
         color=colour,
+        bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.5},
     )
 
 
