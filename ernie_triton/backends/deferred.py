@@ -132,14 +132,15 @@ class DeferredRows:
                 batch = join_batches(rows)
                 with self.engine:
                     outputs = self._run(batch)
-                parts = self._by_row(outputs, batch)
+                for request, part in zip(requests, self._by_row(outputs, batch), strict=True):
+                    request.parts.append(part)
+                ended = [one for one in dict.fromkeys(requests) if len(one.parts) == one.size]
+                found = [_concatenated(request.parts) for request in ended]
             except Exception as error:
                 self._fail(set(requests), error)
                 continue
-            for request, part in zip(requests, parts, strict=True):
-                request.parts.append(part)
-                if len(request.parts) == request.size:
-                    self._answered(request).set_result(_concatenated(request.parts))
+            for request, whole in zip(ended, found, strict=True):
+                self._answered(request).set_result(whole)
 
     def _next_rows(self) -> list[tuple[_Request, TokenBatch]]:
         """The rows of the next run, one of each request in turn; none when all is done."""

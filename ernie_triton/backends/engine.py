@@ -28,7 +28,7 @@ made kernels for most shapes, with parts of its library that are not read again.
 
 
 class TritonPythonModel(Stage[_Rows]):
-    """Runs the requests of a batch, whatever their lengths, as one engine run."""
+    """Runs the requests of a batch as one engine run, and those much longer than usual later."""
 
     def open(self, parameters: Mapping[str, str], folder: Path) -> None:
         """Compile the engine."""
