@@ -67,7 +67,16 @@ class TokenBatch:
 
     def each_row(self) -> list["TokenBatch"]:
         """Every row as a batch of its own."""
-        return [self.select(np.array([row])) for row in range(self.rows)]
+        starts = np.cumsum(self.lengths)[:-1]
+        parts = (
+            np.split(self.input_ids, starts),
+            np.split(self.token_type_ids, starts),
+            np.split(self.lengths, self.rows),
+        )
+        return [
+            TokenBatch(input_ids=ids, token_type_ids=types, lengths=length)
+            for ids, types, length in zip(*parts, strict=True)
+        ]
 
     def token_places(self, rows: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
         """Where the tokens of some of the rows stand in the batch, row after row."""
@@ -151,7 +160,7 @@ def _row_lengths(input_ids: Int32, pad_token_id: int) -> Int32:
 def split_rows(
     outputs: Mapping[str, npt.NDArray[Any]], rows: Sequence[int]
 ) -> list[dict[str, npt.NDArray[Any]]]:
-    """Give each request its rows of outputs [rows, …], in the order of `join_rows`."""
+    """Cut outputs [rows, …], or [tokens, …], into parts of so many, one after the other."""
     ends = np.cumsum(rows).tolist()
     return [
         {name: values[end - count : end] for name, values in outputs.items()}

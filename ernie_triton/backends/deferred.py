@@ -14,7 +14,7 @@ from typing import TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from ernie_triton.batch import Outputs, TokenBatch, join_batches
+from ernie_triton.batch import Outputs, TokenBatch, join_batches, split_rows
 
 _Found = TypeVar("_Found")
 _Made = TypeVar("_Made")
@@ -38,7 +38,6 @@ in the server's queue, where its bounds and deadlines hold."""
 class _Request:
     """A deferred request: the rows still to run, and the outputs of those that ran."""
 
-    size: int
     rows: deque[TokenBatch]
     future: Future[Outputs] = field(default_factory=Future)
     parts: list[Outputs] = field(default_factory=list)
@@ -107,7 +106,7 @@ class DeferredRows:
 
     def submit(self, batch: TokenBatch) -> Future[Outputs]:
         """Have a request's rows run later; the outputs are those of one batch."""
-        request = _Request(batch.rows, deque(batch.each_row()))
+        request = _Request(deque(batch.each_row()))
         with self._change:
             self._unanswered += 1
             self._waiting.append(request)
@@ -132,9 +131,10 @@ class DeferredRows:
                 batch = join_batches(rows)
                 with self.engine:
                     outputs = self._run(batch)
-                for request, part in zip(requests, self._by_row(outputs, batch), strict=True):
+                counts = batch.lengths.tolist() if self._is_per_token else [1] * batch.rows
+                for request, part in zip(requests, split_rows(outputs, counts), strict=True):
                     request.parts.append(part)
-                ended = [one for one in dict.fromkeys(requests) if len(one.parts) == one.size]
+                ended = [request for request in dict.fromkeys(requests) if not request.rows]
                 found = [_concatenated(request.parts) for request in ended]
             except Exception as error:
                 self._fail(set(requests), error)
@@ -157,14 +157,6 @@ class DeferredRows:
                 if request.rows:
                     self._waiting.append(request)
         return chosen
-
-    def _by_row(self, outputs: Outputs, batch: TokenBatch) -> list[Outputs]:
-        ends = np.cumsum(batch.lengths) if self._is_per_token else np.arange(1, batch.rows + 1)
-        starts = [0, *ends[:-1]]
-        return [
-            {name: values[start:end] for name, values in outputs.items()}
-            for start, end in zip(starts, ends, strict=True)
-        ]
 
     def _fail(self, requests: set[_Request], error: Exception) -> None:
         with self._change:

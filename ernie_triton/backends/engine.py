@@ -59,7 +59,7 @@ class TritonPythonModel(Stage[_Rows]):
             EngineError: a length, a token id or a token type id is out of range; the stage then
                 looks for the request at fault.
         """
-        batch = join_rows(items, self._settings.pad_token_id)
+        batch = self._joined(items)
         self._check(batch)
         shapes = [(len(ids), ids.shape[1]) for ids, _ in items]
         ends = np.cumsum([rows for rows, _ in shapes])
@@ -67,16 +67,19 @@ class TritonPythonModel(Stage[_Rows]):
         later = self._deferred.choose(tokens).tolist()
         if not later:
             return [*self._outputs(batch, shapes)]
-        rows = [np.arange(end - count, end) for end, (count, _) in zip(ends, shapes, strict=True)]
         now = [place for place in range(len(items)) if place not in later]
         answers: dict[int, Answer] = {}
         if now:
-            together = batch.select(np.concatenate([rows[place] for place in now]))
+            together = self._joined([items[place] for place in now])
             outputs = self._outputs(together, [shapes[place] for place in now])
             answers.update(zip(now, outputs, strict=True))
         for place in later:
-            answers[place] = self._outputs_later(batch.select(rows[place]), shapes[place])
+            answers[place] = self._outputs_later(self._joined([items[place]]), shapes[place])
         return [answers[place] for place in range(len(items))]
+
+    def _joined(self, items: Sequence[_Rows]) -> TokenBatch:
+        """The requests as one batch, which owns its tokens."""
+        return join_rows(items, self._settings.pad_token_id)
 
     def _outputs(self, batch: TokenBatch, shapes: Sequence[_Shape]) -> list[Tensors]:
         with self._deferred.engine:

@@ -46,9 +46,11 @@ class Recorded:
 
     def __init__(self) -> None:
         self.runs: list[TokenBatch] = []
+        self.started = threading.Event()
         self.go = threading.Event()
 
     def __call__(self, batch: TokenBatch) -> Outputs:
+        self.started.set()
         assert self.go.wait(ANSWER_S)
         self.runs.append(batch)
         if UNLUCKY in batch.input_ids:
@@ -112,6 +114,7 @@ def test_requests_take_turns_in_small_runs() -> None:
     engine = Recorded()
     deferred = DeferredRows(engine, is_per_token=False)
     blocker = deferred.submit(batch_of(2))  # its run waits until all the others are there
+    assert engine.started.wait(ANSWER_S)
     long = deferred.submit(batch_of(*[128] * 6, first=1000))
     ended: Queue[str] = Queue()
     long.add_done_callback(lambda _: ended.put("long"))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,10 +18,13 @@ if TYPE_CHECKING:
     from ernie_triton.backends.stage import Answer, Stage, Tensors
 
 
-def adder(runs: list[int]) -> Stage[int]:
+def on_numbers(
+    run: Callable[[Sequence[int]], Sequence[Answer]], close: Callable[[], None] = lambda: None
+) -> Stage[int]:
+    """A stage of requests that hold a number, with these two steps."""
     from ernie_triton.backends.stage import Stage
 
-    class Adder(Stage[int]):
+    class OnNumbers(Stage[int]):
         inputs = ("number",)
 
         def open(self, parameters: Mapping[str, str], folder: Path) -> None:
@@ -30,19 +33,33 @@ def adder(runs: list[int]) -> Stage[int]:
         def read(self, tensors: Tensors) -> int:
             return int(tensors["number"][0, 0])
 
-        def run(self, items: Sequence[int]) -> list[Tensors]:
-            runs.append(len(items))
-            if 13 in items:
-                raise ZeroDivisionError("thirteen")
-            if 14 in items:
-                raise TextError("fourteen is refused")
-            return [{"sum": np.array([[item + 1]], np.int64)} for item in items]
+        def run(self, items: Sequence[int]) -> Sequence[Answer]:
+            return run(items)
 
-    return Adder()
+        def close(self) -> None:
+            close()
+
+    return OnNumbers()
+
+
+def adder(runs: list[int]) -> Stage[int]:
+    def run(items: Sequence[int]) -> list[Tensors]:
+        runs.append(len(items))
+        if 13 in items:
+            raise ZeroDivisionError("thirteen")
+        if 14 in items:
+            raise TextError("fourteen is refused")
+        return [{"sum": np.array([[item + 1]], np.int64)} for item in items]
+
+    return on_numbers(run)
+
+
+def number(value: int) -> dict[str, Array]:
+    return {"number": np.array([[value]], np.int64)}
 
 
 def requests(*numbers: int) -> list[Mapping[str, Array]]:
-    return [{"number": np.array([[number]], np.int64)} for number in numbers]
+    return [number(value) for value in numbers]
 
 
 def test_good_requests_take_one_run() -> None:
@@ -75,28 +92,10 @@ def test_no_requests_make_no_run() -> None:
 
 def procrastinator(futures: Mapping[int, Future[Tensors]]) -> Stage[int]:
     """Answers some numbers when their futures do, all others at once, and 0 when it is closed."""
-    from ernie_triton.backends.stage import Stage
-
-    class Procrastinator(Stage[int]):
-        inputs = ("number",)
-
-        def open(self, parameters: Mapping[str, str], folder: Path) -> None:
-            raise NotImplementedError
-
-        def read(self, tensors: Tensors) -> int:
-            return int(tensors["number"][0, 0])
-
-        def run(self, items: Sequence[int]) -> list[Answer]:
-            return [futures.get(item, number(item)) for item in items]
-
-        def close(self) -> None:
-            futures[0].set_result(number(100))
-
-    return Procrastinator()
-
-
-def number(value: int) -> dict[str, Array]:
-    return {"number": np.array([[value]], np.int64)}
+    return on_numbers(
+        lambda items: [futures.get(item, number(item)) for item in items],
+        lambda: futures[0].set_result(number(100)),
+    )
 
 
 def sent(request: InferenceRequest) -> InferenceResponse:
