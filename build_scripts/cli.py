@@ -4,20 +4,18 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from build_scripts.commands import (
-    benchmark,
-    build,
-    check_engine,
-    compress,
-    distil,
-    engine,
-    export,
-    finetune,
-    inspect,
-    prune,
-    quantize,
-    random,
-)
+from ernie_triton.perf.commands import benchmark
+from ernie_triton.build.commands import build
+from ernie_triton.build.commands import check_engine
+from ernie_triton.perf.compression_report import command as compress
+from ernie_triton.training.commands import distil
+from ernie_triton.build.commands import engine
+from ernie_triton.build.commands import export
+from ernie_triton.training.commands import finetune
+from ernie_triton.build.commands import inspect
+from ernie_triton.training.commands import prune
+from ernie_triton.training.commands import quantize
+from ernie_triton.build.commands import random
 from ernie_triton.errors import ErnieTritonError
 
 COMMANDS = (

@@ -4,7 +4,8 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from ernie_triton import check_plans, serve
+from ernie_triton.server import check_plans
+from ernie_triton.server import serve
 from ernie_triton.errors import ErnieTritonError
 
 COMMANDS = (serve, check_plans)

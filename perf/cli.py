@@ -5,19 +5,17 @@ import sys
 from collections.abc import Sequence
 
 from ernie_triton.errors import ErnieTritonError
-from perf.commands import (
-    analyze,
-    baseline,
-    compare,
-    floor,
-    goals,
-    limit,
-    report,
-    run,
-    scaling,
-    tokenizer,
-    tune,
-)
+from ernie_triton.perf.commands import analyze
+from ernie_triton.perf.commands import baseline
+from ernie_triton.perf.commands import compare
+from ernie_triton.perf.commands import floor
+from ernie_triton.perf.commands import goals
+from ernie_triton.perf.commands import limit
+from ernie_triton.perf.commands import report
+from ernie_triton.perf.commands import run
+from ernie_triton.perf.commands import scaling
+from ernie_triton.perf.commands import tokenizer
+from ernie_triton.perf.commands import tune
 
 COMMANDS = (analyze, baseline, compare, floor, limit, run, report, tokenizer, scaling, goals, tune)
 """Modules with `add_command(commands)`, which sets `run`, the command's function, as default."""

@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from build_scripts.random_checkpoint import check_shape, ernie_config
+from ernie_triton.build.random_models.checkpoint import check_shape, ernie_config
 from ernie_triton.errors import CheckpointError
-from ernie_triton.family import Shape
+from ernie_triton.model_shapes import Shape
 from samples.checkpoints import write_tokenizer
 from samples.files import write_json
 
@@ -15,7 +15,7 @@ def write_base(shape: Shape, vocab: Path, folder: Path) -> Path:
     """Write `config.json`, `vocab.txt` and the tokenizer's settings into a new folder.
 
     Returns:
-        The folder; `build_scripts.finetune` draws weights for it.
+        The folder; `ernie_triton.training.finetune` draws weights for it.
 
     Raises:
         CheckpointError: the folder exists, or a size is none that a model can have.

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ernie_triton.errors import ErnieTritonError
-from ernie_triton.family import Shape
+from ernie_triton.model_shapes import Shape
 from samples.afqmc import AFQMC
 from samples.bases import write_base
 from samples.cmrc2018 import CMRC2018
@@ -173,7 +173,7 @@ def _add_vocabulary(commands: "argparse._SubParsersAction[argparse.ArgumentParse
 def _add_base(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     parser = commands.add_parser(
         "base",
-        help="write a base for `build_scripts.finetune`: sizes and a vocabulary, no weights",
+        help="write a base for `ernie_triton.training.finetune`: sizes and a vocabulary, no weights",
         allow_abbrev=False,
     )
     parser.add_argument("--output", type=Path, required=True, help="folder to make")

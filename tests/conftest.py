@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from build_scripts.cli import main as build_scripts
-from clients.seq_cls import SeqClsClient
-from ernie_triton.embedded import EmbeddedServer, ServerOptions
+from ernie_triton.client.seq_cls import SeqClsClient
+from ernie_triton.server.embedded import EmbeddedServer, ServerOptions
 
 ROOT = Path(__file__).parents[1]
 

@@ -38,9 +38,9 @@ ALLOWED = {
     "tensorrt": {"build_scripts/tensorrt"},
     "tensorrt_rtx": {"build_scripts/tensorrt"},
     "onnx": {"build_scripts"},
-    "openvino": {"build_scripts", "ernie_triton/engines", "perf/limit.py"},
+    "openvino": {"build_scripts", "ernie_triton/engines", "ernie_triton/perf/limits/matrix_products.py"},
     "onnxruntime": {"build_scripts", "ernie_triton/engines", "perf/baseline"},
-    "tokenizers": {"ernie_triton/whole_texts.py", "perf/tokenizer.py", "perf/baseline"},
+    "tokenizers": {"ernie_triton/tokenizer/fallback.py", "ernie_triton/perf/tokenizer/measure.py", "perf/baseline"},
     "tritonclient": {"clients", "build_scripts/config"},
     "grpc": {"clients"},
     "pytriton": set(),
@@ -100,8 +100,8 @@ def test_the_build_takes_nothing_but_the_configuration_message_from_tritonclient
 
 def test_the_rules_see_the_imports_that_are_there() -> None:
     assert "triton_python_backend_utils" in packages(Path("ernie_triton/backends/stage.py"))
-    assert "tritonclient" in packages(Path("build_scripts/config/messages.py"))
-    assert "tokenizers" in packages(Path("ernie_triton/whole_texts.py"))
+    assert "tritonclient" in packages(Path("ernie_triton/build/config/messages.py"))
+    assert "tokenizers" in packages(Path("ernie_triton/tokenizer/fallback.py"))
 
 
 def newly_loaded(statement: str) -> set[str]:

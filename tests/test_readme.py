@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 import build_scripts.cli
-import build_scripts.finetune.command
+import ernie_triton.training.finetune.command
 import samples.cli
-from ernie_triton.embedded import EmbeddedServer
+from ernie_triton.server.embedded import EmbeddedServer
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -66,7 +66,7 @@ SMALL = {
 
 PROGRAMS: Mapping[str, Callable[[Sequence[str]], int]] = {
     "build_scripts": build_scripts.cli.main,
-    "build_scripts.finetune": build_scripts.finetune.command.main,
+    "ernie_triton.training.finetune": ernie_triton.training.finetune.command.main,
     "samples": samples.cli.main,
 }
 """What `python -m` starts."""

@@ -1,7 +1,7 @@
-"""Entry point of `python -m build_scripts.finetune`."""
+"""Entry point of `python -m ernie_triton.training.finetune`."""
 
 import sys
 
-from build_scripts.finetune.command import main
+from ernie_triton.training.finetune.command import main
 
 sys.exit(main())

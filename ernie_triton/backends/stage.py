@@ -18,7 +18,7 @@ import numpy.typing as npt
 import triton_python_backend_utils as pb_utils
 
 from ernie_triton.errors import ErnieTritonError
-from ernie_triton.file_pages import release_file_pages
+from ernie_triton.engines.file_pages import release_file_pages
 
 Tensors: TypeAlias = Mapping[str, npt.NDArray[Any]]
 Answer: TypeAlias = Tensors | Future[Tensors]

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from ernie_triton.batch import split_rows
 from ernie_triton.errors import LabelCountError
-from ernie_triton.stage_settings import StageSettings
+from ernie_triton.settings import StageSettings
 from ernie_triton.tasks import MULTI_LABEL, REGRESSION, SEQ_CLS
 
 LABELS_FILE = "labels.txt"

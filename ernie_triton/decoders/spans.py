@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ernie_triton.decoders.joining import WindowOutputs, windows_by_text
-from ernie_triton.stage_settings import StageSettings
+from ernie_triton.decoders.window_merging import WindowOutputs, windows_by_text
+from ernie_triton.settings import StageSettings
 from ernie_triton.tasks import QA, WINDOW_TENSORS
 
 _NOWHERE = (-1, -1)

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ernie_triton.batch import split_rows
-from ernie_triton.stage_settings import StageSettings
+from ernie_triton.settings import StageSettings
 from ernie_triton.tasks import EMBEDDING
 
 Vectors = npt.NDArray[np.float32]

@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from ernie_triton.batch import TokenBatch
 from ernie_triton.errors import EngineError, MissingExtraError
-from ernie_triton.stage_settings import EngineSettings
+from ernie_triton.settings import EngineSettings
 from ernie_triton.tasks import task_named
 
 RUNTIMES: Mapping[str, str] = {

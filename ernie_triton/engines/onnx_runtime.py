@@ -10,7 +10,7 @@ import onnxruntime
 
 from ernie_triton.engines import output_names, thread_count
 from ernie_triton.errors import EngineError
-from ernie_triton.stage_settings import EngineSettings
+from ernie_triton.settings import EngineSettings
 
 _WARNINGS_AND_WORSE = 3
 _TYPES: Mapping[str, npt.DTypeLike] = {"tensor(int32)": np.int32, "tensor(int64)": np.int64}

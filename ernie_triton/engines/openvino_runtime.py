@@ -10,7 +10,7 @@ import openvino
 
 from ernie_triton.engines import output_names, thread_count
 from ernie_triton.errors import EngineError
-from ernie_triton.stage_settings import EngineSettings
+from ernie_triton.settings import EngineSettings
 
 # OpenVINO's own default is bf16 where the CPU has it, so the precision is always named.
 _PRECISIONS = {"fp32": "f32", "bf16": "bf16"}

@@ -1,4 +1,4 @@
-"""docker/health.py against a small HTTP server in the place of Triton (of which: test_server)."""
+"""ernie_triton/server/health.py against a small HTTP server in the place of Triton (of which: test_server)."""
 
 import json
 import subprocess

@@ -16,8 +16,8 @@ from typing import Any
 import pytest
 import yaml
 
-from clients.seq_cls import SeqClsClient
-from ernie_triton.embedded import free_port
+from ernie_triton.client.seq_cls import SeqClsClient
+from ernie_triton.server.embedded import free_port
 from tests.containers.compose import services
 from tests.containers.conftest import ContainerServer
 from tests.containers.dashboard import GPU_METRIC, dashboard, queries

@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 import tritonclient.grpc as triton
 
-from clients.seq_cls import SeqClsClient
-from ernie_triton.stage_processes import stage_processes
+from ernie_triton.client.seq_cls import SeqClsClient
+from ernie_triton.server.stage_processes import stage_processes
 from tests.containers.conftest import ContainerServer, start, stop
 from tests.containers.programs import ROOT
 
@@ -61,7 +61,7 @@ def test_it_answers_a_real_client(container_server: ContainerServer) -> None:
 
 
 def test_the_client_in_the_image_asks_it(container_server: ContainerServer) -> None:
-    command = ["-m", "clients.seq_cls_grpc_client", "--url", container_server.grpc_url]
+    command = ["-m", "ernie_triton.client.cli.seq_cls", "--url", container_server.grpc_url]
     done = subprocess.run(
         [sys.executable, *command, "--text", "国足客场2:1逆转取胜"],
         cwd=ROOT,

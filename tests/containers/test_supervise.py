@@ -1,4 +1,4 @@
-"""docker/supervise.py with small commands in the server's place."""
+"""ernie_triton/server/supervise.py with small commands in the server's place."""
 
 import os
 import subprocess

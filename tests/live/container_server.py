@@ -3,8 +3,8 @@
 import shutil
 from pathlib import Path
 
-from ernie_triton.embedded import EmbeddedServer
-from ernie_triton.wheel import WheelFiles
+from ernie_triton.server.embedded import EmbeddedServer
+from ernie_triton.server.wheel import WheelFiles
 
 
 class ContainerServer(EmbeddedServer):

@@ -11,8 +11,8 @@ import torch
 import transformers
 from transformers.models.bert.tokenization_bert_legacy import BertTokenizerLegacy
 
-from clients.seq_cls import SeqClsClient
-from ernie_triton.embedded import EmbeddedServer
+from ernie_triton.client.seq_cls import SeqClsClient
+from ernie_triton.server.embedded import EmbeddedServer
 from tests.conftest import ROOT
 from tests.samples.test_checkpoints import model_from_paddle
 

@@ -8,8 +8,8 @@ import pytest
 import tritonclient.grpc as triton
 from tritonclient.utils import InferenceServerException
 
-from clients.seq_cls import SeqClsClient
-from ernie_triton.embedded import EmbeddedServer
+from ernie_triton.client.seq_cls import SeqClsClient
+from ernie_triton.server.embedded import EmbeddedServer
 from ernie_triton.errors import ModelNotReadyError
 from tests.live.requests import text_tensor
 

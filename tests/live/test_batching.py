@@ -6,8 +6,8 @@ import random
 import numpy as np
 import pytest
 
-from clients.seq_cls import AsyncSeqClsClient, Classification, SeqClsClient
-from ernie_triton.embedded import EmbeddedServer
+from ernie_triton.client.seq_cls import AsyncSeqClsClient, Classification, SeqClsClient
+from ernie_triton.server.embedded import EmbeddedServer
 from tests.live.requests import engine_runs, order_of_answers
 
 pytestmark = pytest.mark.live

@@ -11,12 +11,12 @@ import pytest
 import torch
 
 from build_scripts.cli import main as build_scripts
-from clients.seq_cls import SeqClsClient
-from ernie_triton.embedded import EmbeddedServer
-from tests.build_scripts.load.exports import transformers_model
-from tests.build_scripts.models import save_transformers
+from ernie_triton.client.seq_cls import SeqClsClient
+from ernie_triton.server.embedded import EmbeddedServer
+from tests.build.load.exports import transformers_model
+from tests.build.models import save_transformers
 from tests.conftest import options_for
-from tests.ernie_triton.original_tokenizer import OriginalTokenizer, write_word_vocabulary
+from tests.tokenizer.original_tokenizer import OriginalTokenizer, write_word_vocabulary
 
 pytestmark = pytest.mark.live
 

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from ernie_triton.embedded import EmbeddedServer
+from ernie_triton.server.embedded import EmbeddedServer
 from tests.conftest import ROOT
 
 pytestmark = pytest.mark.live
 
-CLIENT = "clients/seq_cls_grpc_client.py"
+CLIENT = "ernie_triton/client/cli/seq_cls.py"
 
 
 def run(*command: str, code: int = 0) -> subprocess.CompletedProcess[str]:
@@ -103,7 +103,7 @@ def test_perf_analyzer_drives_the_ensemble_with_texts(
     report = tmp_path / "report.csv"
     options = ("--concurrency-range", "2", "--measurement-mode", "count_windows")
     more = ("--measurement-request-count", "50", "--stability-percentage", "999", "-f", str(report))
-    texts = ("--url", server.url, "--file", "build_scripts/texts.txt")
+    texts = ("--url", server.url, "--file", "ernie_triton/build/check/texts.txt")
     run("-m", "perf", "analyze", *texts, "--", *options, *more)
     header, values = report.read_text(encoding="utf-8").splitlines()[:2]
     row = dict(zip(header.split(","), values.split(","), strict=False))

@@ -13,7 +13,7 @@ import pytest
 import tritonclient.grpc as triton
 import tritonclient.grpc.aio as triton_aio
 
-from ernie_triton.embedded import EmbeddedServer
+from ernie_triton.server.embedded import EmbeddedServer
 from tests.conftest import build_sample, options_for
 from tests.live.container_server import ContainerServer
 from tests.live.requests import engine_runs, text_tensor

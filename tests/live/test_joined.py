@@ -10,8 +10,8 @@ import pytest
 import tritonclient.grpc as triton
 from tritonclient.utils import InferenceServerException
 
-from ernie_triton.embedded import EmbeddedServer
-from ernie_triton.stage_processes import stage_processes
+from ernie_triton.server.embedded import EmbeddedServer
+from ernie_triton.server.stage_processes import stage_processes
 from tests.conftest import build_sample, options_for
 from tests.live.requests import order_of_answers, text_tensor
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from clients.seq_cls import SeqClsClient
+from ernie_triton.client.seq_cls import SeqClsClient
 from ernie_triton.errors import QueueFullError
 from tests.conftest import ROOT, build_sample
 
@@ -174,7 +174,7 @@ def refused_of(url: str, count: int) -> int:
     """How many of so many requests at once are refused for a full queue."""
     import asyncio
 
-    from clients.seq_cls import AsyncSeqClsClient
+    from ernie_triton.client.seq_cls import AsyncSeqClsClient
 
     async def ask() -> int:
         async with AsyncSeqClsClient(url, retries=0, timeout_s=60) as client:

@@ -7,14 +7,14 @@ import numpy as np
 import pytest
 
 from build_scripts.cli import main as build_scripts
-from build_scripts.slim_reference import slim_outputs
-from build_scripts.verify import SampleTexts
-from clients.seq_cls import SeqClsClient
-from ernie_triton.embedded import EmbeddedServer
-from ernie_triton.encode import TextEncoder
-from ernie_triton.vocabulary import load_vocabulary
-from tests.build_scripts.models import LABELS, single_rows
-from tests.build_scripts.slim_students import model_of, save_checkpoint, student
+from ernie_triton.build.check.slim_reference import slim_outputs
+from ernie_triton.build.check.exactness import SampleTexts
+from ernie_triton.client.seq_cls import SeqClsClient
+from ernie_triton.server.embedded import EmbeddedServer
+from ernie_triton.tokenizer.encoder import TextEncoder
+from ernie_triton.tokenizer.vocabulary import load_vocabulary
+from tests.build.models import LABELS, single_rows
+from tests.build.slim_students import model_of, save_checkpoint, student
 from tests.conftest import options_for
 
 pytestmark = pytest.mark.live

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 import tritonclient.grpc as triton
 
-from clients.embedding import EmbeddingClient
-from clients.qa import AsyncQaClient, QaClient
-from clients.token_cls import TokenClsClient
-from ernie_triton.embedded import EmbeddedServer
+from ernie_triton.client.embedding import EmbeddingClient
+from ernie_triton.client.qa import AsyncQaClient, QaClient
+from ernie_triton.client.token_cls import TokenClsClient
+from ernie_triton.server.embedded import EmbeddedServer
 from tests.live.requests import engine_runs, text_tensor
 
 pytestmark = pytest.mark.live
@@ -72,7 +72,7 @@ def test_a_text_of_5000_characters_has_the_entities_of_its_sentences(
     assert len(spans) == len(found)  # nothing twice at the seams
     assert all(text[entity.start : entity.end] == entity.text for entity in found)
     # The sample model lets a neighbouring sentence change some decisions, wherever it stands; that
-    # a window's edge changes none is the claim of tests/ernie_triton/decoders/test_joining.py.
+    # a window's edge changes none is the claim of tests/decoders/test_window_merging.py.
     assert len(spans & set(expected)) > 0.8 * len(expected)
 
 

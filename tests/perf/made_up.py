@@ -1,6 +1,6 @@
 """Results that nobody measured."""
 
-from perf.results import Latency, Load, Machine, Measurement, Run, Subject
+from ernie_triton.perf.results import Latency, Load, Machine, Measurement, Run, Subject
 
 
 def measurement(

@@ -1,7 +1,7 @@
 """Measurements to make tables and plots of."""
 
-from perf.results import Latency, Load, Machine, Measurement, Run, StageTimes, Subject
-from perf.scenario import CONCURRENCY
+from ernie_triton.perf.results import Latency, Load, Machine, Measurement, Run, StageTimes, Subject
+from ernie_triton.perf.scenario import CONCURRENCY
 
 
 def a_measurement(

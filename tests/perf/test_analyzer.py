@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from ernie_triton.errors import AnalyzerError, MissingExtraError
-from perf.analyzer import analyzer_version, find_analyzer, input_data
+from ernie_triton.perf.analyzer import analyzer_version, find_analyzer, input_data
 from perf.cli import main
 
 

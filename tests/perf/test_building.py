@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from ernie_triton.errors import CheckpointError
-from perf.building import build_scripts
+from ernie_triton.perf.building import build_scripts
 
 
 def test_a_failure_is_told_with_the_builds_own_reason(

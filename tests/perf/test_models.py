@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-import perf.models
-from ernie_triton.family import Shape
-from perf.models import ModelCache
+import ernie_triton.perf.models
+from ernie_triton.model_shapes import Shape
+from ernie_triton.perf.models import ModelCache
 
 SHAPE = Shape(layers=1, hidden=24, heads=3, feed_forward=40)
 
@@ -26,7 +26,7 @@ def built(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, ...]]:
         elif words[0] == "build":
             (Path(options["--repository"]) / options["--name"]).mkdir(parents=True, exist_ok=True)
 
-    monkeypatch.setattr(perf.models, "build_scripts", run)
+    monkeypatch.setattr(ernie_triton.perf.models, "build_scripts", run)
     return commands
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from perf.paired import in_turn, ratio, spread
+from ernie_triton.perf.paired import in_turn, ratio, spread
 
 
 def test_subjects_take_turns_round_by_round() -> None:

@@ -5,10 +5,10 @@ from collections.abc import Callable
 import pytest
 
 from ernie_triton.errors import AnalyzerError
-from perf.probe import Probe
-from perf.results import Latency, Load
-from perf.running.analyzer_output import AnalyzerFigures
-from perf.running.generator import LoadGenerator, Outcome
+from ernie_triton.perf.probe import Probe
+from ernie_triton.perf.results import Latency, Load
+from ernie_triton.perf.running.analyzer_output import AnalyzerFigures
+from ernie_triton.perf.running.generator import LoadGenerator, Outcome
 
 LOAD = Load(mode="concurrency", level=2.0)
 PROBE = Probe(url="a:1", model="m", inputs=("text",), rows=[("好",)], seconds=3.0)

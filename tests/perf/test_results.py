@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from ernie_triton.errors import DatasetError
-from perf.results import read_run
+from ernie_triton.perf.results import read_run
 from tests.perf.runs import a_measurement, a_run
 
 

@@ -12,9 +12,9 @@ from pathlib import Path
 import psutil
 import pytest
 
-from ernie_triton.embedded import EmbeddedServer
+from ernie_triton.server.embedded import EmbeddedServer
 from perf.cli import main
-from perf.results import Load, Run, read_run
+from ernie_triton.perf.results import Load, Run, read_run
 from tests.conftest import ROOT
 
 pytestmark = pytest.mark.live

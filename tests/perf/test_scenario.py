@@ -6,8 +6,8 @@ import pytest
 
 from ernie_triton.errors import ScenarioError
 from ernie_triton.tasks import TASKS
-from perf.results import Load
-from perf.scenario import Scenario, load_scenario
+from ernie_triton.perf.results import Load
+from ernie_triton.perf.scenario import Scenario, load_scenario
 
 FOLDER = Path(__file__).parents[2] / "perf" / "scenarios"
 COMMITTED = sorted(FOLDER.glob("*.toml"))

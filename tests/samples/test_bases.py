@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from build_scripts.finetune.checkpoints import load_model, load_tokenizer, widths_of
+from ernie_triton.build.torch_models.checkpoints import load_model, load_tokenizer, widths_of
 from samples.cli import VOCABULARY, main
 
 

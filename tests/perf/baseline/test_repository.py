@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-import perf.baseline.repository as baseline
-from clients.transport import Connection, GrpcTransport
-from clients.wire import Endpoint, InferRequest, Reply, RequestedOutput
-from ernie_triton.embedded import EmbeddedServer
+import ernie_triton.perf.baseline.repository as baseline
+from ernie_triton.client.transport import Connection, GrpcTransport
+from ernie_triton.client.wire import Endpoint, InferRequest, Reply, RequestedOutput
+from ernie_triton.server.embedded import EmbeddedServer
 from ernie_triton.errors import CheckpointError, RepositoryError
 from perf.cli import main
 from tests.conftest import ROOT

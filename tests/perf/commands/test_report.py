@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from perf.cli import main
-from perf.results import Run
+from ernie_triton.perf.results import Run
 from tests.perf.runs import a_measurement, a_run
 
 

@@ -7,8 +7,8 @@ import pytest
 
 from ernie_triton.errors import DatasetError
 from perf.cli import main
-from perf.commands.run import write_run
-from perf.results import read_run
+from ernie_triton.perf.commands.run import write_run
+from ernie_triton.perf.results import read_run
 from tests.perf.runs import a_measurement, a_run
 
 SCENARIO = """

@@ -9,7 +9,7 @@ import pytest
 from build_scripts.cli import main as build_scripts
 from ernie_triton.pipeline import load_pipeline
 from perf.cli import main
-from perf.tuning.setting import setting_of
+from ernie_triton.perf.tuning.setting import setting_of
 from tests.perf.conftest import Tiny
 
 PIPELINE = """# The tiny model.

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import tritonclient.grpc as triton
 
-from ernie_triton.embedded import EmbeddedServer
+from ernie_triton.server.embedded import EmbeddedServer
 from perf.cli import main
-from perf.floor.repository import ONE_STAGE, THREE_STAGES, write_floor
+from ernie_triton.perf.floor.repository import ONE_STAGE, THREE_STAGES, write_floor
 from tests.conftest import options_for
 from tests.perf.conftest import Tiny
 

@@ -2,12 +2,12 @@
 
 import pytest
 
-from ernie_triton.family import FAMILY
-from perf.engine_alone import PipelineFacts
-from perf.goals.rows import goals_from
-from perf.goals.serving import ShapeFigures
-from perf.goals.table import Goal
-from perf.paired import spread
+from ernie_triton.model_shapes import FAMILY
+from ernie_triton.perf.engine_alone import PipelineFacts
+from ernie_triton.perf.goals.rows import goals_from
+from ernie_triton.perf.goals.serving import ShapeFigures
+from ernie_triton.perf.goals.table import Goal
+from ernie_triton.perf.paired import spread
 
 MB = 1e6
 

@@ -2,10 +2,10 @@
 
 import pytest
 
-from perf.goals.rows import goals_from
-from perf.goals.serving import ShapeModels, measure_shape
-from perf.models import ModelCache
-from perf.paired import spread
+from ernie_triton.perf.goals.rows import goals_from
+from ernie_triton.perf.goals.serving import ShapeModels, measure_shape
+from ernie_triton.perf.models import ModelCache
+from ernie_triton.perf.paired import spread
 from tests.perf.conftest import Tiny
 
 

@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from perf.goals.table import Goal, GoalsRun, goals_table
-from perf.paired import spread
+from ernie_triton.perf.goals.table import Goal, GoalsRun, goals_table
+from ernie_triton.perf.paired import spread
 from tests.perf.made_up import machine
 
 

@@ -2,8 +2,8 @@
 
 import dataclasses
 
-from perf.reporting.company import company_lines
-from perf.results import Load
+from ernie_triton.perf.reporting.company import company_lines
+from ernie_triton.perf.results import Load
 from tests.perf.runs import a_measurement
 
 SHORT = Load(mode="request_rate", level=95.0, texts="short", of_maximum=0.7)

@@ -6,8 +6,8 @@ from xml.etree import ElementTree
 
 import pytest
 
-from perf.reporting.plots import draw_all, draw_stages
-from perf.results import Measurement
+from ernie_triton.perf.reporting.plots import draw_all, draw_stages
+from ernie_triton.perf.results import Measurement
 from tests.perf.runs import a_measurement
 
 LEVELS = (1, 4, 16)

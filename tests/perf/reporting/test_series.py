@@ -2,8 +2,8 @@
 
 import dataclasses
 
-from perf.reporting.series import heaviest, series_of
-from perf.results import Load, Measurement
+from ernie_triton.perf.reporting.series import heaviest, series_of
+from ernie_triton.perf.results import Load, Measurement
 from tests.perf.runs import a_measurement
 
 

@@ -5,8 +5,8 @@ import dataclasses
 import io
 import json
 
-from perf.reporting.heading import heading_of
-from perf.reporting.table import result_table
+from ernie_triton.perf.reporting.heading import heading_of
+from ernie_triton.perf.reporting.table import result_table
 from tests.perf.runs import a_measurement, a_run
 
 # 1 + 2 + 0.4 ms less the queue: 0.1 + 2 + 0.4.

@@ -5,16 +5,8 @@ from pathlib import Path
 import pytest
 
 from ernie_triton.errors import AnalyzerError
-from perf.results import Latency
-from perf.running.analyzer_output import (
-    Window,
-    did_not_settle,
-    failure_from,
-    figures_from,
-    was_lapse,
-    window_was_too_short,
-    windows_from,
-)
+from ernie_triton.perf.results import Latency
+from ernie_triton.perf.running.analyzer_output import Window, did_not_settle, failure_from, figures_from, was_lapse, window_was_too_short, windows_from
 
 CAPTURED = Path(__file__).parent / "captured"
 

@@ -6,8 +6,8 @@ from collections.abc import Callable
 import pytest
 
 from ernie_triton.errors import QueueFullError, WrongAnswerError
-from perf.running.checker import Check, Checker, SoloAnswer
-from perf.running.texts import Row
+from ernie_triton.perf.running.checker import Check, Checker, SoloAnswer
+from ernie_triton.perf.running.texts import Row
 
 SOLOS = [SoloAnswer(row=("甲",), answer=1.0), SoloAnswer(row=("乙", "丙"), answer=2.0)]
 

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from ernie_triton.errors import AnalyzerError
-from perf.analyzer import AnalyzerRun
-from perf.results import Load
-from perf.running.generator import LoadGenerator, Windows, options_for
+from ernie_triton.perf.analyzer import AnalyzerRun
+from ernie_triton.perf.results import Load
+from ernie_triton.perf.running.generator import LoadGenerator, Windows, options_for
 
 AWAY = AnalyzerRun(
     url="127.0.0.1:1",
@@ -57,7 +57,7 @@ def test_leaving_early_ends_the_process_and_removes_its_files(
     monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
     monkeypatch.setenv("TMPDIR", str(tmp_path))
     monkeypatch.setattr("tempfile.tempdir", None)
-    monkeypatch.setattr("perf.running.generator._STOP_TIMEOUT_S", 0.3)
+    monkeypatch.setattr("ernie_triton.perf.running.generator._STOP_TIMEOUT_S", 0.3)
     start = time.monotonic()
     with LoadGenerator(AWAY) as generator:
         assert generator.is_running(0.2)

@@ -7,15 +7,15 @@ from typing import Any
 
 import pytest
 
-from clients.statistics import StageCounts
+from ernie_triton.client.statistics import StageCounts
 from ernie_triton.errors import AnalyzerError, ServerError, WrongAnswerError
 from ernie_triton.tasks import SEQ_CLS
-from perf.results import Load, Subject
-from perf.running.checker import Check, SoloAnswer
-from perf.running.generator import Windows
-from perf.running.measurement import Procedure, Stream, measure
-from perf.running.target import Target
-from perf.scenario import Stability
+from ernie_triton.perf.results import Load, Subject
+from ernie_triton.perf.running.checker import Check, SoloAnswer
+from ernie_triton.perf.running.generator import Windows
+from ernie_triton.perf.running.measurement import Procedure, Stream, measure
+from ernie_triton.perf.running.target import Target
+from ernie_triton.perf.scenario import Stability
 
 CAPTURED = Path(__file__).parent / "captured"
 CLOSED = Load(mode="concurrency", level=8.0)

@@ -4,12 +4,12 @@ import dataclasses
 
 import pytest
 
-from perf.results import Latency, Load
-from perf.running.analyzer_output import AnalyzerFigures, Window
-from perf.running.checker import Checked
-from perf.running.stability import not_settled, reasons
-from perf.running.watch import Sighting
-from perf.scenario import Stability
+from ernie_triton.perf.results import Latency, Load
+from ernie_triton.perf.running.analyzer_output import AnalyzerFigures, Window
+from ernie_triton.perf.running.checker import Checked
+from ernie_triton.perf.running.stability import not_settled, reasons
+from ernie_triton.perf.running.watch import Sighting
+from ernie_triton.perf.scenario import Stability
 
 LIMITS = Stability(variation_percent=10, other_cores=0.2, delayed_percent=1)
 CLOSED = Load(mode="concurrency", level=8)

@@ -5,8 +5,8 @@ import math
 import numpy as np
 import pytest
 
-from perf.scaling.fit import Costs, fit_costs
-from perf.scaling.sweeps import FULL, Point
+from ernie_triton.perf.scaling.fit import Costs, fit_costs
+from ernie_triton.perf.scaling.sweeps import FULL, Point
 
 POINTS = [point for sweep in FULL.sweeps() for point in sweep.points.values()]
 

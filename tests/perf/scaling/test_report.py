@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 
-import perf.scaling.measure
-from ernie_triton.family import Shape
-from perf.models import ModelCache
-from perf.scaling.measure import Scaling, measure_scaling
-from perf.scaling.plots import draw_scaling
-from perf.scaling.report import departure, scaling_json, sentences, table
-from perf.scaling.sweeps import Plan, Point
+import ernie_triton.perf.scaling.measure
+from ernie_triton.model_shapes import Shape
+from ernie_triton.perf.models import ModelCache
+from ernie_triton.perf.scaling.measure import Scaling, measure_scaling
+from ernie_triton.perf.scaling.plots import draw_scaling
+from ernie_triton.perf.scaling.report import departure, scaling_json, sentences, table
+from ernie_triton.perf.scaling.sweeps import Plan, Point
 from tests.perf.conftest import Tiny
 
 MIDDLE = Point(shape=Shape(layers=1, hidden=48, heads=12, feed_forward=192), tokens=12, rows=4)
@@ -25,9 +25,9 @@ def measured(tiny: Tiny) -> Scaling:
         patch.setattr(ModelCache, "pipeline", lambda *_: tiny.pipeline)
         patch.setattr(ModelCache, "repository", tiny.repository)
         patch.setattr(
-            perf.scaling.measure,
+            ernie_triton.perf.scaling.measure,
             "load_pipeline_engine",
-            lambda repository, _: perf.engine_alone.load_pipeline_engine(repository, "tiny"),
+            lambda repository, _: ernie_triton.perf.engine_alone.load_pipeline_engine(repository, "tiny"),
         )
         return measure_scaling(
             PLAN,

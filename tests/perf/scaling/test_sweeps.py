@@ -2,9 +2,9 @@
 
 import dataclasses
 
-from ernie_triton.family import Shape
-from perf.arithmetic import text_flops
-from perf.scaling.sweeps import FULL, LABELS, Point
+from ernie_triton.model_shapes import Shape
+from ernie_triton.perf.limits.arithmetic import text_flops
+from ernie_triton.perf.scaling.sweeps import FULL, LABELS, Point
 
 
 def test_every_sweep_goes_through_the_middle_and_varies_one_size() -> None:

@@ -3,8 +3,8 @@
 from collections.abc import Callable, Collection
 
 from ernie_triton.errors import ServerError
-from perf.tuning.search import Figure
-from perf.tuning.setting import Setting
+from ernie_triton.perf.tuning.search import Figure
+from ernie_triton.perf.tuning.setting import Setting
 
 
 class FormulaBench:

@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from ernie_triton.errors import ScenarioError
-from perf.tuning.affinity import cores_from, cores_words, starting_on, usable_cores
+from ernie_triton.perf.tuning.affinity import cores_from, cores_words, starting_on, usable_cores
 
 
 @pytest.mark.parametrize(

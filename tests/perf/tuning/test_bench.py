@@ -5,14 +5,14 @@ from pathlib import Path
 
 import pytest
 
-from clients.transport import Connection, GrpcTransport
-from clients.wire import Endpoint
+from ernie_triton.client.transport import Connection, GrpcTransport
+from ernie_triton.client.wire import Endpoint
 from ernie_triton.pipeline import PipelineSpec
-from ernie_triton.stage_processes import is_running, stage_processes
-from perf.text_spec import TextSpec
-from perf.titles import TITLES
-from perf.tuning.bench import BenchOptions, ServerBench
-from perf.tuning.setting import Setting
+from ernie_triton.server.stage_processes import is_running, stage_processes
+from ernie_triton.perf.text_spec import TextSpec
+from ernie_triton.perf.titles import TITLES
+from ernie_triton.perf.tuning.bench import BenchOptions, ServerBench
+from ernie_triton.perf.tuning.setting import Setting
 from tests.perf.conftest import Tiny
 
 pytestmark = pytest.mark.live

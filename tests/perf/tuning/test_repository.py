@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from clients.model_config import stage_parameters
+from ernie_triton.build.config.reading import stage_parameters
 from ernie_triton.errors import PipelineError, RepositoryError
 from ernie_triton.pipeline import PipelineSpec
-from perf.tuning.repository import check_built, lay_out
-from perf.tuning.setting import DEFAULTS, Setting
+from ernie_triton.perf.tuning.repository import check_built, lay_out
+from ernie_triton.perf.tuning.setting import DEFAULTS, Setting
 from tests.perf.conftest import Tiny
 
 SETTING = Setting(threads=1, instances=2, max_batch_size=16, max_queue_delay_us=500)

@@ -5,9 +5,9 @@ import dataclasses
 import pytest
 
 from ernie_triton.errors import ServerError
-from perf.tuning.decision import rank_within
-from perf.tuning.search import Figure, finalists, screen
-from perf.tuning.setting import DEFAULTS, Conditions, Setting, axes
+from ernie_triton.perf.tuning.decision import rank_within
+from ernie_triton.perf.tuning.search import Figure, finalists, screen
+from ernie_triton.perf.tuning.setting import DEFAULTS, Conditions, Setting, axes
 from tests.perf.tuning.made_up import FormulaBench, figure
 
 CORES = 4

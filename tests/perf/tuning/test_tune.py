@@ -7,8 +7,8 @@ import pytest
 
 from ernie_triton.errors import DatasetError, ScenarioError
 from ernie_triton.pipeline import PipelineSpec
-from perf.text_spec import TextSpec
-from perf.tuning.tune import TuneOptions, tune
+from ernie_triton.perf.text_spec import TextSpec
+from ernie_triton.perf.tuning.tune import TuneOptions, tune
 
 SPEC = PipelineSpec(checkpoint=Path("c"), task="seq_cls", repository=Path("r"))
 OPTIONS = TuneOptions(

@@ -1,6 +1,0 @@
-"""TensorRT: plans for the GPU that is there, and a compile check for GPUs that are not."""
-
-from build_scripts.tensorrt.plan import build_plan
-from ernie_triton.plans import PlanFacts
-
-__all__ = ["PlanFacts", "build_plan"]

@@ -1,0 +1,187 @@
+"""The last steps of a build: the engine it made, run on real texts and compared with the source."""
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ernie_triton.build.publish.manifest import Exactness
+from ernie_triton.build.check.reference import Reference, rows_of
+from ernie_triton.batch import TokenBatch
+from ernie_triton.tokenizer.encoder import TextEncoder
+from ernie_triton.engines import Engine
+from ernie_triton.errors import ExactnessError, TextError
+from ernie_triton.tasks import task_named
+
+TOLERANCES = {"fp32": 1e-4, "bf16": 2e-2, "fp16": 2e-2, "int8": math.inf}
+"""Largest absolute difference of a logit from the source's, by precision.
+
+INT8 is judged by what follows from the logits, see `ernie_triton.build.check.quality`.
+"""
+
+SAMPLE_TEXTS = Path(__file__).parent / "texts.txt"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SampleTexts:
+    """Texts, or pairs, that stand for what the pipeline will be asked."""
+
+    texts: tuple[str, ...]
+    pairs: tuple[str, ...] | None
+
+    def row(self, index: int) -> tuple[str, ...]:
+        """One text, or one pair."""
+        if self.pairs is None:
+            return (self.texts[index],)
+        return self.texts[index], self.pairs[index]
+
+    def encode(self, encoder: TextEncoder) -> TokenBatch:
+        """All of them as one batch of tokens."""
+        rows = encoder.encode(self.texts, self.pairs)
+        return TokenBatch(
+            input_ids=rows.input_ids, token_type_ids=rows.token_type_ids, lengths=rows.lengths
+        )
+
+
+def read_sample_texts(path: Path | None, *, pair: bool) -> SampleTexts:
+    """Sample texts from a file, one a line; a pair is split by a tab, or made of two lines.
+
+    Raises:
+        TextError: the file cannot be read, or has fewer than two lines.
+    """
+    path = path or SAMPLE_TEXTS
+    try:
+        lines = [line for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+    except (OSError, UnicodeDecodeError) as error:
+        raise TextError(f"the sample texts {path} cannot be read: {error}") from error
+    if len(lines) < 2:
+        raise TextError(f"{path} has {len(lines)} lines; expected at least 2 sample texts")
+    if not pair:
+        return SampleTexts(texts=tuple(lines), pairs=None)
+    followers = [*lines[1:], lines[0]]
+    split = [line.split("\t", 1) for line in lines]
+    return SampleTexts(
+        texts=tuple(parts[0] for parts in split),
+        pairs=tuple(
+            parts[1] if len(parts) == 2 else next_line
+            for parts, next_line in zip(split, followers, strict=True)
+        ),
+    )
+
+
+def compare(
+    engine: Engine,
+    reference: Reference,
+    batch: TokenBatch,
+    max_batch_size: int,
+    *,
+    tolerance: float = 0.0,
+) -> Exactness:
+    """Run the engine on a batch and the source on each of its rows.
+
+    Args:
+        engine: what was built.
+        reference: the source.
+        batch: sample texts.
+        max_batch_size: most rows of one run.
+        tolerance: largest difference accepted; 0 is what the precision should reach.
+
+    Raises:
+        ExactnessError: an output differs by more than that, or is not a number.
+    """
+    found = output_rows(engine, batch, max_batch_size)
+    expected = [reference.outputs(row) for row in rows_of(batch)]
+    worst = _Difference(size=0.0, row=0, output="", found=0.0, expected=0.0)
+    same = 0
+    for number, (ours, theirs) in enumerate(zip(found, expected, strict=True)):
+        differences = [_difference(number, name, ours[name], theirs[name]) for name in ours]
+        worst = max(worst, *differences, key=lambda difference: difference.size)
+        same += all(
+            np.array_equal(ours[name].argmax(axis=-1), theirs[name].argmax(axis=-1))
+            for name in ours
+        )
+    precision = engine.settings.precision
+    tolerance = tolerance or TOLERANCES[precision]
+    is_number = math.isfinite(worst.size)
+    if not (is_number and worst.size <= tolerance):
+        raise ExactnessError(
+            f"the {precision} engine differs from {reference.name} by {worst.size:.2e}, more than "
+            f"the {tolerance:.0e} allowed: sample text {worst.row + 1}, {worst.output}: "
+            f"{worst.found:.5f} instead of {worst.expected:.5f}"
+            + (
+                f"; build with --precision fp32, or accept it with --tolerance "
+                f"{1.2 * worst.size:.2g}"
+                if precision != "fp32" and is_number
+                else ""
+            )
+        )
+    return Exactness(
+        reference=reference.name,
+        texts=batch.rows,
+        largest_difference=worst.size,
+        tolerance=tolerance if math.isfinite(tolerance) else None,
+        same_decisions=same,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Difference:
+    """Where an engine's output of one row is farthest from the source's."""
+
+    size: float
+    row: int
+    output: str
+    found: float
+    expected: float
+
+
+def _difference(
+    row: int, name: str, found: npt.NDArray[Any], expected: npt.NDArray[Any]
+) -> _Difference:
+    if found.shape != expected.shape:
+        raise ExactnessError(
+            f"the engine returns {name} of the shape {list(found.shape)} for sample text "
+            f"{row + 1}, the source {list(expected.shape)}"
+        )
+    differences = np.abs(found - expected)
+    differences[~np.isfinite(differences)] = np.inf
+    place = tuple(int(i) for i in np.unravel_index(differences.argmax(), differences.shape))
+    return _Difference(
+        size=float(differences[place]),
+        row=row,
+        output=f"{name} {list(place)}",
+        found=float(found[place]),
+        expected=float(expected[place]),
+    )
+
+
+def output_rows(
+    engine: Engine, batch: TokenBatch, max_rows: int
+) -> list[dict[str, npt.NDArray[np.float32]]]:
+    """The engine's outputs of each row of a batch, in runs of at most so many rows."""
+    return [row for part in parts_of(batch, max_rows) for row in _rows_of_run(engine, part)]
+
+
+def _rows_of_run(engine: Engine, batch: TokenBatch) -> list[dict[str, npt.NDArray[np.float32]]]:
+    """The engine's outputs of each row; those of tokens without padding."""
+    outputs = engine.run(batch)
+    ends = np.cumsum(batch.lengths)
+    per_token = task_named(engine.settings.task).is_per_token
+    return [
+        {
+            name: values[end - length : end] if per_token else values[row]
+            for name, values in outputs.items()
+        }
+        for row, (end, length) in enumerate(zip(ends, batch.lengths, strict=True))
+    ]
+
+
+def parts_of(batch: TokenBatch, max_rows: int) -> list[TokenBatch]:
+    """The batch in parts of at most so many rows."""
+    return [
+        batch.select(np.arange(first, min(first + max_rows, batch.rows)))
+        for first in range(0, batch.rows, max_rows)
+    ]

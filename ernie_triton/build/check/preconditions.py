@@ -1,0 +1,84 @@
+"""What has to fit together before anything is built: vocabulary, lengths and the model's tables."""
+
+from pathlib import Path
+
+from ernie_triton.build.load.source import Source
+from ernie_triton.build.model.slim import SlimModel
+from ernie_triton.errors import PipelineError, VocabularyError
+from ernie_triton.pipeline import PipelineSpec
+from ernie_triton.tasks import task_named
+from ernie_triton.tokenizer.vocabulary import PAD, Vocabulary, load_vocabulary
+
+SPARE_VOCABULARY_ROWS = 127
+"""Embedding rows without a token that are taken for padding of the table to a round size."""
+
+
+def vocabulary_path(source: Source, spec: PipelineSpec) -> Path:
+    """The vocabulary to build with: the one named, or the one beside the weights.
+
+    Raises:
+        VocabularyError: there is none.
+    """
+    path = spec.vocab or source.vocabulary
+    if path is None:
+        raise VocabularyError(f"{source.path} has no vocab.txt beside it; name one with --vocab")
+    return path
+
+
+def check_vocabulary(path: Path, source: Source, spec: PipelineSpec) -> Vocabulary:
+    """Load the vocabulary and hold it against the model's tables.
+
+    Raises:
+        VocabularyError: it is damaged, or not this model's.
+        PipelineError: the pipeline wants more positions or token types than the model has, or
+            labels for characters that the tokenizer does not part.
+    """
+    if not source.tokenize_chinese_chars and task_named(spec.task).head == "token":
+        raise PipelineError(
+            f"{source.path} reads a run of Chinese as one word (tokenize_chinese_chars is false), "
+            f"and {spec.task} labels words: entities would be whole runs; use a model that reads "
+            f"single characters"
+        )
+    vocabulary = load_vocabulary(path)
+    if source.model is None:
+        return vocabulary
+    model = source.model
+    spare = model.vocabulary_size - vocabulary.size
+    if not 0 <= spare <= SPARE_VOCABULARY_ROWS:
+        raise VocabularyError(
+            f"{path} has {vocabulary.size} tokens but the model embeds {model.vocabulary_size}; "
+            f"use the vocabulary it was trained with (or add lines such as [unused1] for rows that "
+            f"really have no token)"
+        )
+    if vocabulary.ids[PAD] != model.pad_token_id:
+        raise VocabularyError(
+            f"{path} has {PAD} at {vocabulary.ids[PAD]} but the model masks token "
+            f"{model.pad_token_id}; use the vocabulary it was trained with"
+        )
+    if spec.max_length > model.max_positions:
+        raise PipelineError(
+            f"max_length is {spec.max_length} but the model has positions for "
+            f"{model.max_positions} tokens"
+        )
+    if spec.pair and model.token_types < 2:
+        raise PipelineError("pairs need two token types and the model has one")
+    return vocabulary
+
+
+def check_student(source: Source, spec: PipelineSpec) -> None:
+    """Refuse what a bag-of-words or convolution student cannot be built as.
+
+    Raises:
+        PipelineError: it reads pairs and the pipeline single texts, or the engine or its precision
+            needs a graph that it does not have.
+    """
+    model = source.model
+    if not isinstance(model, SlimModel):
+        return
+    if model.pair and not spec.pair:
+        raise PipelineError(f"the {model.kind} student in {source.path} reads pairs; add --pair")
+    if spec.engine == "tensorrt" or spec.device == "gpu" or spec.precision in ("fp16", "int8"):
+        raise PipelineError(
+            f"the {model.kind} student in {source.path} is served on a CPU in fp32, or in bf16 by "
+            f"openvino; found the engine {spec.engine} in {spec.precision} on {spec.device}"
+        )

@@ -1,0 +1,204 @@
+"""What the source itself gives for each task, to compare an engine with.
+
+An exported graph is its own reference, run by ONNX Runtime. A checkpoint's reference is its
+framework where that is installed (transformers on torch), and otherwise the encoder's formulas in
+NumPy with float64, one text at a time: slow, and without a line in common with the graph.
+"""
+
+import importlib.util
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+import onnx
+import onnxruntime
+
+from ernie_triton.build.model.encoder import Encoder, Layer, Linear, Model, Norm, SpanHead, TokenHead, VectorHead
+from ernie_triton.build.load.source import Source
+from ernie_triton.build.model.slim import SlimModel
+from ernie_triton.build.check.slim_reference import slim_outputs
+from ernie_triton.build.check.source_model import transformers_model
+from ernie_triton.batch import TokenBatch
+from ernie_triton.tasks import Task
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
+Float64 = npt.NDArray[np.float64]
+Row = tuple[npt.NDArray[np.int32], npt.NDArray[np.int32]]
+"""Token ids and token type ids of one text, int32 [tokens] each."""
+
+_WARNINGS_AND_WORSE = 3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reference:
+    """A way to get the source's own outputs.
+
+    Attributes:
+        name: what computed them, for people.
+        outputs: of one row of tokens, float, by the names of the task's engine outputs.
+    """
+
+    name: str
+    outputs: Callable[[Row], Mapping[str, npt.NDArray[Any]]]
+
+
+def reference_for(source: Source, task: Task) -> Reference:
+    """The best reference that can be had on this machine.
+
+    Raises:
+        CheckpointError: the source's own framework does not take it.
+    """
+    head = source.model.head if source.model is not None else None
+    pooling = head.pooling if isinstance(head, VectorHead) else ""
+    if source.graph is not None:
+        return _exported_graph(source.graph, task, pooling)
+    installed = all(importlib.util.find_spec(name) for name in ("torch", "transformers"))
+    if installed and source.kind.startswith("transformers"):
+        return _transformers(transformers_model(source, task, pooling), task, pooling)
+    if source.model is None:
+        raise ValueError(f"{source.path} has neither a graph nor weights")
+    model = source.model
+    if isinstance(model, SlimModel):
+        return Reference(name="NumPy in float64", outputs=partial(slim_outputs, model))
+    return Reference(name="NumPy in float64", outputs=partial(model_outputs, model))
+
+
+def rows_of(batch: TokenBatch) -> Iterator[Row]:
+    """The rows of a batch one by one."""
+    start = 0
+    for length in batch.lengths.tolist():
+        rows = slice(start, start + length)
+        yield batch.input_ids[rows], batch.token_type_ids[rows]
+        start += length
+
+
+def _exported_graph(graph: onnx.ModelProto, task: Task, pooling: str) -> Reference:
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = _WARNINGS_AND_WORSE
+    session = onnxruntime.InferenceSession(
+        graph.SerializeToString(), options, providers=["CPUExecutionProvider"]
+    )
+    types = {
+        item.name: np.int32 if item.type == "tensor(int32)" else np.int64
+        for item in session.get_inputs()
+    }
+
+    def outputs(row: Row) -> dict[str, npt.NDArray[np.float32]]:
+        ids, token_types = row
+        values = {
+            "input_ids": ids,
+            "token_type_ids": token_types,
+            "attention_mask": np.ones_like(ids),
+        }
+        feed = {name: values[name][None].astype(kind) for name, kind in types.items()}
+        found = [np.asarray(output[0]) for output in session.run(None, feed)]
+        if task.head == "span" and len(found) == 1:
+            found = [found[0][:, 0], found[0][:, 1]]
+        if task.head == "vector":
+            return {"vector": _pooled(found, pooling)}
+        return dict(zip(names, found, strict=False))
+
+    names = [tensor.name for tensor in task.engine_outputs]
+    return Reference(
+        name=f"the exported graph in ONNX Runtime {onnxruntime.__version__}", outputs=outputs
+    )
+
+
+def _pooled(outputs: Sequence[npt.NDArray[np.float32]], pooling: str) -> npt.NDArray[np.float32]:
+    """The vector of a text from an encoder's outputs, hidden states [tokens, hidden] or pooled."""
+    hidden = next((output for output in outputs if output.ndim == 2), None)
+    if hidden is None or pooling == "pooler":
+        return next(output for output in outputs if output.ndim == 1)
+    return np.asarray(hidden.mean(axis=0) if pooling == "mean" else hidden[0])
+
+
+def _transformers(loaded: "PreTrainedModel", task: Task, pooling: str) -> Reference:
+    import torch
+    import transformers
+
+    model: Any = loaded.eval()  # type: ignore[no-untyped-call]
+
+    def outputs(row: Row) -> dict[str, npt.NDArray[np.float32]]:
+        ids, token_types = (torch.from_numpy(values[None].astype(np.int64)) for values in row)
+        # As PaddleNLP has it, and our graph: a padding token is masked wherever it stands.
+        mask = (ids != model.config.pad_token_id).long()
+        with torch.inference_mode():
+            output = model(input_ids=ids, attention_mask=mask, token_type_ids=token_types)
+        found = {name: np.asarray(values[0].numpy()) for name, values in output.items()}
+        if task.head == "vector":
+            return {"vector": _pooled(list(found.values()), pooling)}
+        return {tensor.name: found[tensor.name] for tensor in task.engine_outputs}
+
+    name = f"transformers {transformers.__version__} on torch {torch.__version__}"
+    return Reference(name=name, outputs=outputs)
+
+
+def model_outputs(model: Model, row: Row) -> dict[str, Float64]:
+    """The outputs for one text by the formulas of BERT (arxiv.org/abs/1810.04805), in float64.
+
+    `logits` [labels] or [tokens, labels], `start_logits` and `end_logits` [tokens], or `vector`
+    [hidden], by the model's head.
+    """
+    encoder, head = model.encoder, model.head
+    ids, token_types = row
+    x = encoder.word[ids] + encoder.position[: len(ids)] + encoder.token_type[token_types]
+    x = _norm(x.astype(np.float64), encoder.embedding_norm)
+    visible = ids != encoder.pad_token_id
+    for layer in encoder.layers:
+        x = _layer(x, layer, encoder, visible)
+    if isinstance(head, TokenHead):
+        return {"logits": _linear(x, head.output)}
+    if isinstance(head, SpanHead):
+        start, end = _linear(x, head.output).T
+        return {"start_logits": start, "end_logits": end}
+    if isinstance(head, VectorHead) and head.pooling == "mean":
+        return {"vector": np.asarray(x.mean(axis=0))}
+    first = x[:1]
+    if head.pooler is not None and not (isinstance(head, VectorHead) and head.pooling == "cls"):
+        first = _activate(_linear(first, head.pooler), head.pooler_activation)
+    if isinstance(head, VectorHead):
+        return {"vector": np.asarray(first[0])}
+    return {"logits": np.asarray(_linear(first, head.output)[0])}
+
+
+def _layer(x: Float64, layer: Layer, encoder: Encoder, visible: npt.NDArray[np.bool_]) -> Float64:
+    size = layer.head_size
+    q, k, v = (_linear(x, part) for part in (layer.query, layer.key, layer.value))
+    contexts = []
+    for head in range(layer.heads):
+        columns = slice(head * size, (head + 1) * size)
+        scores = q[:, columns] @ k[:, columns].T / math.sqrt(size)
+        scores[:, ~visible] = -np.inf
+        weights = np.exp(scores - scores.max(axis=1, keepdims=True))
+        weights /= weights.sum(axis=1, keepdims=True)
+        contexts.append(weights @ v[:, columns])
+    attended = _linear(np.concatenate(contexts, axis=1), layer.attention_output)
+    x = _norm(x + attended, layer.attention_norm)
+    wide = _activate(_linear(x, layer.intermediate), encoder.activation)
+    return _norm(x + _linear(wide, layer.output), layer.output_norm)
+
+
+def _linear(x: Float64, linear: Linear) -> Float64:
+    return np.asarray(x @ linear.weight.astype(np.float64) + linear.bias)
+
+
+def _norm(x: Float64, norm: Norm) -> Float64:
+    centred = x - x.mean(axis=-1, keepdims=True)
+    deviation = np.sqrt((centred**2).mean(axis=-1, keepdims=True) + norm.epsilon)
+    return np.asarray(centred / deviation * norm.scale + norm.bias)
+
+
+def _activate(x: Float64, kind: str) -> Float64:
+    if kind == "gelu":
+        erf = np.vectorize(math.erf, otypes=[np.float64])
+        return np.asarray(0.5 * x * (1.0 + erf(x / math.sqrt(2.0))))
+    if kind == "gelu_tanh":
+        inner = math.sqrt(2.0 / math.pi) * (x + 0.044715 * x**3)
+        return np.asarray(0.5 * x * (1.0 + np.tanh(inner)))
+    return {"relu": np.maximum(x, 0.0), "tanh": np.tanh(x), "identity": x}[kind]

@@ -1,0 +1,57 @@
+"""How fast an engine is on the sample texts, alone and against the FP32 one on the same machine."""
+
+import os
+import platform
+import statistics
+import time
+
+import numpy as np
+
+from ernie_triton.build.publish.manifest import Speed
+from ernie_triton.batch import TokenBatch
+from ernie_triton.engines import Engine, thread_count
+from ernie_triton.processor import processor_name
+
+_TIMING_S = 1.0
+_TIMED_BATCH = 32
+
+
+def measure_speed(
+    engine: Engine, batch: TokenBatch, max_batch_size: int, fp32: Engine | None = None
+) -> Speed:
+    """Time the engine on the sample texts, repeated to full batches, for about a second.
+
+    Args:
+        engine: what to time.
+        batch: the sample texts.
+        max_batch_size: most rows of one run.
+        fp32: takes its turn after each run, for the ratio, where there is one.
+    """
+    size = min(_TIMED_BATCH, max_batch_size)
+    timed = batch.select(np.arange(size) % batch.rows)
+    engines = [engine] if fp32 is None else [engine, fp32]
+    for each in engines:
+        each.run(timed)
+    runs: list[tuple[float, ...]] = []
+    start = time.perf_counter()
+    while not runs or time.perf_counter() - start < _TIMING_S * len(engines):
+        runs.append(tuple(_run_s(each, timed) for each in engines))
+    return Speed(
+        texts_per_s=size * len(runs) / sum(run[0] for run in runs),
+        batch=size,
+        mean_tokens=float(timed.lengths.mean()),
+        threads=thread_count(engine.settings),
+        processor=named_processor(),
+        ratio_to_fp32=statistics.median(run[1] / run[0] for run in runs) if fp32 else None,
+    )
+
+
+def named_processor() -> str:
+    """The processor's name, or its architecture and cores."""
+    return processor_name() or f"{platform.machine()} ({os.cpu_count()} cores)"
+
+
+def _run_s(engine: Engine, batch: TokenBatch) -> float:
+    start = time.perf_counter()
+    engine.run(batch)
+    return time.perf_counter() - start

@@ -1,0 +1,61 @@
+"""`random`: a checkpoint of random weights in a shape of the family."""
+
+import argparse
+from pathlib import Path
+
+from ernie_triton.build.commands import Commands
+from ernie_triton.build.progress import timed_step
+from ernie_triton.build.random_models.checkpoint import RandomModel, write_random_checkpoint
+from ernie_triton.model_shapes import FAMILY, Shape
+
+
+def add_command(commands: Commands) -> None:
+    """Add the command and its options."""
+    random = commands.add_parser(
+        "random",
+        help="write a checkpoint of random weights, to measure with",
+        description="Write an ERNIE 3.0 sequence classifier with random weights as a transformers "
+        "checkpoint, which `build` takes as any other. Prints the folder.",
+        allow_abbrev=False,
+    )
+    random.add_argument(
+        "--shape", choices=list(FAMILY), default="nano", help="(default %(default)s)"
+    )
+    random.add_argument("--layers", type=int, help="instead of the shape's")
+    random.add_argument("--hidden", type=int, help="width, instead of the shape's")
+    random.add_argument("--heads", type=int, help="attention heads, instead of the shape's")
+    random.add_argument(
+        "--feed-forward", type=int, help="width inside (default: 4 times the hidden width)"
+    )
+    random.add_argument("--labels", type=int, default=15, help="(default %(default)s)")
+    random.add_argument("--seed", type=int, default=0, help="decides the weights (default 0)")
+    random.add_argument(
+        "--exported",
+        action="store_true",
+        help="write exported.onnx too, the graph as torch exports it (extra train)",
+    )
+    random.add_argument("--output", type=Path, required=True, help="folder to make")
+    random.set_defaults(run=_run)
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    named = FAMILY[arguments.shape]
+    hidden = arguments.hidden or named.hidden
+    shape = Shape(
+        layers=arguments.layers or named.layers,
+        hidden=hidden,
+        heads=arguments.heads or named.heads,
+        feed_forward=arguments.feed_forward or 4 * hidden,
+    )
+    wanted = RandomModel(shape=shape, labels=arguments.labels, seed=arguments.seed)
+    with timed_step("random") as notes:
+        write_random_checkpoint(wanted, arguments.output)
+        notes.append(f"{shape.layers} layers x {shape.hidden}, {arguments.output}")
+    if arguments.exported:
+        # Needs the extra `train`.
+        from ernie_triton.build.random_models.torch_export import export_checkpoint
+
+        with timed_step("export") as notes:
+            notes.append(str(export_checkpoint(arguments.output)))
+    print(arguments.output)
+    return 0

@@ -1,0 +1,144 @@
+"""The engine stage: our Python backend, or Triton's own C++ backends on a graph of ours.
+
+What a C++ backend may be told was read from its source (triton-inference-server's backend,
+onnxruntime_backend and tensorrt_backend at release 24.10):
+
+- A ragged input is concatenated to rank 1, so `dims` are [-1] and the graph's own input has that
+  one dimension; both backends refuse to load anything else.
+- `BATCH_ITEM_SHAPE_FLATTEN` of `input_ids` is the length of every row, int32 [items]: rows of one
+  request all get its longest, as they come padded to that. INT32 and FP32 are all it can be.
+- `BATCH_SCATTER_WITH_INPUT_SHAPE` puts the request's own [rows, length] in for each -1 of an
+  output's [-1, *dims]; without it the tokens of other requests would be returned.
+
+Without ragged inputs Triton's batcher gathers equal shapes only, and stalls where they change: in
+tritonserver 2.51 it then starts about four runs a second, whatever its delay, where a model without
+dynamic batching does hundreds. So padded engines are fed one shape, the longest, on GPUs, which
+need batches to be fast; on CPUs, where that would be work for nothing, each request runs alone.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from tritonclient.grpc import model_config_pb2 as pb
+
+from ernie_triton.build.config.messages import WARM_UP_TEXTS, ModelSizes, allow_ragged, batch_dynamically, model_config, python_stage, warm_up
+from ernie_triton.batch import LENGTH_BUCKET
+from ernie_triton.engines import ENGINE_FILES
+from ernie_triton.errors import PipelineError
+from ernie_triton.server.images import GPUS
+from ernie_triton.pipeline import PipelineSpec
+from ernie_triton.server.plans import plan_path
+from ernie_triton.settings import EngineSettings
+from ernie_triton.tasks import INPUT_IDS, LENGTHS, task_named, token_tensors
+
+_KINDS = {"cpu": pb.ModelInstanceGroup.KIND_CPU, "gpu": pb.ModelInstanceGroup.KIND_GPU}
+
+
+def is_native(spec: PipelineSpec, sizes: ModelSizes) -> bool:
+    """Whether containers run the engine in a C++ backend.
+
+    Raises:
+        PipelineError: they would have to, and the graph is not ours.
+    """
+    if spec.engine == "openvino":
+        return False
+    if not sizes.is_canonical and spec.device == "gpu":
+        raise PipelineError(
+            f"{spec.checkpoint} is served as it came, by our Python backend on a CPU alone; "
+            f"found the engine {spec.engine} on gpu; build with --engine onnxruntime --device cpu"
+        )
+    return sizes.is_canonical
+
+
+def length_bucket(spec: PipelineSpec, sizes: ModelSizes) -> int:
+    """What the tokenizer stage rounds lengths up to, so that the engine can be fed as it should."""
+    if spec.layout == "packed" or not is_native(spec, sizes):
+        return 1
+    return spec.max_length if spec.device == "gpu" else min(LENGTH_BUCKET, spec.max_length)
+
+
+def python_engine(
+    spec: PipelineSpec, sizes: ModelSizes, warm_up_lengths: Sequence[int]
+) -> pb.ModelConfig:
+    """The engine in our Python backend, on CPU; plans are replaced by the ONNX file beside them."""
+    inputs = token_tensors(pair=spec.pair)
+    task = task_named(spec.task)
+    settings = EngineSettings(
+        task=task.name,
+        pair=spec.pair,
+        engine=spec.engine if spec.engine in ENGINE_FILES else "onnxruntime",
+        precision=spec.precision,
+        layout=spec.layout,
+        threads=spec.threads,
+        max_length=spec.max_length,
+        pad_token_id=sizes.pad_token_id,
+        vocabulary_size=sizes.vocabulary_size,
+        token_types=sizes.token_types,
+    )
+    config = python_stage(spec, "engine", inputs, task.engine_outputs, sizes, settings)
+    if spec.device == "cpu":  # copies were asked for on a GPU otherwise
+        config.instance_group[0].count = spec.instances
+    config.max_batch_size = spec.max_stage_rows
+    allow_ragged(config)
+    for sample, length in zip(WARM_UP_TEXTS, warm_up_lengths, strict=True):
+        warm_up(config, sample, inputs, {-1: length})
+    return config
+
+
+def native_engine(
+    spec: PipelineSpec, sizes: ModelSizes, warm_up_lengths: Sequence[int]
+) -> pb.ModelConfig:
+    """The engine in Triton's ONNX Runtime or TensorRT backend."""
+    task = task_named(spec.task)
+    inputs = token_tensors(pair=spec.pair)
+    config = model_config(spec, spec.stage("engine"), inputs, task.engine_outputs, sizes)
+    config.backend = spec.engine
+    config.max_batch_size = spec.max_stage_rows
+    config.instance_group.add(count=spec.instances, kind=_KINDS[spec.device])
+    if spec.layout == "packed":
+        _pack(config)
+    if spec.layout == "packed" or spec.device == "gpu":
+        batch_dynamically(config, spec)
+    if spec.engine == "tensorrt":
+        _name_plans(config, spec)
+    else:
+        _set_session(config, spec)
+    for sample, length in zip(WARM_UP_TEXTS, warm_up_lengths, strict=True):
+        warm_up(config, sample, inputs, {-1: length})
+    return config
+
+
+def _pack(config: pb.ModelConfig) -> None:
+    allow_ragged(config)
+    config.batch_input.add(
+        kind=pb.BatchInput.BATCH_ITEM_SHAPE_FLATTEN,
+        data_type=pb.TYPE_INT32,
+        target_name=[LENGTHS],
+        source_input=[INPUT_IDS.name],
+    )
+    for output in config.output:
+        if -1 in output.dims:
+            config.batch_output.add(
+                kind=pb.BatchOutput.BATCH_SCATTER_WITH_INPUT_SHAPE,
+                target_name=[output.name],
+                source_input=[INPUT_IDS.name],
+            )
+
+
+def _set_session(config: pb.ModelConfig, spec: PipelineSpec) -> None:
+    config.default_model_filename = ENGINE_FILES["onnxruntime"]
+    parameters = {}
+    if spec.threads:  # ONNX Runtime's own default is every core
+        parameters["intra_op_thread_count"] = str(spec.threads)
+    if spec.device == "cpu":
+        # Lengths change with every batch: the arena would keep a block for each.
+        parameters["enable_mem_arena"] = "0"
+    for name, value in parameters.items():
+        config.parameters[name].string_value = value
+
+
+def _name_plans(config: pb.ModelConfig, spec: PipelineSpec) -> None:
+    for gpu in GPUS:
+        if gpu.has_int8 or spec.precision != "int8":
+            name = plan_path(Path(), gpu.compute_capability).name
+            config.cc_model_filenames[gpu.compute_capability] = name

@@ -1,0 +1,99 @@
+"""The tokenizer and the postprocess stage, which are our Python backend in both modes."""
+
+from collections.abc import Mapping, Sequence
+
+from tritonclient.grpc import model_config_pb2 as pb
+
+from ernie_triton.build.config.messages import WARM_UP_TEXTS, ModelSizes, allow_ragged, python_stage, warm_up, window_tensors
+from ernie_triton.decoders.entities import EntitySettings
+from ernie_triton.decoders.labels import LabelSettings
+from ernie_triton.decoders.spans import AnswerSettings
+from ernie_triton.decoders.vectors import VectorSettings
+from ernie_triton.errors import PipelineError
+from ernie_triton.pipeline import PipelineSpec
+from ernie_triton.settings import StageSettings, TokenizerSettings
+from ernie_triton.tasks import MULTI_LABEL, Task, TensorSpec, task_named, token_tensors
+
+DEFAULT_THRESHOLD = 0.5
+"""From which probability a label of a multi-label model is selected."""
+
+
+def results(spec: PipelineSpec) -> tuple[TensorSpec, ...]:
+    """What the postprocess stage of a pipeline returns."""
+    task = task_named(spec.task)
+    return (*task.results, *(task.optional_results if spec.answering.per_token else ()))
+
+
+def tokenizer_config(
+    spec: PipelineSpec, sizes: ModelSizes, *, length_bucket: int
+) -> pb.ModelConfig:
+    """The first stage; rows' lengths are rounded up to multiples of `length_bucket`."""
+    task = task_named(spec.task)
+    texts = task.text_inputs(pair=spec.pair)
+    outputs = (*token_tensors(pair=spec.pair), *window_tensors(task), *task.tokenizer_results)
+    settings = TokenizerSettings(
+        task=task.name,
+        pair=spec.pair,
+        max_length=spec.max_length,
+        lower_case=sizes.lower_case,
+        overlap=spec.overlap,
+        max_windows=spec.answering.max_windows,
+        length_bucket=length_bucket,
+        tokenize_chinese_chars=sizes.tokenize_chinese_chars,
+    )
+    config = python_stage(spec, "tokenizer", texts, outputs, sizes, settings)
+    # What waited here for company stays together in the stages after it.
+    config.dynamic_batching.max_queue_delay_microseconds = spec.batching.max_queue_delay_us
+    for sample in WARM_UP_TEXTS:
+        warm_up(config, sample, texts, {})
+    return config
+
+
+def postprocess_config(spec: PipelineSpec, sizes: ModelSizes) -> pb.ModelConfig:
+    """The last stage."""
+    task = task_named(spec.task)
+    settings = postprocess_settings(spec, task, sizes)
+    inputs = (*task.engine_outputs, *window_tensors(task))
+    config = python_stage(spec, "postprocess", inputs, results(spec), sizes, settings)
+    config.max_batch_size = spec.max_stage_rows
+    allow_ragged(config)
+    return config
+
+
+def postprocess_settings(spec: PipelineSpec, task: Task, sizes: ModelSizes) -> StageSettings:
+    """What the postprocess stage of a pipeline is told."""
+    answering = spec.answering
+    if task.head == "token":
+        return EntitySettings(
+            task=task.name, labels=len(sizes.labels), per_token=answering.per_token
+        )
+    if task.head == "span":
+        return AnswerSettings(
+            task=task.name,
+            max_answer_tokens=answering.max_answer_tokens,
+            n_best=answering.n_best,
+            no_answer_threshold=answering.no_answer_threshold,
+        )
+    if task.head == "vector":
+        return VectorSettings(task=task.name, normalize=answering.normalize)
+    return LabelSettings(
+        task=task.name,
+        labels=len(sizes.labels),
+        thresholds=_thresholds(answering.thresholds, sizes.labels) if task == MULTI_LABEL else (),
+    )
+
+
+def _thresholds(given: Mapping[str, float], labels: Sequence[str]) -> tuple[float, ...]:
+    """The threshold of each label.
+
+    Raises:
+        PipelineError: a label that the model does not have is given one.
+    """
+    unknown = set(given) - {*labels, "default"}
+    if unknown:
+        raise PipelineError(
+            f"thresholds name {', '.join(sorted(unknown))}, which the model does not have; its "
+            f"labels are {', '.join(labels)}"
+        )
+    default = given.get("default", DEFAULT_THRESHOLD)
+    return tuple(given.get(label, default) for label in labels)

@@ -1,0 +1,239 @@
+"""The canonical ONNX graph of a model, in the packed and the padded layout.
+
+Standard operators of opset 20 only, int32 inputs, no shape arithmetic that a runtime would have to
+guess. Both layouts share every layer; they differ in how tokens find their place in the attention's
+rectangle `[items, longest]`:
+
+- packed: inputs `input_ids [tokens]`, `token_type_ids [tokens]`, `lengths [items]`. Projections,
+  norms and the feed-forward run on real tokens only; attention gathers to the rectangle and back.
+- padded: inputs `input_ids [items, length]`, `token_type_ids [items, length]`; the rectangle is the
+  input itself.
+
+A model without token types (`ernie_triton.build.model.trimming`), as for single texts, has no
+`token_type_ids`.
+
+Where the head reads the first token of a text alone, the last layer computes that token alone: its
+keys and values still come from every token, its query, projection and feed-forward do not.
+
+In FP16 graphs the layers exchange FP16; sums, norms, the mask and the softmax are FP32.
+"""
+
+import math
+
+import numpy as np
+import numpy.typing as npt
+import onnx
+
+from ernie_triton.build.model.encoder import Encoder, Layer, Linear, Model
+from ernie_triton.build.graph.heads import Place, needs_first_token_only, write_head
+from ernie_triton.build.graph.numerics import FP32, Numerics
+from ernie_triton.build.graph.builder import GraphBuilder
+from ernie_triton.build.graph.packing import packed_rows
+from ernie_triton.build.graph.slim import write_slim_graph
+from ernie_triton.build.model.slim import AnyModel, SlimModel
+from ernie_triton.tasks import LAYOUTS
+
+MASK_VALUE = -10000.0
+"""Added to the scores of masked tokens; exp of it is 0 in FP32, and FP16 can hold it."""
+
+
+def export_onnx(model: AnyModel, layout: str, numerics: Numerics = FP32) -> onnx.ModelProto:
+    """Write a model as the canonical graph.
+
+    Args:
+        model: the weights.
+        layout: `packed` or `padded`.
+        numerics: the number formats; those of `FP32` for every number as the model has it.
+
+    Returns:
+        A graph whose outputs, all float32, are the task's: of each item, or of each token in the
+        layout of the inputs.
+
+    Raises:
+        PrecisionError: FP16 cannot hold a weight, or the model has a graph in FP32 alone.
+    """
+    if isinstance(model, SlimModel):
+        return write_slim_graph(model, layout, numerics)
+    graph = _write(model, layout, numerics)
+    unknown = [name for name in numerics.input_scales if name not in _encoder_linears(graph)]
+    if unknown:
+        raise ValueError(f"the model has no quantisable linear layer {unknown[0]!r}")
+    return graph.model(f"encoder_{layout}")
+
+
+def quantizable_linears(model: Model, layout: str) -> dict[str, str]:
+    """The linear layers that `Numerics.input_scales` may name, in the order of the data.
+
+    Those of the encoder; a head's are too small to be worth rounding.
+
+    Args:
+        model: the weights.
+        layout: `packed` or `padded`.
+
+    Returns:
+        For each layer's name (`layer_0/attention/query`) the name of the tensor of the FP32 graph
+        that it reads.
+    """
+    return _encoder_linears(_write(model, layout, FP32))
+
+
+def _encoder_linears(graph: GraphBuilder) -> dict[str, str]:
+    return {name: x for name, x in graph.linear_inputs.items() if name.startswith("layer_")}
+
+
+def _write(model: Model, layout: str, numerics: Numerics) -> GraphBuilder:
+    if layout not in LAYOUTS:
+        raise ValueError(f"layout {layout!r} is not one of {', '.join(LAYOUTS)}")
+    graph = GraphBuilder(numerics=numerics)
+    place = (
+        _packed_place(graph, model.encoder)
+        if layout == "packed"
+        else _padded_place(graph, model.encoder)
+    )
+    hidden = _embed(graph, model.encoder, place)
+    for index, layer in enumerate(model.encoder.layers):
+        last = index == len(model.encoder.layers) - 1
+        first_only = last and needs_first_token_only(model.head)
+        scope = f"layer_{index}"
+        hidden = _layer(graph, scope, layer, model.encoder, place, hidden, first_only=first_only)
+    write_head(graph, model, place, hidden)
+    return graph
+
+
+def _packed_place(graph: GraphBuilder, encoder: Encoder) -> Place:
+    ids = graph.input("input_ids", "tokens")
+    if len(encoder.token_type):
+        graph.input("token_type_ids", "tokens")
+    lengths = graph.input("lengths", "items")
+    rows = packed_rows(graph, ids, lengths, encoder.max_positions)
+    row_start = graph.add("Gather", "item/start", rows.starts, rows.item)
+    position = graph.add("Sub", "position", rows.token, row_start)
+    first_cell = graph.add("Mul", "unpad/row", rows.item, rows.longest)
+    unpad = graph.add("Add", "unpad", first_cell, position)
+    real = _real_tokens(graph, graph.add("Gather", "mask/ids", ids, rows.cells), encoder)
+    mask = _mask(graph, graph.add("And", "mask/kept", rows.inside, real))
+    return Place(
+        position=position,
+        mask=mask,
+        item=rows.item,
+        pad=rows.cells,
+        unpad=unpad,
+        starts=rows.starts,
+    )
+
+
+def _padded_place(graph: GraphBuilder, encoder: Encoder) -> Place:
+    ids = graph.input("input_ids", "items", "length")
+    if len(encoder.token_type):
+        graph.input("token_type_ids", "items", "length")
+    length = graph.add("Shape", "length/shape", ids, start=1, end=2)
+    length = graph.add("Cast", "length", graph.add("Squeeze", "length/scalar", length), to=6)
+    position = graph.add("Range", "position", graph.int32(0), length, graph.int32(1))
+    real = _real_tokens(graph, ids, encoder)
+    mask = _mask(graph, real)
+    return Place(position=position, mask=mask, item=None, pad=None, unpad=None, starts=None)
+
+
+def _real_tokens(graph: GraphBuilder, ids: str, encoder: Encoder) -> str:
+    is_pad = graph.add("Equal", "mask/is_pad", ids, graph.int32(encoder.pad_token_id))
+    return graph.add("Not", "mask/real", is_pad)
+
+
+def _mask(graph: GraphBuilder, kept: str) -> str:
+    """`[items, 1, 1, longest]`, 0 on tokens that attention sees and MASK_VALUE on the others."""
+    seen = graph.constant("mask/seen", 0.0, np.float32)
+    hidden = graph.constant("mask/hidden", MASK_VALUE, np.float32)
+    values = graph.add("Where", "mask/values", kept, seen, hidden)
+    return graph.add("Unsqueeze", "mask", values, graph.integers(1, 2))
+
+
+def _embed(graph: GraphBuilder, encoder: Encoder, place: Place) -> str:
+    def look_up(name: str, table: npt.NDArray[np.float32], index: str) -> str:
+        weight = graph.constant(f"embeddings/{name}/weight", table, graph.numerics.compute_type)
+        return graph.add("Gather", f"embeddings/{name}", weight, index)
+
+    word = look_up("word", encoder.word, "input_ids")
+    position = look_up("position", encoder.position, place.position)
+    total = graph.total("embeddings/word_position", word, position)
+    if len(encoder.token_type):
+        token_type = look_up("token_type", encoder.token_type, "token_type_ids")
+        total = graph.add("Add", "embeddings/sum", total, graph.widened(token_type))
+    return graph.norm("embeddings/norm", encoder.embedding_norm, total)
+
+
+def _first_tokens(graph: GraphBuilder, place: Place, name: str, x: str) -> str:
+    """`[items, hidden]`: the vectors of the first tokens."""
+    if place.starts is None:
+        column = graph.add("Gather", f"{name}/column", x, graph.integers(0), axis=1)
+        return graph.add("Squeeze", name, column, graph.integers(1))
+    return graph.add("Gather", name, x, place.starts)
+
+
+def _layer(
+    graph: GraphBuilder,
+    scope: str,
+    layer: Layer,
+    encoder: Encoder,
+    place: Place,
+    x: str,
+    *,
+    first_only: bool,
+) -> str:
+    rows = _first_tokens(graph, place, f"{scope}/first", x) if first_only else x
+    context = _attention(graph, f"{scope}/attention", layer, place, x, rows, first_only=first_only)
+    projected = graph.linear(f"{scope}/attention/output", layer.attention_output, context)
+    summed = graph.total(f"{scope}/attention/residual", projected, rows)
+    attended = graph.norm(f"{scope}/attention/norm", layer.attention_norm, summed)
+    wide = graph.linear(f"{scope}/intermediate", layer.intermediate, attended)
+    wide = graph.activation(f"{scope}/intermediate/activation", encoder.activation, wide)
+    narrow = graph.linear(f"{scope}/output", layer.output, wide)
+    summed = graph.total(f"{scope}/output/residual", narrow, attended)
+    return graph.norm(f"{scope}/output/norm", layer.output_norm, summed)
+
+
+def _attention(
+    graph: GraphBuilder,
+    scope: str,
+    layer: Layer,
+    place: Place,
+    x: str,
+    rows: str,
+    *,
+    first_only: bool,
+) -> str:
+    """Context vectors of `rows`, in the layout of the tokens (or `[items, width]`)."""
+    heads, size = layer.heads, layer.head_size
+
+    def project(name: str, linear: Linear, source: str, *, rectangle: bool, axes: list[int]) -> str:
+        values = graph.linear(f"{scope}/{name}", linear, source)
+        if rectangle and place.pad is not None:
+            values = graph.add("Gather", f"{scope}/{name}/padded", values, place.pad)
+        length = 0 if rectangle else 1
+        shape = (
+            graph.integers(0, length, heads, size)
+            if rectangle
+            else graph.integers(-1, 1, heads, size)
+        )
+        values = graph.add("Reshape", f"{scope}/{name}/heads", values, shape)
+        return graph.add("Transpose", f"{scope}/{name}/turned", values, perm=axes)
+
+    scale = 1.0 / math.sqrt(size)
+    query = Linear(
+        weight=layer.query.weight * np.float32(scale), bias=layer.query.bias * np.float32(scale)
+    )
+    q = project("query", query, rows, rectangle=not first_only, axes=[0, 2, 1, 3])
+    k = project("key", layer.key, x, rectangle=True, axes=[0, 2, 3, 1])
+    v = project("value", layer.value, x, rectangle=True, axes=[0, 2, 1, 3])
+    scores = graph.add("MatMul", f"{scope}/scores", q, k)
+    scores = graph.add("Add", f"{scope}/masked", graph.widened(scores), place.mask)
+    weights = graph.narrowed("Softmax", f"{scope}/weights", scores, axis=-1)
+    context = graph.add("MatMul", f"{scope}/context", weights, v)
+    context = graph.add("Transpose", f"{scope}/context/turned", context, perm=[0, 2, 1, 3])
+    if first_only or place.unpad is not None:
+        context = graph.add(
+            "Reshape", f"{scope}/context/rows", context, graph.integers(-1, heads * size)
+        )
+        if first_only:
+            return context
+        return graph.add("Gather", f"{scope}/context/packed", context, str(place.unpad))
+    return graph.add("Reshape", f"{scope}/merged", context, graph.integers(0, 0, heads * size))

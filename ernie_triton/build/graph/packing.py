@@ -1,0 +1,90 @@
+"""Where the tokens of a packed batch stand, derived inside the graph from `lengths` alone."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from onnx import TensorProto
+
+from ernie_triton.build.graph.builder import GraphBuilder
+
+COLUMN_STEP = 16
+"""The rectangle of a packed batch is as wide as a multiple of this: a vector of AVX-512."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PackedRows:
+    """Names of int32 tensors, and of one bool.
+
+    Attributes:
+        token: [tokens], 0 to their number.
+        item: [tokens], each token's row.
+        starts: [items], each row's first token.
+        ends: [items], the token after its last.
+        longest: [1], columns of the rectangle `[items, longest]`.
+        cells: [items, longest], the token in each cell; a row's last in those past its end.
+        inside: bool [items, longest], whether a cell is within its row.
+    """
+
+    token: str
+    item: str
+    starts: str
+    ends: str
+    longest: str
+    cells: str
+    inside: str
+
+
+def packed_rows(graph: GraphBuilder, ids: str, lengths: str, max_positions: int) -> PackedRows:
+    """Write the nodes that find each token's row, and the token of each cell of a rectangle.
+
+    Args:
+        graph: the graph so far.
+        ids: one tensor of the tokens.
+        lengths: tokens of each row.
+        max_positions: most tokens of a row.
+    """
+    zero, one = graph.int32(0), graph.int32(1)
+    ends = graph.add("CumSum", "ends", lengths, zero)
+    starts = graph.add("Sub", "starts", ends, lengths)
+    tokens = graph.add("Squeeze", "tokens/scalar", graph.add("Shape", "tokens/shape", ids))
+    tokens = graph.add("Cast", "tokens", tokens, to=TensorProto.INT32)
+    token = graph.add("Range", "token", zero, tokens, one)
+    longest = _longest(graph, lengths, max_positions)
+    # A part of a constant, not a range: so TensorRT knows how many columns there can be, without
+    # which it takes a row to be as long as all tokens (or fails, TensorRT for RTX 1.7).
+    widest = -(-max_positions // COLUMN_STEP) * COLUMN_STEP
+    columns = graph.constant("columns", np.arange(widest), np.int32)
+    column = graph.add("Slice", "column", columns, graph.integers32(0), longest)
+
+    def column_vector(name: str) -> str:
+        return graph.add("Unsqueeze", f"{name}/column", name, graph.integers(1))
+
+    ends_column = column_vector(ends)
+    passed = graph.add("GreaterOrEqual", "item/passed", token, ends_column)
+    passed = graph.add("Cast", "item/passed_count", passed, to=TensorProto.INT32)
+    item = graph.add("ReduceSum", "item", passed, graph.integers(0), keepdims=0)
+    last = graph.add("Sub", "pad/last", ends_column, one)
+    reach = graph.add("Add", "pad/reach", column_vector(starts), column)
+    cells = graph.add("Min", "pad", reach, last)
+    inside = graph.add("Less", "mask/inside", column, column_vector(lengths))
+    return PackedRows(
+        token=token,
+        item=item,
+        starts=starts,
+        ends=ends,
+        longest=longest,
+        cells=cells,
+        inside=inside,
+    )
+
+
+def _longest(graph: GraphBuilder, lengths: str, max_positions: int) -> str:
+    """`[1]`: columns of the rectangle: the longest item, rounded up to a multiple.
+
+    Runtimes that make a kernel for each new shape meet fewer. Looked up, since OpenVINO 2026.4
+    divides integers as if they were not.
+    """
+    exact = np.arange(max_positions + 1)
+    rounded = graph.constant("longest/rounded", -(-exact // COLUMN_STEP) * COLUMN_STEP, np.int32)
+    longest = graph.add("ReduceMax", "longest/exact", lengths, keepdims=1)
+    return graph.add("Gather", "longest", rounded, longest)

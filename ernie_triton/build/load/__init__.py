@@ -1,0 +1,115 @@
+"""Reading a checkpoint, whatever its format, into a `Source`."""
+
+import dataclasses
+from pathlib import Path
+
+import onnx
+from google.protobuf.message import DecodeError
+
+from ernie_triton.build.model.encoder import HEAD_NAMES, Model, VectorHead
+from ernie_triton.build.load.onnx.model import model_from_onnx
+from ernie_triton.build.load.paddle.checkpoint import WEIGHTS_FILE, read_paddlenlp
+from ernie_triton.build.load.paddle.export import is_paddle_export, onnx_from_paddle_export
+from ernie_triton.build.load.settings import CONFIG_FILES, folds_case, parts_ideographs, read_config, vocabulary_beside
+from ernie_triton.build.load.slim import is_slim_checkpoint, read_slim
+from ernie_triton.build.load.source import Source, Wanted
+from ernie_triton.build.load.transformers import SAFETENSORS_FILE, TORCH_FILE, read_transformers
+from ernie_triton.errors import CheckpointError, OtherTaskError, UnrecognisedGraphError
+
+_CHECKPOINT_FILES = (SAFETENSORS_FILE, TORCH_FILE, WEIGHTS_FILE)
+
+
+def read_source(path: Path, wanted: Wanted | None = None) -> Source:
+    """Read a checkpoint folder, a static export, or an ONNX file.
+
+    Args:
+        path: a folder, or one of the files in it. Weights that can be read directly are preferred
+            to an export beside them.
+        wanted: what to read it as; what it says it is where nothing is.
+
+    Raises:
+        CheckpointError: the path holds nothing that is known, or something damaged.
+    """
+    wanted = wanted or Wanted()
+    if not path.exists():
+        raise CheckpointError(f"the checkpoint {path} does not exist")
+    if path.is_file() and path.name in _CHECKPOINT_FILES:
+        path = path.parent
+    if path.is_dir():
+        if is_slim_checkpoint(path):
+            return read_slim(path, wanted)
+        if any((path / name).is_file() for name in (SAFETENSORS_FILE, TORCH_FILE)):
+            return read_transformers(path, wanted)
+        if (path / WEIGHTS_FILE).is_file():
+            return read_paddlenlp(path, wanted)
+    if is_paddle_export(path):
+        graph = onnx_from_paddle_export(path)
+        return _from_graph("PaddleNLP static export", path, graph, wanted)
+    if onnx_file := _onnx_file(path):
+        return _from_graph("ONNX graph", path, _read_onnx(onnx_file), wanted)
+    raise CheckpointError(
+        f"{path} holds no checkpoint: expected {', '.join(_CHECKPOINT_FILES)}, a Paddle static "
+        f"export (*.pdmodel or *.json with *.pdiparams), or one *.onnx"
+    )
+
+
+def holds_weights(folder: Path) -> bool:
+    """Whether a folder has weights of a checkpoint, in any format that is read directly."""
+    return any((folder / name).is_file() for name in _CHECKPOINT_FILES)
+
+
+def _onnx_file(path: Path) -> Path | None:
+    if path.is_file():
+        return path if path.suffix == ".onnx" else None
+    files = sorted(path.glob("*.onnx"))
+    if len(files) > 1:
+        raise CheckpointError(
+            f"{path} holds {len(files)} ONNX files ({', '.join(f.name for f in files)}); "
+            f"name the one to build"
+        )
+    return files[0] if files else None
+
+
+def _read_onnx(path: Path) -> onnx.ModelProto:
+    try:
+        graph = onnx.load(path)
+    except (DecodeError, OSError, ValueError, onnx.checker.ValidationError) as error:
+        raise CheckpointError(f"{path} is truncated or no ONNX file: {error}") from error
+    if not graph.graph.node:
+        raise CheckpointError(f"{path} is truncated or no ONNX file: its graph has no nodes")
+    return graph
+
+
+def _from_graph(kind: str, path: Path, graph: onnx.ModelProto, wanted: Wanted) -> Source:
+    folder = path if path.is_dir() else path.parent
+    has_config = any((folder / name).is_file() for name in CONFIG_FILES)
+    config = read_config(folder) if has_config else None
+    model, reason = None, ""
+    for head in (wanted.head,) if wanted.head else HEAD_NAMES.values():
+        try:
+            model, reason = _pooled(model_from_onnx(graph, head), wanted), ""
+            break
+        except OtherTaskError:
+            if wanted.head:
+                raise
+        except UnrecognisedGraphError as error:
+            reason = reason or str(error)
+    return Source(
+        kind=kind,
+        path=path,
+        model=model,
+        graph=graph,
+        unrecognised=reason,
+        labels=config.labels if config else None,
+        vocabulary=vocabulary_beside(folder),
+        lower_case=folds_case(folder),
+        tokenize_chinese_chars=parts_ideographs(folder),
+        problem=config.problem if config else "",
+    )
+
+
+def _pooled(model: Model, wanted: Wanted) -> Model:
+    """The model with the pooling that is wanted of hidden states."""
+    if not isinstance(model.head, VectorHead) or model.head.pooling != "cls":
+        return model
+    return dataclasses.replace(model, head=dataclasses.replace(model.head, pooling=wanted.pooling))

@@ -1,0 +1,251 @@
+"""The JSON files beside the weights: `config.json`, and what the tokenizer was told."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ernie_triton.decoders.labels import check_labels
+from ernie_triton.errors import CheckpointError
+from ernie_triton.tokenizer.piece_table import MAX_WORD_CHARACTERS
+
+CONFIG_FILES = ("config.json", "model_config.json")
+VOCABULARY_FILE = "vocab.txt"
+TOKENIZER_FILE = "tokenizer_config.json"
+_ACTIVATIONS = {
+    "gelu": "gelu",
+    "gelu_new": "gelu_tanh",
+    "gelu_pytorch_tanh": "gelu_tanh",
+    "relu": "relu",
+    "tanh": "tanh",
+}
+HEADS = {
+    "ForSequenceClassification": "sequence",
+    "ForTokenClassification": "token",
+    "ForQuestionAnswering": "span",
+    "Model": "vector",
+}
+"""What a model ends in, as `Task.head` has it, by the ending of its architecture's name."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckpointConfig:
+    """The part of a checkpoint's configuration that decides what its weights mean.
+
+    Attributes:
+        model_type: `ernie`, `bert`, `roberta`, …, lower case; empty where nothing says it.
+        heads: attention heads before any pruning.
+        hidden: width of the token vectors, as declared.
+        activation: of the feed-forward layers, one of `ernie_triton.build.model.encoder.ACTIVATIONS`.
+        pooler_activation: of BERT's pooler in PaddleNLP, where it can be switched off.
+        layer_norm_eps: of every norm.
+        pad_token_id: the token masked in attention.
+        task_type_row: the row of the task type table that is added to every token, or None.
+        labels: label names, or None where the configuration has only `LABEL_0`, `LABEL_1`, ….
+        head: what the model ends in, as `Task.head` has it, where its architecture says so.
+        problem: transformers' `problem_type`: `multi_label_classification`, `regression`, …, or
+            empty; a classifier with one label does regression, as transformers has it.
+    """
+
+    model_type: str
+    heads: int
+    hidden: int
+    activation: str
+    pooler_activation: str
+    layer_norm_eps: float
+    pad_token_id: int
+    task_type_row: int | None
+    labels: tuple[str, ...] | None
+    head: str | None = None
+    problem: str = ""
+
+
+def read_config(folder: Path) -> CheckpointConfig:
+    """Read the configuration of a transformers or PaddleNLP checkpoint.
+
+    Raises:
+        CheckpointError: it is missing, broken, lacks a size, or asks for what no BERT-family
+            encoder of ours does.
+    """
+    path, values = _config_file(folder), config_values(folder)
+    for key in ("num_attention_heads", "hidden_size"):
+        if not isinstance(values.get(key), int) or values[key] < 1:
+            raise CheckpointError(f"{path}: {key} is {values.get(key)!r}; expected a size")
+    position_kind = values.get("position_embedding_type", "absolute")
+    if position_kind != "absolute":
+        raise CheckpointError(
+            f"{path}: position_embedding_type is {position_kind!r}; only absolute positions are "
+            f"supported"
+        )
+    activation = values.get("hidden_act", "gelu")
+    if not isinstance(activation, str) or activation not in _ACTIVATIONS:
+        raise CheckpointError(
+            f"{path}: hidden_act is {activation!r}; expected one of {', '.join(_ACTIVATIONS)}"
+        )
+    return CheckpointConfig(
+        model_type=_model_type(values),
+        heads=values["num_attention_heads"],
+        hidden=values["hidden_size"],
+        activation=_ACTIVATIONS[activation],
+        pooler_activation="tanh" if values.get("pool_act", "tanh") == "tanh" else "identity",
+        layer_norm_eps=_epsilon(values, path),
+        pad_token_id=_index(values, "pad_token_id", path),
+        task_type_row=_index(values, "task_id", path) if values.get("use_task_id") else None,
+        labels=labels_of(values, path),
+        head=_head(values),
+        problem=problem_of(values),
+    )
+
+
+def config_values(folder: Path) -> dict[str, Any]:
+    """Everything that the configuration of a checkpoint says, by its keys.
+
+    Raises:
+        CheckpointError: it is missing or broken.
+    """
+    return _flattened(read_json(_config_file(folder)))
+
+
+def folds_case(folder: Path) -> bool:
+    """Whether the tokenizer beside the weights folds case; BERT's own default when it says nothing.
+
+    Raises:
+        CheckpointError: its settings cannot be read, or switch off a step that ours always takes.
+    """
+    path = folder / TOKENIZER_FILE
+    settings = tokenizer_settings(folder)
+    lower_case = settings.get("do_lower_case", True)
+    if settings.get("strip_accents") not in (None, lower_case):
+        raise CheckpointError(
+            f"{path}: strip_accents differs from do_lower_case; only equal is supported"
+        )
+    return bool(lower_case)
+
+
+def parts_ideographs(folder: Path) -> bool:
+    """Whether each ideograph is a word to the tokenizer beside the weights; BERT's own default.
+
+    Raises:
+        CheckpointError: its settings cannot be read, or allow words of another length than BERT's.
+    """
+    settings = tokenizer_settings(folder)
+    longest = settings.get("max_input_chars_per_word", MAX_WORD_CHARACTERS)
+    if longest != MAX_WORD_CHARACTERS:
+        raise CheckpointError(
+            f"{folder / TOKENIZER_FILE}: max_input_chars_per_word is {longest!r}; only "
+            f"{MAX_WORD_CHARACTERS} is supported, as in transformers' and PaddleNLP's BertTokenizer"
+        )
+    parts = settings.get("tokenize_chinese_chars", True)
+    if not isinstance(parts, bool):
+        raise CheckpointError(
+            f"{folder / TOKENIZER_FILE}: tokenize_chinese_chars is {parts!r}; expected true or "
+            f"false"
+        )
+    return parts
+
+
+def tokenizer_settings(folder: Path) -> dict[str, Any]:
+    """What the tokenizer was told; nothing where no file says it."""
+    path = folder / TOKENIZER_FILE
+    return read_json(path) if path.is_file() else {}
+
+
+def vocabulary_beside(folder: Path) -> Path | None:
+    """The `vocab.txt` in a folder, if there is one."""
+    path = folder / VOCABULARY_FILE
+    return path if path.is_file() else None
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """A JSON object from a file.
+
+    Raises:
+        CheckpointError: the file is not one.
+    """
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise CheckpointError(f"{path} cannot be read as JSON: {error}") from error
+    if not isinstance(values, dict):
+        raise CheckpointError(f"{path} holds a {type(values).__name__}; expected an object")
+    return values
+
+
+def _config_file(folder: Path) -> Path:
+    path = next((folder / name for name in CONFIG_FILES if (folder / name).is_file()), None)
+    if path is None:
+        raise CheckpointError(f"{folder} has no {' or '.join(CONFIG_FILES)} beside its weights")
+    return path
+
+
+def _flattened(values: Mapping[str, Any]) -> dict[str, Any]:
+    """PaddleNLP before 2.5 nested the encoder's sizes in `init_args`; the outer value wins."""
+    inner: dict[str, Any] = {}
+    arguments = values.get("init_args")
+    for argument in arguments if isinstance(arguments, list) else ():
+        if isinstance(argument, Mapping):
+            inner |= _flattened(argument)
+    return {**inner, **values}
+
+
+def _model_type(values: Mapping[str, Any]) -> str:
+    architectures = values.get("architectures")
+    known = architectures if isinstance(architectures, list) else ()
+    architecture = next(iter(known), values.get("init_class", ""))
+    named = values.get("model_type") or architecture
+    return str(named).lower()
+
+
+def _head(values: Mapping[str, Any]) -> str | None:
+    architectures = values.get("architectures")
+    known = architectures if isinstance(architectures, list) else ()
+    architecture = str(next(iter(known), values.get("init_class", "")))
+    return next((head for ending, head in HEADS.items() if architecture.endswith(ending)), None)
+
+
+def problem_of(values: Mapping[str, Any]) -> str:
+    """Transformers' `problem_type` of a configuration; `regression` where it has one label."""
+    problem = values.get("problem_type")
+    if isinstance(problem, str):
+        return problem
+    by_id = values.get("id2label")
+    only_one = (isinstance(by_id, Mapping) and len(by_id) == 1) or values.get("num_classes") == 1
+    return "regression" if only_one else ""
+
+
+def _epsilon(values: Mapping[str, Any], path: Path) -> float:
+    epsilon = values.get("layer_norm_eps", 1e-12)
+    if not isinstance(epsilon, float | int) or not 0 <= epsilon < 1:
+        raise CheckpointError(f"{path}: layer_norm_eps is {epsilon!r}; expected a small number")
+    return float(epsilon)
+
+
+def _index(values: Mapping[str, Any], key: str, path: Path) -> int:
+    index = values.get(key)
+    if index is None:
+        return 0
+    if not isinstance(index, int) or index < 0:
+        raise CheckpointError(f"{path}: {key} is {index!r}; expected a row of a table")
+    return int(index)
+
+
+def labels_of(values: Mapping[str, Any], path: Path) -> tuple[str, ...] | None:
+    """The label names of a configuration's `id2label`; None where it has none of its own.
+
+    Raises:
+        CheckpointError: its keys are not 0, 1, …, or its names not a label each.
+    """
+    by_id = values.get("id2label")
+    if not isinstance(by_id, Mapping) or not by_id:
+        return None
+    try:
+        ordered = [by_id[key] for key in sorted(by_id, key=int)]
+        numbers = sorted(int(key) for key in by_id)
+    except ValueError as error:
+        raise CheckpointError(f"{path}: id2label has a key that is not a number") from error
+    if numbers != list(range(len(numbers))):
+        raise CheckpointError(f"{path}: the keys of id2label are not 0 to {len(numbers) - 1}")
+    if ordered == [f"LABEL_{index}" for index in numbers]:
+        return None
+    return tuple(check_labels(ordered, f"{path}: id2label"))

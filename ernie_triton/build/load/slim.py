@@ -1,0 +1,195 @@
+"""Checkpoints of bag-of-words and convolution students, as `ernie_triton.training.compression.slim` writes.
+
+The folder is that of a transformers checkpoint: `config.json` of the model type `ernie_slim`,
+`model.safetensors`, `vocab.txt` and `tokenizer_config.json`. Linear weights are [outputs, inputs].
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ernie_triton.build.model.encoder import Array, Linear, SequenceHead
+from ernie_triton.build.load.settings import config_values, folds_case, labels_of, parts_ideographs, problem_of, read_json, vocabulary_beside
+from ernie_triton.build.load.source import Source, Wanted
+from ernie_triton.build.load.state import TASKS_BY_HEAD
+from ernie_triton.build.load.transformers import SAFETENSORS_FILE, read_safetensors
+from ernie_triton.build.model.slim import KINDS, SlimModel
+from ernie_triton.errors import CheckpointError, OtherTaskError
+
+MODEL_TYPE = "ernie_slim"
+"""`model_type` in the configuration."""
+
+WORD, BIGRAM, WINDOW, HIDDEN, OUTPUT = "word", "bigram", "window.{}", "hidden", "classifier"
+"""Names of the arrays without `.weight` and `.bias`; windows are counted from 1, by their size."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SlimConfig:
+    """What a student's `config.json` says of its shape.
+
+    Attributes:
+        kind: one of `ernie_triton.build.model.slim.KINDS`.
+        vocab_size: rows of the word vectors' table.
+        embedding_size: width of the word vectors.
+        bigram_buckets: rows of the bigrams' table, 0 for none; of a bag of words alone.
+        filters: features of each window, those of one token first; of a convolution alone.
+        hidden_size: width of the hidden layer.
+        pair: rows hold two texts.
+        pad_token_id: the token that does not count.
+        max_position_embeddings: most tokens of a row.
+    """
+
+    kind: str
+    vocab_size: int
+    embedding_size: int
+    bigram_buckets: int
+    filters: tuple[int, ...]
+    hidden_size: int
+    pair: bool
+    pad_token_id: int
+    max_position_embeddings: int
+
+    def __post_init__(self) -> None:
+        if self.kind not in KINDS:
+            raise CheckpointError(f"kind is {self.kind!r}; expected {' or '.join(KINDS)}")
+        if bool(self.filters) != (self.kind == "cnn") or (self.bigram_buckets and self.filters):
+            raise CheckpointError(
+                f"a {self.kind} has filters {list(self.filters)} and {self.bigram_buckets} bigram "
+                f"buckets; expected filters of a cnn alone, and buckets of a bow alone"
+            )
+
+
+def is_slim_checkpoint(folder: Path) -> bool:
+    """Whether a folder's configuration says that it holds a student of ours."""
+    path = folder / "config.json"
+    return path.is_file() and read_json(path).get("model_type") == MODEL_TYPE
+
+
+def read_slim(folder: Path, wanted: Wanted) -> Source:
+    """Read a student.
+
+    Raises:
+        OtherTaskError: something else than scores of a text is wanted of it.
+        CheckpointError: a file is damaged, or an array missing, left over or of another shape.
+    """
+    if wanted.head not in (None, "sequence"):
+        raise OtherTaskError(
+            f"{folder} is a student of {TASKS_BY_HEAD['sequence']}, without tokens of its own; "
+            f"found --task of {TASKS_BY_HEAD[wanted.head or '']}"
+        )
+    path = folder / "config.json"
+    values = config_values(folder)
+    config = read_slim_config(values, path)
+    weights = folder / SAFETENSORS_FILE
+    if not weights.is_file():
+        raise CheckpointError(f"{folder} has no {SAFETENSORS_FILE} beside its config.json")
+    return Source(
+        kind=f"ERNIE-Slim checkpoint ({weights.name})",
+        path=folder,
+        model=slim_from_state(read_safetensors(weights), config, str(weights)),
+        labels=labels_of(values, path),
+        vocabulary=vocabulary_beside(folder),
+        lower_case=folds_case(folder),
+        tokenize_chinese_chars=parts_ideographs(folder),
+        problem=problem_of(values),
+    )
+
+
+def read_slim_config(values: Mapping[str, Any], path: Path) -> SlimConfig:
+    """The shape that a configuration describes.
+
+    Raises:
+        CheckpointError: a size is missing or no number.
+    """
+
+    def size(key: str, least: int) -> int:
+        value = values.get(key)
+        if not isinstance(value, int) or isinstance(value, bool) or value < least:
+            raise CheckpointError(f"{path}: {key} is {value!r}; expected a number from {least} on")
+        return value
+
+    filters, pair = values.get("filters", []), values.get("pair")
+    if not isinstance(filters, list) or not all(isinstance(n, int) and n > 0 for n in filters):
+        raise CheckpointError(f"{path}: filters is {filters!r}; expected a list of sizes")
+    if not isinstance(pair, bool):
+        raise CheckpointError(f"{path}: pair is {pair!r}; expected true or false")
+    try:
+        return SlimConfig(
+            kind=str(values.get("kind")),
+            vocab_size=size("vocab_size", 1),
+            embedding_size=size("embedding_size", 1),
+            bigram_buckets=size("bigram_buckets", 0),
+            filters=tuple(filters),
+            hidden_size=size("hidden_size", 1),
+            pair=pair,
+            pad_token_id=size("pad_token_id", 0),
+            max_position_embeddings=size("max_position_embeddings", 2),
+        )
+    except CheckpointError as error:
+        where = "" if str(error).startswith(str(path)) else f"{path}: "
+        raise CheckpointError(f"{where}{error}") from None
+
+
+def slim_from_state(state: Mapping[str, Array], config: SlimConfig, where: str) -> SlimModel:
+    """Put a student's arrays in their places.
+
+    Args:
+        state: float32 arrays by name.
+        config: the shape.
+        where: the file, for messages.
+
+    Raises:
+        CheckpointError: an array is missing, left over, or not of the shape that `config` says.
+    """
+    left = dict(state)
+
+    def array(name: str, *shape: int) -> Array:
+        if name not in left:
+            raise CheckpointError(f"no array {name!r}; expected a {config.kind} student")
+        found = left.pop(name)
+        if found.shape[: len(shape)] != shape:
+            raise CheckpointError(
+                f"{name} has the shape {list(found.shape)}; its configuration says {list(shape)}"
+            )
+        return found
+
+    def linear(name: str, *outputs: int) -> Linear:
+        weight, bias = array(f"{name}.weight", *outputs), array(f"{name}.bias", *outputs)
+        return Linear(weight=weight.T, bias=bias)
+
+    try:
+        model = _model(config, array, linear)
+        if left:
+            raise CheckpointError(
+                f"{len(left)} arrays that a {config.kind} student does not use, such as "
+                f"{min(left)!r}"
+            )
+    except CheckpointError as error:
+        raise CheckpointError(f"{where}: {error}") from None
+    return model
+
+
+def _model(
+    config: SlimConfig, array: Callable[..., Array], linear: Callable[..., Linear]
+) -> SlimModel:
+    """The model of arrays that are taken by name with the shape that they must have."""
+    width, buckets = config.embedding_size, config.bigram_buckets
+    none = np.empty((0, width), np.float32)
+    return SlimModel(
+        word=array(f"{WORD}.weight", config.vocab_size, width),
+        bigram=array(f"{BIGRAM}.weight", buckets, width) if buckets else none,
+        windows=tuple(
+            linear(WINDOW.format(size), filters) for size, filters in enumerate(config.filters, 1)
+        ),
+        head=SequenceHead(
+            pooler=linear(HIDDEN, config.hidden_size),
+            pooler_activation="relu",
+            output=linear(OUTPUT),
+        ),
+        pair=config.pair,
+        max_positions=config.max_position_embeddings,
+        pad_token_id=config.pad_token_id,
+    )

@@ -1,0 +1,95 @@
+"""A build for people: what was converted, how exact it is, how large and how fast."""
+
+from ernie_triton.build.publish.manifest import Exactness, Manifest, QuantizationFacts, Speed
+
+_MIB = 1024 * 1024
+
+
+def summary(made: Manifest) -> str:
+    """The manifest, one fact a line."""
+    lines = {
+        "pipeline": _pipeline(made),
+        "source": f"{made.source.kind}, {made.source.path}",
+        "model": _model(made),
+        "graph": f"{made.engine.graph_nodes} nodes, opset {made.engine.opset}, "
+        f"{made.engine.layout}",
+        "engine": _engine(made),
+    }
+    if made.quantization is not None:
+        lines |= _quantization(made.quantization)
+    if made.quality is not None:
+        lines["quality"] = f"{made.quality.sentence()}, against FP32"
+    lines["exactness"] = _exactness(made.exactness)
+    lines["speed"] = _speed(made.speed)
+    width = max(map(len, lines)) + 1
+    return "\n".join(f"{key:<{width}}{value}" for key, value in lines.items())
+
+
+def _pipeline(made: Manifest) -> str:
+    labels = len(made.model.labels)
+    return (
+        f"{made.name} version {made.version} ({made.task}{', pairs' if made.pair else ''}"
+        f"{f', {labels} labels' if labels else ''}, up to {made.max_length} tokens, batches up to "
+        f"{made.max_batch_size})"
+    )
+
+
+def _model(made: Manifest) -> str:
+    model = made.model
+    if model.kind:
+        name = {"bow": "bag of words", "cnn": "convolution"}[model.kind]
+        return f"{name} over word vectors of {model.hidden}, {model.parameters:,} parameters"
+    if not model.layers:
+        return f"served as it came, padded: {made.source.unrecognised}"
+    return (
+        f"{model.layers} layers x {model.hidden}, {_one_or_range(model.heads)} heads, feed-forward "
+        f"{_one_or_range(model.feed_forward)}, {model.parameters:,} parameters"
+    )
+
+
+def _engine(made: Manifest) -> str:
+    engine = made.engine
+    runtime = f"{engine.engine} {engine.engine_version}".rstrip()
+    size = f"{engine.size_bytes / _MIB:.1f} MiB"
+    if engine.precision != "fp32":
+        size += f", {100 * engine.size_bytes / engine.fp32_size_bytes:.0f} % of FP32"
+    if made.plan is not None:
+        runtime = f"TensorRT {made.plan.tensorrt} for {made.plan.gpu}"
+    elif engine.engine == "tensorrt":
+        size += "; no plan yet: run build_scripts engine on the machine with the GPU"
+    return f"{runtime}, {engine.precision}, {size}"
+
+
+def _quantization(facts: QuantizationFacts) -> dict[str, str]:
+    where = facts.calibration or "our sample texts"
+    kept = ", ".join(f"{name} ({100 * damage:.1f} %)" for name, damage in facts.kept.items())
+    return {
+        "int8": f"{facts.layers} of {facts.layers + len(facts.kept)} layers, {facts.calibrator} on "
+        f"{facts.calibration_texts} texts ({where})",
+        "kept": f"{kept} in {facts.rest}" if kept else f"none; the rest is in {facts.rest}",
+    }
+
+
+def _exactness(exact: Exactness) -> str:
+    allowed = "no limit" if exact.tolerance is None else f"allowed {exact.tolerance:.0e}"
+    return (
+        f"largest difference {exact.largest_difference:.1e} ({allowed}), {exact.same_decisions} of "
+        f"{exact.texts} decisions the same, against {exact.reference}"
+    )
+
+
+def _speed(speed: Speed | None) -> str:
+    if speed is None:
+        return "not measured here: the engine is for a GPU"
+    ratio = "" if speed.ratio_to_fp32 is None else f" ({speed.ratio_to_fp32:.2f}x FP32)"
+    return (
+        f"{speed.texts_per_s:,.0f} texts/s{ratio} of the engine alone, batch {speed.batch}, mean "
+        f"{speed.mean_tokens:.0f} tokens, {speed.threads} threads of {speed.processor}"
+    )
+
+
+def _one_or_range(values: tuple[int, ...]) -> str:
+    if not values:
+        return "no"
+    low, high = min(values), max(values)
+    return str(low) if low == high else f"{low} to {high}"

@@ -1,0 +1,142 @@
+"""A checkpoint of random weights in a shape of the family, as transformers writes one.
+
+For measuring: speed depends on the shape, not on what was learned. No torch is needed.
+"""
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import onnxruntime
+from safetensors.numpy import save_file
+
+from ernie_triton.build.graph.export import export_onnx
+from ernie_triton.build.load import read_source
+from ernie_triton.build.load.transformers import SAFETENSORS_FILE
+from ernie_triton.build.random_models.vocabulary import SPECIALS, plain_vocabulary
+from ernie_triton.build.random_models.weights import random_state
+from ernie_triton.build.publish.whole_folder import whole_folder
+from ernie_triton.errors import CheckpointError
+from ernie_triton.model_shapes import POSITIONS, TASK_TYPES, TOKEN_TYPES, VOCABULARY_SIZE, Shape
+
+_TRIAL_ROWS, _TRIAL_TOKENS = 64, 24
+_WARNINGS_AND_WORSE = 3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RandomModel:
+    """What to draw: a shape, how many labels, and the seed that decides every weight."""
+
+    shape: Shape
+    labels: int
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        check_shape(self.shape)
+        if self.labels < 1:
+            raise CheckpointError(f"labels is {self.labels}; expected at least 1")
+        if self.labels == 1:
+            raise CheckpointError("labels is 1, which means a regression; expected at least 2")
+
+
+def check_shape(shape: Shape) -> None:
+    """Refuse sizes that no encoder has.
+
+    Raises:
+        CheckpointError: one is below 1, or the heads do not divide the width.
+    """
+    for name, value in asdict(shape).items():
+        if value < 1:
+            raise CheckpointError(f"{name} is {value}; expected at least 1")
+    if shape.hidden % shape.heads:
+        raise CheckpointError(f"hidden is {shape.hidden}, which {shape.heads} heads do not divide")
+
+
+def write_random_checkpoint(wanted: RandomModel, folder: Path) -> None:
+    """Write `config.json`, `tokenizer_config.json`, `vocab.txt` and `model.safetensors`.
+
+    The classifier's bias is set so that the mean logits over random texts are equal: decisions then
+    vary from text to text, whatever the shape. The weights are read back by the build's own reader
+    before the folder gets its name.
+
+    Raises:
+        CheckpointError: the folder exists.
+    """
+    if folder.exists():
+        raise CheckpointError(f"{folder} exists; name another folder, or remove it")
+    with whole_folder(folder) as beside:
+        _write_texts(wanted, beside)
+        state = random_state(wanted.shape, labels=wanted.labels, seed=wanted.seed)
+        _write_weights(state, beside)
+        state["classifier.bias"] -= _mean_logits(beside, wanted.seed)
+        _write_weights(state, beside)
+        read_source(beside)
+
+
+def ernie_config(shape: Shape, *, vocabulary_size: int, positions: int) -> dict[str, object]:
+    """The `config.json` of an ERNIE sequence classifier, without labels."""
+    return {
+        "architectures": ["ErnieForSequenceClassification"],
+        "model_type": "ernie",
+        "hidden_act": "gelu",
+        "hidden_size": shape.hidden,
+        "intermediate_size": shape.feed_forward,
+        "num_attention_heads": shape.heads,
+        "num_hidden_layers": shape.layers,
+        "max_position_embeddings": positions,
+        "type_vocab_size": TOKEN_TYPES,
+        "task_type_vocab_size": TASK_TYPES,
+        "use_task_id": True,
+        "task_id": 0,
+        "layer_norm_eps": 1e-12,
+        "pad_token_id": 0,
+        "vocab_size": vocabulary_size,
+    }
+
+
+def _write_texts(wanted: RandomModel, folder: Path) -> None:
+    vocabulary = plain_vocabulary(VOCABULARY_SIZE)
+    names = ("pad_token", "cls_token", "sep_token", "mask_token", "unk_token")
+    tokenizer = {
+        "do_lower_case": True,
+        "tokenizer_class": "BertTokenizer",
+        **dict(zip(names, SPECIALS, strict=True)),
+    }
+    labels = [f"class_{index}" for index in range(wanted.labels)]
+    config = {
+        **ernie_config(wanted.shape, vocabulary_size=VOCABULARY_SIZE, positions=POSITIONS),
+        "id2label": {str(index): label for index, label in enumerate(labels)},
+        "label2id": {label: index for index, label in enumerate(labels)},
+    }
+    (folder / "vocab.txt").write_text("".join(f"{token}\n" for token in vocabulary), "utf-8")
+    for name, content in (("tokenizer_config.json", tokenizer), ("config.json", config)):
+        text = json.dumps(content, ensure_ascii=False, indent=2) + "\n"
+        (folder / name).write_text(text, encoding="utf-8")
+
+
+def _write_weights(state: dict[str, npt.NDArray[np.float32]], folder: Path) -> None:
+    # transformers wants to be told whose format it is.
+    save_file(state, folder / SAFETENSORS_FILE, metadata={"format": "pt"})
+
+
+def _mean_logits(folder: Path, seed: int) -> npt.NDArray[np.float32]:
+    """The mean over random rows of tokens of what the checkpoint answers, float32 [labels]."""
+    model = read_source(folder).model
+    if model is None:
+        raise CheckpointError(f"{folder} was not read as weights")
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = _WARNINGS_AND_WORSE
+    session = onnxruntime.InferenceSession(
+        export_onnx(model, "padded").SerializeToString(),
+        options,
+        providers=["CPUExecutionProvider"],
+    )
+    random = np.random.default_rng(seed)
+    size = (_TRIAL_ROWS, _TRIAL_TOKENS)
+    ids = random.integers(len(SPECIALS), VOCABULARY_SIZE // 2, size, dtype=np.int32)
+    ids[:, 0], ids[:, -1] = SPECIALS.index("[CLS]"), SPECIALS.index("[SEP]")
+    feed = {"input_ids": ids, "token_type_ids": np.zeros_like(ids)}
+    (logits,) = session.run(["logits"], feed)
+    return np.asarray(logits.mean(axis=0), dtype=np.float32)

@@ -1,0 +1,93 @@
+"""The weights of an ERNIE sequence classifier, drawn at random, by transformers' names.
+
+Not as a model is initialised for training: with a deviation of 0.02 throughout, every text would
+get nearly the same answer, whatever its characters. The deviations here make attention choose and
+texts differ, while all that is computed stays small enough for FP16 and INT8.
+"""
+
+import math
+from collections.abc import Iterator
+
+import numpy as np
+import numpy.typing as npt
+
+from ernie_triton.model_shapes import POSITIONS, TASK_TYPES, TOKEN_TYPES, VOCABULARY_SIZE, Shape
+
+Array = npt.NDArray[np.float32]
+
+_SMALL = 0.02
+_POSITION = 0.01
+"""The embeddings' norm makes one of whatever size; positions and types say less than characters."""
+_ATTENTION = 1.2
+"""Queries and keys: the scores of a head have a deviation of about its square."""
+_CONTENT = 2.0
+"""Values and the projection after them: what attention brings outweighs what was there."""
+_LINEAR = 1.0
+_CLASSIFIER = 0.5
+"""Logits of about this size."""
+
+
+def random_state(shape: Shape, *, labels: int, seed: int) -> dict[str, Array]:
+    """Every array of an `ErnieForSequenceClassification`, float32.
+
+    Linear weights are [outputs, inputs] with a deviation of a gain over the root of the inputs, so
+    that vectors keep their size from layer to layer whatever the width.
+
+    Args:
+        shape: of the encoder.
+        labels: outputs of the classifier.
+        seed: the same seed gives the same weights.
+    """
+    random = np.random.default_rng(seed)
+    state: dict[str, Array] = {}
+    for name, rows, deviation in (
+        ("word", VOCABULARY_SIZE, _SMALL),
+        ("position", POSITIONS, _POSITION),
+        ("token_type", TOKEN_TYPES, _POSITION),
+        ("task_type", TASK_TYPES, _POSITION),
+    ):
+        table = _normal(random, (rows, shape.hidden), deviation)
+        state[f"ernie.embeddings.{name}_embeddings.weight"] = table
+    state |= _norm(random, "ernie.embeddings.LayerNorm", shape.hidden)
+    for index in range(shape.layers):
+        for name, array in _layer(random, shape):
+            state[f"ernie.encoder.layer.{index}.{name}"] = array
+    state |= _linear(random, "ernie.pooler.dense", shape.hidden, shape.hidden, _LINEAR)
+    return state | _linear(random, "classifier", shape.hidden, labels, _CLASSIFIER)
+
+
+def _layer(random: np.random.Generator, shape: Shape) -> Iterator[tuple[str, Array]]:
+    hidden, wide = shape.hidden, shape.feed_forward
+    for name, inputs, outputs, gain in (
+        ("attention.self.query", hidden, hidden, _ATTENTION),
+        ("attention.self.key", hidden, hidden, _ATTENTION),
+        ("attention.self.value", hidden, hidden, _CONTENT),
+        ("attention.output.dense", hidden, hidden, _CONTENT),
+        ("intermediate.dense", hidden, wide, _LINEAR),
+        ("output.dense", wide, hidden, _LINEAR),
+    ):
+        yield from _linear(random, name, inputs, outputs, gain).items()
+    for name in ("attention.output.LayerNorm", "output.LayerNorm"):
+        yield from _norm(random, name, hidden).items()
+
+
+def _linear(
+    random: np.random.Generator, name: str, inputs: int, outputs: int, gain: float
+) -> dict[str, Array]:
+    return {
+        f"{name}.weight": _normal(random, (outputs, inputs), gain / math.sqrt(inputs)),
+        f"{name}.bias": _normal(random, (outputs,), _SMALL),
+    }
+
+
+def _norm(random: np.random.Generator, name: str, width: int) -> dict[str, Array]:
+    return {
+        f"{name}.weight": 1 + _normal(random, (width,), _SMALL),
+        f"{name}.bias": _normal(random, (width,), _SMALL),
+    }
+
+
+def _normal(random: np.random.Generator, shape: tuple[int, ...], deviation: float) -> Array:
+    values = random.standard_normal(shape, np.float32)
+    values *= np.float32(deviation)
+    return values

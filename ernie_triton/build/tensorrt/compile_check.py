@@ -1,0 +1,129 @@
+"""A graph compiled by TensorRT for RTX for a named GPU, on a machine that has none.
+
+It proves that the parser of that release reads every node and that its compiler has kernels for the
+GPU's architecture. It does not prove speed or exactness, nor that the TensorRT of a given Triton
+image compiles the same graph: that is another release of another product, whose plans are built on
+the GPU itself.
+"""
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from ernie_triton.build.tensorrt.api import BuilderSettings, RefusedNode, TensorRt
+from ernie_triton.build.tensorrt.layers import CompiledLayers, compiled_layers
+from ernie_triton.build.tensorrt.profiles import Load, profile_of
+from ernie_triton.errors import PlanError
+from ernie_triton.server.images import GPUS, VOLTA_IMAGE, sm_of
+
+_MIB = 1 << 20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CompileReport:
+    """What compiling a graph for one GPU gave.
+
+    Attributes:
+        graph: what was compiled, as the user calls it.
+        target: `sm75` and the like.
+        refused: nodes that the parser does not take; then there is nothing else.
+        network_layers: layers of the network before fusion.
+        layers: of the engine; None where it was refused.
+        plan_bytes: size of the plan.
+        activation_bytes: GPU memory of a run of the largest shape, beside the weights.
+        compile_s: seconds, parsing included.
+    """
+
+    graph: str
+    target: str
+    refused: tuple[RefusedNode, ...]
+    network_layers: int
+    layers: CompiledLayers | None
+    plan_bytes: int
+    activation_bytes: int
+    compile_s: float
+
+    def lines(self) -> list[str]:
+        """The report for people."""
+        if self.layers is None:
+            nodes = [f"  unsupported: {node}" for node in self.refused]
+            return [f"{self.graph} for {self.target}: {len(nodes)} nodes are unsupported", *nodes]
+        return [
+            f"{self.graph} for {self.target}: compiled in {self.compile_s:.1f} s, plan "
+            f"{self.plan_bytes / _MIB:.1f} MiB and "
+            f"{self.activation_bytes / _MIB:.0f} MiB of activations at most, no unsupported nodes",
+            f"  {self.network_layers} layers of the network became {self.layers.count}: "
+            f"matrix multiplications {_counted(self.layers.products)}; fused layers "
+            f"{_counted(self.layers.others)}; {self.layers.index_layers} of indices and shapes",
+        ]
+
+
+def targets(tensorrt: TensorRt) -> tuple[str, ...]:
+    """The GPUs that this TensorRT for RTX compiles for, like `sm75`."""
+    members = tensorrt.module.ComputeCapability.__members__
+    return tuple(name.lower() for name in members if name.startswith("SM"))
+
+
+def check_target(tensorrt: TensorRt, target: str) -> None:
+    """Raise PlanError, with what to do instead, where a target cannot be compiled for."""
+    known = targets(tensorrt)
+    if target in known:
+        return
+    kinds = {sm_of(gpu.compute_capability): gpu.name for gpu in GPUS}
+    name = f"{target} ({kinds[target]})" if target in kinds else repr(target)
+    advice = (
+        f"on the V100 itself, with the image {VOLTA_IMAGE.tag}, run: python -m build_scripts engine"
+        if target == "sm70"
+        else "check the nearest of these, and build the plan on the GPU itself"
+    )
+    raise PlanError(
+        f"TensorRT for RTX {tensorrt.version} does not compile for {name}, only for "
+        f"{', '.join(known)}; {advice}"
+    )
+
+
+def compile_for(
+    tensorrt: TensorRt, graph: Path, name: str, target: str, load: Load
+) -> CompileReport:
+    """Compile a graph for a GPU that need not be there.
+
+    Args:
+        tensorrt: TensorRT for RTX.
+        graph: the ONNX file.
+        name: what the report calls it.
+        target: `sm75` and the like.
+        load: the shapes to compile for.
+
+    Raises:
+        PlanError: the target is not known, or the compiler refuses what the parser took.
+    """
+    check_target(tensorrt, target)
+    start = time.monotonic()
+    network = tensorrt.read_graph(graph)
+    if network.refused:
+        return CompileReport(
+            graph=name,
+            target=target,
+            refused=network.refused,
+            network_layers=network.layers,
+            layers=None,
+            plan_bytes=0,
+            activation_bytes=0,
+            compile_s=time.monotonic() - start,
+        )
+    profile = profile_of(load, network.inputs)
+    compiled = tensorrt.compile(network, profile, BuilderSettings(target=target))
+    return CompileReport(
+        graph=name,
+        target=target,
+        refused=(),
+        network_layers=network.layers,
+        layers=compiled_layers(compiled.layers),
+        plan_bytes=len(compiled.plan),
+        activation_bytes=compiled.activation_bytes,
+        compile_s=time.monotonic() - start,
+    )
+
+
+def _counted(counts: dict[str, int]) -> str:
+    return ", ".join(f"{number} {kind}" for kind, number in sorted(counts.items())) or "none"

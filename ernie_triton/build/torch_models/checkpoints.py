@@ -1,0 +1,239 @@
+"""Models to train and compress: from a checkpoint to a module of transformers, and back.
+
+Weights are read as the build reads them (transformers or PaddleNLP, every layer as wide as its
+arrays are) and written as a transformers checkpoint, which the build takes like any other.
+"""
+
+import json
+import shutil
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ernie_triton.build.model.encoder import Encoder, Model, VectorHead
+from ernie_triton.build.torch_models.config_models import random_model
+from ernie_triton.build.torch_models.layer_widths import LayerWidth, resize_layers, widths_of
+from ernie_triton.build.torch_models.modules import PROBLEMS, answer_values, family_of, fill, import_torch, new_model, sizes_of
+from ernie_triton.build.load import holds_weights, read_source
+from ernie_triton.build.load.settings import HEADS, TOKENIZER_FILE, VOCABULARY_FILE, config_values, folds_case, parts_ideographs, tokenizer_settings, vocabulary_beside
+from ernie_triton.build.load.source import Source, Wanted
+from ernie_triton.build.load.transformers import SAFETENSORS_FILE
+from ernie_triton.build.publish.whole_folder import whole_folder
+from ernie_triton.tokenizer.encoder import TextEncoder
+from ernie_triton.errors import CheckpointError
+from ernie_triton.tasks import task_named
+from ernie_triton.tokenizer.vocabulary import load_vocabulary
+
+if TYPE_CHECKING:
+    from torch import nn
+    from transformers import PreTrainedModel
+
+__all__ = ["LayerWidth", "check_free", "load_model", "load_tokenizer", "resize_layers"]
+__all__ += ["save_model", "widths_of"]
+
+
+def load_model(
+    folder: Path, *, task: str, labels: Sequence[str] | None = None, seed: int = 0
+) -> "PreTrainedModel":
+    """A model of transformers that answers as the checkpoint does, in evaluation mode.
+
+    Args:
+        folder: a transformers or PaddleNLP checkpoint, pruned or not, or `config.json` alone: the
+            weights are random then.
+        task: its name; `embedding` gives the encoder without a head.
+        labels: names of the scores. A checkpoint that has a head for them keeps it; any other, a
+            pre-trained one or one of another task, gets a new head. None takes the head that is
+            there.
+        seed: decides the weights that are new.
+
+    Raises:
+        CheckpointError: nothing can be read, or it has no head of the task and no labels are given.
+        MissingExtraError: torch or transformers is not installed.
+    """
+    import_torch()
+    if not holds_weights(folder) and (folder / "config.json").is_file():
+        return random_model(folder, task, labels, seed)
+    source, is_whole = _read(folder, task, labels)
+    if not isinstance(source.model, Model):
+        found = "an export" if source.model is None else "a slim model"
+        raise CheckpointError(
+            f"{folder} is {found}; expected the checkpoint of an encoder, as save_pretrained "
+            f"writes it"
+        )
+    values, model = config_values(folder), source.model
+    heads = model.encoder.hidden // model.encoder.layers[0].head_size
+    sizes = sizes_of(model.encoder, heads, values)
+    names, outputs = labels or source.labels, _outputs(model)
+    if is_whole:
+        _check_problem(folder, source.problem, task)
+        if _pooler_activation(model) != "tanh":
+            sizes["pool_act"] = _pooler_activation(model)
+    sizes |= answer_values(task, names, outputs or len(names or ()))
+    built = new_model(family_of(values), task_named(task).head, sizes, seed=seed)
+    resize_layers(built, _widths(model.encoder))
+    fill(built, model, str(folder))
+    return built
+
+
+def load_tokenizer(folder: Path, *, max_length: int) -> TextEncoder:
+    """The tokenizer of a checkpoint, as it is served: training sees the ids that serving makes.
+
+    Raises:
+        CheckpointError: there is no `vocab.txt`, or the model has fewer positions.
+        VocabularyError: the vocabulary is damaged.
+    """
+    path = vocabulary_beside(folder)
+    if path is None:
+        raise CheckpointError(f"{folder} has no {VOCABULARY_FILE}; put the model's own there")
+    positions = config_values(folder).get("max_position_embeddings")
+    if isinstance(positions, int) and max_length > positions:
+        raise CheckpointError(
+            f"the model in {folder} has positions for {positions} tokens; found max_length "
+            f"{max_length}"
+        )
+    return TextEncoder(
+        load_vocabulary(path),
+        max_length=max_length,
+        lower_case=folds_case(folder),
+        tokenize_chinese_chars=parts_ideographs(folder),
+    )
+
+
+def save_model(
+    model: "PreTrainedModel",
+    folder: Path,
+    *,
+    tokenizer_from: Path,
+    more_files: Mapping[str, bytes] | None = None,
+) -> None:
+    """Write a checkpoint: `config.json`, `model.safetensors`, `vocab.txt`, `tokenizer_config.json`.
+
+    It is written beside, read back by the build's own reader, and then gets its name.
+
+    Args:
+        model: from `load_model`, its layers of any width.
+        folder: a new one, or an empty one.
+        tokenizer_from: the checkpoint whose vocabulary and tokenizer settings are copied.
+        more_files: others to put into the folder, by name.
+
+    Raises:
+        CheckpointError: the folder holds something, or what was written reads back otherwise.
+    """
+    import_torch()
+    check_free(folder)
+    with whole_folder(folder) as beside:
+        widths = widths_of(model)
+        model.config.intermediate_size = max(width.feed_forward for width in widths)
+        model.config.dtype = "float32"
+        model.config.save_pretrained(beside)
+        write_beside_config(model, beside, tokenizer_from, more_files or {})
+        _check_written(beside, folder, _head_of(model), widths)
+
+
+def write_beside_config(
+    module: "nn.Module", folder: Path, tokenizer_from: Path, more_files: Mapping[str, bytes]
+) -> None:
+    """What a checkpoint has beside its `config.json`: weights, the tokenizer's files, and others.
+
+    Args:
+        module: whose weights are written, in float32.
+        folder: where to.
+        tokenizer_from: the checkpoint whose vocabulary and tokenizer settings are copied.
+        more_files: others to put into the folder, by name.
+
+    Raises:
+        CheckpointError: there is no vocabulary.
+    """
+    from safetensors.torch import save_file
+
+    state = {
+        name: tensor.detach().float().cpu().contiguous()
+        for name, tensor in module.state_dict().items()
+    }
+    save_file(state, folder / SAFETENSORS_FILE, metadata={"format": "pt"})
+    _copy_tokenizer(tokenizer_from, folder)
+    for name, content in more_files.items():
+        (folder / name).write_bytes(content)
+
+
+def check_free(folder: Path) -> None:
+    """Refuse a folder that holds something, before any work is done for it.
+
+    Raises:
+        CheckpointError: it does, or it is a file.
+    """
+    if folder.exists() and not (folder.is_dir() and not any(folder.iterdir())):
+        raise CheckpointError(f"{folder} exists; name another folder, or remove it")
+
+
+def _read(folder: Path, task: str, labels: Sequence[str] | None) -> tuple[Source, bool]:
+    """What the folder holds, and whether its head is kept; otherwise only its encoder is."""
+    head = task_named(task).head
+    if labels is None or head == "vector":
+        return read_source(folder, Wanted(head=head)), True
+    try:
+        source = read_source(folder, Wanted(head=head))
+    except CheckpointError:
+        return read_source(folder, Wanted(head="vector")), False
+    fits = head == "span" or (
+        isinstance(source.model, Model)
+        and _outputs(source.model) == len(labels)
+        and source.labels in (None, tuple(labels))
+    )
+    if not fits:
+        source = read_source(folder, Wanted(head="vector"))
+    return source, fits
+
+
+def _check_problem(folder: Path, problem: str, task: str) -> None:
+    expected = PROBLEMS.get(task)
+    if problem and expected and problem != expected:
+        raise CheckpointError(
+            f"{folder} says problem_type {problem!r}; expected {expected!r} for the task {task}"
+        )
+
+
+def _widths(encoder: Encoder) -> list[LayerWidth]:
+    return [
+        LayerWidth(heads=layer.heads, feed_forward=layer.intermediate.outputs)
+        for layer in encoder.layers
+    ]
+
+
+def _outputs(model: Model) -> int | None:
+    return None if isinstance(model.head, VectorHead) else model.head.output.outputs
+
+
+def _pooler_activation(model: Model) -> str:
+    return str(getattr(model.head, "pooler_activation", "tanh"))
+
+
+def _copy_tokenizer(source: Path, folder: Path) -> None:
+    """Put a checkpoint's vocabulary and tokenizer settings into another's folder.
+
+    Raises:
+        CheckpointError: it has no vocabulary.
+    """
+    vocabulary = vocabulary_beside(source)
+    if vocabulary is None:
+        raise CheckpointError(f"{source} has no {VOCABULARY_FILE}; put the model's own there")
+    shutil.copyfile(vocabulary, folder / VOCABULARY_FILE)
+    settings = tokenizer_settings(source) or {"do_lower_case": True}
+    settings["tokenizer_class"] = "BertTokenizer"
+    text = json.dumps(settings, ensure_ascii=False, indent=2) + "\n"
+    (folder / TOKENIZER_FILE).write_text(text, encoding="utf-8")
+
+
+def _head_of(model: "PreTrainedModel") -> str:
+    name = type(model).__name__
+    return next(head for ending, head in HEADS.items() if name.endswith(ending))
+
+
+def _check_written(beside: Path, folder: Path, head: str, widths: Sequence[LayerWidth]) -> None:
+    source = read_source(beside, Wanted(head=head))
+    found = _widths(source.model.encoder) if isinstance(source.model, Model) else []
+    if found != list(widths):
+        raise CheckpointError(
+            f"what was written for {folder} reads back with layers of {found}; expected "
+            f"{list(widths)}"
+        )

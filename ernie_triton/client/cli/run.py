@@ -1,0 +1,183 @@
+"""What every client's command line does: lines in, requests in flight, lines or scores out.
+
+Joins `source`, `stream` and `sink` around one `core.Caller`; a task brings a `TaskCommand`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import os
+import sys
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, aclosing, contextmanager, nullcontext
+from dataclasses import dataclass, replace
+from typing import Generic, NoReturn, TypeVar
+
+from tqdm import tqdm
+
+from ernie_triton.client.core import Caller
+from ernie_triton.client.cli.job import Job, TaskCommand
+from ernie_triton.client.cli.options import Options, common_parser, options_from_namespace
+from ernie_triton.client.cli.sink import JsonPrinter, Sink, opened_text_sink, partial_path
+from ernie_triton.client.items import Item, TextField, count_lines, items_from_jsonl, items_from_texts, items_from_txt, opened_lines
+from ernie_triton.client.cli.stream import Outcome, Window, stream_outcomes
+from ernie_triton.client.transport import GrpcAsyncTransport
+from ernie_triton.client.wire import AsyncTransport
+from ernie_triton.errors import ErnieTritonError
+
+R = TypeVar("R")
+
+
+def run_command(command: TaskCommand, argv: Sequence[str] | None) -> int:
+    """Do what the arguments say; 0 done, 1 a line failed or the user can mend it.
+
+    Raises:
+        SystemExit: 2, wrong usage.
+    """
+    parser = common_parser(command.usage)
+    command.add_options(parser)
+    try:
+        found = parser.parse_args(argv)
+        options = options_from_namespace(parser, found, command.usage.fields)
+        command.check_options(parser, found)
+        transport = GrpcAsyncTransport(options.connection)
+        return asyncio.run(execute(command, found, options, transport))
+    except ErnieTritonError as error:
+        print(f"error: {error}", file=sys.stderr)
+    except BrokenPipeError:
+        # Whoever read our output has gone; what is still buffered must not fail again at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except KeyboardInterrupt:
+        print("stopped", file=sys.stderr)
+    return 1
+
+
+async def execute(
+    command: TaskCommand, found: argparse.Namespace, options: Options, transport: AsyncTransport
+) -> int:
+    """Run a command over a transport; 0, or 1 when a line failed or the run had to stop."""
+    caller = Caller(transport, options.connection.endpoint, options.policy)
+    tally = _Tally()
+    try:
+        job = await command.new_job(found, caller)
+        largest = (await caller.facts()).max_batch_size
+        return await _Run(job, command.usage.fields, options, tally).execute(largest)
+    except ErnieTritonError as error:
+        # Printed here, not raised: a pipe that is being read keeps the event loop from ending for
+        # as long as it stays open.
+        print(f"error: {error}", file=sys.stderr)
+        if tally.done and options.output is not None:
+            partial = partial_path(options.output)
+            print(f"the {tally.done} lines before that are in {partial}", file=sys.stderr)
+        return 1
+    finally:
+        await caller.close()
+
+
+@dataclass(slots=True)
+class _Tally:
+    """How far a run is: lines whose results are written, and those of them that failed."""
+
+    done: int = 0
+    failed: int = 0
+
+
+class _Run(Generic[R]):
+    """One run of a job: its steps."""
+
+    def __init__(
+        self, job: Job[R], fields: Sequence[TextField], options: Options, tally: _Tally
+    ) -> None:
+        self._job = job
+        self._fields = fields
+        self._options = options
+        self._tally = tally
+        self._scorer = job.scorer if options.evaluate is not None else None
+
+    async def execute(self, largest_batch: int) -> int:
+        """Every line to its result, and the scores if they are asked for; the exit code."""
+        started = time.monotonic()
+        window = self._options.window
+        rows = min(window.batch_size, largest_batch) // self._job.model_rows
+        window = replace(window, batch_size=max(rows, 1))
+        with self._items() as items, self._opened_sink() as sink:
+            await self._stream(items, sink, window)
+        if self._scorer is not None:
+            as_json = json.dumps(self._scorer.as_json(), ensure_ascii=False)
+            print(as_json if self._options.json else "\n".join(self._scorer.lines()))
+        elif self._options.output is not None:
+            print(self._options.output)
+        self._summarise(time.monotonic() - started)
+        return 1 if self._tally.failed else 0
+
+    async def _stream(self, items: Iterable[Item], sink: Sink[R] | None, window: Window) -> None:
+        blocks = stream_outcomes(iter(items), self._job.send, window)
+        with self._progress(items) as progress:
+            async with aclosing(blocks):
+                async for outcomes in blocks:
+                    self._report_failures(outcomes, progress)
+                    if sink is not None:
+                        sink.write(outcomes)
+                    self._tally.done += len(outcomes)
+                    for outcome in outcomes:
+                        if self._scorer is not None and outcome.result is not None:
+                            self._scorer.add(outcome.item, outcome.result)
+                    progress.update(len(outcomes))
+
+    @contextmanager
+    def _items(self) -> Iterator[Iterable[Item]]:
+        """The rows of the command line or of the file, as the job takes them."""
+        path, job = self._options.path, self._job
+        if path is None:
+            yield items_from_texts(self._options.columns)
+            return
+        with opened_lines(path) as lines:
+            if self._options.evaluate is not None and job.examples is not None:
+                yield job.examples(lines)
+            elif self._options.jsonl:
+                yield items_from_jsonl(lines, job.texts, self._fields)
+            else:
+                yield items_from_txt(lines, job.texts)
+
+    def _opened_sink(self) -> AbstractContextManager[Sink[R] | None]:
+        """Where results go; nowhere when only the scores are asked for."""
+        job, path = self._job, self._options.output
+        if path is not None and job.open_file is not None:
+            return job.open_file(path)
+        if path is not None:
+            return opened_text_sink(path, JsonPrinter(job.json_from_result))
+        if self._options.evaluate is not None:
+            return nullcontext()
+        if self._options.json:
+            return opened_text_sink(None, JsonPrinter(job.json_from_result))
+        return opened_text_sink(None, job.printer)
+
+    def _progress(self, items: Iterable[Item]) -> tqdm[NoReturn]:
+        """A bar for files, where standard error is a terminal that shows no results."""
+        path = self._options.path
+        printing = self._options.output is None and self._options.evaluate is None
+        results_there = printing and sys.stdout.isatty()
+        shown = path is not None and sys.stderr.isatty() and not results_there
+        total = None
+        if shown and path is not None:
+            # The examples of a JSON document are all there, and their number is not its lines'.
+            total = len(items) if isinstance(items, Sequence) else count_lines(path)
+        return tqdm(total=total, unit="line", delay=1, disable=not shown, file=sys.stderr)
+
+    def _report_failures(self, outcomes: Sequence[Outcome[R]], progress: tqdm[NoReturn]) -> None:
+        for outcome in outcomes:
+            if outcome.result is None:
+                self._tally.failed += 1
+                progress.write(f"{outcome.item.place}: {outcome.error}", file=sys.stderr)
+
+    def _summarise(self, elapsed_s: float) -> None:
+        tally = self._tally
+        if self._options.path is None and not tally.failed:
+            return
+        lines = "1 line" if tally.done == 1 else f"{tally.done} lines"
+        rate = f"{tally.done / max(elapsed_s, 1e-9):.0f} lines/s"
+        failures = f"{tally.failed} failed" if tally.failed else "none failed"
+        print(f"{lines} in {elapsed_s:.1f} s ({rate}), {failures}", file=sys.stderr)

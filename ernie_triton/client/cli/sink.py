@@ -1,0 +1,139 @@
+"""Lines out: results as JSON lines or as a table, into a file that appears when it is complete.
+
+The last step of a command line, after `stream`.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Generic, Protocol, TextIO, TypeVar
+
+from ernie_triton.client.cli.stream import Outcome
+from ernie_triton.text_table import Table, clipped
+from ernie_triton.errors import DatasetError
+
+R = TypeVar("R")
+
+_TEXT_WIDTH = 60
+
+
+class Printer(Protocol[R]):
+    """Makes lines of outcomes, block after block."""
+
+    def lines(self, outcomes: Sequence[Outcome[R]]) -> list[str]:
+        """The lines of the next outcomes, without ends."""
+
+
+class Sink(Protocol[R]):
+    """Takes outcomes, block after block."""
+
+    def write(self, outcomes: Sequence[Outcome[R]]) -> None:
+        """Keep or show the next outcomes."""
+
+
+class TextSink(Generic[R]):
+    """What a printer makes of the outcomes, in a file or on standard output."""
+
+    def __init__(self, file: TextIO, printer: Printer[R]) -> None:
+        self._file = file
+        self._printer = printer
+
+    def write(self, outcomes: Sequence[Outcome[R]]) -> None:
+        """Write the lines of the next outcomes."""
+        self._file.writelines(f"{line}\n" for line in self._printer.lines(outcomes))
+
+
+class JsonPrinter(Generic[R]):
+    """One JSON object for each line: its number, and its result or its error."""
+
+    def __init__(self, json_from_result: Callable[[R], Mapping[str, object]]) -> None:
+        self._json_from_result = json_from_result
+
+    def lines(self, outcomes: Sequence[Outcome[R]]) -> list[str]:
+        """The lines of the next outcomes, without ends."""
+        return [json.dumps(self._record(outcome), ensure_ascii=False) for outcome in outcomes]
+
+    def _record(self, outcome: Outcome[R]) -> dict[str, object]:
+        record: dict[str, object] = {"line": outcome.item.line}
+        if outcome.item.id:
+            record["id"] = outcome.item.id
+        if outcome.result is None:
+            return {**record, "error": outcome.error}
+        return {**record, **self._json_from_result(outcome.result)}
+
+
+class TablePrinter(Generic[R]):
+    """An aligned table: the line's number, what the task shows of a result, the texts.
+
+    A result may take several rows of the table; its number and texts stand in the first.
+    """
+
+    def __init__(
+        self,
+        columns: Sequence[str],
+        inputs: Sequence[str],
+        cells_from_result: Callable[[R], Sequence[Sequence[str]]],
+    ) -> None:
+        self._columns = len(columns)
+        self._inputs = len(inputs)
+        self._table = Table(("line", *columns, *inputs))
+        self._cells_from_result = cells_from_result
+
+    def lines(self, outcomes: Sequence[Outcome[R]]) -> list[str]:
+        """The lines of the next outcomes, without ends."""
+        return self._table.lines([row for outcome in outcomes for row in self._rows(outcome)])
+
+    def _rows(self, outcome: Outcome[R]) -> Iterator[tuple[str, ...]]:
+        if outcome.result is None:
+            cells: Sequence[Sequence[str]] = [("error",) + ("",) * (self._columns - 1)]
+        else:
+            cells = self._cells_from_result(outcome.result)
+        texts = [clipped(text, _TEXT_WIDTH // self._inputs) for text in outcome.item.texts]
+        texts += [""] * (self._inputs - len(texts))
+        number = str(outcome.item.line)
+        for row in cells:
+            yield (number, *row, *texts)
+            number, texts = "", [""] * self._inputs
+
+
+@contextmanager
+def opened_text_sink(path: Path | None, printer: Printer[R]) -> Iterator[TextSink[R]]:
+    """A sink on standard output, or on a file as `opened_output` has it."""
+    with opened_output(path) as file:
+        yield TextSink(file, printer)
+
+
+@contextmanager
+def opened_output(path: Path | None) -> Iterator[TextIO]:
+    """Standard output, or a file that takes its name when the block ends without an error.
+
+    Until then the lines stand beside it in `partial_path`, and stay there after an error.
+
+    Raises:
+        DatasetError: the file cannot be written.
+    """
+    if path is None:
+        yield sys.stdout
+        return
+    # A device or a pipe is written in place: renaming over it would replace it.
+    in_place = path.exists() and not path.is_file()
+    written = path if in_place else partial_path(path)
+    try:
+        file = written.open("w", encoding="utf-8", newline="\n")
+    except OSError as error:
+        raise DatasetError(
+            f"{written} cannot be written: {error.strerror}; name a file in a folder of yours"
+        ) from error
+    with file:
+        yield file
+    if not in_place:
+        written.replace(path)
+
+
+def partial_path(path: Path) -> Path:
+    """Where the lines of an output stand until it is complete."""
+    return path.with_name(path.name + ".partial")

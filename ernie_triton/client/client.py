@@ -1,0 +1,166 @@
+"""What every task's client is: a connection, its policy, and a context manager over both.
+
+Stands between the user's program and `core`. `BlockingClient` runs core's coroutines without an
+event loop: its transport never suspends, so one step takes a coroutine from start to end.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Coroutine, Sequence
+from pathlib import Path
+from typing import Any, ClassVar, TypeVar
+
+from ernie_triton.client.core import DEFAULT_RETRIES, DEFAULT_TIMEOUT_S, Caller, Policy, Row
+from ernie_triton.client.transport import Connection, GrpcAsyncTransport, GrpcTransport
+from ernie_triton.client.wire import AsyncTransport, Endpoint, InferRequest, ModelFacts, Reply, Transport, utf8_from_text
+from ernie_triton.errors import TextError
+from ernie_triton.tasks import Task
+
+T = TypeVar("T")
+Blocking_ = TypeVar("Blocking_", bound="BlockingClient")
+Asyncio_ = TypeVar("Asyncio_", bound="AsyncioClient")
+
+
+class BlockingClient:
+    """Base of the clients for ordinary programs; threads may share one."""
+
+    task: ClassVar[Task]
+
+    def __init__(
+        self,
+        url: str = "localhost:8001",
+        model: str | None = None,
+        *,
+        timeout_s: float = DEFAULT_TIMEOUT_S,
+        retries: int = DEFAULT_RETRIES,
+        tls: bool = False,
+        ca_file: Path | None = None,
+        transport: Transport | None = None,
+    ) -> None:
+        """Connect with the first call, not here.
+
+        Args:
+            url: host:port of Triton's gRPC.
+            model: the ensemble; by default the task's own name for it.
+            timeout_s: for each request, retries included; a call with more rows than the model
+                takes at once makes several requests.
+            retries: tries after the first when the server is away; with 0, a full queue is not
+                tried again either.
+            tls: encrypt, and check the server's certificate against the system's authorities.
+            ca_file: PEM file of the authority to check it against; implies `tls`.
+            transport: another way to the server than gRPC.
+        """
+        endpoint = Endpoint(url=url, model=model or self.task.default_model)
+        connection = Connection(endpoint=endpoint, tls=tls, ca_file=ca_file)
+        policy = Policy(timeout_s=timeout_s, retries=retries)
+        blocking = Blocking(transport or GrpcTransport(connection))
+        self._caller = Caller(blocking, endpoint, policy)
+
+    def close(self) -> None:
+        """Close the connection."""
+        run_blocking(self._caller.close())
+
+    def __enter__(self: Blocking_) -> Blocking_:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+class AsyncioClient:
+    """Base of the clients for asyncio; one belongs to the event loop of its first call."""
+
+    task: ClassVar[Task]
+
+    def __init__(
+        self,
+        url: str = "localhost:8001",
+        model: str | None = None,
+        *,
+        timeout_s: float = DEFAULT_TIMEOUT_S,
+        retries: int = DEFAULT_RETRIES,
+        tls: bool = False,
+        ca_file: Path | None = None,
+        transport: AsyncTransport | None = None,
+    ) -> None:
+        """Take the arguments of `BlockingClient`, with a transport for asyncio."""
+        endpoint = Endpoint(url=url, model=model or self.task.default_model)
+        connection = Connection(endpoint=endpoint, tls=tls, ca_file=ca_file)
+        policy = Policy(timeout_s=timeout_s, retries=retries)
+        self.caller = Caller(transport or GrpcAsyncTransport(connection), endpoint, policy)
+
+    async def close(self) -> None:
+        """Close the connection."""
+        await self.caller.close()
+
+    async def __aenter__(self: Asyncio_) -> Asyncio_:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+
+class Blocking:
+    """A blocking transport with the face of an asyncio one; its coroutines never suspend."""
+
+    def __init__(self, transport: Transport) -> None:
+        self._transport = transport
+
+    async def infer(self, request: InferRequest, timeout_s: float) -> Reply:
+        """The answer to one request."""
+        return self._transport.infer(request, timeout_s)
+
+    async def facts(self, timeout_s: float) -> ModelFacts:
+        """What the model's config says."""
+        return self._transport.facts(timeout_s)
+
+    async def ready_models(self, timeout_s: float) -> tuple[str, ...]:
+        """Names of the models that the server has ready, sorted."""
+        return self._transport.ready_models(timeout_s)
+
+    async def pause(self, pause_s: float) -> None:
+        """Wait before a retry."""
+        self._transport.pause(pause_s)
+
+    async def close(self) -> None:
+        """Give the connection back."""
+        self._transport.close()
+
+
+def run_blocking(coroutine: Coroutine[Any, Any, T]) -> T:
+    """What the coroutine returns, run here and now without an event loop.
+
+    Raises:
+        RuntimeError: it suspended, so its transport was not a blocking one.
+    """
+    try:
+        coroutine.send(None)
+    except StopIteration as stop:
+        value: T = stop.value
+        return value
+    coroutine.close()
+    raise RuntimeError("a coroutine of a blocking client suspended")
+
+
+def rows_from_columns(columns: dict[str, Sequence[str]]) -> list[Row]:
+    """One row for each text, from columns of texts by the name of the argument they came in.
+
+    Raises:
+        TypeError: a column is one string instead of a sequence of them.
+        ValueError: the columns differ in length.
+        TextError: a text cannot be sent as UTF-8; the message counts from 1.
+    """
+    for name, column in columns.items():
+        if isinstance(column, str):
+            raise TypeError(f"{name} is one string; give a list of strings")
+    lengths = {name: len(column) for name, column in columns.items()}
+    if len(set(lengths.values())) > 1:
+        counts = " but ".join(f"{name} has {length}" for name, length in lengths.items())
+        raise ValueError(f"{counts}; give as many of each")
+    rows = []
+    for number, texts in enumerate(zip(*columns.values(), strict=True), 1):
+        try:
+            rows.append(tuple(utf8_from_text(text) for text in texts))
+        except TextError as error:
+            raise TextError(f"text {number}: {error}") from error
+    return rows

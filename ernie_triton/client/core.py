@@ -1,0 +1,244 @@
+"""The one way from rows to results, for every task, blocking and asyncio alike.
+
+Stands between a task's client and a transport. It is written once, as coroutines; a blocking client
+runs the same coroutines over a transport that never suspends (see `client`).
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol, TypeVar
+
+from ernie_triton.client.wire import AsyncTransport, Endpoint, InferRequest, ModelFacts, Reply, RequestedOutput
+from ernie_triton.errors import (
+    ClientError,
+    ContractError,
+    DeadlineExceededError,
+    ModelNotReadyError,
+    QueueFullError,
+    RequestRefusedError,
+    ServerUnavailableError,
+)
+from ernie_triton.tasks import Task
+
+T = TypeVar("T")
+R = TypeVar("R")
+R_co = TypeVar("R_co", covariant=True)
+
+DEFAULT_TIMEOUT_S = 30.0
+DEFAULT_RETRIES = 6
+
+Row = tuple[bytes, ...]
+"""One value for each of the task's inputs, in their order."""
+
+
+class Codec(Protocol[R_co]):
+    """What a task adds: which outputs it asks for, and what it reads from them."""
+
+    @property
+    def task(self) -> Task:
+        """The task, for the names of its inputs."""
+
+    def requested_outputs(self) -> tuple[RequestedOutput, ...]:
+        """The outputs to ask for."""
+
+    def results_from_reply(self, reply: Reply) -> Sequence[R_co]:
+        """One result for each row of the request."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Policy:
+    """How long to wait, and how often to try again.
+
+    Attributes:
+        timeout_s: for each request to the server, its retries and their pauses included.
+        retries: tries after the first when the server is away. A full queue is a matter of time:
+            it is tried again until the timeout, unless `retries` is 0.
+        first_pause_s: before the first retry; it doubles from one to the next.
+        longest_pause_s: where the doubling ends.
+    """
+
+    timeout_s: float = DEFAULT_TIMEOUT_S
+    retries: int = DEFAULT_RETRIES
+    first_pause_s: float = 0.1
+    longest_pause_s: float = 2.0
+
+    def __post_init__(self) -> None:
+        if not self.timeout_s > 0:
+            raise ValueError(f"timeout_s is {self.timeout_s}; it must be above 0")
+        if self.retries < 0:
+            raise ValueError(f"retries is {self.retries}; it must not be negative")
+
+    def allows_retry(self, error: ClientError, failures: int) -> bool:
+        """Whether to send again what failed this many times, last with this error."""
+        if isinstance(error, QueueFullError):
+            return self.retries > 0
+        return failures <= self.retries
+
+    def pause_s(self, failures: int) -> float:
+        """The pause after this many failures: doubled each time, and half of it by chance."""
+        pause_s = min(self.first_pause_s * 2.0 ** min(failures - 1, 30), self.longest_pause_s)
+        return pause_s * random.uniform(0.5, 1.0)
+
+
+class Caller:
+    """Sends rows to one model and returns what a codec makes of the replies."""
+
+    def __init__(self, transport: AsyncTransport, endpoint: Endpoint, policy: Policy) -> None:
+        self._transport = transport
+        self._endpoint = endpoint
+        self._policy = policy
+        self._facts: ModelFacts | None = None
+
+    async def facts(self) -> ModelFacts:
+        """What the model's config says; asked once."""
+        if self._facts is None:
+            facts = await self._with_retries(self._transport.facts)
+            if facts.max_batch_size < 1:
+                raise ContractError(
+                    f"{self._endpoint} takes no batches (max_batch_size is 0); name the pipeline's "
+                    "ensemble, not another model"
+                )
+            self._facts = facts
+        return self._facts
+
+    async def input_names(self, task: Task) -> tuple[str, ...]:
+        """The model's inputs in the order of the task, for single texts or for pairs.
+
+        Raises:
+            ContractError: the model's inputs are those of another task.
+        """
+        found = (await self.facts()).inputs
+        for names in (task.texts, task.pair_texts):
+            if names and set(names) == set(found):
+                return names
+        expected = " or ".join(", ".join(names) for names in (task.texts, task.pair_texts) if names)
+        raise ContractError(
+            f"{self._endpoint} takes the inputs {', '.join(found)}, but {task.name} has "
+            f"{expected}; name a model of this task"
+        )
+
+    async def results(self, rows: Sequence[Row], codec: Codec[R]) -> list[R]:
+        """One result for each row, in requests no larger than the model takes.
+
+        Raises:
+            RequestRefusedError: the server refuses a row; the message counts from 1.
+            ClientError: another reason concerns the whole request.
+        """
+        results: list[R] = []
+        largest = (await self.facts()).max_batch_size
+        for start in range(0, len(rows), largest):
+            outcomes = await self.outcomes(rows[start : start + largest], codec)
+            for number, outcome in enumerate(outcomes, start + 1):
+                if isinstance(outcome, RequestRefusedError):
+                    raise RequestRefusedError(f"text {number}: {outcome}") from outcome
+                if isinstance(outcome, ClientError):
+                    raise outcome
+                results.append(outcome)
+        return results
+
+    async def outcomes(self, rows: Sequence[Row], codec: Codec[R]) -> list[R | ClientError]:
+        """One result for each row, or the error that concerns that row and no other.
+
+        An error of the server concerns a whole request, so the rows of a refused one are sent
+        again one by one. Without an answer in time every row has the same error: sending them again
+        would only add to the load.
+
+        Raises:
+            ClientError: a reason that every other request would meet too.
+        """
+        names = await self.input_names(codec.task)
+        facts = await self.facts()
+        self._check_columns(rows, names)
+        self._check_outputs(facts, codec)
+        largest = facts.max_batch_size
+        if len(rows) > largest:
+            parts = [rows[at : at + largest] for at in range(0, len(rows), largest)]
+            return [outcome for part in parts for outcome in await self.outcomes(part, codec)]
+        try:
+            return list(await self._request(rows, names, codec))
+        except DeadlineExceededError as error:
+            return [error] * len(rows)
+        except RequestRefusedError as error:
+            if len(rows) == 1:
+                return [error]
+        return [(await self.outcomes([row], codec))[0] for row in rows]
+
+    async def close(self) -> None:
+        """Give the connection back."""
+        await self._transport.close()
+
+    def _check_columns(self, rows: Sequence[Row], names: tuple[str, ...]) -> None:
+        found = {len(row) for row in rows} - {len(names)}
+        if found:
+            raise ContractError(
+                f"{self._endpoint} takes {len(names)} text(s) a row ({', '.join(names)}), "
+                f"but a row has {found.pop()}; give one value for each"
+            )
+
+    def _check_outputs(self, facts: ModelFacts, codec: Codec[R]) -> None:
+        asked = [output.name for output in codec.requested_outputs()]
+        missing = {name for name in asked if name not in facts.outputs}
+        if not missing:
+            return
+        optional = {tensor.name for tensor in codec.task.optional_results}
+        advice = f"name a model of {codec.task.name}"
+        if missing <= optional:
+            advice = "it is an option of the build: build the pipeline with it"
+        raise ContractError(
+            f"{self._endpoint} returns {', '.join(facts.outputs)}, but not "
+            f"{', '.join(sorted(missing))}; {advice}"
+        )
+
+    async def _request(
+        self, rows: Sequence[Row], names: tuple[str, ...], codec: Codec[R]
+    ) -> Sequence[R]:
+        if not rows:
+            return []
+        columns = {name: [row[at] for row in rows] for at, name in enumerate(names)}
+        request = InferRequest(columns=columns, outputs=codec.requested_outputs())
+        reply = await self._with_retries(
+            lambda timeout_s: self._transport.infer(request, timeout_s)
+        )
+        for output in request.outputs:
+            found = reply[output.name].shape[:1] if output.name in reply else ()
+            if found != (len(rows),):
+                raise ContractError(
+                    f"{self._endpoint} returned {output.name!r} for {found or 'no'} rows of "
+                    f"{len(rows)}; name a model of {codec.task.name}"
+                )
+        return codec.results_from_reply(reply)
+
+    async def _with_retries(self, call: Callable[[float], Awaitable[T]]) -> T:
+        """What the call returns; repeated, within the timeout, when that is safe.
+
+        Inference changes nothing on the server, so a request that was refused for a full queue or
+        lost with its connection may be sent again. No other error is repeated.
+        """
+        deadline = time.monotonic() + self._policy.timeout_s
+        failures = 0
+        while True:
+            remaining_s = max(deadline - time.monotonic(), 0.001)
+            try:
+                return await call(remaining_s)
+            except (ServerUnavailableError, QueueFullError) as error:
+                failures += 1
+                pause_s = self._policy.pause_s(failures)
+                over = time.monotonic() + pause_s >= deadline
+                if over or not self._policy.allows_retry(error, failures):
+                    raise
+            except ModelNotReadyError as error:
+                raise await self._with_ready_models(error, remaining_s) from error
+            await self._transport.pause(pause_s)
+
+    async def _with_ready_models(
+        self, error: ModelNotReadyError, timeout_s: float
+    ) -> ModelNotReadyError:
+        try:
+            ready = await self._transport.ready_models(timeout_s)
+        except ClientError:
+            return error
+        return ModelNotReadyError(f"{error}; ready there: {', '.join(ready) or 'no model'}")

@@ -1,0 +1,156 @@
+"""Embeddings from Python: texts in, vectors or cosines out.
+
+A task client over `client` and `core`; the command line is `embedding_grpc_client`.
+
+    with EmbeddingClient("localhost:8001") as client:
+        vectors = client.embed(["今天的股市大涨"])  # float32 [1, hidden]
+        print(client.similarity(["股市大涨"], ["股价上升"]))
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from ernie_triton.client.client import AsyncioClient, BlockingClient, rows_from_columns, run_blocking
+from ernie_triton.client.core import Caller, Row
+from ernie_triton.client.wire import Reply, RequestedOutput
+from ernie_triton.errors import ClientError, ContractError
+from ernie_triton.tasks import EMBEDDING, Task
+
+Vectors = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Embedding:
+    """The vector of one text, float32 [hidden], and whether the model saw only its start."""
+
+    vector: Vectors
+    truncated: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Similarity:
+    """The cosine of the vectors of two texts, and whether one of them was cut."""
+
+    cosine: float
+    truncated: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EmbeddingCodec:
+    """What vectors are read from."""
+
+    @property
+    def task(self) -> Task:
+        """Embedding."""
+        return EMBEDDING
+
+    def requested_outputs(self) -> tuple[RequestedOutput, ...]:
+        """The outputs to ask for."""
+        return (RequestedOutput(name="embedding"), RequestedOutput(name="truncated"))
+
+    def results_from_reply(self, reply: Reply) -> list[Embedding]:
+        """The vector of each row of the request."""
+        cut = reply["truncated"].ravel().tolist()
+        return [
+            Embedding(vector=vector, truncated=truncated)
+            for vector, truncated in zip(reply["embedding"], cut, strict=True)
+        ]
+
+
+class EmbeddingClient(BlockingClient):
+    """Turns texts into vectors on a Triton server."""
+
+    task = EMBEDDING
+
+    def embed(self, texts: Sequence[str]) -> Vectors:
+        """The vector of each text, as float32 [texts, hidden].
+
+        Raises:
+            TextError: a text cannot be sent as UTF-8.
+            ClientError: there is no answer; the subclasses say why.
+        """
+        return run_blocking(_embed(self._caller, texts))
+
+    def similarity(self, texts: Sequence[str], others: Sequence[str]) -> Vectors:
+        """The cosine of each text with the other beside it, as float32 [texts].
+
+        Raises:
+            TextError: a text cannot be sent as UTF-8.
+            ClientError: there is no answer; the subclasses say why.
+        """
+        return run_blocking(_similarity(self._caller, texts, others))
+
+
+class AsyncEmbeddingClient(AsyncioClient):
+    """`EmbeddingClient` for asyncio; calls may run at once."""
+
+    task = EMBEDDING
+
+    async def embed(self, texts: Sequence[str]) -> Vectors:
+        """The vector of each text, as float32 [texts, hidden]; errors as in `EmbeddingClient`."""
+        return await _embed(self.caller, texts)
+
+    async def similarity(self, texts: Sequence[str], others: Sequence[str]) -> Vectors:
+        """The cosine of each text with the other beside it, as float32 [texts]."""
+        return await _similarity(self.caller, texts, others)
+
+
+async def hidden_size(caller: Caller) -> int:
+    """The length of the model's vectors.
+
+    Raises:
+        ContractError: the model's config does not say it.
+    """
+    dims = (await caller.facts()).outputs.get("embedding", ())
+    if len(dims) != 1 or dims[0] < 1:
+        raise ContractError(
+            f"the model's config gives its embedding the shape {list(dims)}, expected one fixed "
+            "length; name a model of embedding"
+        )
+    return dims[0]
+
+
+async def similarity_outcomes(
+    caller: Caller, pairs: Sequence[Row]
+) -> list[Similarity | ClientError]:
+    """The cosine of each pair of texts, or the error of one of the two."""
+    halves = [(text,) for pair in pairs for text in pair]
+    outcomes = await caller.outcomes(halves, EmbeddingCodec())
+    return [_similarity_of(*pair) for pair in zip(outcomes[::2], outcomes[1::2], strict=True)]
+
+
+def cosines(vectors: Vectors, others: Vectors) -> Vectors:
+    """The cosine of each row with the row beside it, as float32 [rows]; 0 beside a zero vector."""
+    ones, twos = vectors.astype(np.float64), others.astype(np.float64)
+    norms = np.linalg.norm(ones, axis=1) * np.linalg.norm(twos, axis=1)
+    products = (ones * twos).sum(axis=1)
+    quotients = np.divide(products, norms, out=np.zeros_like(products), where=norms > 0)
+    return np.asarray(quotients.clip(-1.0, 1.0), dtype=np.float32)
+
+
+async def _embed(caller: Caller, texts: Sequence[str]) -> Vectors:
+    results = await caller.results(rows_from_columns({"texts": texts}), EmbeddingCodec())
+    if not results:
+        return np.zeros((0, await hidden_size(caller)), dtype=np.float32)
+    return np.stack([result.vector for result in results])
+
+
+async def _similarity(caller: Caller, texts: Sequence[str], others: Sequence[str]) -> Vectors:
+    rows_from_columns({"texts": texts, "others": others})
+    return cosines(await _embed(caller, texts), await _embed(caller, others))
+
+
+def _similarity_of(
+    one: Embedding | ClientError, two: Embedding | ClientError
+) -> Similarity | ClientError:
+    if isinstance(one, ClientError):
+        return one
+    if isinstance(two, ClientError):
+        return two
+    [cosine] = cosines(one.vector[None], two.vector[None]).tolist()
+    return Similarity(cosine=cosine, truncated=one.truncated or two.truncated)

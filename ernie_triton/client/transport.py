@@ -1,0 +1,230 @@
+"""The wire itself: Triton's gRPC protocol through tritonclient, blocking and for asyncio.
+
+With `statistics` the only module that knows tritonclient, and the only place where its one
+exception, `InferenceServerException`, becomes one of our `ClientError`s.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tritonclient.grpc as triton
+import tritonclient.grpc.aio as triton_aio
+from tritonclient.utils import InferenceServerException
+
+from ernie_triton.client.wire import Endpoint, InferRequest, ModelFacts, Reply
+from ernie_triton.errors import (
+    ClientError,
+    ContractError,
+    DeadlineExceededError,
+    ModelNotReadyError,
+    QueueFullError,
+    RequestRefusedError,
+    ServerUnavailableError,
+)
+
+# gRPC by itself waits a second before it connects again, which is longer than our first retries.
+# Naming one channel argument drops tritonclient's own, hence the message sizes (INT32_MAX there).
+_CHANNEL_ARGUMENTS = (
+    ("grpc.max_send_message_length", 2**31 - 1),
+    ("grpc.max_receive_message_length", 2**31 - 1),
+    ("grpc.initial_reconnect_backoff_ms", 100),
+    ("grpc.max_reconnect_backoff_ms", 1000),
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Connection:
+    """How to reach a model; a `ca_file` (PEM) implies TLS."""
+
+    endpoint: Endpoint
+    tls: bool = False
+    ca_file: Path | None = None
+
+    def channel_options(self) -> dict[str, Any]:
+        """The arguments of a tritonclient client.
+
+        Raises:
+            ClientError: the CA file cannot be read.
+        """
+        if self.ca_file is not None:
+            try:
+                self.ca_file.read_bytes()
+            except OSError as error:
+                raise ClientError(
+                    f"the CA file {self.ca_file} cannot be read ({error.strerror}); "
+                    "name the PEM file that signed the server's certificate"
+                ) from error
+        return {
+            "url": self.endpoint.url,
+            "ssl": self.tls or self.ca_file is not None,
+            "root_certificates": None if self.ca_file is None else str(self.ca_file),
+            "channel_args": list(_CHANNEL_ARGUMENTS),
+        }
+
+
+class GrpcTransport:
+    """A blocking gRPC connection; threads may share it."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._endpoint = connection.endpoint
+        self._client = triton.InferenceServerClient(**connection.channel_options())
+
+    def infer(self, request: InferRequest, timeout_s: float) -> Reply:
+        """The answer to one request."""
+        with mapped_errors(self._endpoint, timeout_s):
+            result = self._client.infer(
+                self._endpoint.model,
+                _inputs(request),
+                outputs=_outputs(request),
+                client_timeout=timeout_s,
+            )
+            return _reply(request, result)
+
+    def facts(self, timeout_s: float) -> ModelFacts:
+        """What the model's config says."""
+        with mapped_errors(self._endpoint, timeout_s):
+            reply = self._client.get_model_config(self._endpoint.model, client_timeout=timeout_s)
+        return _facts(reply.config)
+
+    def ready_models(self, timeout_s: float) -> tuple[str, ...]:
+        """Names of the models that the server has ready, sorted."""
+        with mapped_errors(self._endpoint, timeout_s):
+            index = self._client.get_model_repository_index(client_timeout=timeout_s)
+        return _ready_names(index.models)
+
+    def pause(self, pause_s: float) -> None:
+        """Wait before a retry."""
+        time.sleep(pause_s)
+
+    def close(self) -> None:
+        """Close the channel."""
+        self._client.close()
+
+
+class GrpcAsyncTransport:
+    """A gRPC connection for asyncio; it belongs to the event loop of its first call."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._endpoint = connection.endpoint
+        self._options = connection.channel_options()
+        self._client: triton_aio.InferenceServerClient | None = None
+
+    def _connected(self) -> triton_aio.InferenceServerClient:
+        # A channel of grpc.aio may only be made while its event loop runs.
+        if self._client is None:
+            self._client = triton_aio.InferenceServerClient(**self._options)
+        return self._client
+
+    async def infer(self, request: InferRequest, timeout_s: float) -> Reply:
+        """The answer to one request."""
+        with mapped_errors(self._endpoint, timeout_s):
+            result = await self._connected().infer(
+                self._endpoint.model,
+                _inputs(request),
+                outputs=_outputs(request),
+                client_timeout=timeout_s,
+            )
+            return _reply(request, result)
+
+    async def facts(self, timeout_s: float) -> ModelFacts:
+        """What the model's config says."""
+        with mapped_errors(self._endpoint, timeout_s):
+            reply = await self._connected().get_model_config(
+                self._endpoint.model, client_timeout=timeout_s
+            )
+        return _facts(reply.config)
+
+    async def ready_models(self, timeout_s: float) -> tuple[str, ...]:
+        """Names of the models that the server has ready, sorted."""
+        with mapped_errors(self._endpoint, timeout_s):
+            index = await self._connected().get_model_repository_index(client_timeout=timeout_s)
+        return _ready_names(index.models)
+
+    async def pause(self, pause_s: float) -> None:
+        """Wait before a retry."""
+        await asyncio.sleep(pause_s)
+
+    async def close(self) -> None:
+        """Close the channel."""
+        if self._client is not None:
+            await self._client.close()
+
+
+def _inputs(request: InferRequest) -> list[triton.InferInput]:
+    inputs = []
+    for name, column in request.columns.items():
+        tensor = triton.InferInput(name, [len(column), 1], "BYTES")
+        tensor.set_data_from_numpy(np.array(column, dtype=np.object_).reshape(-1, 1))
+        inputs.append(tensor)
+    return inputs
+
+
+def _outputs(request: InferRequest) -> list[triton.InferRequestedOutput]:
+    return [
+        triton.InferRequestedOutput(output.name, class_count=output.class_count)
+        for output in request.outputs
+    ]
+
+
+def _reply(request: InferRequest, result: triton.InferResult) -> Reply:
+    tensors = {output.name: result.as_numpy(output.name) for output in request.outputs}
+    return {name: tensor for name, tensor in tensors.items() if tensor is not None}
+
+
+def _facts(config: Any) -> ModelFacts:  # noqa: ANN401 - a protobuf message, without types
+    return ModelFacts(
+        max_batch_size=config.max_batch_size,
+        inputs=tuple(tensor.name for tensor in config.input),
+        outputs={tensor.name: tuple(tensor.dims) for tensor in config.output},
+    )
+
+
+def _ready_names(models: Sequence[Any]) -> tuple[str, ...]:
+    return tuple(sorted({model.name for model in models if model.state == "READY"}))
+
+
+@contextmanager
+def mapped_errors(endpoint: Endpoint, timeout_s: float) -> Iterator[None]:
+    """Raise tritonclient's one exception as the `ClientError` that says what happened."""
+    try:
+        yield
+    except InferenceServerException as error:
+        raise _client_error(error, endpoint, timeout_s) from error
+
+
+def _client_error(
+    error: InferenceServerException, endpoint: Endpoint, timeout_s: float
+) -> ClientError:
+    """The error of ours that says what happened, for what Triton 2.51 answers."""
+    status = str(error.status() or "StatusCode.UNKNOWN").removeprefix("StatusCode.")
+    message = str(error.message() or "no reason given").strip()
+    if "unknown model" in message:
+        return ModelNotReadyError(f"{endpoint.url} has no {endpoint.model!r} ready: {message}")
+    if "maximum queue size" in message:
+        return QueueFullError(
+            f"the queue of {endpoint} is full: {message}; send less at once, or try again later"
+        )
+    if status == "UNAVAILABLE":
+        return ServerUnavailableError(
+            f"no Triton server answers at {endpoint.url}: {message}; start it, or name its gRPC "
+            "address (host:port, by default port 8001)"
+        )
+    if status == "DEADLINE_EXCEEDED":
+        return DeadlineExceededError(
+            f"no answer from {endpoint} within {timeout_s:.3g} s; allow a longer timeout, or send "
+            "less at once"
+        )
+    if status == "UNIMPLEMENTED":
+        return ContractError(
+            f"what answers at {endpoint.url} is no Triton server: {message}; name Triton's gRPC "
+            "address (by default port 8001)"
+        )
+    return RequestRefusedError(f"{endpoint} refused the request: {message} ({status})")

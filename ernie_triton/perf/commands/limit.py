@@ -1,0 +1,77 @@
+"""`limit`: how fast this machine multiplies matrices, and results as fractions of it."""
+
+import argparse
+import os
+import sys
+from pathlib import Path
+
+from ernie_triton.model_shapes import FAMILY
+from ernie_triton.perf.commands import Commands
+
+_TEXTS = 1000
+
+
+def add_command(commands: Commands) -> None:
+    """Add the command and its options."""
+    limit = commands.add_parser(
+        "limit",
+        help="this machine's matrix-multiply peak, and results as fractions of it",
+        description="Measure how fast OpenVINO multiplies matrices of a model's shapes on this "
+        "machine, and state results of `run` as fractions of it: the arithmetic of a text, times "
+        "texts per second, over the peak. Prints Markdown tables.",
+        allow_abbrev=False,
+    )
+    limit.add_argument(
+        "--shape",
+        action="append",
+        choices=list(FAMILY),
+        help="a model of the family (repeatable; default medium and nano)",
+    )
+    limit.add_argument(
+        "--precision",
+        action="append",
+        choices=("fp32", "bf16", "int8"),
+        help="(repeatable; default all three)",
+    )
+    limit.add_argument(
+        "--tokens", type=int, default=768, help="tokens of a batch (default %(default)s)"
+    )
+    limit.add_argument("--threads", type=int, default=0, help="0 for every core (default)")
+    limit.add_argument("--rounds", type=int, default=5, help="turns of each (default %(default)s)")
+    limit.add_argument("--result", type=Path, help="a JSON file of `run`, of this machine")
+    limit.add_argument(
+        "--text-tokens",
+        type=int,
+        default=0,
+        help="tokens of each of the result's texts (default: title-like, mean 24)",
+    )
+    limit.add_argument("--labels", type=int, default=15, help="of the result (default %(default)s)")
+    limit.add_argument("--output", type=Path, help="also write all as JSON")
+    limit.set_defaults(run=_run)
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    from ernie_triton.perf.limits.fractions import Measured, fractions_of, fractions_table, limit_json, measure_peaks, peaks_table
+    from ernie_triton.perf.results import read_run
+    from ernie_triton.perf.titles import title_lengths
+
+    run = read_run(arguments.result) if arguments.result else None
+    how = Measured(
+        tokens=arguments.tokens,
+        threads=arguments.threads or len(os.sched_getaffinity(0)),
+        rounds=arguments.rounds,
+    )
+    shapes = {name: FAMILY[name] for name in arguments.shape or ("medium", "nano")}
+    precisions = arguments.precision or ("fp32", "bf16", "int8")
+    peaks = measure_peaks(shapes, precisions, how, lambda line: print(line, file=sys.stderr))
+    print(peaks_table(peaks))
+    fractions = []
+    if run is not None:
+        fixed = arguments.text_tokens
+        lengths = [fixed] if fixed else title_lengths(_TEXTS, seed=0)
+        fractions = fractions_of(run, peaks, lengths, labels=arguments.labels)
+        print("\n" + fractions_table(fractions))
+    if arguments.output:
+        facts = {"tokens": how.tokens, "threads": how.threads, "rounds": how.rounds}
+        arguments.output.write_text(limit_json(peaks, fractions, facts), encoding="utf-8")
+    return 0

@@ -1,0 +1,204 @@
+"""`run`: a scenario, measured with the real perf_analyzer."""
+
+import argparse
+import dataclasses
+import datetime
+import os
+import signal
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from ernie_triton.errors import DatasetError, MissingExtraError, ScenarioError
+from ernie_triton.perf.commands import Commands
+from ernie_triton.perf.reporting.company import company_lines
+from ernie_triton.perf.reporting.table import result_table
+from ernie_triton.perf.results import Run
+from ernie_triton.perf.scenario import Scenario, load_scenario
+from ernie_triton.perf.text_spec import TextSpec
+
+_RESULTS = Path("build/perf")
+
+
+def add_command(commands: Commands) -> None:
+    """Add the command and its options."""
+    run = commands.add_parser(
+        "run",
+        help="measure a scenario",
+        description="Measure every subject of a scenario under every load with the real "
+        "perf_analyzer, checking answers under load against solo answers. Ends with code 1 where "
+        "an answer differs or figures are unstable. Prints a table, then the results' file.",
+        allow_abbrev=False,
+    )
+    run.add_argument("scenario", type=Path, help="TOML, such as perf/scenarios/cpu.toml")
+    _add_place(run)
+    _add_choices(run)
+    run.add_argument(
+        "--output", type=Path, help=f"results as JSON (default: {_RESULTS}/SCENARIO-TIME.json)"
+    )
+    run.add_argument(
+        "--quick",
+        action="store_true",
+        help="try the scenario: first and last levels in windows of 0.25 s, marked as unstable",
+    )
+    run.add_argument("--accept-unstable", action="store_true", help="end with code 0 all the same")
+    run.set_defaults(run=_run)
+
+
+def _add_place(run: argparse.ArgumentParser) -> None:
+    """Where the models are."""
+    run.add_argument(
+        "--url", default="", help="host:port of a running server's gRPC (default: start one)"
+    )
+    run.add_argument(
+        "--repository",
+        type=Path,
+        default=Path("model_repository"),
+        help="what to serve without --url (default %(default)s)",
+    )
+
+
+def _add_choices(run: argparse.ArgumentParser) -> None:
+    """What of the scenario to measure."""
+    run.add_argument(
+        "--model",
+        action="append",
+        default=[],
+        metavar="SUBJECT=MODEL",
+        help="measure this model for a subject of the scenario (repeatable)",
+    )
+    run.add_argument(
+        "--subject",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="measure this subject alone (repeatable)",
+    )
+    run.add_argument(
+        "--texts",
+        type=Path,
+        help="send the lines of this file, a TAB between the texts of a row, instead of the "
+        "scenario's texts",
+    )
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    path: Path = arguments.scenario
+    scenario = _chosen(load_scenario(path), arguments)
+    now = datetime.datetime.now(datetime.timezone.utc)
+    output = arguments.output or _RESULTS / f"{path.stem}-{now:%Y%m%d-%H%M%S}.json"
+    _check_output(output)
+    try:
+        with sigterm_as_ctrl_c():
+            found = _measured(scenario, arguments)
+    except KeyboardInterrupt:
+        print("stopped; nothing was written", file=sys.stderr)
+        return 1
+    write_run(found, output)
+    print(result_table(found.measurements).text())
+    for line in company_lines(found.measurements):
+        print(line)
+    for failure in found.failures:
+        print(f"failed: {failure}")
+    print(output)
+    if arguments.quick or arguments.accept_unstable:
+        return 0
+    return _verdict(found)
+
+
+def _measured(scenario: Scenario, arguments: argparse.Namespace) -> Run:
+    """The run, with what only measuring needs imported here."""
+    try:
+        import psutil  # noqa: F401
+    except ImportError as error:
+        raise MissingExtraError("psutil", "perf", "watching the machine") from error
+    from ernie_triton.perf.running.runner import run_scenario
+    from ernie_triton.perf.running.server import Place
+
+    place = Place(url=arguments.url, repository=arguments.repository)
+    name = arguments.scenario.stem
+    return run_scenario(scenario, name, place, quick=arguments.quick, tell=_tell)
+
+
+def write_run(run: Run, path: Path) -> None:
+    """Write the results beside their place, then rename them into it.
+
+    Raises:
+        DatasetError: they cannot be written.
+    """
+    beside = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        beside.write_text(run.to_json(), encoding="utf-8")
+        beside.replace(path)
+    except OSError as error:
+        raise DatasetError(f"{path} cannot be written: {error.strerror}") from error
+
+
+def _check_output(path: Path) -> None:
+    """Refuse an impossible output before anything is measured."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise DatasetError(f"{path.parent} cannot be made: {error.strerror}") from error
+    if path.is_dir() or not os.access(path.parent, os.W_OK):
+        raise DatasetError(f"{path} cannot be written; name a file in a folder that can be")
+
+
+def _chosen(scenario: Scenario, arguments: argparse.Namespace) -> Scenario:
+    """The scenario with the command line's models, subjects and texts."""
+    chosen = scenario.with_models(dict(map(_assignment, arguments.model)))
+    if arguments.subject:
+        names = [subject.name for subject in chosen.subjects]
+        for name in arguments.subject:
+            if name not in names:
+                raise ScenarioError(f"there is no subject {name!r}; known are {', '.join(names)}")
+        kept = tuple(one for one in chosen.subjects if one.name in arguments.subject)
+        chosen = dataclasses.replace(chosen, subjects=kept)
+    if arguments.texts:
+        loads = tuple(dataclasses.replace(spec, texts=(), separate=False) for spec in chosen.loads)
+        texts = TextSpec(file=arguments.texts)
+        chosen = dataclasses.replace(chosen, texts=texts, loads=loads)
+    return chosen
+
+
+def _assignment(text: str) -> tuple[str, str]:
+    subject, sign, model = text.partition("=")
+    if not (subject and sign and model):
+        raise ScenarioError(f"--model {text!r} is not SUBJECT=MODEL")
+    return subject, model
+
+
+def _verdict(run: Run) -> int:
+    unstable = [one for one in run.measurements if one.unstable]
+    if unstable:
+        print(
+            f"error: {len(unstable)} of {len(run.measurements)} figures are unstable, as marked; "
+            f"measure again on a quieter machine or for longer, or pass --accept-unstable",
+            file=sys.stderr,
+        )
+    if run.failures:
+        print(f"error: {len(run.failures)} load(s) gave no figures", file=sys.stderr)
+    return 1 if unstable or run.failures else 0
+
+
+def _tell(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
+
+
+@contextmanager
+def sigterm_as_ctrl_c() -> Iterator[None]:
+    """Let SIGTERM stop a run as Ctrl-C does, so that nothing it started is left."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def stop(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

@@ -1,0 +1,133 @@
+"""`compress`: every compression of a fine-tuned checkpoint, and what each is worth."""
+
+import argparse
+from typing import TYPE_CHECKING
+
+from ernie_triton.build.commands import Commands
+from ernie_triton.training.commands.compression_options import add_place_options, read_data
+from ernie_triton.training.commands.quantize import add_quantize_options, quantize_options
+from ernie_triton.errors import MissingExtraError
+
+if TYPE_CHECKING:
+    from ernie_triton.training.compression.compress import Compression
+
+STEPS = "int8, pruned, pruned_int8, distilled, distilled_int8, slim_bow, slim_cnn, report"
+
+
+def add_command(commands: Commands) -> None:
+    """Add the command and its options."""
+    compress = commands.add_parser(
+        "compress",
+        help="prune, distil and quantise a checkpoint, and report what each is worth",
+        description="Prune, distil and quantise a fine-tuned checkpoint, each result a checkpoint "
+        "that builds as any other; build all of them, serve them in one server, measure them in "
+        "turn, and report accuracy, size and speed as a table and two plots. A step that is done "
+        "is not done again: started anew, the command goes on where it was.",
+        allow_abbrev=False,
+    )
+    add_place_options(compress, needs_data=True)
+    steps = compress.add_argument_group("steps")
+    steps.add_argument("--only", default="", metavar="STEP,…", help=f"of {STEPS}; default all")
+    steps.add_argument("--skip", default="", metavar="STEP,…", help="all but these")
+    steps.add_argument(
+        "--width",
+        type=float,
+        default=0.75,
+        help="share of heads and neurons that pruning leaves (default %(default)s)",
+    )
+    steps.add_argument(
+        "--student",
+        metavar="layers=N,hidden=N",
+        help="shape of the distilled student (default: half of the layers)",
+    )
+    steps.add_argument(
+        "--epochs", dest="step_epochs", type=int, help="of recovery and of each distillation"
+    )
+    steps.add_argument(
+        "--learning-rate", dest="step_rate", type=float, help="of recovery and distillation"
+    )
+    add_quantize_options(compress)
+    report = compress.add_argument_group("report")
+    report.add_argument(
+        "--precision",
+        action="append",
+        choices=("bf16", "fp16"),
+        help="of the original, besides fp32 and int8 (repeatable; default bf16 where the CPU has "
+        "it; fp16 is slow on a CPU)",
+    )
+    report.add_argument(
+        "--quick",
+        action="store_true",
+        help="one short round, to try it out; its speeds are marked as not to be trusted",
+    )
+    report.add_argument("--rounds", type=int, default=5, help="turns (default %(default)s)")
+    report.add_argument(
+        "--seconds", type=float, default=6.0, help="of each figure (default %(default)s)"
+    )
+    compress.set_defaults(run=_run)
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    # Needs the extra `train`; other commands do not.
+    from ernie_triton.build.torch_models.modules import import_torch
+
+    import_torch()
+    from ernie_triton.training.compression.compress import Compression, run_steps
+    from ernie_triton.training.compression.distillation.students import student_shape
+    from ernie_triton.training.compression.steps import REPORT, StepOptions, chosen_steps
+
+    only, skipped = (_names(text) for text in (arguments.only, arguments.skip))
+    options = StepOptions(
+        width=arguments.width,
+        student=student_shape(arguments.student) if arguments.student else None,
+        epochs=arguments.step_epochs,
+        learning_rate=arguments.step_rate,
+        quantize=quantize_options(arguments),
+        max_length=arguments.max_length,
+    )
+    data = read_data(arguments)
+    steps = chosen_steps(data.task, only, skipped)
+    work = Compression(
+        checkpoint=arguments.checkpoint, data=data, output=arguments.output, options=options
+    )
+    is_reported = (not only or REPORT in only) and REPORT not in skipped
+    if is_reported:
+        _check_report()
+    run_steps(work, steps)
+    if is_reported:
+        _report(arguments, work, skipped)
+    print(arguments.output)
+    return 0
+
+
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(name.strip() for name in text.split(",") if name.strip())
+
+
+def _check_report() -> None:
+    """Fail before hours of training, not after, where the report's packages are missing.
+
+    Raises:
+        MissingExtraError: one of them is.
+    """
+    try:
+        from ernie_triton.perf.compression_report.writing import check_tools
+    except ModuleNotFoundError as error:
+        raise MissingExtraError(str(error.name), "perf", "the report (or --skip report)") from error
+    check_tools()
+
+
+def _report(arguments: argparse.Namespace, work: "Compression", skipped: tuple[str, ...]) -> None:
+    from ernie_triton.training.compression.compress import done_steps, report_on
+    from ernie_triton.perf.compression_report.measuring import QUICK, Measuring
+    from ernie_triton.perf.compression_report.table import markdown
+    from ernie_triton.perf.compression_report.variants import cpu_has_bf16
+
+    precisions = arguments.precision or (["bf16"] if cpu_has_bf16() else [])
+    measuring = Measuring(rounds=arguments.rounds, seconds=arguments.seconds)
+    if arguments.quick:
+        measuring = QUICK
+    steps = [step for step in done_steps(work) if step.name not in skipped]
+    report, paths = report_on(work, steps, precisions, measuring)
+    print(markdown(report))
+    print("\n".join(map(str, paths)))

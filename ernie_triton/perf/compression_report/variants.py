@@ -1,0 +1,104 @@
+"""What the report compares: a checkpoint in one precision, built as a pipeline of its own."""
+
+import dataclasses
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ernie_triton.build.flow import build_pipeline
+from ernie_triton.build.parts import Step
+from ernie_triton.training.compression.pipelines import CPU_PIPELINE
+from ernie_triton.build.publish.manifest import Manifest
+from ernie_triton.errors import ExactnessError
+from ernie_triton.pipeline import PipelineSpec, load_pipeline
+
+if TYPE_CHECKING:
+    from ernie_triton.training.datasets import DataSet
+
+_ENGINES = {"fp16": "onnxruntime"}
+_TOLERANCES = {"bf16": 1.0, "fp16": 1.0}
+"""Largest difference of a logit: the table says what was found, and what it costs in points."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Variant:
+    """One line of the report.
+
+    Attributes:
+        model: which checkpoint it is of (`original`, `pruned`, …).
+        checkpoint: its folder; for INT8 the one that `quantize` wrote.
+        precision: what its engine computes in.
+        engine: the runtime; the default one of its precision where empty.
+        joined: its three stages are one model; else they are an ensemble.
+    """
+
+    model: str
+    checkpoint: Path
+    precision: str
+    engine: str = ""
+    joined: bool = False
+
+    @property
+    def name(self) -> str:
+        """As tables and plots call it: `pruned INT8`."""
+        return f"{self.model} {self.precision.upper()}"
+
+    @property
+    def pipeline(self) -> str:
+        """The name of its ensemble."""
+        return re.sub(r"[^a-z0-9]+", "_", self.name.lower())
+
+    def spec(self, data: "DataSet", repository: Path, max_length: int) -> PipelineSpec:
+        """What to build; an INT8 checkpoint says it itself.
+
+        Raises:
+            PipelineError: the INT8 checkpoint has no `pipeline.toml`, or a broken one.
+        """
+        if self.precision == "int8":
+            made = load_pipeline(self.checkpoint / CPU_PIPELINE)
+            return dataclasses.replace(made, repository=repository, name=self.pipeline)
+        return PipelineSpec(
+            checkpoint=self.checkpoint,
+            task=data.task,
+            repository=repository,
+            name=self.pipeline,
+            joined=self.joined,
+            pair=data.pair,
+            max_length=max_length,
+            precision=self.precision,
+            engine=self.engine or _ENGINES.get(self.precision, "openvino"),
+            tolerance=_TOLERANCES.get(self.precision, 0.0),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Built:
+    """A variant in the repository, with what its build found."""
+
+    variant: Variant
+    manifest: Manifest
+
+
+def build_variant(
+    variant: Variant, data: "DataSet", repository: Path, max_length: int, step: Step
+) -> Built:
+    """Build a variant; the build's own checks of exactness and loss have to pass.
+
+    Raises:
+        ExactnessError: they do not; the message names the variant.
+        ErnieTritonError: it cannot be built.
+    """
+    try:
+        made = build_pipeline(variant.spec(data, repository, max_length), step)
+    except ExactnessError as error:
+        raise ExactnessError(f"{variant.name} ({variant.checkpoint}): {error}") from error
+    return Built(variant=variant, manifest=made)
+
+
+def cpu_has_bf16() -> bool:
+    """Whether this CPU computes in BF16, by OpenVINO's account."""
+    import openvino
+
+    able = openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+    return "BF16" in able

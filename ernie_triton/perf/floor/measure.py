@@ -1,0 +1,94 @@
+"""The floor and a pipeline in one server, one request at a time, in turn."""
+
+import tempfile
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from ernie_triton.server.embedded import EmbeddedServer, ServerOptions
+from ernie_triton.perf.floor.repository import ONE_STAGE, THREE_STAGES, link_pipeline, write_floor
+from ernie_triton.perf.paired import Spread, in_turn, spread
+from ernie_triton.perf.probe import Probe, inputs_of
+from ernie_triton.perf.results import Load
+from ernie_triton.perf.scenario import CONCURRENCY
+from ernie_triton.perf.titles import TITLES, rows_of_kind
+
+_ALONE = Load(mode=CONCURRENCY, level=1.0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Floor:
+    """Median latency in milliseconds at concurrency 1, the median of the rounds with their range.
+
+    Attributes:
+        one_stage: of one Python stage that passes its text on: the wire and the server.
+        three_stages: of an ensemble of three such: the least that a pipeline can take.
+        pipelines: of real pipelines, by name.
+    """
+
+    one_stage: Spread
+    three_stages: Spread
+    pipelines: Mapping[str, Spread]
+
+    def table(self) -> str:
+        """As a Markdown table."""
+        rows = {
+            "one stage, empty": self.one_stage,
+            "three stages, empty": self.three_stages,
+            **self.pipelines,
+        }
+        floor = self.three_stages.median
+        lines = ["| | p50 ms (range) | above the floor |", "|---|---:|---:|"]
+        for name, found in rows.items():
+            above = "" if name.endswith("empty") else f"{found.median - floor:+.2f} ms"
+            lines.append(f"| {name} | {found.text()} | {above} |")
+        return "\n".join(lines)
+
+
+def measure_floor(
+    source: Path,
+    names: tuple[str, ...],
+    *,
+    rounds: int,
+    seconds: float,
+    progress: Callable[[str], None],
+) -> Floor:
+    """Serve the empty models and the pipelines, and time one request at a time of each in turn.
+
+    Args:
+        source: the repository of the pipelines.
+        names: of the pipelines; perhaps none.
+        rounds: how often each takes its turn; a further one before is thrown away.
+        seconds: of each figure.
+        progress: is told what is measured next.
+
+    Raises:
+        RepositoryError: the repository has no such pipeline.
+        ServerError: the server does not start.
+        AnalyzerError: perf_analyzer failed.
+    """
+    with tempfile.TemporaryDirectory(prefix="ernie-triton-floor-") as folder:
+        repository = Path(folder)
+        write_floor(repository)
+        for name in names:
+            link_pipeline(source, name, repository)
+        options = ServerOptions(repository=repository, http_port=0, grpc_port=0, metrics_port=0)
+        with EmbeddedServer(options) as server:
+            subjects = {
+                name: _subject(server.url, name, seconds)
+                for name in (ONE_STAGE, THREE_STAGES, *names)
+            }
+            found = in_turn(subjects, rounds + 1, progress)
+    spreads = {name: spread(figures[1:]) for name, figures in found.items()}
+    return Floor(
+        one_stage=spreads[ONE_STAGE],
+        three_stages=spreads[THREE_STAGES],
+        pipelines={name: spreads[name] for name in names},
+    )
+
+
+def _subject(url: str, name: str, seconds: float) -> Callable[[], float]:
+    inputs = inputs_of(url, name)
+    rows = rows_of_kind(TITLES, inputs)
+    probe = Probe(url=url, model=name, inputs=inputs, rows=rows, seconds=seconds)
+    return lambda: probe.figures(_ALONE).latency.p50_us / 1000

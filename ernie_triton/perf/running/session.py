@@ -1,0 +1,169 @@
+"""One subject under all loads of a scenario."""
+
+import dataclasses
+from collections.abc import Callable, Iterator, Sequence
+
+from ernie_triton.errors import AnalyzerError, ScenarioError
+from ernie_triton.perf.results import Load, Measurement
+from ernie_triton.perf.running.answers import TOLERANCES, comparison_of
+from ernie_triton.perf.running.checker import Check, SoloAnswer
+from ernie_triton.perf.running.generator import Windows
+from ernie_triton.perf.running.measurement import Procedure, Stream, measure, warm_up
+from ernie_triton.perf.running.target import Target, counted_tokens
+from ernie_triton.perf.running.texts import Row, rows_of
+from ernie_triton.perf.running.words import figures_words, load_words
+from ernie_triton.perf.scenario import CONCURRENCY, LoadSpec, Scenario
+
+_COUNTED_ROWS = 32
+
+
+class Session:
+    """Measures a subject, load by load; later loads may depend on the rates of earlier ones."""
+
+    def __init__(
+        self,
+        scenario: Scenario,
+        target: Target,
+        *,
+        windows: Windows,
+        still_serving: Callable[[], None],
+        tell: Callable[[str], None],
+    ) -> None:
+        self._scenario = scenario
+        self._target = target
+        self._windows = windows
+        self._still_serving = still_serving
+        self._tell = tell
+        self._highest: dict[tuple[int, str], float] = {}
+        self._solos: dict[Row, SoloAnswer] = {}
+        self._is_warm = False
+        self.failures: list[str] = []
+
+    def measurements(self, specs: Sequence[LoadSpec]) -> Iterator[Measurement]:
+        """Each measurement when it is done; a load without figures becomes one of `failures`.
+
+        Raises:
+            WrongAnswerError: an answer under load differs from its solo answer.
+            ClientError: the server is away, or refuses a text without load.
+            ServerError: the embedded server has ended.
+        """
+        for spec in specs:
+            for load in spec.loads():
+                self._check_batch(load)
+                level = self._level(load)
+                if level is None:
+                    continue
+                placed = dataclasses.replace(load, level=level)
+                try:
+                    yield from self._measured(placed, spec)
+                except AnalyzerError as error:
+                    self.failures.append(f"{self._name(placed)}: {error}")
+                    self._tell(f"{self._name(placed)}: FAILED: {error}")
+
+    def _measured(self, load: Load, spec: LoadSpec) -> Iterator[Measurement]:
+        for streams in self._streams(load, separate=spec.separate):
+            rows = [row for stream in streams for row in stream.rows]
+            procedure = self._procedure(rows)
+            if not self._is_warm:
+                warm_up(procedure, streams[0], self._scenario.measuring.warm_up_s)
+                self._is_warm = True
+            self._tell(" and ".join(self._name(stream.load) for stream in streams))
+            for found in measure(procedure, streams):
+                self._note(found)
+                yield found
+
+    def _streams(self, load: Load, *, separate: bool) -> Iterator[list[Stream]]:
+        """What is sent at once: everything mixed, or the first kind alone and then all apart."""
+        spec = self._scenario.texts
+        kinds = spec.chosen(load.texts.split("+") if load.texts else ())
+        inputs = self._target.inputs
+        if not separate or len(kinds) < 2:
+            yield [Stream(load=load, rows=rows_of(spec, kinds, inputs))]
+            return
+        apart = [
+            Stream(
+                load=dataclasses.replace(
+                    load,
+                    texts=kind.name,
+                    level=load.level * kind.share,
+                    beside="+".join(other.name for other in kinds if other is not kind),
+                ),
+                rows=rows_of(spec, [kind], inputs),
+            )
+            for kind in kinds
+        ]
+        alone = dataclasses.replace(apart[0].load, beside="")
+        yield [Stream(load=alone, rows=apart[0].rows)]
+        yield apart
+
+    def _procedure(self, rows: Sequence[Row]) -> Procedure:
+        checking = self._scenario.checking
+        precision = self._target.subject.precision
+        # Evenly from all of them, so that each kind of texts is checked.
+        checked = rows[:: max(1, len(rows) // checking.rows)][: checking.rows]
+        for row in checked:
+            if row not in self._solos:
+                self._solos[row] = SoloAnswer(row=row, answer=self._target.ask(row))
+        return Procedure(
+            target=self._target,
+            check=Check(
+                solos=[self._solos[row] for row in checked],
+                ask=self._target.ask,
+                equal=comparison_of(self._target.task).equal,
+                tolerance=checking.tolerance or TOLERANCES.get(precision, TOLERANCES[""]),
+                per_second=checking.per_second,
+            ),
+            windows=self._windows,
+            stability=self._scenario.stability,
+            still_serving=self._still_serving,
+        )
+
+    def _level(self, load: Load) -> float | None:
+        """The load's level; None, and a failure, where the rate that it is a part of is missing."""
+        if not load.of_maximum:
+            return load.level
+        highest = self._highest.get((load.batch_size, load.texts))
+        if highest is None:
+            self.failures.append(f"{self._name(load)}: no closed loop gave a rate before")
+            return None
+        return load.of_maximum * highest
+
+    def _note(self, found: Measurement) -> None:
+        load = found.load
+        if load.mode == CONCURRENCY:
+            key = (load.batch_size, load.texts)
+            self._highest[key] = max(self._highest.get(key, 0.0), found.qps)
+        prefix = f"{load.texts}: " if load.beside else ""
+        self._tell(f"  {prefix}{figures_words(found)}")
+        for reason in found.unstable:
+            self._tell(f"  unstable: {reason}")
+
+    def _check_batch(self, load: Load) -> None:
+        most = self._target.max_batch_size
+        if load.batch_size > most:
+            raise ScenarioError(
+                f"a load has batches of {load.batch_size}, but {self._target.subject.model} takes "
+                f"requests of {most} rows; lower batch_size, or build with --max-batch-size"
+            )
+
+    def _name(self, load: Load) -> str:
+        return f"{self._target.subject.name}, {load_words(load)}"
+
+
+def token_words(scenario: Scenario, target: Target) -> str:
+    """What the server's own tokenizer stage counts, in words; empty where it cannot be asked."""
+    words = []
+    for kind in scenario.texts.kinds:
+        rows = rows_of(scenario.texts, [kind], target.inputs)[:_COUNTED_ROWS]
+        counted = counted_tokens(target, rows)
+        if counted is None:
+            return ""
+        special = len(target.inputs) + 1
+        wanted = sum(sum(map(len, row)) + special for row in rows) / len(rows)
+        mean = sum(counted) / len(counted)
+        if abs(mean - wanted) > 0.05:
+            words.append(
+                f"{kind.name}: the tokenizer of {target.subject.model} counts a mean of "
+                f"{mean:.1f} tokens where {wanted:.1f} were wanted"
+            )
+    return "; ".join(words)

@@ -1,0 +1,150 @@
+"""One subject on one server: what is known of it, and its client."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ernie_triton.client.statistics import StageCounts, StatisticsClient
+from ernie_triton.client.transport import Connection, GrpcTransport
+from ernie_triton.client.wire import Endpoint, InferRequest, RequestedOutput, utf8_from_text
+from ernie_triton.errors import ClientError, ContractError
+from ernie_triton.tasks import INPUT_IDS, Task
+from ernie_triton.perf.results import StageTimes, Subject
+from ernie_triton.perf.running.answers import comparison_of
+from ernie_triton.perf.running.server import Serving
+from ernie_triton.perf.running.texts import Row
+
+TIMEOUT_S = 30.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """A subject that answers.
+
+    Attributes:
+        url: the server's gRPC address.
+        subject: what is measured.
+        task: of its model.
+        inputs: the model's inputs, in the task's order.
+        max_batch_size: most rows of a request.
+        stages: models of the ensemble, by what they are called (`engine`).
+        server_version: Triton's.
+        ask: the answer to a row, now.
+        statistics: the connection for the server's account.
+        server_pid: the server's process, where it is on this machine and visible.
+    """
+
+    url: str
+    subject: Subject
+    task: Task
+    inputs: tuple[str, ...]
+    max_batch_size: int
+    stages: Mapping[str, str]
+    server_version: str
+    ask: Callable[[Row], Any]
+    statistics: StatisticsClient
+    server_pid: int | None
+
+    def counts(self) -> Mapping[str, StageCounts]:
+        """What each stage did so far.
+
+        Raises:
+            ClientError: the server is away.
+        """
+        counts = self.statistics.counts(tuple(self.stages.values()))
+        return {name: counts[model] for name, model in self.stages.items()}
+
+    def columns(self, rows: Sequence[Row]) -> dict[str, list[str]]:
+        """The rows' texts by the name of the input."""
+        return {name: [row[place] for row in rows] for place, name in enumerate(self.inputs)}
+
+
+@contextmanager
+def connected(serving: Serving, subject: Subject, task: Task, *, pair: bool) -> Iterator[Target]:
+    """The subject's model, checked to be there and of the task.
+
+    Raises:
+        ClientError: the server is away, has no such model, or it is of another task.
+    """
+    url = serving.url
+    endpoint = Endpoint(url=url, model=subject.model)
+    transport = GrpcTransport(Connection(endpoint=endpoint))
+    comparison = comparison_of(task)
+    try:
+        facts = transport.facts(TIMEOUT_S)
+        inputs = task.pair_texts if pair else task.texts
+        if set(facts.inputs) != set(inputs):
+            raise ContractError(
+                f"{endpoint} takes the inputs {', '.join(facts.inputs)}, but the scenario sends "
+                f"{', '.join(inputs)} ({task.name}); name a model of this task"
+            )
+        # No retries: the checks must not hide what a load does to requests.
+        with (
+            comparison.client(url, subject.model, timeout_s=TIMEOUT_S, retries=0) as client,
+            StatisticsClient(url, subject.model) as statistics,
+        ):
+            yield Target(
+                url=url,
+                subject=subject,
+                task=task,
+                inputs=inputs,
+                max_batch_size=facts.max_batch_size,
+                stages=_named_stages(subject.model, statistics.stages()),
+                server_version=statistics.server_version(),
+                ask=lambda row: comparison.ask(client, row),
+                statistics=statistics,
+                server_pid=serving.pid,
+            )
+    finally:
+        transport.close()
+
+
+def counted_tokens(target: Target, rows: Sequence[Row]) -> list[int] | None:
+    """The tokens of each row by the server's own tokenizer stage; None where it cannot be asked.
+
+    A row that is cut has what is left of it; one of several windows has their sum.
+    """
+    stage = target.stages.get("tokenizer")
+    if stage is None:
+        return None
+    transport = GrpcTransport(Connection(endpoint=Endpoint(url=target.url, model=stage)))
+    tokens = (RequestedOutput(name=INPUT_IDS.name),)
+    try:
+        replies = [transport.infer(_request(target.inputs, row, tokens), TIMEOUT_S) for row in rows]
+        return [_real_tokens(reply[INPUT_IDS.name]) for reply in replies]
+    except (ClientError, KeyError):
+        return None
+    finally:
+        transport.close()
+
+
+def _real_tokens(input_ids: npt.NDArray[Any]) -> int:
+    """The tokens of all rows but the padding behind them; ERNIE's and BERT's `[PAD]` is 0."""
+    return sum(len(np.trim_zeros(row, "b")) for row in input_ids)
+
+
+def stage_times(counts: StageCounts) -> StageTimes:
+    """The mean times of a stage's requests and runs."""
+    requests = max(counts.requests, 1)
+    return StageTimes(
+        queue_us=counts.queue_ns / requests / 1e3,
+        input_us=counts.input_ns / requests / 1e3,
+        compute_us=counts.compute_ns / requests / 1e3,
+        output_us=counts.output_ns / requests / 1e3,
+        executions=counts.executions,
+        batch=counts.rows / max(counts.executions, 1),
+    )
+
+
+def _named_stages(model: str, stages: Sequence[str]) -> dict[str, str]:
+    """The stages by the part of their name that the ensemble's does not have."""
+    return {stage.removeprefix(f"{model}_"): stage for stage in stages}
+
+
+def _request(inputs: Sequence[str], row: Row, outputs: tuple[RequestedOutput, ...]) -> InferRequest:
+    columns = {name: [utf8_from_text(text)] for name, text in zip(inputs, row, strict=True)}
+    return InferRequest(columns=columns, outputs=outputs)

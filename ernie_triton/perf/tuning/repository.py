@@ -1,0 +1,101 @@
+"""A pipeline served with another setting, without a rebuild: changed configurations, linked files.
+
+Everything that is tuned is in the configurations alone, so a candidate needs no engine of its own.
+"""
+
+from pathlib import Path
+
+from ernie_triton.build.config.reading import ServingChange, changed_config, embedded_config, pipeline_stage
+from ernie_triton.errors import PipelineError, RepositoryError
+from ernie_triton.pipeline import PipelineSpec
+from ernie_triton.perf.tuning.setting import Setting
+
+_CONFIGS = ("config.pbtxt", "configs")
+_DECIDED_BY_THE_BUILD = ("task", "engine", "precision", "layout", "max_length")
+
+
+def check_built(spec: PipelineSpec, how: str) -> None:
+    """Refuse a pipeline that this program cannot serve and tune.
+
+    Args:
+        spec: the pipeline.
+        how: the command that builds it.
+
+    Raises:
+        PipelineError: it is for a GPU, or it was built from another description.
+        RepositoryError: it is not built.
+    """
+    if spec.device == "gpu":
+        raise PipelineError(
+            f"{spec.name} is for a GPU, but what is tuned runs in the embedded server, on CPU; "
+            f"change the values by hand, rebuild, and compare with `python -m perf compare`"
+        )
+    if not (spec.repository / spec.name / str(spec.version) / "manifest.json").is_file():
+        raise RepositoryError(
+            f"{spec.repository} has no version {spec.version} of {spec.name}; run: {how}"
+        )
+    _, built = pipeline_stage(spec.repository, spec.name, "engine")
+    for name in _DECIDED_BY_THE_BUILD:
+        wanted = str(getattr(spec, name))
+        if built.get(name) != wanted:
+            raise PipelineError(
+                f"{spec.name} in {spec.repository} was built with {name} {built.get(name)}, but "
+                f"the pipeline says {wanted}; run: {how}"
+            )
+
+
+def lay_out(spec: PipelineSpec, setting: Setting, folder: Path) -> Path:
+    """A repository with the pipeline's ensemble under a setting.
+
+    Args:
+        spec: the pipeline, which is built.
+        setting: to write into the configurations that the embedded server reads.
+        folder: an empty one; it must not outlive the pipeline, whose files it links.
+
+    Returns:
+        The folder.
+
+    Raises:
+        RepositoryError: the pipeline is damaged, or the links cannot be made.
+    """
+    for model, change in _changes(setting.applied_to(spec)).items():
+        try:
+            _lay_out_model(spec.repository / model, folder / model, spec.version, change)
+        except OSError as error:
+            raise RepositoryError(f"{folder / model} cannot be written: {error}") from error
+    return folder
+
+
+def _changes(tuned: PipelineSpec) -> dict[str, ServingChange]:
+    """What of each model's configuration says the setting, by the model's name."""
+    rows, threads = tuned.batching.max_batch_size, str(tuned.threads)
+    delay_us = tuned.batching.max_queue_delay_us
+    if tuned.joined:
+        change = ServingChange(
+            max_batch_size=rows,
+            max_queue_delay_us=delay_us,
+            instances=tuned.instances,
+            parameters={"engine.threads": threads},
+        )
+        return {tuned.name: change}
+    return {
+        tuned.name: ServingChange(max_batch_size=rows),
+        tuned.stage("tokenizer"): ServingChange(max_batch_size=rows, max_queue_delay_us=delay_us),
+        tuned.stage("engine"): ServingChange(
+            max_batch_size=tuned.max_stage_rows,
+            instances=tuned.instances,
+            parameters={"threads": threads},
+        ),
+        tuned.stage("postprocess"): ServingChange(max_batch_size=tuned.max_stage_rows),
+    }
+
+
+def _lay_out_model(built: Path, model: Path, version: int, change: ServingChange) -> None:
+    """One model with its labels and warm-up samples, and with the one version alone."""
+    model.mkdir()
+    for entry in built.resolve().iterdir():
+        is_other_version = entry.name.isdigit() and entry.name != str(version)
+        if entry.name not in _CONFIGS and not is_other_version:
+            (model / entry.name).symlink_to(entry)
+    text = changed_config(built / embedded_config(built), change)
+    (model / "config.pbtxt").write_text(text, encoding="utf-8")

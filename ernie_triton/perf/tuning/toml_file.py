@@ -1,0 +1,115 @@
+"""The pipeline's TOML file with the tuned values in their places, and its other lines as they are.
+
+TOML is edited as text, since a file that is written anew would lose its comments. What comes out is
+read back: it must say what was meant, or it is not written.
+"""
+
+import os
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from ernie_triton.errors import PipelineError
+from ernie_triton.pipeline import PipelineSpec, load_pipeline
+from ernie_triton.perf.tuning.setting import Setting, setting_of
+
+_TABLE = re.compile(r"\s*\[")
+_BATCHING = re.compile(r"\s*\[\s*batching\s*\]\s*(#.*)?")
+_NOTE = "# tune: "
+
+
+def tuned_text(text: str, given: PipelineSpec, setting: Setting, notes: Sequence[str]) -> str:
+    """A pipeline's file with other values.
+
+    Args:
+        text: of the pipeline's file.
+        given: what it says.
+        setting: what it shall say; values that it has already stay as they stand.
+        notes: comments for its beginning, a line each, in place of those of an earlier tuning.
+    """
+    old = setting_of(given)
+    top: dict[str, int] = {}
+    batching: dict[str, int] = {}
+    for name in ("threads", "instances", "max_batch_size", "max_queue_delay_us"):
+        if getattr(setting, name) != getattr(old, name):
+            table = top if hasattr(given, name) else batching
+            table[name] = getattr(setting, name)
+    lines = [line for line in text.splitlines() if not line.startswith(_NOTE)]
+    first_table = next((place for place, line in enumerate(lines) if _TABLE.match(line)), None)
+    head, rest = lines[:first_table], [] if first_table is None else lines[first_table:]
+    head = _with_values(head, top)
+    if batching:
+        rest = _with_batching(rest, batching)
+    return "\n".join([*(f"{_NOTE}{note}" for note in notes), *head, *rest]) + "\n"
+
+
+def write_tuned(path: Path, source: Path, setting: Setting, notes: Sequence[str]) -> None:
+    """Write a pipeline's file with another setting: beside its place, read back, then renamed.
+
+    Args:
+        path: the file to write, in the folder of the pipeline's own, to which its paths are
+            relative.
+        source: the pipeline's file.
+        setting: the values to change.
+        notes: comments for the beginning.
+
+    Raises:
+        PipelineError: the file cannot be written, or not be edited so that it says this.
+    """
+    given = load_pipeline(source)
+    text = tuned_text(source.read_text(encoding="utf-8"), given, setting, notes)
+    beside = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        beside.write_text(text, encoding="utf-8")
+        _check(beside, source, setting.applied_to(given))
+        beside.replace(path)
+    except OSError as error:
+        raise PipelineError(f"{path} cannot be written: {error.strerror}") from error
+    finally:
+        beside.unlink(missing_ok=True)
+
+
+def _check(written: Path, source: Path, wanted: PipelineSpec) -> None:
+    try:
+        says = load_pipeline(written)
+    except PipelineError:
+        says = None
+    if says != wanted:
+        values = setting_of(wanted)
+        raise PipelineError(
+            f"{source} cannot be edited; set by hand: {values}; write `batching` as a table "
+            f"`[batching]` of lines `name = value` for it to be edited"
+        )
+
+
+def _with_batching(lines: list[str], values: Mapping[str, int]) -> list[str]:
+    header = next((place for place, line in enumerate(lines) if _BATCHING.fullmatch(line)), None)
+    if header is None:
+        gap = [] if lines and not lines[-1].strip() else [""]
+        return [*lines, *gap, "[batching]", *_assignments(values)]
+    start = header + 1
+    end = next(
+        (start + place for place, line in enumerate(lines[start:]) if _TABLE.match(line)),
+        len(lines),
+    )
+    return [*lines[:start], *_with_values(lines[start:end], values), *lines[end:]]
+
+
+def _with_values(lines: list[str], values: Mapping[str, int]) -> list[str]:
+    """The lines of one table with some values, each in its place or after the last key."""
+    edited = list(lines)
+    missing = dict(values)
+    for name in values:
+        line_of = re.compile(rf"(\s*{name}\s*=\s*)[^\s#]+(.*)")
+        for place, line in enumerate(edited):
+            if found := line_of.fullmatch(line):
+                edited[place] = f"{found[1]}{missing.pop(name)}{found[2]}"
+                break
+    end = len(edited)
+    while end and not edited[end - 1].strip():
+        end -= 1
+    return [*edited[:end], *_assignments(missing), *edited[end:]]
+
+
+def _assignments(values: Mapping[str, int]) -> list[str]:
+    return [f"{name} = {value}" for name, value in values.items()]

@@ -1,0 +1,158 @@
+"""The whole of a tuning: screening, the finals, and the notes on them."""
+
+import datetime
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from ernie_triton.errors import ScenarioError
+from ernie_triton.pipeline import PipelineSpec
+from ernie_triton.tasks import task_named
+from ernie_triton.perf.machine import this_machine
+from ernie_triton.perf.running.texts import rows_of
+from ernie_triton.perf.text_spec import TextSpec
+from ernie_triton.perf.titles import TITLES
+from ernie_triton.perf.tuning.affinity import cores_words
+from ernie_triton.perf.tuning.bench import BenchOptions, ServerBench
+from ernie_triton.perf.tuning.decision import Decision, decide, measure_in_turn, rank_within, refuse_hopeless
+from ernie_triton.perf.tuning.report import notes, unsteady_words
+from ernie_triton.perf.tuning.search import Trial, finalists, screen
+from ernie_triton.perf.tuning.setting import DEFAULTS, Conditions, Setting, axes, is_same, one_other, setting_of
+
+_WARM_UP_S = 2.0
+_QUICK_S = 0.75
+_QUICK_WARM_UP_S = 0.6
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TuneOptions:
+    """What to tune for.
+
+    Attributes:
+        concurrency: requests under way.
+        rows: of a request.
+        cores: that the server may use.
+        budget_ms: most that the 99th percentile of latency may be; None for any.
+        texts: what to send; title-like ones when None.
+        rounds: of the finals.
+        screen_seconds: of each figure of the screening.
+        seconds: of each figure of the finals.
+        quick: one candidate and figures too short to trust, to try it.
+    """
+
+    concurrency: int
+    rows: int
+    cores: frozenset[int]
+    budget_ms: float | None
+    texts: TextSpec | None
+    rounds: int
+    screen_seconds: float
+    seconds: float
+    quick: bool
+
+    @property
+    def conditions(self) -> Conditions:
+        """What the candidates depend on."""
+        return Conditions(
+            cores=len(self.cores),
+            concurrency=self.concurrency,
+            rows=self.rows,
+            budget_ms=self.budget_ms,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tuned:
+    """The result: what was screened, what was decided, and comments for the tuned file."""
+
+    trials: tuple[Trial, ...]
+    decision: Decision
+    notes: tuple[str, ...]
+
+
+def tune(spec: PipelineSpec, options: TuneOptions, tell: Callable[[str], None]) -> Tuned:
+    """Search and decide.
+
+    Args:
+        spec: the pipeline, which is built.
+        options: what to tune for.
+        tell: is given a line of progress at a time.
+
+    Raises:
+        BudgetError: no setting keeps the latency.
+        ScenarioError: the pipeline does not take requests of so many rows.
+        ServerError: the pipeline's own setting cannot be served.
+        AnalyzerError: no figure of it could be taken.
+        DatasetError: the file of texts cannot be read, or the pipeline cannot take its lines.
+        WrongAnswerError: an answer under load differs from its solo answer.
+    """
+    given = setting_of(spec)
+    if given.max_batch_size < options.rows:
+        raise ScenarioError(
+            f"--rows is {options.rows}, but {spec.name} takes requests of {given.max_batch_size} "
+            f"rows; lower --rows, or raise max_batch_size"
+        )
+    texts = options.texts or TextSpec(kinds=(TITLES,))
+    inputs = task_named(spec.task).text_inputs(pair=spec.pair)
+    # A file that cannot be read is told before a server is started.
+    rows_of(texts, texts.kinds, [tensor.name for tensor in inputs])
+    rank = rank_within(options.budget_ms)
+    grid = axes(given, options.conditions)
+    with _bench(spec, texts, options, tell) as bench:
+        trials = screen(
+            given,
+            one_other(grid, given) if options.quick else grid,
+            len(options.cores),
+            bench,
+            rank,
+        )
+        refuse_hopeless(trials, options.budget_ms)
+        in_turn = finalists(trials, _always(given, options), rank)
+        bench.seconds = _QUICK_S if options.quick else options.seconds
+        found = measure_in_turn(in_turn, options.rounds, bench, tell)
+    decision = decide(found, options.budget_ms)
+    circumstances = _circumstances(options, texts, decision)
+    return Tuned(
+        trials=tuple(trials), decision=decision, notes=tuple(notes(decision, circumstances))
+    )
+
+
+def _bench(
+    spec: PipelineSpec, texts: TextSpec, options: TuneOptions, tell: Callable[[str], None]
+) -> ServerBench:
+    """What measures, set for the screening."""
+    bench_options = BenchOptions(
+        spec=spec,
+        texts=texts,
+        concurrency=options.concurrency,
+        rows=options.rows,
+        cores=options.cores,
+        warm_up_s=_QUICK_WARM_UP_S if options.quick else _WARM_UP_S,
+    )
+    return ServerBench(bench_options, _QUICK_S if options.quick else options.screen_seconds, tell)
+
+
+def _always(given: Setting, options: TuneOptions) -> list[Setting]:
+    """Finalists whatever the screening says: the pipeline's own setting, and the defaults."""
+    if is_same(given, DEFAULTS, len(options.cores)) or DEFAULTS.max_batch_size < options.rows:
+        return [given]
+    return [given, DEFAULTS]
+
+
+def _circumstances(options: TuneOptions, texts: TextSpec, decision: Decision) -> list[str]:
+    """When, where and for what, in lines."""
+    now = datetime.datetime.now(datetime.timezone.utc)
+    machine = this_machine()
+    budget = f", p99 within {options.budget_ms:g} ms" if options.budget_ms is not None else ""
+    what = str(texts.file) if texts.file else str(texts.kinds[0])
+    lines = [
+        f"measured {now:%Y-%m-%d} (UTC) by `python -m perf tune` on {machine.processor}",
+        f"the server on core(s) {cores_words(options.cores)} of {machine.cores}, the load "
+        f"generator on the same machine",
+        f"concurrency {options.concurrency}, requests of {options.rows} row(s){budget}; "
+        f"texts: {what}",
+    ]
+    if options.quick:
+        lines.append("with --quick: the figures say nothing")
+    if words := unsteady_words(decision):
+        lines.append(words)
+    return lines

@@ -1,0 +1,249 @@
+"""The real tritonserver, run from the files of its pip wheel.
+
+This module owns the server's process: command, readiness, log, stages, stop.
+"""
+
+import contextlib
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import threading
+import time
+import urllib.error
+import urllib.request
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+
+from ernie_triton.config_files import EMBEDDED_CONFIG_NAME
+from ernie_triton.errors import ServerError
+from ernie_triton.server.log import failure_reason
+from ernie_triton.server.stage_processes import is_running, stage_processes
+from ernie_triton.server.wheel import WheelFiles, find_wheel, lay_out_backend, server_environment
+
+STOP_TIMEOUT_S = 5
+_KEPT_LOG_LINES = 400
+_POLL_S = 0.05
+_INDEX_TIMEOUT_S = 10
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServerOptions:
+    """What to serve, and where.
+
+    Attributes:
+        repository: the model repository.
+        models: ensembles to load, with their stages; empty loads all of the repository.
+        host: the address to bind all ports to.
+        http_port: 0 chooses a free port, as for the two others.
+        grpc_port: of the gRPC service, which the clients use.
+        metrics_port: of Prometheus' metrics.
+        startup_timeout_s: how long loading may take, in seconds.
+    """
+
+    repository: Path
+    models: tuple[str, ...] = ()
+    host: str = "127.0.0.1"
+    http_port: int = 8000
+    grpc_port: int = 8001
+    metrics_port: int = 8002
+    startup_timeout_s: float = 300
+
+
+class EmbeddedServer:
+    """One running tritonserver; a context manager that starts and always stops it."""
+
+    def __init__(self, options: ServerOptions, *, log: Callable[[str], None] | None = None) -> None:
+        """Choose ports; nothing runs yet.
+
+        Args:
+            options: what to serve.
+            log: is given each line of the server's log, from a thread of its own.
+        """
+        if not options.repository.is_dir():
+            raise ServerError(f"the model repository {options.repository} is not a folder")
+        self.options = options
+        self.http_port = options.http_port or free_port(options.host)
+        self.grpc_port = options.grpc_port or free_port(options.host)
+        self.metrics_port = options.metrics_port or free_port(options.host)
+        self._log = log
+        self._lines: deque[str] = deque(maxlen=_KEPT_LOG_LINES)
+        self._process: subprocess.Popen[str] | None = None
+        self._reader: threading.Thread | None = None
+        self._runtime_folder: Path | None = None
+        self._stages: dict[int, str] = {}
+
+    @property
+    def url(self) -> str:
+        """The gRPC address, as clients take it."""
+        return f"{self.options.host}:{self.grpc_port}"
+
+    @property
+    def pid(self) -> int:
+        """The process id of tritonserver."""
+        return self._running().pid
+
+    def __enter__(self) -> "EmbeddedServer":
+        self.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.stop()
+
+    def start(self) -> None:
+        """Start and wait until every model is ready.
+
+        Raises:
+            ServerError: a model failed to load, a port is taken, or the time is up; nothing of the
+                server is left running.
+            MissingExtraError: the server's wheel is not installed.
+        """
+        self._runtime_folder = Path(tempfile.mkdtemp(prefix="ernie-triton-"))
+        try:
+            files = find_wheel()
+            lay_out_backend(files, self._runtime_folder / "backends")
+            self._process = subprocess.Popen(
+                [*self._command(files)],
+                env=server_environment(files, os.environ),
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                encoding="utf-8",
+                errors="replace",
+                start_new_session=True,
+            )
+            self._reader = threading.Thread(target=self._read_log, daemon=True)
+            self._reader.start()
+            self._wait_until_ready()
+            self._stages = stage_processes(self._process.pid)
+        except BaseException:
+            self.stop()
+            raise
+
+    def models(self) -> list[str]:
+        """The models that are loaded, stages included."""
+        url = f"http://{self.options.host}:{self.http_port}/v2/repository/index"
+        with urllib.request.urlopen(url, data=b"{}", timeout=_INDEX_TIMEOUT_S) as response:
+            index = json.load(response)
+        # A model that was never loaded has no state.
+        return [entry["name"] for entry in index if entry.get("state") == "READY"]
+
+    def watch(self, timeout_s: float) -> None:
+        """Wait so long while everything runs.
+
+        Raises:
+            ServerError: the server ended, or a stage's process crashed. Triton 2.51 answers every
+                request to a crashed stage with an error from then on, and logs nothing.
+        """
+        process = self._running()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            code = process.wait(timeout_s)
+            raise ServerError(f"the server stopped by itself (code {code}): {self.failure()}")
+        for pid, stage in self._stages.items():
+            if not is_running(pid):
+                raise ServerError(
+                    f"the stage {stage} crashed (process {pid}); its requests fail until the "
+                    f"server is started again"
+                )
+
+    def stop(self) -> None:
+        """End the server and every stage, within seconds; a second call does nothing."""
+        process, self._process = self._process, None
+        if process is not None:
+            if process.poll() is None:
+                process.terminate()
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    process.wait(2 * STOP_TIMEOUT_S)
+            # The stages' stubs are of the server's process group.
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+            if self._reader is not None:
+                self._reader.join(STOP_TIMEOUT_S)
+            if process.stdout is not None:
+                process.stdout.close()
+        if self._runtime_folder is not None:
+            shutil.rmtree(self._runtime_folder, ignore_errors=True)
+            self._runtime_folder = None
+
+    def failure(self) -> str:
+        """Why the server failed, in one line, from its log."""
+        return failure_reason(self._lines)
+
+    def _running(self) -> subprocess.Popen[str]:
+        if self._process is None:
+            raise ServerError("the server is not running")
+        return self._process
+
+    def _command(self, files: WheelFiles) -> list[str]:
+        host = self.options.host
+        command = [
+            str(files.tritonserver),
+            f"--model-repository={self.options.repository.resolve()}",
+            f"--backend-directory={self._runtime_folder}/backends",
+            f"--model-config-name={EMBEDDED_CONFIG_NAME}",
+            f"--http-address={host}",
+            f"--http-port={self.http_port}",
+            f"--grpc-address={host}",
+            f"--grpc-port={self.grpc_port}",
+            f"--metrics-address={host}",
+            f"--metrics-port={self.metrics_port}",
+            f"--exit-timeout-secs={STOP_TIMEOUT_S}",
+            "--metrics-config=summary_latencies=true",
+            "--metrics-config=summary_quantiles=0.5:0.05,0.99:0.001",
+        ]
+        if self.options.models:
+            command.append("--model-control-mode=explicit")
+            command.extend(f"--load-model={model}" for model in self.options.models)
+        return command
+
+    def _read_log(self) -> None:
+        stream = self._running().stdout
+        if stream is None:
+            return
+        for line in stream:
+            self._lines.append(line.rstrip("\n"))
+            if self._log is not None:
+                self._log(line.rstrip("\n"))
+
+    def _wait_until_ready(self) -> None:
+        deadline = time.monotonic() + self.options.startup_timeout_s
+        url = f"http://{self.options.host}:{self.http_port}/v2/health/ready"
+        while time.monotonic() < deadline:
+            code = self._running().poll()
+            if code is not None:
+                if self._reader is not None:
+                    self._reader.join(STOP_TIMEOUT_S)
+                raise ServerError(f"the server did not start: {self.failure()}")
+            if _answers(url):
+                return
+            time.sleep(_POLL_S)
+        raise ServerError(
+            f"the server was not ready after {self.options.startup_timeout_s:g} s: {self.failure()}"
+        )
+
+
+def _answers(url: str) -> bool:
+    try:
+        with urllib.request.urlopen(url, timeout=1) as response:
+            return bool(response.status == 200)
+    except (urllib.error.URLError, ConnectionError, TimeoutError):
+        return False
+
+
+def free_port(host: str = "127.0.0.1") -> int:
+    """A TCP port that nothing listens on at the moment."""
+    with socket.socket() as probe:
+        probe.bind((host, 0))
+        return int(probe.getsockname()[1])

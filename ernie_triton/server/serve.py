@@ -1,0 +1,102 @@
+"""`python -m ernie_triton serve`: the embedded server in the foreground until Ctrl-C."""
+
+import argparse
+import signal
+import sys
+import threading
+from pathlib import Path
+from types import FrameType
+
+from ernie_triton.server.embedded import EmbeddedServer, ServerOptions
+from ernie_triton.errors import ServerError
+from ernie_triton.server.log import is_error
+
+_POLL_S = 0.2
+
+
+def add_command(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add the command and its options."""
+    serve = commands.add_parser(
+        "serve",
+        help="serve a model repository on this machine until Ctrl-C",
+        description="Serve a model repository with the tritonserver of the pip install.",
+        allow_abbrev=False,
+    )
+    defaults = ServerOptions(repository=Path())
+    serve.add_argument("--repository", type=Path, required=True, help="the model repository")
+    serve.add_argument(
+        "--model",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="load this ensemble and its stages alone (repeatable; default: everything)",
+    )
+    serve.add_argument(
+        "--host", default=defaults.host, help="address to bind (default %(default)s)"
+    )
+    for name, default in (
+        ("grpc", defaults.grpc_port),
+        ("http", defaults.http_port),
+        ("metrics", defaults.metrics_port),
+    ):
+        serve.add_argument(
+            f"--{name}-port",
+            type=int,
+            default=default,
+            help=f"port of {name}, 0 for a free one (default {default})",
+        )
+    serve.add_argument(
+        "--startup-timeout",
+        type=float,
+        default=defaults.startup_timeout_s,
+        help="seconds that loading may take (default %(default)g)",
+    )
+    serve.add_argument("--verbose", action="store_true", help="print the server's whole log")
+    serve.set_defaults(run=_serve)
+
+
+def _serve(arguments: argparse.Namespace) -> int:
+    options = ServerOptions(
+        repository=arguments.repository,
+        models=tuple(arguments.model),
+        host=arguments.host,
+        http_port=arguments.http_port,
+        grpc_port=arguments.grpc_port,
+        metrics_port=arguments.metrics_port,
+        startup_timeout_s=arguments.startup_timeout,
+    )
+    stopping = threading.Event()
+
+    def stop(_number: int, _frame: FrameType | None) -> None:
+        if stopping.is_set():
+            return
+        stopping.set()
+        raise KeyboardInterrupt
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, stop)
+    ready = threading.Event()
+
+    def log(line: str) -> None:
+        if arguments.verbose or (ready.is_set() and is_error(line)):
+            print(line, file=sys.stderr, flush=True)
+
+    try:
+        with EmbeddedServer(options, log=log) as server:
+            ready.set()
+            models = server.models()
+            if not models:
+                raise ServerError(
+                    f"{options.repository} has no models; build one with python -m build_scripts"
+                )
+            print(
+                f"ready: gRPC {server.url}, HTTP {options.host}:{server.http_port}, "
+                f"metrics {options.host}:{server.metrics_port}/metrics; "
+                f"models: {', '.join(sorted(models))}",
+                flush=True,
+            )
+            while True:
+                server.watch(_POLL_S)
+    except KeyboardInterrupt:
+        print("stopped", file=sys.stderr)
+        return 0

@@ -1,0 +1,117 @@
+"""The container's first process: checks the plans, runs tritonserver, ends when a stage has died.
+
+    python3 ernie_triton/server/supervise.py tritonserver --model-repository=/models …
+
+Triton serves errors for ever once a stage's process has died, and Docker restarts only containers
+that end: so this one ends. Its environment:
+
+CHECK_PLANS       a model repository whose TensorRT plans must fit this server and GPU
+TRITON_ADMIN_KEY  replaces `%ADMIN_KEY%` in the command; a random one when absent
+"""
+
+import contextlib
+import os
+import secrets
+import signal
+import subprocess
+import sys
+import urllib.error
+import urllib.request
+from collections.abc import Sequence
+from types import FrameType
+
+from ernie_triton.server.stage_processes import is_running, stage_processes
+
+KEY_PLACEHOLDER = "%ADMIN_KEY%"
+_LOADING_POLL_S = 0.2
+_POLL_S = 1.0
+_PROBE_TIMEOUT_S = 2.0
+_CRASH_STOP_S = 5.0
+"""How long a server with a dead stage may take to answer the others' requests; left alone, it
+waits for the dead one until its --exit-timeout-secs."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the server; returns 0 when stopped by a signal, its code or 1 when it failed."""
+    command = list(sys.argv[1:] if argv is None else argv)
+    if not command:
+        print("usage: supervise.py COMMAND [ARGUMENT]...", file=sys.stderr)
+        return 2
+    plans = os.environ.get("CHECK_PLANS", "")
+    if plans:
+        check = [sys.executable, "-m", "ernie_triton", "check-plans", "--repository", plans]
+        code = subprocess.run(check).returncode
+        if code:
+            return code
+    key = os.environ.pop("TRITON_ADMIN_KEY", "") or secrets.token_hex(32)
+    try:
+        return _supervise([part.replace(KEY_PLACEHOLDER, key) for part in command])
+    except OSError as error:
+        print(f"error: {command[0]} cannot be run: {error}", file=sys.stderr)
+        return 1
+
+
+def _supervise(command: list[str]) -> int:
+    process = subprocess.Popen(command, start_new_session=True)
+    stopping = False
+
+    def stop(_number: int, _frame: FrameType | None) -> None:
+        nonlocal stopping
+        stopping = True
+        process.terminate()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, stop)
+    try:
+        dead = _watch(process, _ready_url(command))
+        if dead and not stopping:
+            print(f"error: {dead}", file=sys.stderr, flush=True)
+            process.terminate()
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(_CRASH_STOP_S)
+            return 1
+        code = process.wait()
+        if stopping:
+            return 0
+        # A server that ends by itself has failed, whatever its code.
+        return max(code, 1)
+    finally:
+        # The stages are of the server's process group.
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+
+
+def _watch(process: subprocess.Popen[bytes], ready_url: str) -> str:
+    """Wait until the server ends, or a stage dies; which one, or nothing when the server ended."""
+    stages: dict[int, str] = {}
+    while True:
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(_POLL_S if stages else _LOADING_POLL_S)
+            return ""
+        # While models load, Triton starts and ends stages of its own accord.
+        if not stages and _answers(ready_url):
+            stages = stage_processes(process.pid)
+            print(f"ready: watching the processes of {len(stages)} stages", flush=True)
+        for pid, stage in stages.items():
+            if not is_running(pid) and process.poll() is None:
+                return (
+                    f"the stage {stage} died (process {pid}) and its requests would fail from now "
+                    f"on; ending, to be started again"
+                )
+
+
+def _ready_url(command: Sequence[str]) -> str:
+    options = dict(part.split("=", 1) for part in command if part.startswith("--") and "=" in part)
+    return f"http://127.0.0.1:{options.get('--http-port', '8000')}/v2/health/ready"
+
+
+def _answers(url: str) -> bool:
+    try:
+        with urllib.request.urlopen(url, timeout=_PROBE_TIMEOUT_S) as response:
+            return bool(response.status == 200)
+    except (urllib.error.URLError, ConnectionError, TimeoutError):
+        return False
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,120 @@
+"""From code point to token id, for the characters whose tokens no neighbour can change.
+
+Almost all characters of a Chinese text are words of their own: ideographs and punctuation. Their
+ids stand in an array over code points, so that a whole batch is looked up in one go. The array also
+says which characters only separate words, which make up words, and which it says nothing about.
+What a character is, the exact path decides: `basic_words`, asked about the character between two
+letters. Where ideographs are to be parts of words (`tokenize_chinese_chars` off), they are letters
+like others, and `word_characters` says what each letter is inside a word.
+"""
+
+import functools
+import re
+import unicodedata
+from collections.abc import Iterator, Mapping
+
+import numpy as np
+import numpy.typing as npt
+
+from ernie_triton.tokenizer.vocabulary import UNKNOWN, Vocabulary
+from ernie_triton.tokenizer.words import IDEOGRAPHS, basic_words, is_ideograph
+
+SEPARATES, IN_WORD, UNPROVEN = -1, -2, -3
+"""Instead of an id: makes no token and ends a word; is part of a word; may depend on neighbours."""
+
+AGREED = (
+    "\t\n\r\x20-\x7e\xa0-\u024f\u2010-\u2027\u2030-\u205e\u2103\u2116\u2122\u2150-\u2188"
+    "\u2190-\u2328\u232b-\u23fe\u2460-\u27bf\u3000-\u3029\u3030-\u303f\u3041-\u3096\u309b-\u30ff"
+    "\u3105-\u312f\u3400-\u4dbf\u4e00-\u9fef\uff01-\uffbe\uffe0-\uffe6\U0001f300-\U0001f64f"
+)
+"""Blocks, as in a regular expression, on which `tokenizers` and Python's Unicode tables agree in
+every context: a test proves it."""
+
+TABLE_SIZE = IDEOGRAPHS[5][1] + 2
+"""Code points of the table: up to CJK extension E, and one more that stands for all the others."""
+
+
+def character_table(
+    vocabulary: Vocabulary, *, lower_case: bool, tokenize_chinese_chars: bool = True
+) -> npt.NDArray[np.int32]:
+    """The id of each character that is a word of its own; for others what they are.
+
+    Returns:
+        int32 [TABLE_SIZE], 720 KiB; look code points up with `mode="clip"`.
+    """
+    table = np.full(TABLE_SIZE, UNPROVEN, np.int32)
+    unknown = vocabulary.ids[UNKNOWN]
+    for code in _own_ideographs().tolist():
+        table[code] = vocabulary.ids.get(chr(code), unknown)
+    for code, word in _other_characters(lower_case).items():
+        if isinstance(word, str):
+            table[code] = vocabulary.ids.get(word, unknown)
+        else:
+            table[code] = word
+    if not tokenize_chinese_chars:
+        for first, last in IDEOGRAPHS:
+            table[first : last + 1] = UNPROVEN
+        table[_agreed_ideographs()] = IN_WORD
+    return table
+
+
+def word_characters(table: npt.NDArray[np.int32], *, lower_case: bool) -> Mapping[int, str]:
+    """By code point: what each character that a `character_table` calls IN_WORD is in its word."""
+    codes = (table == IN_WORD).nonzero()[0].tolist()
+    return {
+        code: chr(code)
+        if is_ideograph(chr(code))
+        else basic_words(f"a{chr(code)}a", lower_case=lower_case)[0][1]
+        for code in codes
+    }
+
+
+@functools.cache
+def _own_ideographs() -> npt.NDArray[np.int32]:
+    """Code points of the ideographs that composition leaves as they are."""
+    return np.array([code for code in _ideograph_codes() if _is_own(code)], np.int32)
+
+
+@functools.cache
+def _agreed_ideographs() -> npt.NDArray[np.int32]:
+    """Code points of the ideographs that `tokenizers` too leaves as they are, in words too."""
+    agreed = re.compile(f"[{AGREED}]")
+    return np.array([code for code in _own_ideographs().tolist() if agreed.match(chr(code))])
+
+
+@functools.cache
+def _other_characters(lower_case: bool) -> Mapping[int, str | int]:
+    """By code point: the character as a word of its own, SEPARATES or IN_WORD."""
+    agreed = re.compile(f"[{AGREED}]")
+    others: dict[int, str | int] = {}
+    for code in _candidates(agreed):
+        match basic_words(f"a{chr(code)}a", lower_case=lower_case):
+            case ["a", word, "a"] if len(word) == 1:
+                others[code] = word
+            case ["a", "a"]:
+                others[code] = SEPARATES
+            # One character for one, so that a word has no more tokens than characters.
+            case [word] if len(word) == 3 and agreed.match(chr(code)):
+                others[code] = IN_WORD
+    return others
+
+
+def _candidates(agreed: re.Pattern[str]) -> Iterator[int]:
+    """Code points that may be proven, beside `_own_ideographs`."""
+    for code in range(IDEOGRAPHS[2][0]):
+        character = chr(code)
+        might = agreed.match(character) or unicodedata.category(character)[0] in "PZ"
+        if might and not is_ideograph(character):
+            yield code
+    yield from (code for code in _ideograph_codes() if not _is_own(code))
+
+
+def _ideograph_codes() -> Iterator[int]:
+    for first, last in IDEOGRAPHS:
+        yield from range(first, min(last + 1, TABLE_SIZE - 1))
+
+
+def _is_own(ideograph: int) -> bool:
+    """Whether the code point is assigned and its own composed form."""
+    character = chr(ideograph)
+    return unicodedata.category(character) == "Lo" and not unicodedata.decomposition(character)

@@ -1,0 +1,166 @@
+"""Texts to token ids: first of the three stages.
+
+Equal, id for id, to transformers' original (slow) `BertTokenizer` and PaddleNLP's `ErnieTokenizer`.
+A whole batch is looked up in `character_table` at once; the words between, mostly Latin letters and
+digits, are made by WordPiece once and then remembered. Where the vocabulary's words are runs of
+Chinese (`tokenize_chinese_chars` off), `piece_table` cuts all of them at once. A text of which the
+table cannot prove every character, or that spells a special token, is tokenised by itself
+(`whole_texts`).
+"""
+
+import re
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from ernie_triton.tokenizer.character_table import character_table, word_characters
+from ernie_triton.tokenizer.joined_texts import END, START, JoinedTexts
+from ernie_triton.tokenizer.piece_table import PieceTable
+from ernie_triton.tokenizer.token_rows import TextTokens, TokenizedRows, pair_rows, single_rows
+from ernie_triton.tokenizer.vocabulary import CLASSIFY, PAD, SEPARATE, Vocabulary
+from ernie_triton.tokenizer.fallback import WholeTexts
+from ernie_triton.tokenizer.word_cache import WordCache
+
+Int32 = npt.NDArray[np.int32]
+
+SHORT_TEXT_CHARACTERS_PER_TOKEN = 8
+"""Texts up to this many characters per token allowed are tokenised whole."""
+
+FEW_CHARACTERS = 100
+"""Batches of fewer characters than this are cut word by word: the array operations of `PieceTable`
+cost some 80 µs whatever there is to cut."""
+
+# What ends a word whatever stands before it: whitespace, ideographs, punctuation that is no part of
+# a special token. Other characters that Python calls whitespace (\v, \f, U+001C to U+001F, U+0085)
+# are controls here, dropped with the word around them left whole.
+_CUT_WORDS = r"[^\S\v\f\x1c-\x1f\x85]|[,.!?;:，。！？、；：]"
+_CUT = re.compile(
+    rf"{_CUT_WORDS}"
+    r"|[\u3400-\u4dbf\u4e00-\u9fef\uf900-\ufaff\U00020000-\U0002a6df\U0002a700-\U0002ceaf]"
+)
+_CUT_CHINESE_WORDS = re.compile(_CUT_WORDS)
+
+
+class TextEncoder:
+    """Tokenises batches of texts, or of pairs of texts, for one vocabulary and length."""
+
+    def __init__(
+        self,
+        vocabulary: Vocabulary,
+        *,
+        max_length: int,
+        lower_case: bool,
+        tokenize_chinese_chars: bool = True,
+    ) -> None:
+        """Prepare the table and the tokenizers.
+
+        Args:
+            vocabulary: tokens and ids.
+            max_length: most tokens of one row, special tokens included.
+            lower_case: fold case and strip accents, as an uncased model wants it.
+            tokenize_chinese_chars: each ideograph is a word; otherwise a run of them is one, cut
+                into the vocabulary's pieces, and one unknown token beyond 100 characters.
+        """
+        self._max_length = max_length
+        self.classify_id = vocabulary.ids[CLASSIFY]
+        self.separate_id = vocabulary.ids[SEPARATE]
+        self.pad_token_id = vocabulary.ids[PAD]
+        self._table = character_table(
+            vocabulary, lower_case=lower_case, tokenize_chinese_chars=tokenize_chinese_chars
+        )
+        self._table[[ord(START), ord(END)]] = self.classify_id, self.separate_id
+        self._whole = WholeTexts(
+            vocabulary, lower_case=lower_case, tokenize_chinese_chars=tokenize_chinese_chars
+        )
+        self._word_ids = WordCache(self._whole.word_ids)
+        self._word_tokens = WordCache(self._whole.word_tokens)
+        self._cut = _CUT if tokenize_chinese_chars else _CUT_CHINESE_WORDS
+        self._pieces: PieceTable | None = None
+        if not tokenize_chinese_chars:
+            characters = word_characters(self._table, lower_case=lower_case)
+            self._pieces = PieceTable(vocabulary, characters)
+
+    def encode(self, texts: Sequence[str], pairs: Sequence[str] | None = None) -> TokenizedRows:
+        """Tokenise, cut to the length allowed (the longer text of a pair first), add specials.
+
+        Args:
+            texts: one for each row; an empty text is a valid text.
+            pairs: second texts, as many, or None for single texts.
+        """
+        if pairs is None:
+            return single_rows(*self._tokens(texts, 1), self._max_length)
+        both = [text for couple in zip(texts, pairs, strict=True) for text in couple]
+        return pair_rows(*self._tokens(both, 2), self._max_length)
+
+    def tokens_with_spans(self, texts: Sequence[str]) -> list[TextTokens]:
+        """The tokens of whole texts, and where in the text each stands."""
+        if not texts:
+            return []
+        joined = JoinedTexts(texts, 1, self._table)
+        apart = self._unproven(joined)
+        joined.leave_out(apart)
+        others = dict(
+            zip(apart, self._whole.tokens_with_spans([texts[i] for i in apart]), strict=True)
+        )
+        made = joined.tokens_with_spans(self._pieces or self._word_tokens)
+        return [others.get(i, tokens) for i, tokens in enumerate(made)]
+
+    def _tokens(self, texts: Sequence[str], texts_per_row: int) -> tuple[Int32, Int32]:
+        """All rows' token ids with their special tokens, and how many each text has without.
+
+        Of a long text there are at least as many as a row can hold.
+        """
+        if not texts:
+            return np.empty(0, np.int32), np.empty(0, np.int32)
+        short = self._max_length * SHORT_TEXT_CHARACTERS_PER_TOKEN
+        others: dict[int, list[int]] = {}
+        if max(map(len, texts)) > short:
+            others = {
+                i: self._leading_token_ids(text, short)
+                for i, text in enumerate(texts)
+                if len(text) > short
+            }
+            texts = ["" if i in others else text for i, text in enumerate(texts)]
+        return self._tokenise(texts, texts_per_row, others)
+
+    def _leading_token_ids(self, text: str, characters: int) -> list[int]:
+        """Token ids of as much of a long text as a row can hold, without reading all of it.
+
+        A text may be cut before whatever ends a word.
+        """
+        while cut := self._cut.search(text, characters):
+            ids = self._text_ids(text[: cut.start()])
+            if len(ids) >= self._max_length:
+                return ids
+            characters = cut.start() * 2
+        return self._text_ids(text)
+
+    def _text_ids(self, text: str) -> list[int]:
+        ids, _ = self._tokenise([text], 1, {})
+        without_specials: list[int] = ids[1:-1].tolist()
+        return without_specials
+
+    def _tokenise(
+        self, texts: Sequence[str], texts_per_row: int, others: dict[int, list[int]]
+    ) -> tuple[Int32, Int32]:
+        """The same of short texts, some of which have their ids already."""
+        joined = JoinedTexts(texts, texts_per_row, self._table)
+        apart = self._unproven(joined)
+        if joined.is_plain and not apart and not others:
+            return joined.values, joined.counts
+        joined.leave_out(apart)
+        if self._pieces is None or len(joined.text) < FEW_CHARACTERS:
+            joined.put_word_ids(self._word_ids)
+        else:
+            joined.put_pieces(self._pieces)
+        ids = self._whole.token_ids([texts[i] for i in apart]) if apart else ()
+        return joined.tokens({**others, **dict(zip(apart, ids, strict=True))})
+
+    def _unproven(self, joined: JoinedTexts) -> list[int]:
+        """Texts that must be tokenised by themselves."""
+        apart = joined.unproven_texts()
+        if "[" in joined.text:
+            spelled = [match.start() for match in self._whole.special.finditer(joined.text)]
+            apart.update(joined.texts_at(spelled))
+        return sorted(apart)

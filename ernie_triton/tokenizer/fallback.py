@@ -1,0 +1,143 @@
+"""Texts to tokens one by one, whatever they hold: what `character_table` cannot prove comes here.
+
+The `tokenizers` library does the work. Its normaliser differs from the original tokenizer's on
+characters whose Unicode properties its tables do not know (unassigned code points, recent
+punctuation, CJK extension E); texts with such characters are split into words by `basic_words` and
+only then handed to its WordPiece.
+"""
+
+import functools
+import re
+from array import array
+from collections.abc import Sequence
+
+import numpy as np
+from tokenizers import AddedToken, Encoding, Tokenizer
+from tokenizers.models import WordPiece
+from tokenizers.normalizers import BertNormalizer
+from tokenizers.pre_tokenizers import BertPreTokenizer, WhitespaceSplit
+
+from ernie_triton.tokenizer.character_table import AGREED, SEPARATES
+from ernie_triton.tokenizer.token_rows import TextTokens
+from ernie_triton.tokenizer.vocabulary import UNKNOWN, Vocabulary
+from ernie_triton.tokenizer.words import Origin, basic_words, words_with_origins
+
+_OTHER = re.compile(f"[^{AGREED}]")
+
+
+class WholeTexts:
+    """Tokenises texts one by one, for one vocabulary; adds no special tokens."""
+
+    def __init__(
+        self, vocabulary: Vocabulary, *, lower_case: bool, tokenize_chinese_chars: bool = True
+    ) -> None:
+        """Prepare the tokenizers."""
+        self._basic_words = functools.partial(
+            basic_words, lower_case=lower_case, tokenize_chinese_chars=tokenize_chinese_chars
+        )
+        self._words_with_origins = functools.partial(
+            words_with_origins, lower_case=lower_case, tokenize_chinese_chars=tokenize_chinese_chars
+        )
+        specials = vocabulary.special_tokens
+        self.special = re.compile("(" + "|".join(map(re.escape, specials)) + ")")
+        self._texts = _word_piece(vocabulary, specials)
+        self._texts.normalizer = BertNormalizer(
+            clean_text=True,
+            handle_chinese_chars=tokenize_chinese_chars,
+            strip_accents=None,
+            lowercase=lower_case,
+        )
+        self._texts.pre_tokenizer = BertPreTokenizer()
+        self._words = _word_piece(vocabulary, specials)
+        self._words.pre_tokenizer = WhitespaceSplit()
+
+    def token_ids(self, texts: Sequence[str]) -> list[list[int]]:
+        """The token ids of each text."""
+        agreed = [not _OTHER.search(text) for text in texts]
+        plain = [text for text, ok in zip(texts, agreed, strict=True) if ok]
+        split = [self._as_words(text) for text, ok in zip(texts, agreed, strict=True) if not ok]
+        fast = iter(self._texts.encode_batch_fast(plain, add_special_tokens=False))
+        exact = iter(self._words.encode_batch_fast(split, add_special_tokens=False))
+        return [next(fast if ok else exact).ids for ok in agreed]
+
+    def tokens_with_spans(self, texts: Sequence[str]) -> list[TextTokens]:
+        """The tokens of each text, and where in the text each stands."""
+        agreed = [not _OTHER.search(text) for text in texts]
+        plain = [text for text, ok in zip(texts, agreed, strict=True) if ok]
+        rows = iter(self._texts.encode_batch(plain, add_special_tokens=False))
+        return [
+            _tokens(next(rows), None) if ok else self._tokens_of_words(text)
+            for text, ok in zip(texts, agreed, strict=True)
+        ]
+
+    def word_ids(self, words: Sequence[str]) -> list[bytes]:
+        """For each word int32 [characters]: its ids, then SEPARATES.
+
+        A word is of characters that `character_table` calls IN_WORD: it has at least as many
+        characters as tokens.
+        """
+        rows = self._texts.encode_batch_fast(words, add_special_tokens=False)
+        return [
+            array("i", [*row.ids, *[SEPARATES] * (len(word) - len(row.ids))]).tobytes()
+            for word, row in zip(words, rows, strict=True)
+        ]
+
+    def word_tokens(self, words: Sequence[str]) -> list[bytes]:
+        """For each word int32 [characters, 3]; SEPARATES where no token begins.
+
+        Otherwise the token's id, how many characters it has, and 1 where it begins a word.
+        """
+        rows = self._texts.encode_batch(words, add_special_tokens=False)
+        made = []
+        for word, row in zip(words, rows, strict=True):
+            cells = np.full((len(word), 3), SEPARATES, np.int32)
+            tokens = _tokens(row, None)
+            firsts, ends, starts_word = tokens.spans.T
+            cells[firsts] = np.stack([tokens.ids, ends - firsts, starts_word], axis=1)
+            made.append(cells.tobytes())
+        return made
+
+    def _as_words(self, text: str) -> str:
+        words: list[str] = []
+        for index, part in enumerate(self.special.split(text)):
+            is_special = index % 2
+            words.extend([part] if is_special else self._basic_words(part))
+        return " ".join(words)
+
+    def _tokens_of_words(self, text: str) -> TextTokens:
+        """The same by way of words, whose characters know where they came from."""
+        words: list[str] = []
+        origins: list[Origin] = []
+        place = 0
+        for index, part in enumerate(self.special.split(text)):
+            found = (
+                [(part, [(i, i + 1) for i in range(len(part))])]
+                if index % 2
+                else self._words_with_origins(part)
+            )
+            for word, word_origins in found:
+                words.append(word)
+                origins.extend((first + place, end + place) for first, end in word_origins)
+                origins.append((-1, -1))  # the space that joins it to the next
+            place += len(part)
+        row = self._words.encode(" ".join(words), add_special_tokens=False)
+        return _tokens(row, origins)
+
+
+def _word_piece(vocabulary: Vocabulary, specials: Sequence[str]) -> Tokenizer:
+    tokenizer = Tokenizer(WordPiece(dict(vocabulary.ids), unk_token=UNKNOWN))
+    tokenizer.add_special_tokens([AddedToken(token, normalized=False) for token in specials])
+    return tokenizer
+
+
+def _tokens(row: Encoding, origins: Sequence[Origin] | None) -> TextTokens:
+    """One text's tokens; with `origins`, of each character that was tokenised."""
+    spans = np.empty((len(row.ids), 3), np.int32)
+    previous = None
+    for place, ((first, end), word) in enumerate(zip(row.offsets, row.word_ids, strict=True)):
+        starts_word = word is None or word != previous
+        if origins is not None:
+            first, end = origins[first][0], origins[end - 1][1]
+        spans[place] = (first, end, starts_word)
+        previous = word
+    return TextTokens(ids=np.array(row.ids, np.int32), spans=spans)

@@ -1,0 +1,108 @@
+"""Options that the commands of compression share, and what is made of them."""
+
+import argparse
+import dataclasses
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+if TYPE_CHECKING:
+    from ernie_triton.training.compression.measured import Report
+    from ernie_triton.training.datasets import DataSet
+    from ernie_triton.training.loop.schedule import Schedule
+
+T = TypeVar("T")
+
+
+def add_place_options(parser: argparse.ArgumentParser, *, needs_data: bool) -> None:
+    """Add the checkpoint, the data and the output."""
+    from ernie_triton.training.datasets import TASKS
+
+    parser.add_argument("checkpoint", type=Path, help="folder of the fine-tuned model")
+    parser.add_argument(
+        "--data",
+        type=Path,
+        required=needs_data,
+        metavar="DIR",
+        help="train.json and dev.json of the task, in CLUE's formats",
+    )
+    parser.add_argument("--output", type=Path, required=True, metavar="DIR", help="folder to make")
+    parser.add_argument(
+        "--task", choices=TASKS, help="the data's task (default: what the checkpoint says)"
+    )
+
+
+def add_training_options(parser: argparse.ArgumentParser) -> None:
+    """Add what every training has."""
+    training = parser.add_argument_group("training")
+    training.add_argument("--batch-size", type=int, metavar="ROWS", help="(default 32)")
+    training.add_argument("--max-length", type=int, metavar="TOKENS", help=_LENGTHS)
+    training.add_argument("--seed", type=int, help="(default 42)")
+    training.add_argument(
+        "--precision", choices=("auto", "fp32", "bf16", "fp16"), help="(default auto)"
+    )
+    training.add_argument(
+        "--temperature", type=float, help="softens the teacher's answers (default 2)"
+    )
+    training.add_argument(
+        "--no-resume",
+        dest="resume",
+        action="store_false",
+        help="start anew where a run that was killed could be gone on with",
+    )
+
+
+_LENGTHS = "most tokens of a row (default 128, or 384 for token_cls and qa)"
+
+
+def read_data(arguments: argparse.Namespace) -> "DataSet":
+    """The data set that the options name.
+
+    Raises:
+        DatasetError: it is broken.
+        CheckpointError: neither the options nor the checkpoint say the task.
+    """
+    from ernie_triton.training.compression.preparation import task_of
+    from ernie_triton.training.datasets import read_dataset
+    from ernie_triton.build.progress import timed_step
+
+    with timed_step("data") as notes:
+        data = read_dataset(arguments.task or task_of(arguments.checkpoint), arguments.data)
+        notes.append(f"{data.task}, {len(data.train):,} to train, {len(data.dev):,} to measure on")
+        notes.extend(data.notes)
+    return data
+
+
+def schedule_from(
+    arguments: argparse.Namespace,
+    usual: "Schedule",
+    *,
+    epochs: int | None,
+    learning_rate: float | None,
+) -> "Schedule":
+    """A schedule with what was given on the command line.
+
+    Raises:
+        TrainingError: a value is out of its range.
+    """
+    values = {
+        "epochs": epochs,
+        "learning_rate": learning_rate,
+        "batch_size": arguments.batch_size,
+        "seed": arguments.seed,
+        "precision": arguments.precision,
+    }
+    return dataclasses.replace(
+        usual,
+        **{name: value for name, value in values.items() if value is not None},
+    )
+
+
+def given(value: T | None, usual: T) -> T:
+    """What an option says, or else the usual; 0 is something said."""
+    return usual if value is None else value
+
+
+def print_report(report: "Report", output: Path) -> None:
+    """The figures, and where the checkpoint is."""
+    print(report.lines())
+    print(output)

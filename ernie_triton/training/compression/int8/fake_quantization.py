@@ -1,0 +1,178 @@
+"""A torch model that computes in the rounded numbers of its INT8 graph, and can still be trained.
+
+Rounding is that of `ernie_triton.build.graph.numerics` and `cpu_int8`: weights of linear layers to 255 steps
+with a scale for each output, their inputs to 256 steps of one calibrated scale, word embeddings to
+255 steps with a scale for each token. Gradients pass rounding straight through, and stop where an
+input was clipped (Bengio, Léonard, Courville, arxiv.org/abs/1308.3432; Jacob et al.,
+arxiv.org/abs/1712.05877).
+"""
+
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from ernie_triton.build.graph.cpu_int8 import WORD_TABLE
+from ernie_triton.build.load.naming import TRANSFORMERS
+from ernie_triton.errors import CheckpointError
+
+LARGEST_STEP = 127.0
+_SMALLEST_SCALE = float(np.finfo(np.float32).smallest_subnormal)
+
+_LINEARS: Mapping[str, str] = {
+    "attention/query": TRANSFORMERS.query,
+    "attention/key": TRANSFORMERS.key,
+    "attention/value": TRANSFORMERS.value,
+    "attention/output": TRANSFORMERS.attention_output,
+    "intermediate": TRANSFORMERS.intermediate,
+    "output": TRANSFORMERS.output,
+}
+"""Within a layer: the graph's names of linear layers, and transformers'."""
+
+
+class _RoundedInput(torch.autograd.Function):
+    """QuantizeLinear and DequantizeLinear to signed int8, -128 included."""
+
+    @staticmethod
+    def forward(context: Any, values: Tensor, scale: Tensor) -> Tensor:  # noqa: ANN401
+        steps = torch.round(values / scale)
+        context.save_for_backward((steps >= -LARGEST_STEP - 1) & (steps <= LARGEST_STEP))
+        return steps.clamp_(-LARGEST_STEP - 1, LARGEST_STEP).mul_(scale)
+
+    @staticmethod
+    def backward(context: Any, *gradients: Tensor) -> tuple[Tensor, None]:  # noqa: ANN401
+        (inside,) = context.saved_tensors
+        return gradients[0] * inside, None
+
+
+def rounded_input(values: Tensor, scale: Tensor) -> Tensor:
+    """Float32 values of any shape through int8 with one scale."""
+    return _RoundedInput.apply(values.float(), scale)  # type: ignore[no-untyped-call, no-any-return]
+
+
+def rounded_rows(values: Tensor) -> Tensor:
+    """Float32 values through int8 with a scale for each row of the last dimension."""
+    with torch.no_grad():
+        scales = values.abs().amax(dim=-1, keepdim=True) / LARGEST_STEP
+        scales = scales.clamp_min(_SMALLEST_SCALE)
+        steps = torch.round(values / scales).clamp_(-LARGEST_STEP, LARGEST_STEP)
+        difference = steps * scales - values
+    return values + difference
+
+
+class RoundedLinear(nn.Linear):
+    """A linear layer on the parameters of another, rounded as its INT8 graph rounds it."""
+
+    def __init__(self, linear: nn.Linear, scale: float) -> None:
+        nn.Module.__init__(self)
+        self.in_features, self.out_features = linear.in_features, linear.out_features
+        self.weight, self.bias = linear.weight, linear.bias
+        device = linear.weight.device
+        # Not of the state: the checkpoint that training writes is the plain model's.
+        self.register_buffer("input_scale", torch.tensor(scale, device=device), persistent=False)
+        self.input_scale: Tensor
+
+    def forward(self, input: Tensor) -> Tensor:
+        """`input @ weight.T + bias` of the rounded numbers."""
+        # torch keeps a row an output, the graph a column.
+        return functional.linear(
+            rounded_input(input, self.input_scale), rounded_rows(self.weight), self.bias
+        )
+
+
+class RoundedTable(nn.Embedding):
+    """Word embeddings on the parameters of another table, rounded as `cpu_int8` rounds them.
+
+    For single texts the graph's table holds the first token type's vector as well, so that sum is
+    what is rounded.
+    """
+
+    def __init__(self, table: nn.Embedding, added: Callable[[], Tensor]) -> None:
+        """Stand for a table; `added` gives the vector that the graph's table has in every row."""
+        nn.Module.__init__(self)
+        for name in ("num_embeddings", "embedding_dim", "padding_idx", "max_norm", "norm_type"):
+            setattr(self, name, getattr(table, name))
+        self.scale_grad_by_freq, self.sparse = table.scale_grad_by_freq, table.sparse
+        self.weight = table.weight
+        self._added = added
+
+    def forward(self, input: Tensor) -> Tensor:
+        """The rounded vectors of token ids, without what was added for rounding."""
+        added = self._added().detach()
+        return rounded_rows(super().forward(input) + added) - added
+
+
+@contextmanager
+def rounding(
+    model: Any,  # noqa: ANN401 - a model of transformers
+    scales: Mapping[str, float],
+    *,
+    pair: bool,
+    kept: Collection[str] = (),
+) -> Iterator[None]:
+    """Let a model compute as its INT8 graph for CPUs does, and give it its own layers back.
+
+    Args:
+        model: an ERNIE or BERT of transformers.
+        scales: of the inputs of linear layers, by their names in the graph.
+        pair: whether the model reads two texts; see `RoundedTable`.
+        kept: layers that stay in floating point; `embeddings/word` can be one.
+
+    Raises:
+        CheckpointError: the model has not a layer of that name.
+    """
+    base = model.base_model
+    wanted = {_module_name(name): scale for name, scale in scales.items() if name not in kept}
+    replaced: dict[str, nn.Module] = {}
+    try:
+        for name, scale in wanted.items():
+            linear = _linear(base, name)
+            replaced[name] = linear
+            base.set_submodule(name, RoundedLinear(linear, scale))
+        if WORD_TABLE not in kept:
+            name = "embeddings.word_embeddings"
+            table: nn.Embedding = base.get_submodule(name)
+            replaced[name] = table
+            base.set_submodule(name, RoundedTable(table, _added(base, pair=pair)))
+        yield
+    finally:
+        for name, module in replaced.items():
+            module.train(base.training)
+            base.set_submodule(name, module)
+
+
+def _module_name(layer: str) -> str:
+    """`encoder.layer.0.attention.self.query` of `layer_0/attention/query`."""
+    scope, _, part = layer.partition("/")
+    prefix = TRANSFORMERS.layer.format(int(scope.removeprefix("layer_")))
+    return f"{prefix}.{_LINEARS[part]}"
+
+
+def _linear(base: Any, name: str) -> nn.Linear:  # noqa: ANN401
+    try:
+        found = base.get_submodule(name)
+    except AttributeError:
+        found = None
+    if not isinstance(found, nn.Linear):
+        raise CheckpointError(
+            f"{type(base).__name__} has no linear layer {name}; quantisation-aware fine-tuning "
+            f"takes ERNIE, BERT and RoBERTa models: use --qat never"
+        )
+    return found
+
+
+def _added(base: Any, *, pair: bool) -> Callable[[], Tensor]:  # noqa: ANN401
+    """What the graph's word table holds besides words: as it is when asked, training changes it."""
+    embeddings, config = base.embeddings, base.config
+
+    def added() -> Tensor:
+        row: Tensor = embeddings.token_type_embeddings.weight[0]
+        if getattr(config, "use_task_id", False):
+            row = row + embeddings.task_type_embeddings.weight[getattr(config, "task_id", 0)]
+        return row * (not pair)
+
+    return added

@@ -1,0 +1,168 @@
+"""What `quantize` leaves: a checkpoint, what its build needs, and the figures."""
+
+import dataclasses
+import json
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ernie_triton.training.compression.int8.calibration_texts import CALIBRATION_FILE
+from ernie_triton.training.compression.int8.post_training import EngineFigures
+from ernie_triton.training.compression.pipelines import CPU_PIPELINE, GPU_PIPELINE, REPOSITORY, write_pipeline
+from ernie_triton.training.datasets.plain import PLAIN_DEV
+from ernie_triton.build.load import read_source
+from ernie_triton.build.load.paddle.checkpoint import WEIGHTS_FILE
+from ernie_triton.build.load.settings import CONFIG_FILES, VOCABULARY_FILE
+from ernie_triton.build.load.transformers import SAFETENSORS_FILE, TORCH_FILE
+from ernie_triton.build.publish.whole_folder import whole_folder
+from ernie_triton.pipeline import PipelineSpec
+
+FIGURES_FILE = "quantization.json"
+_CHECKPOINT_FILES = (
+    *CONFIG_FILES,
+    *(SAFETENSORS_FILE, TORCH_FILE, WEIGHTS_FILE),
+    VOCABULARY_FILE,
+    "tokenizer_config.json",
+    "special_tokens_map.json",
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RoundedTraining:
+    """Fine-tuning with rounding.
+
+    Attributes:
+        epochs: that were trained.
+        learning_rate: at its highest.
+        seconds: that it took.
+        before: points of the rounded torch model before, 0 to 100.
+        after: points of the rounded torch model after.
+    """
+
+    epochs: int
+    learning_rate: float
+    seconds: float
+    before: float
+    after: float
+
+    def sentence(self) -> str:
+        """For people."""
+        return (
+            f"{self.before:.2f} points before and {self.after:.2f} after {self.epochs} epochs "
+            f"with every layer rounded"
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QuantizeReport:
+    """How a checkpoint became INT8, and what that costs.
+
+    Attributes:
+        task: its name.
+        checkpoint: the original.
+        reason: why it was fine-tuned with rounding, or was not.
+        fp32: points of the original in FP32, 0 to 100.
+        engines: what was written, by engine; its `fp32` is of the checkpoint that was written.
+        after_rounding: the original in INT8, by engine.
+        training: of the checkpoint that was written; None where the original's weights were kept.
+        calibrator: how ranges were chosen.
+        calibration_texts: how many were drawn from the training data.
+        seed: that drew them.
+        seconds: of everything.
+    """
+
+    task: str
+    checkpoint: str
+    reason: str
+    fp32: float
+    engines: tuple[EngineFigures, ...]
+    after_rounding: tuple[EngineFigures, ...]
+    training: RoundedTraining | None
+    calibrator: str
+    calibration_texts: int
+    seed: int
+    seconds: float
+
+    @property
+    def int8(self) -> float:
+        """Points of the first engine in INT8."""
+        return self.engines[0].int8 or 0.0
+
+    @property
+    def lost(self) -> float:
+        """Points lost against the original in FP32, of the first engine."""
+        return self.fp32 - self.int8
+
+    def to_json(self) -> str:
+        """As indented JSON."""
+        return json.dumps(dataclasses.asdict(self), ensure_ascii=False, indent=2) + "\n"
+
+    def text(self) -> str:
+        """For people: what was lost, and the layers that were damaged most."""
+        lines = [
+            f"{one.sentence()}; {self.fp32 - (one.int8 or 0):+.2f} lost" for one in self.engines
+        ]
+        for one in self.engines:
+            worst = list(one.damage.items())[:5]
+            words = ", ".join(f"{name} {100 * damage:.1f} %" for name, damage in worst)
+            lines.append(f"{one.engine}: damage of single layers, the worst first: {words}")
+            kept = ", ".join(one.kept) or "none"
+            lines.append(f"{one.engine}: kept in floating point: {kept}")
+        return "\n".join([*lines, self.reason])
+
+
+def write_quantized(
+    checkpoint: Path, output: Path, specs: Sequence[PipelineSpec], report: QuantizeReport
+) -> None:
+    """Write everything beside, read the checkpoint back, and give the folder its name.
+
+    Args:
+        checkpoint: folder of the weights to take.
+        output: folder to make.
+        specs: the pipelines of the engines; their calibration texts and dev data are taken along
+            where they were written for this.
+        report: the figures.
+
+    Raises:
+        CheckpointError: what was written does not read back.
+        PipelineError: a pipeline does not.
+    """
+    with whole_folder(output) as beside:
+        for name in _CHECKPOINT_FILES:
+            if (checkpoint / name).is_file():
+                shutil.copyfile(checkpoint / name, beside / name)
+        read_source(beside)
+        (beside / FIGURES_FILE).write_text(report.to_json(), encoding="utf-8")
+        written = set()
+        for spec in specs:
+            name = GPU_PIPELINE if spec.device == "gpu" else CPU_PIPELINE
+            if name in written:
+                name = f"pipeline.{spec.engine}.toml"
+            written.add(name)
+            write_pipeline(_moved(spec, beside), beside / name, _heading(report, spec.engine))
+
+
+def _moved(spec: PipelineSpec, folder: Path) -> PipelineSpec:
+    """The pipeline of the checkpoint in a folder, with the files made for it copied there."""
+    int8 = spec.quantization
+    if int8.calibration is None or int8.data is None:
+        raise ValueError("the pipeline has no calibration texts or no labelled data")
+    work = int8.calibration.parent
+    shutil.copyfile(int8.calibration, folder / CALIBRATION_FILE)
+    data = int8.data
+    if data.parent == work:
+        shutil.copyfile(data, folder / PLAIN_DEV)
+        data = folder / PLAIN_DEV
+    moved = dataclasses.replace(int8, calibration=folder / CALIBRATION_FILE, data=data)
+    return dataclasses.replace(
+        spec, checkpoint=folder, repository=folder / REPOSITORY, quantization=moved
+    )
+
+
+def _heading(report: QuantizeReport, engine: str) -> str:
+    figures = next(one for one in report.engines if one.engine == engine)
+    return (
+        f"Made by `quantize`: {figures.metric} {figures.int8:.2f} in INT8, {report.fp32:.2f} of "
+        f"the original in FP32. Build it with: python -m build_scripts build THIS_FILE"
+    )

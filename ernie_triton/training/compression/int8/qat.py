@@ -1,0 +1,73 @@
+"""Quantisation-aware fine-tuning: a model trained until its weights survive rounding.
+
+The forward pass computes in rounded numbers (`fake_quantization`); what is trained are the weights
+before rounding, and what comes out is a plain checkpoint. It learns from the labels and from the
+answers of the model that it was, in full precision (as in arxiv.org/abs/1711.05852).
+"""
+
+import copy
+from collections.abc import Mapping
+from pathlib import Path
+
+from ernie_triton.training.compression.distillation.lessons import AnswerLesson, Weights
+from ernie_triton.training.compression.distillation.teacher import Teacher
+from ernie_triton.training.compression.int8.fake_quantization import rounding
+from ernie_triton.training.compression.int8.folder import RoundedTraining
+from ernie_triton.training.compression.preparation import prepared
+from ernie_triton.build.torch_models.checkpoints import save_model
+from ernie_triton.training.datasets import DataSet
+from ernie_triton.training.loop.training import Schedule, train
+
+WEIGHTS = Weights(answers=0.5, labels=0.5, temperature=1.0)
+"""The loss is of the answers alone: rounding moves what is inside by itself."""
+
+
+def fine_tune_rounded(
+    checkpoint: Path,
+    data: DataSet,
+    output: Path,
+    schedule: Schedule,
+    scales: Mapping[str, float],
+    *,
+    max_length: int,
+    work: Path,
+) -> RoundedTraining:
+    """Fine-tune a checkpoint with every quantisable layer rounded, and write what comes out.
+
+    Args:
+        checkpoint: a fine-tuned model.
+        data: its task's data.
+        output: folder to make: a checkpoint like any other.
+        schedule: how to train.
+        scales: of the inputs of linear layers, by their names in the graph; they stay.
+        max_length: most tokens of a row.
+        work: folder of the training; a run that was killed goes on from there.
+
+    Raises:
+        CheckpointError: the checkpoint is not of a model that can be trained.
+        TrainingError: the training fails.
+        MissingExtraError: torch, transformers or accelerate is not installed.
+    """
+    given = prepared(checkpoint, data, max_length=max_length)
+    model = given.model
+    teacher = Teacher(copy.deepcopy(model), data.task)
+    with rounding(model, scales, pair=data.pair):
+        before = given.points_of(model)
+        result = train(
+            model,
+            data,
+            given.learner,
+            schedule,
+            work,
+            loss=AnswerLesson(teacher, given.learner, WEIGHTS),
+            signature=f"rounded {sorted(scales.items())} {WEIGHTS}",
+            name="fine-tuning with rounding",
+        )
+    save_model(model, output, tokenizer_from=checkpoint)
+    return RoundedTraining(
+        epochs=schedule.epochs,
+        learning_rate=schedule.learning_rate,
+        seconds=result.seconds,
+        before=before,
+        after=result.points,
+    )

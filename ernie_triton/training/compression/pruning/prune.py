@@ -1,0 +1,168 @@
+"""Structured width pruning: fewer attention heads and feed-forward neurons in every layer.
+
+Which go is decided by their measured effect on the loss (`importance`); what is left is then
+trained to do what the whole model did (DynaBERT, arxiv.org/abs/2004.04037).
+"""
+
+import copy
+import shutil
+import time
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ernie_triton.training.compression.distillation.lessons import RecoveryLesson, Weights
+from ernie_triton.training.compression.distillation.teacher import Teacher
+from ernie_triton.training.compression.measured import REPORT_FILE, Report, measured
+from ernie_triton.training.compression.preparation import Prepared, prepared, task_of
+from ernie_triton.training.compression.pruning.importance import Importance, task_importance, weight_importance
+from ernie_triton.training.compression.pruning.rewiring import keep_parts
+from ernie_triton.training.compression.pruning.widths import Kept, Width, kept_parts
+from ernie_triton.build.check.evaluation import METRICS
+from ernie_triton.build.torch_models.checkpoints import check_free, load_model, save_model, widths_of
+from ernie_triton.training.datasets import DataSet
+from ernie_triton.training.loop.schedule import Schedule
+from ernie_triton.training.loop.training import train
+from ernie_triton.build.progress import timed_step
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
+IMPORTANCE_EXAMPLES = 1024
+RECOVERY = Schedule(epochs=3, learning_rate=1e-4)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pruning:
+    """How a model is pruned.
+
+    Attributes:
+        width: how much stays.
+        recovery: the training afterwards; None for none.
+        weights: of the recovery's losses.
+        examples: training examples that importance is measured on.
+        max_length: most tokens of a row in training; None for the task's usual.
+    """
+
+    width: Width = field(default_factory=Width)
+    recovery: Schedule | None = RECOVERY
+    weights: Weights = field(default_factory=Weights)
+    examples: int = IMPORTANCE_EXAMPLES
+    max_length: int | None = None
+
+
+def prune(
+    checkpoint: Path,
+    data: DataSet | None,
+    output: Path,
+    *,
+    width: float = 0.75,
+    pruning: Pruning | None = None,
+    work: Path | None = None,
+    resume: bool = True,
+) -> Report:
+    """Prune a fine-tuned model, and write the smaller one as a checkpoint.
+
+    Args:
+        checkpoint: transformers or PaddleNLP, pruned before or not.
+        data: of its task; None judges heads and neurons by their weights' size and trains nothing,
+            which is for measuring speed.
+        output: a new folder; `compression.json` lies beside the weights.
+        width: the share of heads and neurons that stays.
+        pruning: everything else; its own share is not looked at.
+        work: what the recovery needs to go on after a kill; `OUTPUT.work` unless given. It is
+            removed when the checkpoint is written.
+        resume: go on with what `work` holds.
+
+    Raises:
+        CheckpointError: the width is not above 0 and at most 1, the model is of another task than
+            the data, or the output exists.
+    """
+    how = pruning or Pruning()
+    how = replace(how, width=replace(how.width, share=width))
+    check_free(output)
+    if data is None:
+        student, report = _pruned_by_weights(checkpoint, how.width)
+        _save(student, output, checkpoint, report)
+        return report
+    folder = work or output.with_name(f"{output.name}.work")
+    student, report = _pruned_by_loss(
+        prepared(checkpoint, data, max_length=how.max_length), how, folder, resume=resume
+    )
+    _save(student, output, checkpoint, report)
+    shutil.rmtree(folder, ignore_errors=True)
+    return report
+
+
+def cut(
+    model: "PreTrainedModel", importance: Importance, width: Width
+) -> tuple["PreTrainedModel", tuple[Kept, ...]]:
+    """A narrower copy of a model, not trained yet, and what it has kept."""
+    kept = kept_parts(importance, width)
+    narrow = copy.deepcopy(model)
+    keep_parts(narrow, kept)
+    return narrow, kept
+
+
+def _pruned_by_loss(
+    whole: Prepared, how: Pruning, folder: Path, *, resume: bool
+) -> tuple["PreTrainedModel", Report]:
+    learner = whole.learner
+    with timed_step("importance") as notes:
+        before, started = whole.points_of(whole.model), time.perf_counter()
+        importance = task_importance(whole, how.examples)
+        seconds = {"importance": time.perf_counter() - started}
+        student, kept = cut(whole.model, importance, how.width)
+        points = when_cut = whole.points_of(student)
+        notes.append(f"{before:.2f} points, {when_cut:.2f} when cut")
+    if how.recovery is not None:
+        lesson = RecoveryLesson(Teacher(whole.model, learner.data.task), learner, how.weights, kept)
+        result = train(
+            student,
+            whole.data,
+            learner,
+            how.recovery,
+            folder,
+            loss=lesson,
+            signature=f"prune {how}",
+            resume=resume,
+            name="recovery",
+        )
+        points, seconds["recovery"] = result.points, result.seconds
+    return student, Report(
+        step="prune",
+        metric=METRICS[learner.data.task].name,
+        before=measured(whole.model, before),
+        after=measured(student, points),
+        seconds=seconds,
+        settings={**_settings(how, student), "points_when_cut": when_cut},
+    )
+
+
+def _pruned_by_weights(checkpoint: Path, width: Width) -> tuple["PreTrainedModel", Report]:
+    model = load_model(checkpoint, task=task_of(checkpoint))
+    started = time.perf_counter()
+    student, _ = cut(model, weight_importance(model), width)
+    return student, Report(
+        step="prune",
+        metric="",
+        before=measured(model, None),
+        after=measured(student, None),
+        seconds={"cutting": time.perf_counter() - started},
+        settings={**asdict(width), "layers": [asdict(one) for one in widths_of(student)]},
+    )
+
+
+def _settings(how: Pruning, student: "PreTrainedModel") -> dict[str, object]:
+    return {
+        **asdict(how.width),
+        "importance_examples": how.examples,
+        "recovery": asdict(how.recovery) if how.recovery else None,
+        "weights": asdict(how.weights),
+        "layers": [asdict(one) for one in widths_of(student)],
+    }
+
+
+def _save(model: "PreTrainedModel", output: Path, checkpoint: Path, report: Report) -> None:
+    more = {REPORT_FILE: report.as_bytes()}
+    save_model(model, output, tokenizer_from=checkpoint, more_files=more)

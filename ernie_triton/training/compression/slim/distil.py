@@ -1,0 +1,207 @@
+"""Data distillation: a teacher scores many texts, and a student learns its scores.
+
+After ERNIE-Slim (PaddlePaddle/ERNIE, `distill/README`): the texts are the training data's own,
+others without labels where there are some, and new ones made of them (`augment`).
+"""
+
+import shutil
+import time
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ernie_triton.training.compression.measured import REPORT_FILE, Report, measured, measured_module
+from ernie_triton.training.compression.preparation import Prepared, prepared
+from ernie_triton.training.compression.slim.augment import Augmentation, Augmenter
+from ernie_triton.training.compression.slim.checkpoints import save_student
+from ernie_triton.training.compression.slim.lesson import Row, RowMaker, TaughtRows
+from ernie_triton.training.compression.slim.soft_scores import scorer_for
+from ernie_triton.build.torch_models.checkpoints import check_free
+from ernie_triton.training.datasets import DataSet
+from ernie_triton.build.torch_models.modules import import_torch
+from ernie_triton.training.loop.training import Schedule, train
+from ernie_triton.build.load.settings import vocabulary_beside
+from ernie_triton.build.load.slim import SlimConfig
+from ernie_triton.build.model.slim import KINDS
+from ernie_triton.build.check.exactness import read_sample_texts
+from ernie_triton.errors import CheckpointError
+from ernie_triton.tasks import TASKS, task_named
+from ernie_triton.tokenizer.vocabulary import load_vocabulary
+
+if TYPE_CHECKING:
+    from ernie_triton.training.compression.slim.modules import SlimClassifier
+
+_MAX_POSITIONS = 512
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SlimTraining:
+    """How a student is made.
+
+    Attributes:
+        embedding_size: width of its word vectors.
+        hidden_size: width of its hidden layer.
+        bigram_buckets: rows of a bag of words' bigram table; 0 for none.
+        filters: features of a convolution's windows of one token, two and so on.
+        dropout: share of the features that are left out in training.
+        teachers_words: begin with the teacher's word vectors, projected to the student's width;
+            else with random ones.
+        temperature: softens the scores of both sides.
+        augmentation: new texts, of the training data and of those without labels.
+        unlabelled: texts without labels, one a line, the two of a pair split by a tab.
+        schedule: of the training.
+        max_length: most tokens of a row in training; None for the task's usual.
+    """
+
+    embedding_size: int = 64
+    hidden_size: int = 128
+    bigram_buckets: int = 32768
+    filters: tuple[int, ...] = (128, 128, 128)
+    dropout: float = 0.1
+    teachers_words: bool = True
+    temperature: float = 1.0
+    augmentation: Augmentation = field(default_factory=Augmentation)
+    unlabelled: Path | None = None
+    schedule: Schedule = field(
+        default_factory=lambda: Schedule(
+            epochs=3, batch_size=64, learning_rate=2e-3, warmup_share=0.05, precision="fp32"
+        )
+    )
+    max_length: int | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("embedding_size", "hidden_size"):
+            if getattr(self, name) < 1:
+                raise CheckpointError(f"{name} is {getattr(self, name)}; expected at least 1")
+        if self.bigram_buckets < 0 or not self.filters or min(self.filters) < 1:
+            raise CheckpointError(
+                f"bigram_buckets is {self.bigram_buckets} and filters {list(self.filters)}; "
+                f"expected no negative number, and at least one feature of each window"
+            )
+        if not 0 <= self.dropout < 1 or self.temperature <= 0:
+            raise CheckpointError(
+                f"dropout is {self.dropout} and temperature {self.temperature}; expected 0 to "
+                f"below 1, and above 0"
+            )
+
+
+def distil_slim(
+    teacher: Path,
+    data: DataSet,
+    output: Path,
+    *,
+    kind: str = "cnn",
+    training: SlimTraining | None = None,
+    work: Path | None = None,
+    scores: Path | None = None,
+) -> Report:
+    """Teach a bag of words or a convolution, and write it as a checkpoint that builds as any other.
+
+    Args:
+        teacher: the fine-tuned checkpoint.
+        data: of its task, single texts or pairs.
+        output: a new folder; `compression.json` lies beside the weights.
+        kind: `bow` or `cnn`.
+        training: everything else.
+        work: where the training's state is kept, to go on after a kill; `OUTPUT.work` unless given.
+            It is removed when the checkpoint is written.
+        scores: where the teacher's scores are kept, for another student of the same teacher too,
+            and left; within `work` unless given.
+
+    Raises:
+        CheckpointError: the kind or the task is none that a student can be of, the teacher is of
+            another task or other labels, or the output exists.
+        TextError: the texts without labels cannot be read.
+    """
+    how = training or SlimTraining()
+    _check(kind, data)
+    check_free(output)
+    folder = work or output.with_name(f"{output.name}.work")
+    began = time.perf_counter()
+    ready = prepared(teacher, data, max_length=how.max_length)
+    before = ready.points_of(ready.model)
+    rows = _rows(ready, how)
+    made = time.perf_counter()
+    scorer = scorer_for(teacher, ready.model, ready.learner, scores or folder / "scores")
+    for row, logits in zip(rows, scorer.scores(rows), strict=True):
+        row["labels"] = logits
+    scored = time.perf_counter()
+    student = _student(ready, kind, how)
+    learner = TaughtRows(ready.learner, rows, temperature=how.temperature)
+    signature, name = f"slim, temperature {how.temperature}", f"distilling a {kind}"
+    result = train(
+        student, data, learner, how.schedule, folder / "training", signature=signature, name=name
+    )
+    report = Report(
+        step="distil",
+        metric=result.metric,
+        before=measured(ready.model, before),
+        after=measured_module(student, 0, result.points),
+        seconds={"texts": made - began, "scores": scored - made, "training": result.seconds},
+        settings={"student": kind, "rows": len(rows), **_settings(how)},
+    )
+    files = {REPORT_FILE: report.as_bytes()}
+    save_student(student, output, data=data, tokenizer_from=teacher, more_files=files)
+    shutil.rmtree(folder, ignore_errors=True)
+    return report
+
+
+def _check(kind: str, data: DataSet) -> None:
+    if kind not in KINDS:
+        raise CheckpointError(f"the student is {kind!r}; expected {' or '.join(KINDS)}")
+    if task_named(data.task).head != "sequence":
+        able = ", ".join(task.name for task in TASKS.values() if task.head == "sequence")
+        raise CheckpointError(
+            f"a {kind} student scores whole texts ({able}); found data of {data.task} in "
+            f"{data.train_path.parent}; name a shape instead, such as layers=3"
+        )
+
+
+def _rows(ready: Prepared, how: SlimTraining) -> list[Row]:
+    """Rows of the training data, of the texts without labels, and of new texts made of both."""
+    maker = RowMaker(ready.learner)
+    rows: list[Row] = [
+        {name: row[name] for name in ("input_ids", "token_type_ids")}
+        for row in ready.learner.rows(ready.data.train)
+    ]
+    if how.unlabelled is not None:
+        found = read_sample_texts(how.unlabelled, pair=ready.data.pair)
+        rows += maker.plain_rows(found.texts, found.pairs)
+    examples = [maker.texts(row) for row in rows]
+    path = vocabulary_beside(ready.checkpoint)
+    if path is None:
+        raise CheckpointError(f"{ready.checkpoint} has no vocabulary beside its weights")
+    texts = [text for example in examples for text in example]
+    augmenter = Augmenter(texts, load_vocabulary(path), how.augmentation)
+    return rows + [maker.row(made) for made in augmenter.copies(examples)]
+
+
+def _student(ready: Prepared, kind: str, how: SlimTraining) -> "SlimClassifier":
+    """A student with the teacher's word vectors; its other weights follow from the seed."""
+    torch = import_torch()
+    from ernie_triton.training.compression.slim.modules import SlimClassifier
+
+    config = SlimConfig(
+        kind=kind,
+        vocab_size=int(ready.model.config.vocab_size),
+        embedding_size=how.embedding_size,
+        bigram_buckets=how.bigram_buckets if kind == "bow" else 0,
+        filters=how.filters if kind == "cnn" else (),
+        hidden_size=how.hidden_size,
+        pair=ready.data.pair,
+        pad_token_id=ready.learner.tokenizer.pad_token_id,
+        max_position_embeddings=_MAX_POSITIONS,
+    )
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(how.schedule.seed)
+        student = SlimClassifier(config, len(ready.data.outputs), dropout=how.dropout)
+    if how.teachers_words:
+        words: Any = ready.model.get_input_embeddings()
+        student.take_words(words.weight)
+    return student
+
+
+def _settings(how: SlimTraining) -> dict[str, object]:
+    values = asdict(how)
+    values["unlabelled"] = str(how.unlabelled) if how.unlabelled else ""
+    return values

@@ -1,0 +1,89 @@
+"""What a student is trained on: rows of tokens with the teacher's scores in the place of labels."""
+
+from collections.abc import Iterator, Sequence
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ernie_triton.training.compression.distillation.losses import answer_loss
+from ernie_triton.training.compression.slim.augment import Text
+from ernie_triton.training.datasets import LabelledText
+from ernie_triton.training.tasks import Batch, Features, Learner
+from ernie_triton.training.tasks.whole_texts import WholeTexts
+
+if TYPE_CHECKING:
+    import torch
+    from torch import nn
+
+Row = Features
+"""`input_ids` and `token_type_ids` of one row, and its `labels` when it is taught."""
+
+
+class TaughtRows(WholeTexts):
+    """A learner whose rows are given, with soft scores as `labels`, float32 [rows, labels]."""
+
+    def __init__(self, learner: Learner, rows: Sequence[Row], *, temperature: float) -> None:
+        """Take over a learner's data, tokenizer and metric.
+
+        Args:
+            learner: of the data's own task.
+            rows: what to train on, whatever examples are asked for.
+            temperature: softens the teacher's and the student's scores.
+        """
+        super().__init__(learner.data, learner.tokenizer, max_length=learner.max_length)
+        self._rows = list(rows)
+        self._temperature = temperature
+
+    def rows(self, examples: Sequence[LabelledText]) -> list[Features]:  # noqa: ARG002
+        """The rows that were given."""
+        return self._rows
+
+    def loss(self, model: "nn.Module", batch: Batch, *, smoothing: float = 0.0) -> "torch.Tensor":
+        """How far the model's scores are from the teacher's; nothing is smoothed further."""
+        del smoothing
+        answer: Any = model(**self.inputs(batch))
+        return answer_loss(
+            self.data.task,
+            answer,
+            SimpleNamespace(logits=batch["labels"]),
+            batch["attention_mask"],
+            temperature=self._temperature,
+        )
+
+
+class RowMaker:
+    """Puts texts without special tokens into rows, and takes them out again."""
+
+    def __init__(self, learner: Learner) -> None:
+        self._tokenizer, self._max_length = learner.tokenizer, learner.max_length
+
+    def texts(self, row: Row) -> tuple[Text, ...]:
+        """The one or two texts of a row."""
+        ids, types = row["input_ids"], row["token_type_ids"]
+        first = int(np.count_nonzero(types == 0))
+        second = ids[first:-1]
+        return (ids[1 : first - 1], second) if first < len(ids) else (ids[1:-1],)
+
+    def row(self, texts: tuple[Text, ...]) -> Row:
+        """One row; what does not fit is cut off its longer text, as the tokenizer does."""
+        room = self._max_length - 1 - len(texts)
+        lengths = [len(text) for text in texts]
+        while sum(lengths) > room:
+            longest = max(range(len(texts)), key=lambda text: (lengths[text], text))
+            lengths[longest] -= 1
+        ids, types = [np.array([self._tokenizer.classify_id], np.int32)], [np.zeros(1, np.int32)]
+        end = np.array([self._tokenizer.separate_id], np.int32)
+        for kind, (text, length) in enumerate(zip(texts, lengths, strict=True)):
+            ids += [text[:length], end]
+            types.append(np.full(length + 1, kind, np.int32))
+        return {"input_ids": np.concatenate(ids), "token_type_ids": np.concatenate(types)}
+
+    def plain_rows(self, texts: Sequence[str], pairs: Sequence[str] | None) -> Iterator[Row]:
+        """Rows of texts as they are."""
+        encoded = self._tokenizer.encode(texts, pairs)
+        ends = np.cumsum(encoded.lengths)[:-1]
+        for ids, types in zip(
+            np.split(encoded.input_ids, ends), np.split(encoded.token_type_ids, ends), strict=True
+        ):
+            yield {"input_ids": ids, "token_type_ids": types}

@@ -1,0 +1,139 @@
+"""A teacher's scores of many rows, computed in parts and kept on disk.
+
+Each part's file is named after what decides it, the teacher and the rows: a run that was killed, or
+another student of the same teacher, finds the parts that are done.
+"""
+
+import hashlib
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ernie_triton.build.model.encoder import Model, named_arrays
+from ernie_triton.build.convert.engine_file import write_engine
+from ernie_triton.training.tasks import Features, Learner
+from ernie_triton.training.tasks.measuring import TorchRuntime
+from ernie_triton.build.torch_models.modules import import_torch
+from ernie_triton.build.model.trimming import fitted
+from ernie_triton.build.graph.export import export_onnx
+from ernie_triton.build.load import read_source
+from ernie_triton.build.load.source import Wanted
+from ernie_triton.build.progress import progress_bar
+from ernie_triton.batch import TokenBatch
+from ernie_triton.engines import Engine, load_engine
+from ernie_triton.errors import CheckpointError
+from ernie_triton.settings import EngineSettings
+
+if TYPE_CHECKING:
+    from torch import nn
+
+ROWS_OF_A_PART = 2048
+
+Scores = npt.NDArray[np.float32]
+
+
+class Scorer:
+    """Scores rows with a teacher, each part once."""
+
+    def __init__(self, engine: Engine, identity: str, folder: Path) -> None:
+        """Remember the teacher.
+
+        Args:
+            engine: the teacher.
+            identity: tells its weights, and what it computes in, from any other's.
+            folder: of the parts; it is made when the first is done.
+        """
+        self._engine, self._identity, self._folder = engine, identity, folder
+
+    def scores(self, rows: Sequence[Features]) -> Scores:
+        """The logits of rows, float32 [rows, labels]."""
+        parts = [rows[at : at + ROWS_OF_A_PART] for at in range(0, len(rows), ROWS_OF_A_PART)]
+        return np.concatenate(
+            [self._part(part) for part in progress_bar(parts, "teacher's scores")]
+        )
+
+    def _part(self, rows: Sequence[Features]) -> Scores:
+        batch = TokenBatch(
+            input_ids=np.concatenate([row["input_ids"] for row in rows]),
+            token_type_ids=np.concatenate([row["token_type_ids"] for row in rows]),
+            lengths=np.array([len(row["input_ids"]) for row in rows], np.int32),
+        )
+        digest = hashlib.blake2b(self._identity.encode(), digest_size=16)
+        for array in (batch.input_ids, batch.token_type_ids, batch.lengths):
+            digest.update(array.tobytes())
+        path = self._folder / f"{digest.hexdigest()}.npy"
+        if path.is_file():
+            return np.asarray(np.load(path), np.float32)
+        found = self._engine.run(batch)["logits"]
+        self._folder.mkdir(parents=True, exist_ok=True)
+        beside = path.with_suffix(".partial")
+        with beside.open("wb") as file:
+            np.save(file, found)
+        beside.rename(path)
+        return found
+
+
+def scorer_for(folder: Path, module: "nn.Module", learner: Learner, cache: Path) -> Scorer:
+    """The fastest scorer of a teacher here: torch on a GPU, else an OpenVINO engine on the CPU.
+
+    The engine computes in bf16 where the CPU can: that moves a score by less than a student ever
+    gets near it.
+
+    Args:
+        folder: the teacher's checkpoint.
+        module: the same as a module.
+        learner: of its task and tokenizer.
+        cache: where parts are kept.
+
+    Raises:
+        CheckpointError: the folder does not hold an encoder with scores.
+        MissingExtraError: OpenVINO is not installed.
+    """
+    torch = import_torch()
+    model = read_source(folder, Wanted(head="sequence")).model
+    if not isinstance(model, Model):
+        raise CheckpointError(f"{folder} holds no encoder; name a fine-tuned checkpoint as teacher")
+    settings = _settings(model, learner)
+    if torch.cuda.is_available():
+        runtime: Any = TorchRuntime(module.to("cuda").eval(), ["logits"])
+        engine = Engine(runtime=runtime, settings=settings("onnxruntime", "fp32", "padded"))
+    else:
+        engine = _engine(model, settings("openvino", "bf16", "packed"))
+    return Scorer(engine, f"{_digest(model)} {engine.settings.precision}", cache)
+
+
+def _settings(model: Model, learner: Learner) -> Any:  # noqa: ANN401 (three words to settings)
+    def settings(engine: str, precision: str, layout: str) -> EngineSettings:
+        return EngineSettings(
+            task=learner.data.task,
+            pair=learner.data.pair,
+            engine=engine,
+            precision=precision,
+            layout=layout,
+            threads=0,
+            max_length=learner.max_length,
+            pad_token_id=model.pad_token_id,
+            vocabulary_size=model.vocabulary_size,
+            token_types=model.token_types,
+        )
+
+    return settings
+
+
+def _engine(model: Model, settings: EngineSettings) -> Engine:
+    model = fitted(model, max_length=settings.max_length, pair=settings.pair)
+    with tempfile.TemporaryDirectory(prefix="ernie-triton-") as folder:
+        write_engine(export_onnx(model, settings.layout), settings.engine, Path(folder))
+        return load_engine(Path(folder), settings)
+
+
+def _digest(model: Model) -> str:
+    digest = hashlib.blake2b(digest_size=16)
+    for name, array in named_arrays(model):
+        digest.update(f"{name} {array.shape}".encode())
+        digest.update(np.ascontiguousarray(array).tobytes())
+    return digest.hexdigest()

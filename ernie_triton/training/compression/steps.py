@@ -1,0 +1,189 @@
+"""The steps of `compress`: what each is made of, needs and leaves."""
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ernie_triton.training.compression.distillation.distil import ANSWERS, LAYERS, Distillation, distil
+from ernie_triton.training.compression.distillation.students import StudentShape
+from ernie_triton.training.compression.int8.quantize import QuantizeOptions, quantize_checkpoint
+from ernie_triton.training.compression.measured import Report
+from ernie_triton.training.compression.pruning.prune import RECOVERY, Pruning, prune
+from ernie_triton.training.compression.slim.distil import SlimTraining, distil_slim
+from ernie_triton.training.loop.schedule import Schedule
+from ernie_triton.build.load.settings import config_values
+from ernie_triton.build.progress import timed_step
+from ernie_triton.errors import PipelineError
+from ernie_triton.tasks import task_named
+
+if TYPE_CHECKING:
+    from ernie_triton.training.datasets import DataSet
+
+ORIGINAL = "original"
+REPORT = "report"
+SCORES = "scores"
+"""Folder beside the steps' own, where slim students find what their teacher has scored already."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """A step that makes one checkpoint of another.
+
+    Attributes:
+        name: on the command line, and of its folder.
+        kind: `prune`, `quantize`, `distil` or `slim`.
+        of: the step whose checkpoint it takes, or `ORIGINAL`.
+        model: as the report calls what comes out.
+    """
+
+    name: str
+    kind: str
+    of: str
+    model: str
+
+
+STEPS = (
+    Step(name="int8", kind="quantize", of=ORIGINAL, model="original"),
+    Step(name="pruned", kind="prune", of=ORIGINAL, model="pruned"),
+    Step(name="pruned_int8", kind="quantize", of="pruned", model="pruned"),
+    Step(name="distilled", kind="distil", of=ORIGINAL, model="distilled"),
+    Step(name="distilled_int8", kind="quantize", of="distilled", model="distilled"),
+    Step(name="slim_bow", kind="slim", of=ORIGINAL, model="slim bow"),
+    Step(name="slim_cnn", kind="slim", of=ORIGINAL, model="slim CNN"),
+)
+STEP_NAMES = (*(step.name for step in STEPS), REPORT)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepOptions:
+    """How the steps are done.
+
+    Attributes:
+        width: share of heads and neurons that pruning leaves.
+        student: the shape of the distilled student; half of the teacher's layers where it is None.
+        epochs: of recovery, and of each stage of distillation; their own defaults where it is None.
+        learning_rate: of the same.
+        quantize: how checkpoints are quantised.
+        max_length: most tokens of a row; the task's usual where it is None.
+    """
+
+    width: float = 0.75
+    student: StudentShape | None = None
+    epochs: int | None = None
+    learning_rate: float | None = None
+    quantize: QuantizeOptions = dataclasses.field(default_factory=QuantizeOptions)
+    max_length: int | None = None
+
+    def of(self, step: Step) -> Mapping[str, object]:
+        """What of these decides a step's result, as JSON can hold it."""
+        training: dict[str, object] = {
+            "epochs": self.epochs,
+            "learning_rate": self.learning_rate,
+            "max_length": self.max_length,
+        }
+        if step.kind == "quantize":
+            return {**dataclasses.asdict(self.quantize), "max_length": self.max_length}
+        if step.kind == "prune":
+            return {**training, "width": self.width}
+        if step.kind == "distil":
+            shape = dataclasses.asdict(self.student) if self.student else "half of the layers"
+            return {**training, "student": shape}
+        return training
+
+
+def chosen_steps(
+    task: str, only: tuple[str, ...] = (), skipped: tuple[str, ...] = ()
+) -> tuple[Step, ...]:
+    """The steps to do, in their order, with those that they need.
+
+    Args:
+        task: slim students are for tasks with an answer for each text alone.
+        only: names; all where it is empty.
+        skipped: names of those to leave out.
+
+    Raises:
+        PipelineError: a name is unknown, a step needs one that is left out, or the task has no such
+            student.
+    """
+    known = {step.name: step for step in STEPS}
+    for name in (*only, *skipped):
+        if name not in STEP_NAMES:
+            raise PipelineError(f"there is no step {name!r}; known are {', '.join(STEP_NAMES)}")
+    has_slim = task_named(task).head == "sequence"
+    wanted = {name for name in only if name in known} or {
+        step.name for step in STEPS if has_slim or step.kind != "slim"
+    }
+    wanted -= set(skipped)
+    if only and not set(only) - {REPORT}:
+        wanted = set()
+    for name in sorted(wanted):
+        step = known[name]
+        if step.kind == "slim" and not has_slim:
+            raise PipelineError(f"{name} is for answers to whole texts; the task is {task}")
+        if step.of != ORIGINAL and step.of in skipped:
+            raise PipelineError(f"{name} needs {step.of}, which is to be skipped; skip both")
+    needed = wanted | {known[name].of for name in wanted}
+    return tuple(step for step in STEPS if step.name in needed)
+
+
+def run_step(step: Step, source: Path, data: "DataSet", output: Path, options: StepOptions) -> str:
+    """Do a step; returns what came of it in a line.
+
+    Args:
+        step: which.
+        source: the checkpoint that it takes.
+        data: the task's data.
+        output: folder to make.
+        options: how.
+
+    Raises:
+        ErnieTritonError: it fails; what it needs to go on lies beside `output`.
+    """
+    if step.kind == "quantize":
+        quantize = dataclasses.replace(options.quantize, max_length=options.max_length)
+        made = quantize_checkpoint(source, data, output, quantize, timed_step)
+        return "; ".join(one.sentence() for one in made.engines)
+    report = _smaller(step, source, data, output, options)
+    return (
+        f"{report.metric} {report.after.points or 0.0:.2f} instead of "
+        f"{report.before.points or 0.0:.2f}, {report.after.parameters:,} of "
+        f"{report.before.parameters:,} parameters"
+    )
+
+
+def _smaller(
+    step: Step, source: Path, data: "DataSet", output: Path, options: StepOptions
+) -> Report:
+    if step.kind == "slim":
+        slim = SlimTraining(max_length=options.max_length)
+        # Its own learning rate: such a student starts from nothing.
+        epochs = options.epochs or slim.schedule.epochs
+        slim = dataclasses.replace(slim, schedule=dataclasses.replace(slim.schedule, epochs=epochs))
+        kind = step.name.removeprefix("slim_")
+        scores = output.parent / SCORES
+        return distil_slim(source, data, output, kind=kind, training=slim, scores=scores)
+    if step.kind == "prune":
+        pruning = Pruning(recovery=_schedule(RECOVERY, options), max_length=options.max_length)
+        return prune(source, data, output, width=options.width, pruning=pruning)
+    how = Distillation(
+        layers=_schedule(LAYERS, options),
+        answers=_schedule(ANSWERS, options),
+        max_length=options.max_length,
+    )
+    student = options.student or StudentShape(layers=_half_of_layers(source))
+    return distil(source, data, output, student, distillation=how)
+
+
+def _schedule(usual: Schedule, options: StepOptions) -> Schedule:
+    return dataclasses.replace(
+        usual,
+        epochs=options.epochs or usual.epochs,
+        learning_rate=options.learning_rate or usual.learning_rate,
+    )
+
+
+def _half_of_layers(checkpoint: Path) -> int:
+    layers = config_values(checkpoint).get("num_hidden_layers")
+    return max(1, int(layers) // 2) if isinstance(layers, int) else 1

@@ -1,0 +1,100 @@
+"""Distillation where the student reads fewer tokens of a text than its teacher does.
+
+Token vectors and attention of the two cannot be compared then: the student learns the teacher's
+answers to the same texts, and the data's labels.
+"""
+
+import copy
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ernie_triton.training.compression.distillation.teacher import Teacher, row_keys
+from ernie_triton.training.compression.distillation.unlabelled import with_texts
+from ernie_triton.training.compression.preparation import Prepared
+from ernie_triton.training.compression.subwords.vocabulary import ShortenedVocabulary, SubwordsError, shortened_vocabulary, subword_embeddings, write_tokenizer
+from ernie_triton.training.datasets import DataSet
+from ernie_triton.training.tasks import Features, learner_for
+from ernie_triton.build.torch_models.modules import import_torch
+from ernie_triton.tasks import task_named
+
+if TYPE_CHECKING:
+    from torch import Tensor
+    from transformers import PreTrainedModel
+
+_ROWS_AT_ONCE = 256
+
+
+class TeacherOfTexts(Teacher):
+    """A teacher that is asked by a student's rows and answers for the texts behind them."""
+
+    def __init__(self, teacher: Prepared, student: Prepared, data: DataSet) -> None:
+        """Note which row of the teacher's each row of the student's stands for.
+
+        Args:
+            teacher: with the learner whose rows it reads.
+            student: with another tokenizer's.
+            data: all examples that it will be asked about; of two whose rows are the same to the
+                student, it answers for the later one.
+        """
+        super().__init__(teacher.model, data.task)
+        self._learner = teacher.learner
+        self._rows: dict[bytes, Features] = {}
+        for start in range(0, len(data.train), _ROWS_AT_ONCE):
+            examples = data.train[start : start + _ROWS_AT_ONCE]
+            keys = row_keys(student.learner.collate(student.learner.rows(examples)))
+            self._rows.update(zip(keys, self._learner.rows(examples), strict=True))
+
+    def answer(self, batch: Mapping[str, "Tensor"]) -> Any:  # noqa: ANN401 (as transformers answers)
+        """Its answer to the texts of a batch of the student's rows, float32 `logits`."""
+        new = [key for key in dict.fromkeys(row_keys(batch)) if key not in self._remembered]
+        if new:
+            rows = self._learner.collate([self._rows[key] for key in new])
+            device = batch["input_ids"].device
+            self._remember(new, {name: tensor.to(device) for name, tensor in rows.items()})
+        return super().answer(batch)
+
+
+def with_subwords(teacher: Prepared, pieces: int, texts: Path | None, folder: Path) -> Prepared:
+    """The teacher as it would be with a vocabulary of longer pieces: what students begin with.
+
+    Args:
+        teacher: a model of a task on whole texts.
+        pieces: as `shortened_vocabulary` has it; measured on the development set.
+        texts: a file of further texts without labels, which the pieces are chosen from too.
+        folder: gets `vocab.txt` and `tokenizer_config.json`, and is the new `checkpoint`.
+
+    Raises:
+        SubwordsError: the task is about characters, or the texts do not support it.
+    """
+    data = teacher.data
+    if task_named(data.task).head != "sequence":
+        raise SubwordsError(
+            f"{data.task} asks for places in the text, which a teacher and a student of other "
+            f"tokens do not share; expected a task on whole texts"
+        )
+    shortened = shortened_vocabulary(
+        teacher.checkpoint,
+        [text for example in with_texts(data, texts).train for text in example.texts],
+        pieces,
+        held_out=[text for example in data.dev for text in example.texts],
+    )
+    folder.mkdir(parents=True, exist_ok=True)
+    write_tokenizer(shortened, teacher.checkpoint, folder)
+    length = teacher.learner.max_length
+    learner = learner_for(data, shortened.encoder(length), max_length=length)
+    return Prepared(checkpoint=folder, model=_with_rows(teacher.model, shortened), learner=learner)
+
+
+def _with_rows(model: "PreTrainedModel", shortened: ShortenedVocabulary) -> "PreTrainedModel":
+    """A copy of a model that embeds the new vocabulary."""
+    torch = import_torch()
+    changed = copy.deepcopy(model)
+    base: Any = changed.base_model
+    old = base.embeddings.word_embeddings
+    table = torch.from_numpy(subword_embeddings(old.weight.detach().cpu().numpy(), shortened))
+    base.embeddings.word_embeddings = torch.nn.Embedding.from_pretrained(
+        table, freeze=False, padding_idx=old.padding_idx
+    )
+    changed.config.vocab_size = len(table)
+    return changed

@@ -1,0 +1,114 @@
+"""The labels of a data set, and how a line says which it has."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ernie_triton.training.datasets.lines import Record, listed, numbered_lines, read_lines, shown
+from ernie_triton.errors import DatasetError
+
+FILES = ("labels.json", "labels.txt")
+DESCRIPTIONS = ("label_desc", "label_des")
+"""What the label is called, in TNEWS and in IFLYTEK; `label` is its number there."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LabelNames:
+    """Names in the order of their ids, and the ids by every word that stands for a label."""
+
+    names: tuple[str, ...]
+    ids: Mapping[str, int]
+
+    def id_of(self, record: Record, word: object) -> int:
+        """The id of the label that goes by this word.
+
+        Raises:
+            DatasetError: there is no such label.
+        """
+        name = str(word).lower() if isinstance(word, bool) else str(word)
+        if name in self.ids:
+            return self.ids[name]
+        raise record.error(
+            f"unknown label {shown(word)}; expected one of {listed(self.names)}; mend the line, or "
+            f"add it to {FILES[0]}"
+        )
+
+    def id_in(self, record: Record) -> int:
+        """The id of a line's label, from its name and from its number.
+
+        Raises:
+            DatasetError: it is missing or unknown, or the two do not agree.
+        """
+        keys = [key for key in (*DESCRIPTIONS, "label") if record.has(key)]
+        if not keys:
+            record.key("label")
+        found = [self.id_of(record, record.values[key]) for key in keys]
+        if len(set(found)) > 1:
+            said = ", ".join(f"{key} {shown(record.values[key])}" for key in keys)
+            raise record.error(f"{said} are different labels; mend the line")
+        return found[0]
+
+
+def names_of(names: Sequence[str]) -> LabelNames:
+    """Labels that have a name alone."""
+    return LabelNames(names=tuple(names), ids={name: index for index, name in enumerate(names)})
+
+
+def label_file(folder: Path) -> Path | None:
+    """The file of labels in a folder, if there is one."""
+    return next((folder / name for name in FILES if (folder / name).is_file()), None)
+
+
+def read_label_names(path: Path) -> LabelNames:
+    """The labels that a file lists.
+
+    It is a JSON list of names, or a name a line, or a JSON object a line with `label` and mostly
+    `label_desc` or `label_des`, which is the name then.
+
+    Raises:
+        DatasetError: it is none of these, is empty, or names a label twice.
+    """
+    head = next((text.strip() for _, text in numbered_lines(path) if text.strip()), "")
+    if head.startswith("["):
+        words: list[tuple[int, tuple[str, ...]]] = [(1, (name,)) for name in _json_list(path)]
+    else:
+        words = [
+            (line, _words_of(path, line, text) if head.startswith("{") else (text.strip(),))
+            for line, text in read_lines(path)
+        ]
+    names: list[str] = []
+    ids: dict[str, int] = {}
+    for line, said in words:
+        if not said[0]:
+            raise DatasetError(f"{path}:{line}: a label has no name; give it one")
+        for word in dict.fromkeys(said):
+            if word in ids:
+                raise DatasetError(f"{path}:{line}: the label {word!r} stands there twice")
+            ids[word] = len(names)
+        names.append(said[0])
+    return LabelNames(names=tuple(names), ids=ids)
+
+
+def _words_of(path: Path, line: int, text: str) -> tuple[str, ...]:
+    """The name of a line's label first, then its number."""
+    try:
+        values = json.loads(text)
+    except ValueError as error:
+        raise DatasetError(f"{path}:{line}: no JSON: {error}; mend the line") from error
+    if not isinstance(values, dict) or not isinstance(values.get("label"), str | int):
+        raise DatasetError(f'{path}:{line}: {text:.60}; expected an object with "label"')
+    described = [values[key] for key in DESCRIPTIONS if values.get(key)]
+    return (*map(str, described[:1]), str(values["label"]))
+
+
+def _json_list(path: Path) -> list[str]:
+    try:
+        names = json.loads(path.read_text(encoding="utf-8-sig"))
+    except ValueError as error:
+        raise DatasetError(f"{path}:1: no JSON list: {error}; mend the file") from error
+    if not isinstance(names, list) or not names:
+        raise DatasetError(f"{path}:1: expected a list of label names")
+    if not all(isinstance(name, str) for name in names):
+        raise DatasetError(f"{path}:1: a label is no string; expected a list of names")
+    return names

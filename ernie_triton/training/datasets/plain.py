@@ -1,0 +1,79 @@
+"""Examples in the form that the clients' `--evaluate` and `build --data` take."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from ernie_triton.training.datasets.examples import AnswerSpan, DataSet, LabelledText
+from ernie_triton.client.items import Item
+from ernie_triton.tasks import MULTI_LABEL, QA, REGRESSION, TOKEN_CLS
+
+PLAIN_DEV = "dev.json"
+
+
+def items_of(data: DataSet, examples: Sequence[LabelledText]) -> list[Item]:
+    """Examples as the clients' scorers want them: texts, and a record with the gold label."""
+    return [
+        Item(line=example.line, texts=example.texts, record=_record(data, example))
+        for example in examples
+    ]
+
+
+def plain_dev(data: DataSet, folder: Path) -> Path:
+    """A file of the development set that `--evaluate` reads: its own, or one written for it.
+
+    Args:
+        data: the data set.
+        folder: where to write `dev.json`, if the data set's own is of another form.
+    """
+    if data.is_plain:
+        return data.dev_path
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / PLAIN_DEV
+    path.write_text(plain_content(data), encoding="utf-8")
+    return path
+
+
+def plain_content(data: DataSet) -> str:
+    """The development set as JSON lines; one document for qa."""
+    if data.task == QA.name:
+        return json.dumps(_document(data), ensure_ascii=False) + "\n"
+    lines = [{**_texts(data, example), **_record(data, example)} for example in data.dev]
+    return "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines)
+
+
+def _texts(data: DataSet, example: LabelledText) -> dict[str, str]:
+    if data.task == TOKEN_CLS.name:
+        return {}
+    keys = ("sentence1", "sentence2") if data.pair else ("sentence",)
+    return dict(zip(keys, example.texts, strict=True))
+
+
+def _record(data: DataSet, example: LabelledText) -> dict[str, Any]:
+    """The keys of a line that hold its gold label."""
+    target: Any = example.target
+    if isinstance(target, AnswerSpan):
+        starts = [target.start, *(-1 for _ in target.texts[1:])]
+        answers = zip(target.texts, starts, strict=False)
+        return {"answers": [{"text": text, "answer_start": start} for text, start in answers]}
+    if data.task == TOKEN_CLS.name:
+        return {"tokens": list(example.texts[0]), "labels": list(target)}
+    if data.task == MULTI_LABEL.name:
+        return {"labels": [data.labels[label] for label in target]}
+    if data.task == REGRESSION.name:
+        return {"score": target}
+    return {"label": data.labels[target]}
+
+
+def _document(data: DataSet) -> dict[str, Any]:
+    paragraphs = [
+        {
+            "context": example.texts[1],
+            "qas": [
+                {"id": f"DEV_{number}", "question": example.texts[0], **_record(data, example)}
+            ],
+        }
+        for number, example in enumerate(data.dev)
+    ]
+    return {"version": "v1.0", "data": [{"title": "", "paragraphs": paragraphs}]}

@@ -1,0 +1,127 @@
+"""Questions with their contexts: a JSON document of CMRC2018's or SQuAD's format."""
+
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from ernie_triton.training.datasets.examples import AnswerSpan, LabelledText
+from ernie_triton.training.datasets.lines import Record
+from ernie_triton.errors import DatasetError
+
+
+def questions_in(path: Path) -> Iterator[tuple[Record, str]]:
+    """The object of each question of `data[].paragraphs[].qas[]`, and its context.
+
+    Raises:
+        DatasetError: the file is no such document, or has no question.
+    """
+    content = _content(path)
+    try:
+        document = json.loads(content)
+    except json.JSONDecodeError as error:
+        raise DatasetError(f"{path}:{error.lineno}: no JSON: {error.msg}; mend it") from error
+    except RecursionError as error:
+        raise DatasetError(f"{path}:1: no JSON: nested too deeply") from error
+    place = _Place(content)
+    count = 0
+    for article in _objects(path, document, "data", place.line):
+        for paragraph in _objects(path, article, "paragraphs", place.line):
+            for values in _objects(path, paragraph, "qas", place.line):
+                place.move_to(values.get("id"))
+                record = Record(path=path, line=place.line, values=values)
+                context = Record(path=path, line=place.line, values=paragraph).text("context")
+                yield record, context
+                count += 1
+    if not count:
+        raise DatasetError(f"{path}:1: the document has no question; expected examples")
+
+
+class _Place:
+    """The line of the document that is being read, found by the ids of its questions.
+
+    The ids come in the document's own order; one that is not found keeps the line before.
+    """
+
+    def __init__(self, content: str) -> None:
+        self._content = content
+        self._character = 0
+        self.line = 1
+
+    def move_to(self, id_: object) -> None:
+        """Go to where an id stands next."""
+        named = json.dumps(id_, ensure_ascii=False)
+        found = self._content.find(f": {named}", self._character)
+        found = self._content.find(f":{named}", self._character) if found < 0 else found
+        if id_ is not None and found >= 0:
+            self.line += self._content.count("\n", self._character, found)
+            self._character = found
+
+
+def example_of(record: Record, context: str, *, train: bool) -> tuple[LabelledText, bool]:
+    """A question with its answers, and whether the place of the first had to be mended.
+
+    To be learned, an answer must stand in the context. Where it does not start at the character
+    that is given, the nearest place where it stands is taken. The development set's places are not
+    looked at: answers are compared as texts.
+
+    Raises:
+        DatasetError: there is no list of answers, or the context does not hold the first.
+    """
+    question = record.text("question")
+    answers = _answers(record)
+    target, moved = AnswerSpan(texts=tuple(text for text, _ in answers), start=-1), False
+    if answers:
+        text, start = answers[0]
+        if context[start : start + len(text)] != text:
+            start, moved = _nearest(context, text, start), True
+        if start < 0 and train:
+            raise record.error(f"the answer {text!r:.60} does not stand in the context; mend it")
+        target = AnswerSpan(texts=target.texts, start=start)
+    example = LabelledText(texts=(question, context), target=target, line=record.line)
+    return example, moved and train
+
+
+def _answers(record: Record) -> list[tuple[str, int]]:
+    """Text and first character of each answer; none where the question has no answer."""
+    if record.values.get("is_impossible") is True:
+        return []
+    given = record.values[record.key("answers")]
+    if not isinstance(given, list) or not all(isinstance(one, dict) for one in given):
+        raise record.error("answers is no list of objects; expected a labelled split")
+    answers = []
+    for values in given:
+        answer = Record(path=record.path, line=record.line, values=values)
+        text = answer.text("text")
+        if text:
+            answers.append((text, int(answer.number("answer_start"))))
+    return answers
+
+
+def _nearest(context: str, text: str, start: int) -> int:
+    """Where the text stands nearest to a place; -1 where it does not."""
+    places = []
+    place = context.find(text)
+    while place >= 0:
+        places.append(place)
+        place = context.find(text, place + 1)
+    return min(places, key=lambda place: abs(place - start), default=-1)
+
+
+def _content(path: Path) -> str:
+    try:
+        return path.read_bytes().decode("utf-8-sig")
+    except OSError as error:
+        raise DatasetError(f"{path}: cannot be read: {error.strerror}; name a file") from error
+    except UnicodeDecodeError as error:
+        line = path.read_bytes().count(b"\n", 0, error.start) + 1
+        raise DatasetError(f"{path}:{line}: not UTF-8 ({error.reason}); convert it") from error
+
+
+def _objects(path: Path, parent: object, key: str, line: int) -> Sequence[dict[str, object]]:
+    children = parent.get(key) if isinstance(parent, dict) else None
+    if isinstance(children, list) and all(isinstance(child, dict) for child in children):
+        return children
+    raise DatasetError(
+        f"{path}:{line}: no list of objects {key!r}; expected data[].paragraphs[].qas[], as in "
+        "CMRC2018 or SQuAD"
+    )

@@ -1,0 +1,207 @@
+"""Fine-tuning as one function: a base checkpoint and labelled data in, a trained checkpoint out."""
+
+import dataclasses
+import json
+import platform
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from ernie_triton.build.torch_models.checkpoints import check_free, load_model, load_tokenizer, save_model
+from ernie_triton.training.finetune.curve import check_drawing, curve_png
+from ernie_triton.training.datasets import DataSet, read_dataset
+from ernie_triton.training.datasets.plain import PLAIN_DEV, plain_content
+from ernie_triton.training.tasks import learner_for
+from ernie_triton.training.finetune.recipes import Recipe, recipe_for
+from ernie_triton.training.loop.training import CHECKPOINT_EVERY_S, TrainingResult, train
+from ernie_triton.training.loop.work_folder import WorkFolder
+from ernie_triton.build.load import holds_weights
+from ernie_triton.pipeline import Answering, PipelineSpec
+
+TRAINING_FILE = "training.json"
+CURVE_FILE = "curve.png"
+
+Note = Callable[[str], None]
+"""Takes a line of progress."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FineTuning:
+    """What to fine-tune on what.
+
+    Attributes:
+        task: one of `datasets.TASKS`.
+        checkpoint: the base: transformers or PaddleNLP weights, or `config.json` and `vocab.txt`
+            alone for random weights.
+        data: the folder of the data set.
+        output: the checkpoint to write.
+        dataset: the format's name; empty to recognise it.
+        train_file: instead of the folder's own.
+        dev_file: instead of the folder's own.
+        given: hyper-parameters over the recipe's, by the names of `Schedule`, and `max_length`.
+        resume: go on with what a killed run has left beside the output.
+        checkpoint_every_s: seconds between two checkpoints of the work.
+    """
+
+    task: str
+    checkpoint: Path
+    data: Path
+    output: Path
+    dataset: str = ""
+    train_file: Path | None = None
+    dev_file: Path | None = None
+    given: Mapping[str, object] = field(default_factory=dict)
+    resume: bool = True
+    checkpoint_every_s: float = CHECKPOINT_EVERY_S
+
+    @property
+    def work(self) -> Path:
+        """Where a run keeps what it needs to go on."""
+        return self.output.with_name(f"{self.output.name}.work")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FineTuned:
+    """What came of it.
+
+    Attributes:
+        wanted: what was asked for.
+        data: what was read.
+        recipe: what was trained by.
+        result: the training.
+        answering: what the pipeline of this model must be told.
+        parameters: weights of the model.
+    """
+
+    wanted: FineTuning
+    data: DataSet
+    recipe: Recipe
+    result: TrainingResult
+    answering: Answering
+    parameters: int
+
+    def pipeline_options(self) -> list[str]:
+        """The options of `build` that differ from its defaults for this model."""
+        options = ["--task", self.data.task]
+        if self.data.pair and self.data.task != "qa":
+            options.append("--pair")
+        if self.recipe.max_length != PipelineSpec.__dataclass_fields__["max_length"].default:
+            options += ["--max-length", str(self.recipe.max_length)]
+        if self.answering.no_answer_threshold != Answering().no_answer_threshold:
+            options += ["--no-answer-threshold", f"{self.answering.no_answer_threshold:g}"]
+        return options
+
+    def to_json(self) -> dict[str, object]:
+        """What `training.json` says."""
+        data, result = self.data, self.result
+        return {
+            "task": data.task,
+            "dataset": data.name,
+            "train": {"path": str(data.train_path), "lines": len(data.train), "rows": result.rows},
+            "dev": {"path": str(data.dev_path), "lines": len(data.dev)},
+            "notes": list(data.notes),
+            "labels": list(data.labels),
+            "base": str(self.wanted.checkpoint),
+            "parameters": self.parameters,
+            "metric": result.metric,
+            "points": round(result.points, 4),
+            "figures": dict(result.figures),
+            "kept": dataclasses.asdict(result.kept),
+            "max_length": self.recipe.max_length,
+            "schedule": dataclasses.asdict(self.recipe.schedule),
+            "precision": result.precision,
+            "processes": result.processes,
+            "steps": result.steps,
+            "seconds": round(result.seconds, 1),
+            "evaluations": [dataclasses.asdict(one) for one in result.history.evaluations],
+            "losses": [list(one) for one in result.history.losses],
+            "versions": {
+                "python": platform.python_version(),
+                **{name: version(name) for name in ("torch", "transformers", "accelerate")},
+            },
+        }
+
+
+def finetune(wanted: FineTuning, note: Note) -> FineTuned:
+    """Train a checkpoint on labelled data, and write the best of its states.
+
+    Everything that can be wrong is looked at before the first step. With torchrun every process
+    calls this; the first one writes.
+
+    Args:
+        wanted: what to do.
+        note: told what was read and what comes next.
+
+    Raises:
+        DatasetError: the data are of no use.
+        CheckpointError: the base cannot be read, or the output exists.
+        TrainingError: the recipe or the work folder is of no use.
+        MissingExtraError: a package of the extra `train` is missing.
+    """
+    check_free(wanted.output)
+    check_drawing()
+    data = read_dataset(
+        wanted.task,
+        wanted.data,
+        dataset=wanted.dataset,
+        train_file=wanted.train_file,
+        dev_file=wanted.dev_file,
+    )
+    has_weights = holds_weights(wanted.checkpoint)
+    recipe = recipe_for(data.name, has_weights=has_weights, given=wanted.given)
+    for line in data_lines(data):
+        note(line)
+    model = load_model(
+        wanted.checkpoint, task=data.task, labels=data.outputs, seed=recipe.schedule.seed
+    )
+    tokenizer = load_tokenizer(wanted.checkpoint, max_length=recipe.max_length)
+    learner = learner_for(data, tokenizer, max_length=recipe.max_length)
+    result = train(
+        model,
+        data,
+        learner,
+        recipe.schedule,
+        wanted.work,
+        signature=f"fine-tuning, {data.task}, {recipe.max_length} tokens",
+        resume=wanted.resume,
+        name=f"finetune {data.name}",
+        checkpoint_every_s=wanted.checkpoint_every_s,
+    )
+    made = FineTuned(
+        wanted=wanted,
+        data=data,
+        recipe=recipe,
+        result=result,
+        answering=learner.answering(),
+        parameters=sum(weights.numel() for weights in model.parameters()),
+    )
+    if result.is_writer:
+        files = _files(made)
+        save_model(model, wanted.output, tokenizer_from=wanted.checkpoint, more_files=files)
+        WorkFolder(path=wanted.work).remove()
+    return made
+
+
+def data_lines(data: DataSet) -> list[str]:
+    """What was read, and what was left out, a line each."""
+    labels = f", {len(data.labels)} labels" if data.labels else ""
+    head = (
+        f"{data.name}: {len(data.train)} training lines ({data.train_path}), {len(data.dev)} "
+        f"development lines ({data.dev_path}){labels}"
+    )
+    return [head, *data.notes]
+
+
+def _files(made: FineTuned) -> dict[str, bytes]:
+    """What stands in the output beside the checkpoint."""
+    record: dict[str, Any] = made.to_json()
+    title = f"{made.wanted.output.name}: {made.data.task} on {made.data.name}"
+    files = {
+        TRAINING_FILE: (json.dumps(record, ensure_ascii=False, indent=2) + "\n").encode("utf-8"),
+        CURVE_FILE: curve_png(made.result.history, title=title, metric=made.result.metric),
+    }
+    if not made.data.is_plain:
+        files[PLAIN_DEV] = plain_content(made.data).encode("utf-8")
+    return files

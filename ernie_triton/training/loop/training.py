@@ -1,0 +1,201 @@
+"""The one training loop: fine-tuning, recovery after pruning, distillation, quantisation-aware.
+
+transformers' `Trainer` does the training (`trainer`); this is the function around it. A run that is
+killed and called again with the same arguments goes on from its last checkpoint and ends with the
+weights of an unbroken one. Several processes started by torchrun train together.
+"""
+
+import dataclasses
+import hashlib
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from ernie_triton.build.check.evaluation import METRICS
+from ernie_triton.training.datasets import DataSet
+from ernie_triton.training.loop.history import Evaluated, History, history_of
+from ernie_triton.training.tasks import Features, Learner
+from ernie_triton.training.loop.precision import resolved_precision
+from ernie_triton.training.loop.schedule import Schedule
+from ernie_triton.build.torch_models.modules import import_torch
+from ernie_triton.training.loop.work_folder import WorkFolder
+from ernie_triton.errors import MissingExtraError
+
+if TYPE_CHECKING:
+    import torch
+    from torch import nn
+
+Loss: TypeAlias = "Callable[[nn.Module, Mapping[str, torch.Tensor]], torch.Tensor]"
+"""Given the model and a collated batch with its targets: a scalar to be minimised, the batch's
+mean. It may call other models too (a teacher), and runs under the training's precision."""
+
+CHECKPOINT_EVERY_S = 300.0
+
+__all__ = [
+    "CHECKPOINT_EVERY_S",
+    "Loss",
+    "Schedule",
+    "TrainingResult",
+    "leave_processes",
+    "train",
+]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainingResult:
+    """What a training came to.
+
+    Attributes:
+        metric: the metric's name.
+        points: it on the development set, in hundredths, of the weights that were kept.
+        kept: the evaluation of these weights.
+        history: all evaluations and losses.
+        figures: everything that the task's scorer says of the kept weights.
+        steps: optimizer steps done.
+        rows: training rows; long texts have several.
+        seconds: of training and measuring, those before a kill included.
+        precision: what was computed in.
+        processes: how many trained together.
+        is_writer: this process is the first of them, which writes what comes of it.
+    """
+
+    metric: str
+    points: float
+    kept: Evaluated
+    history: History
+    figures: Mapping[str, Any]
+    steps: int
+    rows: int
+    seconds: float
+    precision: str
+    processes: int
+    is_writer: bool
+
+
+def train(
+    model: "nn.Module",
+    data: DataSet,
+    learner: Learner,
+    schedule: Schedule,
+    work: Path,
+    *,
+    loss: "Loss | None" = None,
+    signature: str = "",
+    resume: bool = True,
+    name: str = "training",
+    checkpoint_every_s: float = CHECKPOINT_EVERY_S,
+) -> TrainingResult:
+    """Train a model in place; it ends with the best (or the last) weights, in evaluation mode.
+
+    Args:
+        model: what to train, see `Learner` for what it must answer. New weights must come from a
+            seed, or a resumed run would start with others.
+        data: the examples.
+        learner: of the data's task.
+        schedule: how.
+        work: the folder for checkpoints; the caller removes it when the result is safe.
+        loss: instead of the learner's own.
+        signature: what else decides the course of the training (a loss's weights, the teacher): a
+            folder of a training with another signature is not gone on with.
+        resume: go on with what `work` holds; else it is removed.
+        name: of the progress bar.
+        checkpoint_every_s: seconds after which a checkpoint is written between two evaluations.
+
+    Raises:
+        TrainingError: `work` holds another training, the loss is no number any more, or the device
+            does not compute in the precision.
+        MissingExtraError: torch, transformers or accelerate is not installed.
+    """
+    import_torch()
+    if find_spec("accelerate") is None:
+        raise MissingExtraError("accelerate", "train", "training models")
+    from ernie_triton.training.loop import progress
+    from ernie_triton.training.loop import trainer
+
+    rows = learner.rows(data.train)
+    precision = resolved_precision(schedule.precision)
+    folder = WorkFolder(path=work)
+
+    def own_loss(model: "nn.Module", batch: Mapping[str, "torch.Tensor"]) -> "torch.Tensor":
+        return learner.loss(model, dict(batch), smoothing=schedule.label_smoothing)
+
+    run = trainer.ResumableTrainer(
+        model,
+        rows,
+        schedule,
+        folder,
+        precision=precision,
+        collate=learner.collate,
+        loss=loss or own_loss,
+        measure=lambda model: learner.evaluate(model, data.dev),
+        checkpoint_every_s=checkpoint_every_s,
+        may_skip_weights=loss is not None,
+    )
+    identity = {
+        **dataclasses.asdict(schedule),
+        "precision": precision,
+        "processes": run.args.world_size,
+        "signature": signature,
+        "rows": _digest_of_rows(rows),
+        "weights": _digest_of_tensors(model.state_dict()),
+    }
+    with run.args.main_process_first(local=False):
+        if run.is_world_process_zero():
+            folder.open(identity, resume=resume)
+    run.add_callback(progress.ProgressCallback(name, METRICS[data.task].name))
+    run.run()
+    return _finished(run, model, data, precision)
+
+
+def _finished(run: Any, model: "nn.Module", data: DataSet, precision: str) -> TrainingResult:  # noqa: ANN401
+    """Put the kept weights into the model, and say what they are worth."""
+    log: Sequence[Mapping[str, Any]] = run.state.log_history
+    history = history_of(log)
+    kept = history.best if run.schedule.keep_best else history.evaluations[-1]
+    if kept is None:
+        raise RuntimeError("a training ended without an evaluation")
+    if run.schedule.keep_best:
+        model.load_state_dict(run.work.best(kept.step))
+    model.eval()
+    figures = next(
+        one["figures"] for one in log if one.get("step") == kept.step and "figures" in one
+    )
+    return TrainingResult(
+        metric=METRICS[data.task].name,
+        points=kept.points,
+        kept=kept,
+        history=history,
+        figures=figures,
+        steps=history.evaluations[-1].step,
+        rows=run.rows,
+        seconds=history.evaluations[-1].elapsed_s,
+        precision=precision,
+        processes=run.args.world_size,
+        is_writer=run.is_world_process_zero(),
+    )
+
+
+def leave_processes() -> None:
+    """End this process's part in a training of several, once all its work is done."""
+    torch = import_torch()
+    if torch.distributed.is_available() and torch.distributed.is_initialized():
+        torch.distributed.destroy_process_group()
+
+
+def _digest_of_rows(rows: Iterable[Features]) -> str:
+    digest = hashlib.blake2b(digest_size=16)
+    for row in rows:
+        for key in sorted(row):
+            digest.update(row[key].tobytes())
+            digest.update(b"/")
+    return digest.hexdigest()
+
+
+def _digest_of_tensors(state: Mapping[str, "torch.Tensor"]) -> str:
+    digest = hashlib.blake2b(digest_size=16)
+    for name in sorted(state):
+        digest.update(f"{name} {tuple(state[name].shape)}".encode())
+        digest.update(state[name].detach().float().cpu().contiguous().numpy().tobytes())
+    return digest.hexdigest()

@@ -1,0 +1,157 @@
+"""The learner: all that training, pruning and distillation know of a task."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from ernie_triton.build.config import ModelSizes
+from ernie_triton.build.check.evaluation import Evaluation
+from ernie_triton.training.datasets import DataSet, LabelledText
+from ernie_triton.training.tasks.measuring import INPUTS, measure
+from ernie_triton.build.check.local_answers import PipelineParts
+from ernie_triton.tokenizer.encoder import TextEncoder
+from ernie_triton.errors import DatasetError
+from ernie_triton.pipeline import Answering, Batching, PipelineSpec
+
+if TYPE_CHECKING:
+    import torch
+    from torch import nn
+
+Features: TypeAlias = dict[str, npt.NDArray[Any]]
+"""One row: `input_ids` and `token_type_ids`, int32 [tokens], and the task's targets."""
+
+Batch: TypeAlias = "dict[str, torch.Tensor]"
+"""Rows of a step: the model's inputs, int64 [rows, longest], and the targets by their names."""
+
+MOST_WINDOWS = 1 << 20
+"""Windows that a text may have in training: none is refused there."""
+
+_ROWS_AT_ONCE = 512
+
+
+class Learner(ABC):
+    """How one task is made into rows, learned and measured.
+
+    A model is any module that is called with `INPUTS` and whose answer has the attribute `logits`
+    (seq_cls, multi_label, regression: [rows, labels]; token_cls: [rows, longest, labels]) or
+    `start_logits` and `end_logits` (qa: [rows, longest]).
+
+    Attributes:
+        data: the data set whose task and labels these are.
+        tokenizer: the tokenizer stage's.
+        max_length: its most tokens of a row.
+        targets: names of the batch's targets.
+    """
+
+    targets: tuple[str, ...] = ("labels",)
+
+    def __init__(self, data: DataSet, tokenizer: TextEncoder, *, max_length: int) -> None:
+        self.data = data
+        self.tokenizer = tokenizer
+        self.max_length = max_length
+
+    @abstractmethod
+    def rows(self, examples: Sequence[LabelledText]) -> list[Features]:
+        """The rows of examples, in their order; a long text has several in tasks with windows."""
+
+    @abstractmethod
+    def loss(self, model: "nn.Module", batch: Batch, *, smoothing: float = 0.0) -> "torch.Tensor":
+        """The task's own loss of a batch, a scalar in float32.
+
+        Args:
+            model: to be called.
+            batch: of `collate`; it is left as it is.
+            smoothing: the share of a label's probability that is spread over all labels.
+        """
+
+    @abstractmethod
+    def stack_targets(self, rows: Sequence[Features], longest: int) -> Batch:
+        """The targets of rows that are padded to `longest` tokens."""
+
+    def collate(self, rows: Sequence[Features]) -> Batch:
+        """Rows as tensors, padded to their longest, with their targets."""
+        import torch
+
+        lengths = np.array([len(row["input_ids"]) for row in rows])
+        longest = int(lengths.max())
+        mask = np.arange(longest) < lengths[:, None]
+        pad = self.tokenizer.pad_token_id
+        return {
+            "input_ids": padded([row["input_ids"] for row in rows], mask, pad),
+            "token_type_ids": padded([row["token_type_ids"] for row in rows], mask, 0),
+            "attention_mask": torch.from_numpy(mask.astype(np.int64)),
+            **self.stack_targets(rows, longest),
+        }
+
+    def inputs(self, batch: Mapping[str, "torch.Tensor"]) -> Batch:
+        """What of a batch a model is called with."""
+        return {name: batch[name] for name in INPUTS}
+
+    def features(self, example: LabelledText) -> Features:
+        """The one row of an example.
+
+        Raises:
+            DatasetError: it has several, since its text is longer than a window; ask for `rows`.
+        """
+        rows = self.rows([example])
+        if len(rows) != 1:
+            raise DatasetError(
+                f"{self.data.train_path}:{example.line}: the text has {len(rows)} windows of "
+                f"{self.max_length} tokens; expected one"
+            )
+        return rows[0]
+
+    def evaluate(self, model: "nn.Module", examples: Sequence[LabelledText]) -> Evaluation:
+        """The task's metric, as `--evaluate` prints it for the served model.
+
+        The model is in evaluation mode meanwhile.
+
+        Raises:
+            DatasetError: there are no examples.
+        """
+        return measure(model, self.parts(), self.data, examples)
+
+    def parts(self) -> PipelineParts:
+        """The stages around the model, as a build makes them."""
+        spec = PipelineSpec(
+            checkpoint=self.data.train_path.parent,
+            repository=self.data.train_path.parent,
+            task=self.data.task,
+            pair=self.data.pair,
+            max_length=self.max_length,
+            batching=Batching(max_batch_size=_ROWS_AT_ONCE),
+            answering=self.answering(),
+        )
+        sizes = ModelSizes(
+            labels=self.data.outputs,
+            hidden=0,
+            lower_case=True,
+            pad_token_id=self.tokenizer.pad_token_id,
+            vocabulary_size=0,
+            token_types=2,
+        )
+        return PipelineParts(spec, sizes, self.tokenizer)
+
+    def answering(self) -> Answering:
+        """What the postprocess stage is told; the task's options of `build`."""
+        return Answering(max_windows=MOST_WINDOWS)
+
+
+def padded(
+    values: Sequence[npt.NDArray[Any]], mask: npt.NDArray[np.bool_], filler: int
+) -> "torch.Tensor":
+    """Rows of different lengths as one tensor, int64 [rows, longest].
+
+    Args:
+        values: the rows.
+        mask: bool [rows, longest], where each row has its values.
+        filler: what stands elsewhere.
+    """
+    import torch
+
+    rectangle = np.full(mask.shape, filler, np.int64)
+    rectangle[mask] = np.concatenate(values)
+    return torch.from_numpy(rectangle)

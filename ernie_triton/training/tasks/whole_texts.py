@@ -1,0 +1,86 @@
+"""Learners of whole texts or pairs: one label, several labels, or a number."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ernie_triton.training.datasets import LabelledText
+from ernie_triton.training.tasks.base import Batch, Features, Learner
+
+if TYPE_CHECKING:
+    import torch
+    from torch import nn
+
+
+class WholeTexts(Learner):
+    """A row for each example, cut to the length allowed."""
+
+    def rows(self, examples: Sequence[LabelledText]) -> list[Features]:
+        """A row for each example; `labels` is its target."""
+        if not examples:
+            return []
+        columns = [list(column) for column in zip(*(one.texts for one in examples), strict=True)]
+        encoded = self.tokenizer.encode(*columns)
+        ends = np.cumsum(encoded.lengths)[:-1]
+        ids, types = np.split(encoded.input_ids, ends), np.split(encoded.token_type_ids, ends)
+        return [
+            {"input_ids": row, "token_type_ids": kinds, "labels": self.target(one)}
+            for row, kinds, one in zip(ids, types, examples, strict=True)
+        ]
+
+    def target(self, example: LabelledText) -> npt.NDArray[Any]:
+        """The target as an array."""
+        return np.asarray(example.target)
+
+    def stack_targets(self, rows: Sequence[Features], longest: int) -> Batch:  # noqa: ARG002
+        """The targets as one tensor."""
+        import torch
+
+        return {"labels": torch.from_numpy(np.stack([row["labels"] for row in rows]))}
+
+
+class Classifier(WholeTexts):
+    """Learns one label; `labels` are int64 [rows]."""
+
+    def loss(self, model: "nn.Module", batch: Batch, *, smoothing: float = 0.0) -> "torch.Tensor":
+        """Cross-entropy."""
+        import torch
+
+        logits = model(**self.inputs(batch)).logits.float()
+        return torch.nn.functional.cross_entropy(logits, batch["labels"], label_smoothing=smoothing)
+
+
+class MultiLabelClassifier(WholeTexts):
+    """Learns which labels a text has; `labels` are float32 [rows, labels], 0 or 1."""
+
+    def target(self, example: LabelledText) -> npt.NDArray[Any]:
+        """1 for each label that the text has."""
+        has = np.zeros(len(self.data.labels), np.float32)
+        has[list(example.target)] = 1.0  # type: ignore[arg-type]
+        return has
+
+    def loss(self, model: "nn.Module", batch: Batch, *, smoothing: float = 0.0) -> "torch.Tensor":
+        """Binary cross-entropy of every label by itself; smoothed labels lie nearer to a half."""
+        import torch
+
+        logits = model(**self.inputs(batch)).logits.float()
+        wanted = batch["labels"] * (1.0 - smoothing) + smoothing / 2.0
+        return torch.nn.functional.binary_cross_entropy_with_logits(logits, wanted)
+
+
+class Regressor(WholeTexts):
+    """Learns a number; `labels` are float32 [rows]."""
+
+    def target(self, example: LabelledText) -> npt.NDArray[Any]:
+        """The number."""
+        return np.float32(example.target)  # type: ignore[arg-type,return-value]
+
+    def loss(self, model: "nn.Module", batch: Batch, *, smoothing: float = 0.0) -> "torch.Tensor":
+        """Mean squared error; smoothing has no meaning here and changes nothing."""
+        import torch
+
+        del smoothing
+        logits = model(**self.inputs(batch)).logits.float()
+        return torch.nn.functional.mse_loss(logits[:, 0], batch["labels"])

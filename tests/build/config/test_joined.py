@@ -1,0 +1,49 @@
+"""The three stages as one model: the ensemble's tensors, and what each stage is told."""
+
+import dataclasses
+
+import pytest
+
+from ernie_triton.build.config import WARM_UP_TEXTS, pipeline_configs
+from ernie_triton.errors import PipelineError
+from ernie_triton.pipeline import PARTS, Batching, PipelineSpec
+from ernie_triton.settings import part_parameters
+from tests.build.config.specs import LENGTHS, SIZES, SPECS
+from tests.build.config.configs import embedded, parameters_of, tensors_of
+from tests.build.models import spec_of
+
+
+@pytest.fixture(params=SPECS)
+def spec(request: pytest.FixtureRequest) -> PipelineSpec:
+    batching = Batching(max_batch_size=9, max_queue_delay_us=40, max_queue_size=7)
+    return dataclasses.replace(SPECS[request.param], batching=batching, instances=2)
+
+
+def test_one_model_has_the_ensembles_tensors_and_the_stages_parameters(spec: PipelineSpec) -> None:
+    stages = embedded(pipeline_configs(spec, SIZES, LENGTHS))
+    joined = dataclasses.replace(spec, joined=True)
+    files = pipeline_configs(joined, SIZES, LENGTHS)
+    assert list(files) == [spec.name] == list(joined.models)
+    assert list(files[spec.name]) == ["config.pbtxt"]  # in containers too
+    config = embedded(files)[spec.name]
+    assert (config.name, config.backend, config.platform) == (spec.name, "python", "")
+    ensemble = stages[spec.name]
+    assert tensors_of(config.input) == tensors_of(ensemble.input)
+    assert tensors_of(config.output) == tensors_of(ensemble.output)
+    assert config.max_batch_size == 9
+    assert config.dynamic_batching.max_queue_delay_microseconds == 40
+    assert config.dynamic_batching.default_queue_policy.max_queue_size == 7
+    assert config.instance_group[0].count == 2
+    assert tuple(sample.name for sample in config.model_warmup) == WARM_UP_TEXTS
+    told = parameters_of(config)
+    for part in PARTS:
+        expected = parameters_of(stages[spec.stage(part)])
+        if part == "tokenizer":
+            expected.pop("length_bucket", None)  # it is for engines of other processes
+        assert part_parameters(told, part) == expected
+    assert {name.split(".")[0] for name in told} == set(PARTS)
+
+
+def test_a_gpu_has_no_joined_stages() -> None:
+    with pytest.raises(PipelineError, match="joined stages run in one Python process, on cpu"):
+        spec_of(engine="onnxruntime", device="gpu", joined=True)

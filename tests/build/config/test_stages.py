@@ -1,0 +1,94 @@
+"""Each stage is told what it reads."""
+
+import math
+
+import pytest
+
+from ernie_triton.build.config import pipeline_configs
+from ernie_triton.decoders.entities import EntitySettings
+from ernie_triton.decoders.labels import LabelSettings
+from ernie_triton.decoders.spans import AnswerSettings
+from ernie_triton.decoders.vectors import VectorSettings
+from ernie_triton.errors import PipelineError
+from ernie_triton.pipeline import Answering, PipelineSpec
+from ernie_triton.settings import EngineSettings, StageSettings, TokenizerSettings
+from tests.build.config.specs import LENGTHS, SIZES, SPECS
+from tests.build.config.configs import Configs, embedded, parameters_of
+from tests.build.models import spec_of
+
+
+def configs_of(spec: PipelineSpec) -> Configs:
+    return embedded(pipeline_configs(spec, SIZES, LENGTHS))
+
+
+@pytest.mark.parametrize("spec", SPECS.values(), ids=SPECS)
+def test_parameters_are_the_stages_settings(spec: PipelineSpec) -> None:
+    configs = configs_of(spec)
+    tokenizer = TokenizerSettings.from_parameters(parameters_of(configs[spec.stage("tokenizer")]))
+    assert tokenizer == TokenizerSettings(
+        task=spec.task,
+        pair=spec.pair,
+        max_length=spec.max_length,
+        lower_case=False,
+        overlap=7 if spec is SPECS["per_token"] else spec.max_length // 4,
+        max_windows=spec.answering.max_windows,
+        # Of a C++ engine that is fed by Triton's own batcher, in containers.
+        length_bucket=8 if spec is SPECS["seq_cls_pair"] else 1,
+    )
+    engine = EngineSettings.from_parameters(parameters_of(configs[spec.stage("engine")]))
+    assert engine == EngineSettings(
+        task=spec.task,
+        pair=spec.pair,
+        engine=spec.engine,
+        precision=spec.precision,
+        layout=spec.layout,
+        threads=spec.threads,
+        max_length=spec.max_length,
+        pad_token_id=3,
+        vocabulary_size=18_000,
+        token_types=2,
+    )
+    assert not configs[spec.name].parameters
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("seq_cls", LabelSettings(task="seq_cls", labels=3, thresholds=())),
+        ("multi_label", LabelSettings(task="multi_label", labels=3, thresholds=(0.5, 0.25, 0.5))),
+        ("regression", LabelSettings(task="regression", labels=3, thresholds=())),
+        ("token_cls", EntitySettings(task="token_cls", labels=3, per_token=False)),
+        ("per_token", EntitySettings(task="token_cls", labels=3, per_token=True)),
+        (
+            "qa",
+            AnswerSettings(task="qa", max_answer_tokens=64, n_best=5, no_answer_threshold=math.inf),
+        ),
+        (
+            "qa_no_answer",
+            AnswerSettings(task="qa", max_answer_tokens=9, n_best=2, no_answer_threshold=-1.5),
+        ),
+        ("embedding", VectorSettings(task="embedding", normalize=True)),
+        ("raw_vectors", VectorSettings(task="embedding", normalize=False)),
+    ],
+)
+def test_the_postprocess_stage_is_told_what_its_decoder_reads(
+    name: str, expected: StageSettings
+) -> None:
+    config = configs_of(SPECS[name])[SPECS[name].stage("postprocess")]
+    assert type(expected).from_parameters(parameters_of(config)) == expected
+
+
+def test_thresholds_of_labels_go_before_the_default_for_the_others() -> None:
+    answering = Answering(thresholds={"娱乐": 0.9, "default": 0.2})
+    spec = spec_of(task="multi_label", answering=answering)
+    config = configs_of(spec)[spec.stage("postprocess")]
+    assert parameters_of(config)["thresholds"] == "0.2,0.2,0.9"
+
+
+def test_a_threshold_of_a_label_that_the_model_does_not_have_is_refused() -> None:
+    spec = spec_of(task="multi_label", answering=Answering(thresholds={"体肓": 0.3}))
+    expected = (
+        "thresholds name 体肓, which the model does not have; its labels are 财经, 体育, 娱乐"
+    )
+    with pytest.raises(PipelineError, match=expected):
+        pipeline_configs(spec, SIZES, LENGTHS)

@@ -1,0 +1,75 @@
+"""Label names from every format that people have them in."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from ernie_triton.build.load.labels import read_label_file
+from ernie_triton.errors import LabelCountError
+
+CLUE = """{"label": "100", "label_desc": "news_story"}
+{"label": "101", "label_desc": "news_culture"}
+
+{"label": "102", "label_desc": "news_entertainment"}
+"""
+
+
+def labels_in(folder: Path, content: str) -> tuple[str, ...]:
+    path = folder / "labels"
+    path.write_text(content, encoding="utf-8")
+    return read_label_file(path)
+
+
+def test_a_json_list_is_read(tmp_path: Path) -> None:
+    names = ("财经", "体育, 综合", "a b")
+    assert labels_in(tmp_path, json.dumps(names)) == names
+    assert labels_in(tmp_path, "\n " + json.dumps(names, indent=1, ensure_ascii=False)) == names
+
+
+def test_a_name_a_line_is_read(tmp_path: Path) -> None:
+    assert labels_in(tmp_path, "财经\n  体育 综合 \r\n\n科技") == ("财经", "体育 综合", "科技")
+
+
+def test_clue_s_lines_give_their_descriptions(tmp_path: Path) -> None:
+    expected = ("news_story", "news_culture", "news_entertainment")
+    assert labels_in(tmp_path, CLUE) == expected
+
+
+def test_clue_s_lines_without_descriptions_give_their_labels(tmp_path: Path) -> None:
+    assert labels_in(tmp_path, '{"label": "0"}\n{"label": "1", "label_desc": ""}') == ("0", "1")
+
+
+@pytest.mark.parametrize(
+    ("content", "fault"),
+    [
+        ("[1, 2]", "expected a list of label names"),
+        ('["a", ""]', "expected a list of label names"),
+        ('["a", "a"]', "names a more than once"),
+        ('["a\\nb"]', "several lines"),
+        ("a\nb\na\n", "names a more than once"),
+        ('["a", ', "neither a JSON list"),
+        ('{"labels": ["a"]}', "neither a JSON list"),
+        ('{"label": "a"}\n[1]', "neither a JSON list"),
+        ('{"label": "a"}\nb', "neither a JSON list"),
+        ('{"label": 3}', "expected a list of label names"),
+    ],
+)
+def test_anything_else_is_refused_with_the_file(tmp_path: Path, content: str, fault: str) -> None:
+    with pytest.raises(LabelCountError, match=fault) as caught:
+        labels_in(tmp_path, content)
+    assert str(tmp_path / "labels") in str(caught.value)
+
+
+def test_a_file_that_cannot_be_read_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(LabelCountError, match="cannot be read"):
+        read_label_file(tmp_path / "nowhere")
+    (tmp_path / "gbk").write_bytes("财经".encode("gbk"))
+    with pytest.raises(LabelCountError, match="cannot be read"):
+        read_label_file(tmp_path / "gbk")
+
+
+@pytest.mark.parametrize("content", ["", " \n\n", "[]\n"])
+def test_a_file_without_names_is_refused(tmp_path: Path, content: str) -> None:
+    with pytest.raises(LabelCountError, match="holds no label names"):
+        labels_in(tmp_path, content)

@@ -1,0 +1,88 @@
+"""A plan is run with its inputs at the right addresses; what TensorRT refuses is told."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from ernie_triton.build.tensorrt import execution
+from ernie_triton.build.tensorrt.cuda import DeviceMemory
+from ernie_triton.build.tensorrt.execution import PlanRunner
+from ernie_triton.build.tensorrt.samples import onnx_runner
+from ernie_triton.batch import TokenBatch
+from ernie_triton.errors import PlanError
+from ernie_triton.server.gpu import CudaDriver
+from tests.build.tensorrt.conftest import WriteGraph
+from tests.build.tensorrt.fake_runtime import FakeTensorRt
+from tests.server.fake_cuda import FakeDriver, driver_of
+
+
+@pytest.fixture
+def driver(monkeypatch: pytest.MonkeyPatch) -> FakeDriver:
+    fake = FakeDriver()
+    monkeypatch.setattr(
+        execution, "DeviceMemory", lambda: DeviceMemory(CudaDriver(driver_of(fake)))
+    )
+    return fake
+
+
+def runner_of(tensorrt: Any, plan: bytes) -> PlanRunner:
+    return PlanRunner(tensorrt, plan)
+
+
+def batch() -> TokenBatch:
+    lengths = np.array([5, 2, 9], np.int32)
+    ids = np.random.default_rng(0).integers(1, 1000, lengths.sum(), dtype=np.int32)
+    return TokenBatch(input_ids=ids, token_type_ids=np.zeros_like(ids), lengths=lengths)
+
+
+@pytest.mark.parametrize("layout", ["packed", "padded"])
+def test_a_run_gives_what_the_graph_computes(
+    driver: FakeDriver, small_graph: WriteGraph, layout: str
+) -> None:
+    graph = small_graph("fp32", layout)
+    feed = batch().packed() if layout == "packed" else batch().padded(0, 128)
+    expected = onnx_runner(graph)(feed)
+    run = runner_of(FakeTensorRt(), str(graph).encode())
+    for _ in range(2):
+        found = run(feed)
+        assert set(found) == {"logits"}
+        np.testing.assert_array_equal(found["logits"], expected["logits"])
+    assert found["logits"].dtype == np.float32
+    assert driver.memory == {}
+
+
+def test_other_integers_are_brought_to_the_plans_type(
+    driver: FakeDriver, small_graph: WriteGraph
+) -> None:
+    graph = small_graph("fp32", "packed")
+    wide = {name: array.astype(np.int64) for name, array in batch().packed().items()}
+    found = runner_of(FakeTensorRt(), str(graph).encode())(wide)
+    expected = onnx_runner(graph)(batch().packed())
+    np.testing.assert_array_equal(found["logits"], expected["logits"])
+    assert driver.calls
+
+
+def test_a_plan_that_cannot_be_loaded_is_told() -> None:
+    with pytest.raises(PlanError, match="cannot be loaded: the reason that TensorRT gave"):
+        runner_of(FakeTensorRt(), b"nothing there")
+
+
+def test_too_little_gpu_memory_is_told(small_graph: WriteGraph) -> None:
+    tensorrt = FakeTensorRt()
+    tensorrt.module.has_memory = False
+    with pytest.raises(PlanError, match=r"cannot be run: .* smaller --max-batch-size"):
+        runner_of(tensorrt, str(small_graph("fp32", "packed")).encode())
+
+
+def test_a_shape_outside_of_the_profile_is_told(
+    driver: FakeDriver, small_graph: WriteGraph
+) -> None:
+    tensorrt = FakeTensorRt()
+    tensorrt.module.most_rows = 2
+    run = runner_of(tensorrt, str(small_graph("fp32", "padded")).encode())
+    with pytest.raises(PlanError, match=r"does not take input_ids of the shape \[3, 16\]"):
+        run(batch().padded(0, 128))
+    assert driver.memory == {}

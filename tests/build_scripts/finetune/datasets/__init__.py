@@ -1,1 +1,0 @@
-"""Tests of `build_scripts.finetune.datasets`."""

@@ -1,0 +1,123 @@
+"""Stands in for the libraries of an NVIDIA driver and for TensorRT's, at the seam of ctypes.
+
+Functions take what ctypes would hand to C, and write through the same references. Device memory is
+host memory, so that what is copied to it can be read back.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from dataclasses import dataclass, field
+from typing import Any
+
+from ernie_triton.server.gpu import Gpu
+
+T4 = Gpu(name="Tesla T4", compute_capability="7.5")
+V100 = Gpu(name="Tesla V100-SXM2-16GB", compute_capability="7.0")
+A10 = Gpu(name="NVIDIA A10", compute_capability="8.6")
+
+
+@dataclass
+class FakeDriver:
+    """libcuda of a machine with these GPUs; `results` are what a function gives instead of 0."""
+
+    gpus: tuple[Gpu, ...] = (T4,)
+    cuda: int = 12060
+    results: dict[str, int] = field(default_factory=dict)
+    memory: dict[int, Any] = field(default_factory=dict)
+    calls: list[str] = field(default_factory=list)
+
+    def __getattr__(self, name: str) -> Any:
+        if not name.startswith("cu"):
+            raise AttributeError(name)
+        function = getattr(self, f"_{name}", lambda *_: None)
+
+        def call(*arguments: Any) -> int:
+            self.calls.append(name)
+            if name in self.results:
+                return self.results[name]
+            function(*arguments)
+            return 0
+
+        return call
+
+    def _cuGetErrorName(self, result: int, name: Any) -> None:  # noqa: N802
+        name._obj.value = {100: b"CUDA_ERROR_NO_DEVICE", 2: b"CUDA_ERROR_OUT_OF_MEMORY"}.get(
+            result, b"CUDA_ERROR_UNKNOWN"
+        )
+
+    def _cuDriverGetVersion(self, number: Any) -> None:  # noqa: N802
+        number._obj.value = self.cuda
+
+    def _cuDeviceGetCount(self, count: Any) -> None:  # noqa: N802
+        count._obj.value = len(self.gpus)
+
+    def _cuDeviceGet(self, device: Any, index: int) -> None:  # noqa: N802
+        device._obj.value = index
+
+    def _cuDeviceGetName(self, name: Any, size: int, device: Any) -> None:  # noqa: N802
+        name.value = self.gpus[device.value].name.encode()[: size - 1]
+
+    def _cuDeviceGetAttribute(self, value: Any, attribute: int, device: Any) -> None:  # noqa: N802
+        parts = self.gpus[device.value].compute_capability.split(".")
+        value._obj.value = int(parts[{75: 0, 76: 1}[attribute]])
+
+    def _cuStreamCreate(self, stream: Any, _flags: int) -> None:  # noqa: N802
+        stream._obj.value = 77
+
+    def _cuMemAlloc_v2(self, address: Any, size: Any) -> None:  # noqa: N802
+        buffer = ctypes.create_string_buffer(size.value)
+        address._obj.value = ctypes.addressof(buffer)
+        self.memory[ctypes.addressof(buffer)] = buffer
+
+    def _cuMemcpyHtoD_v2(self, to: Any, source: Any, size: Any) -> None:  # noqa: N802
+        ctypes.memmove(to.value, source, size.value)
+
+    def _cuMemcpyDtoH_v2(self, to: Any, source: Any, size: Any) -> None:  # noqa: N802
+        ctypes.memmove(to, source.value, size.value)
+
+    def _cuMemFree_v2(self, address: Any) -> None:  # noqa: N802
+        del self.memory[address.value]
+
+
+@dataclass
+class FakeNvml:
+    """libnvidia-ml of a driver of this version."""
+
+    version: str = "560.35.03"
+
+    def nvmlInit_v2(self) -> int:  # noqa: N802
+        return 0
+
+    def nvmlSystemGetDriverVersion(self, version: Any, _size: int) -> int:  # noqa: N802
+        version.value = self.version.encode()
+        return 0
+
+    def nvmlShutdown(self) -> int:  # noqa: N802
+        return 0
+
+
+@dataclass
+class FakeInferenceLibrary:
+    """libnvinfer; `number` is what its header calls NV_TENSORRT_VERSION."""
+
+    number: int = 100400
+
+    def getInferLibVersion(self) -> int:  # noqa: N802
+        return self.number
+
+
+@dataclass
+class Libraries:
+    """Opens the stand-ins by their file names, as `ctypes.CDLL` opens the real ones."""
+
+    by_name: dict[str, Any]
+
+    def __call__(self, name: str) -> Any:
+        if name not in self.by_name:
+            raise OSError(f"{name}: cannot open shared object file")
+        return self.by_name[name]
+
+
+def driver_of(fake: FakeDriver) -> Libraries:
+    return Libraries({"libcuda.so.1": fake, "libnvidia-ml.so.1": FakeNvml()})

@@ -1,0 +1,105 @@
+"""Rows are cut as told, and each request gets its own."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ernie_triton.tokenizer.token_rows import TokenizedRows, pair_rows, single_rows
+
+CLASSIFY, SEPARATE, PAD = 1, 2, 0
+
+
+def ids_of(
+    texts: list[list[int]], texts_per_row: int
+) -> np.ndarray[tuple[int], np.dtype[np.int32]]:
+    ids: list[int] = []
+    for place, text in enumerate(texts):
+        ids += [*([CLASSIFY] if place % texts_per_row == 0 else []), *text, SEPARATE]
+    return np.array(ids, np.int32)
+
+
+def counts_of(texts: list[list[int]]) -> np.ndarray[tuple[int], np.dtype[np.int32]]:
+    return np.array([len(text) for text in texts], np.int32)
+
+
+def numbered(counts: list[int]) -> list[list[int]]:
+    """Texts of so many tokens, no two the same."""
+    ends = np.cumsum(counts).tolist()
+    return [list(range(10 + end - n, 10 + end)) for end, n in zip(ends, counts, strict=True)]
+
+
+@given(counts=st.lists(st.integers(0, 9), min_size=1, max_size=5), max_length=st.integers(2, 8))
+def test_single_rows_keep_the_beginning_of_each_text(counts: list[int], max_length: int) -> None:
+    texts = numbered(counts)
+    made = single_rows(ids_of(texts, 1), counts_of(texts), max_length)
+    expected = [[CLASSIFY, *text[: max_length - 2], SEPARATE] for text in texts]
+    assert made.input_ids.tolist() == [token for row in expected for token in row]
+    assert made.lengths.tolist() == [len(row) for row in expected]
+    assert made.truncated.tolist() == [count > max_length - 2 for count in counts]
+    assert not made.token_type_ids.any()
+
+
+@given(
+    couples=st.lists(st.tuples(st.integers(0, 9), st.integers(0, 9)), min_size=1, max_size=5),
+    max_length=st.integers(3, 12),
+)
+def test_pair_rows_lose_tokens_of_the_longer_text_one_by_one(
+    couples: list[tuple[int, int]], max_length: int
+) -> None:
+    texts = numbered([count for couple in couples for count in couple])
+    made = pair_rows(ids_of(texts, 2), counts_of(texts), max_length)
+    ids, types, lengths, truncated = [], [], [], []
+    for first, second in zip(texts[::2], texts[1::2], strict=True):
+        kept = [first.copy(), second.copy()]
+        while sum(map(len, kept)) > max_length - 3:
+            kept[len(kept[0]) <= len(kept[1])].pop()
+        row = [CLASSIFY, *kept[0], SEPARATE, *kept[1], SEPARATE]
+        ids += row
+        types += [0] * (len(kept[0]) + 2) + [1] * (len(kept[1]) + 1)
+        lengths.append(len(row))
+        truncated.append(len(first) + len(second) > max_length - 3)
+    assert made.input_ids.tolist() == ids
+    assert made.token_type_ids.tolist() == types
+    assert made.lengths.tolist() == lengths
+    assert made.truncated.tolist() == truncated
+
+
+@pytest.fixture
+def rows() -> TokenizedRows:
+    texts = numbered([1, 3, 0, 2])
+    made = pair_rows(ids_of([*texts, *texts], 2), counts_of([*texts, *texts]), 6)
+    assert made.lengths.tolist() == [6, 5, 6, 5]
+    return made
+
+
+def test_requests_of_one_row_get_views_of_their_own(rows: TokenizedRows) -> None:
+    made = rows.by_request([1, 1, 1, 1], PAD)
+    assert [tensors["input_ids"].shape for tensors in made] == [(1, 6), (1, 5), (1, 6), (1, 5)]
+    assert np.concatenate([tensors["input_ids"][0] for tensors in made]).tolist() == (
+        rows.input_ids.tolist()
+    )
+    assert np.concatenate([tensors["token_type_ids"][0] for tensors in made]).tolist() == (
+        rows.token_type_ids.tolist()
+    )
+    assert [tensors["truncated"].tolist() for tensors in made] == [
+        [[True]],
+        [[False]],
+        [[True]],
+        [[False]],
+    ]
+    for tensors in made:
+        assert np.shares_memory(tensors["input_ids"], rows.input_ids)
+        assert all(value.flags.c_contiguous for value in tensors.values())
+
+
+def test_requests_of_several_rows_are_padded_to_their_own_longest(rows: TokenizedRows) -> None:
+    made = rows.by_request([1, 2, 1], 99)
+    assert [tensors["input_ids"].shape for tensors in made] == [(1, 6), (2, 6), (1, 5)]
+    assert made[1]["input_ids"][0].tolist() == [*rows.input_ids[6:11].tolist(), 99]
+    assert made[1]["input_ids"][1].tolist() == rows.input_ids[11:17].tolist()
+    assert made[1]["token_type_ids"][0].tolist() == [*rows.token_type_ids[6:11].tolist(), 0]
+    assert made[1]["truncated"].tolist() == [[False], [True]]
+    assert made[2]["input_ids"][0].tolist() == rows.input_ids[17:].tolist()
