@@ -1,7 +1,7 @@
-"""Entry point of `python -m build_scripts`."""
+"""Entry point of `python -m build_scripts`, the same as `ernie-triton`."""
 
 import sys
 
-from build_scripts.cli import main
+from ernie_triton.cli import main
 
 sys.exit(main())

@@ -15,8 +15,12 @@ class MissingExtraError(ErnieTritonError):
     def __init__(self, package: str, extra: str, purpose: str) -> None:
         super().__init__(
             f"{purpose} needs the package {package!r}, which is not installed; "
-            f"run: pip install -e '.[{extra}]'"
+            f"run: pip install 'ernie-triton[{extra}]'"
         )
+
+
+class UsageError(ErnieTritonError):
+    """Options of a command line contradict each other."""
 
 
 class PipelineError(ErnieTritonError):

@@ -1,7 +1,7 @@
-"""Entry point of `python -m perf`."""
+"""Entry point of `python -m perf`, the same as `ernie-triton perf`."""
 
 import sys
 
-from perf.cli import main
+from ernie_triton.cli import main
 
-sys.exit(main())
+sys.exit(main(["perf", *sys.argv[1:]]))

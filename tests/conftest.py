@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from build_scripts.cli import main as build_scripts
+from ernie_triton.cli import main as build_scripts
 from ernie_triton.client.seq_cls import SeqClsClient
 from ernie_triton.server.embedded import EmbeddedServer, ServerOptions
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from build_scripts.cli import main
+from ernie_triton.cli import main
 
 ROOT = Path(__file__).parents[1]
 PIPELINES = sorted(path.name for path in (ROOT / "pipelines").glob("*.toml"))

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-import build_scripts.cli
-import ernie_triton.training.finetune.command
+import ernie_triton.cli
 import samples.cli
 from ernie_triton.server.embedded import EmbeddedServer
+from tests.commands import command as command_of
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -65,8 +65,8 @@ SMALL = {
 
 
 PROGRAMS: Mapping[str, Callable[[Sequence[str]], int]] = {
-    "build_scripts": build_scripts.cli.main,
-    "ernie_triton.training.finetune": ernie_triton.training.finetune.command.main,
+    "build_scripts": ernie_triton.cli.main,
+    "build_scripts.finetune": command_of("finetune"),
     "samples": samples.cli.main,
 }
 """What `python -m` starts."""

@@ -12,8 +12,8 @@ from ernie_triton.backends.deferred import DeferredRows, then
 from ernie_triton.backends.stage import Answer, Stage, Tensors
 from ernie_triton.batch import Outputs, TokenBatch, join_rows, split_rows, split_tokens
 from ernie_triton.engines import load_engine
-from ernie_triton.errors import EngineError
 from ernie_triton.engines.file_pages import release_file_pages
+from ernie_triton.errors import EngineError
 from ernie_triton.pipeline import SHORTEST_TEXT_TOKENS
 from ernie_triton.settings import EngineSettings
 from ernie_triton.tasks import INPUT_IDS, TOKEN_TYPE_IDS, task_named, token_tensors

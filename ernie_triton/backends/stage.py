@@ -17,8 +17,8 @@ import numpy as np
 import numpy.typing as npt
 import triton_python_backend_utils as pb_utils
 
-from ernie_triton.errors import ErnieTritonError
 from ernie_triton.engines.file_pages import release_file_pages
+from ernie_triton.errors import ErnieTritonError
 
 Tensors: TypeAlias = Mapping[str, npt.NDArray[Any]]
 Answer: TypeAlias = Tensors | Future[Tensors]

@@ -7,11 +7,11 @@ from typing import Any
 import numpy.typing as npt
 
 from ernie_triton.backends.stage import Stage, Tensors, rows_of
-from ernie_triton.tokenizer.encoder import TextEncoder
 from ernie_triton.errors import TextError
-from ernie_triton.tokenizer.length_buckets import LengthBuckets
 from ernie_triton.settings import TokenizerSettings
 from ernie_triton.tasks import TOKEN_TYPE_IDS, task_named
+from ernie_triton.tokenizer.encoder import TextEncoder
+from ernie_triton.tokenizer.length_buckets import LengthBuckets
 from ernie_triton.tokenizer.vocabulary import load_vocabulary
 from ernie_triton.tokenizer.windows import WindowEncoder, WindowRules, window_tensors
 

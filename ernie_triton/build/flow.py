@@ -10,29 +10,29 @@ import onnx
 
 import ernie_triton
 from ernie_triton.build import config
-from ernie_triton.build.publish import manifest
-from ernie_triton.build.parts import BuildParts, Expected, Step, label_names
+from ernie_triton.build.check.exactness import compare, read_sample_texts
 from ernie_triton.build.check.preconditions import check_student, check_vocabulary, vocabulary_path
+from ernie_triton.build.check.reference import rows_of
+from ernie_triton.build.check.speed import measure_speed
 from ernie_triton.build.convert.conversion import Converted, check_quality, convert
-from ernie_triton.build.model.encoder import VectorHead
 from ernie_triton.build.convert.engine_file import adopt_graph, write_engine
-from ernie_triton.build.publish.facts import engine_facts, model_facts, source_facts
-from ernie_triton.build.model.trimming import fitted
 from ernie_triton.build.graph.export import export_onnx
 from ernie_triton.build.load import read_source
 from ernie_triton.build.load.source import Source, Wanted
-from ernie_triton.build.check.reference import rows_of
-from ernie_triton.build.publish.repository import StagedPipeline
+from ernie_triton.build.model.encoder import VectorHead
 from ernie_triton.build.model.slim import AnyModel, SlimModel
-from ernie_triton.build.check.speed import measure_speed
+from ernie_triton.build.model.trimming import fitted
+from ernie_triton.build.parts import BuildParts, Expected, Step, label_names
+from ernie_triton.build.publish import manifest
+from ernie_triton.build.publish.facts import engine_facts, model_facts, source_facts
+from ernie_triton.build.publish.repository import StagedPipeline
 from ernie_triton.build.publish.stage_files import write_stage_files
-from ernie_triton.build.check.exactness import compare, read_sample_texts
-from ernie_triton.tokenizer.encoder import TextEncoder
 from ernie_triton.engines import Engine, load_engine
 from ernie_triton.errors import CheckpointError
 from ernie_triton.pipeline import PipelineSpec
 from ernie_triton.server.plans import PlanFacts
 from ernie_triton.tasks import MULTI_LABEL, REGRESSION, SEQ_CLS, task_named
+from ernie_triton.tokenizer.encoder import TextEncoder
 
 
 def build_pipeline(spec: PipelineSpec, step: Step) -> manifest.Manifest:

@@ -10,18 +10,18 @@ from typing import Any
 import numpy.typing as npt
 import onnx
 
+from ernie_triton.batch import TokenBatch
 from ernie_triton.build import config
+from ernie_triton.build.check.exactness import SampleTexts
+from ernie_triton.build.check.reference import Reference, Row, reference_for, rows_of
 from ernie_triton.build.load.labels import read_label_file
 from ernie_triton.build.load.source import Source
-from ernie_triton.build.check.reference import Reference, Row, reference_for, rows_of
 from ernie_triton.build.model.slim import AnyModel
-from ernie_triton.build.check.exactness import SampleTexts
-from ernie_triton.batch import TokenBatch
 from ernie_triton.decoders.labels import check_label_count
-from ernie_triton.tokenizer.encoder import TextEncoder
 from ernie_triton.pipeline import PipelineSpec
 from ernie_triton.settings import EngineSettings
 from ernie_triton.tasks import Task, task_named
+from ernie_triton.tokenizer.encoder import TextEncoder
 from ernie_triton.tokenizer.vocabulary import Vocabulary
 
 _UNKNOWN_TOKEN_TYPES = 2

@@ -12,7 +12,15 @@ from typing import Any, ClassVar, TypeVar
 
 from ernie_triton.client.core import DEFAULT_RETRIES, DEFAULT_TIMEOUT_S, Caller, Policy, Row
 from ernie_triton.client.transport import Connection, GrpcAsyncTransport, GrpcTransport
-from ernie_triton.client.wire import AsyncTransport, Endpoint, InferRequest, ModelFacts, Reply, Transport, utf8_from_text
+from ernie_triton.client.wire import (
+    AsyncTransport,
+    Endpoint,
+    InferRequest,
+    ModelFacts,
+    Reply,
+    Transport,
+    utf8_from_text,
+)
 from ernie_triton.errors import TextError
 from ernie_triton.tasks import Task
 

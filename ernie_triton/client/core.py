@@ -12,7 +12,14 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
-from ernie_triton.client.wire import AsyncTransport, Endpoint, InferRequest, ModelFacts, Reply, RequestedOutput
+from ernie_triton.client.wire import (
+    AsyncTransport,
+    Endpoint,
+    InferRequest,
+    ModelFacts,
+    Reply,
+    RequestedOutput,
+)
 from ernie_triton.errors import (
     ClientError,
     ContractError,

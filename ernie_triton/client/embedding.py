@@ -15,7 +15,12 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from ernie_triton.client.client import AsyncioClient, BlockingClient, rows_from_columns, run_blocking
+from ernie_triton.client.client import (
+    AsyncioClient,
+    BlockingClient,
+    rows_from_columns,
+    run_blocking,
+)
 from ernie_triton.client.core import Caller, Row
 from ernie_triton.client.wire import Reply, RequestedOutput
 from ernie_triton.errors import ClientError, ContractError

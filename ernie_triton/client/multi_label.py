@@ -12,7 +12,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ernie_triton.client.client import AsyncioClient, BlockingClient, rows_from_columns, run_blocking
+from ernie_triton.client.client import (
+    AsyncioClient,
+    BlockingClient,
+    rows_from_columns,
+    run_blocking,
+)
 from ernie_triton.client.core import Caller
 from ernie_triton.client.seq_cls import Label, label_count, label_from_entry, text_columns
 from ernie_triton.client.wire import Reply, RequestedOutput

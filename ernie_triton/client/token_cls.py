@@ -13,7 +13,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ernie_triton.client.client import AsyncioClient, BlockingClient, rows_from_columns, run_blocking
+from ernie_triton.client.client import (
+    AsyncioClient,
+    BlockingClient,
+    rows_from_columns,
+    run_blocking,
+)
 from ernie_triton.client.core import Caller
 from ernie_triton.client.json_cells import parsed_lists
 from ernie_triton.client.wire import Reply, RequestedOutput

@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ernie_triton.decoders.window_merging import joined, windows_by_text
 from ernie_triton.decoders.labels import load_stage_labels, softmax
+from ernie_triton.decoders.window_merging import joined, windows_by_text
 from ernie_triton.errors import LabelCountError
 from ernie_triton.settings import StageSettings
 from ernie_triton.tasks import TOKEN_CLS, WINDOW_TENSORS

@@ -15,12 +15,16 @@ import numpy as np
 import numpy.typing as npt
 import onnx
 
-from ernie_triton.build.convert.engine_file import adopt_graph, write_engine
-from ernie_triton.build.model.trimming import fitted
-from ernie_triton.build.graph.export import export_onnx
-from ernie_triton.build.check.speed import named_processor
-from ernie_triton.build.random_models.torch_export import export_with_torch, model_of, random_classifier
 from ernie_triton.batch import TokenBatch
+from ernie_triton.build.check.speed import named_processor
+from ernie_triton.build.convert.engine_file import adopt_graph, write_engine
+from ernie_triton.build.graph.export import export_onnx
+from ernie_triton.build.model.trimming import fitted
+from ernie_triton.build.random_models.torch_export import (
+    export_with_torch,
+    model_of,
+    random_classifier,
+)
 from ernie_triton.engines import Engine, load_engine, thread_count
 from ernie_triton.model_shapes import FAMILY, TOKEN_TYPES, VOCABULARY_SIZE
 from ernie_triton.settings import EngineSettings

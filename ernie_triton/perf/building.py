@@ -1,4 +1,4 @@
-"""Building what is measured: `python -m build_scripts` as a program of its own.
+"""Building what is measured: `ernie-triton` as a program of its own.
 
 The build's imports (onnx, torch) stay out of the process that measures.
 """
@@ -10,8 +10,6 @@ from pathlib import Path
 
 from ernie_triton.errors import CheckpointError
 
-ROOT = Path(__file__).parents[1]
-
 
 def build_scripts(*arguments: str | Path) -> None:
     """Run a command of the build; its progress goes to stderr, its result nowhere.
@@ -21,8 +19,7 @@ def build_scripts(*arguments: str | Path) -> None:
     """
     words = [str(word) for word in arguments]
     with subprocess.Popen(
-        [sys.executable, "-m", "build_scripts", *words],
-        cwd=ROOT,
+        [sys.executable, "-m", "ernie_triton", *words],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         encoding="utf-8",
@@ -34,4 +31,4 @@ def build_scripts(*arguments: str | Path) -> None:
             print(last[-1], file=sys.stderr, flush=True)
     if process.returncode:
         reason = last[0].removeprefix("error: ") if last else f"exit code {process.returncode}"
-        raise CheckpointError(f"`python -m build_scripts {' '.join(words)}` failed: {reason}")
+        raise CheckpointError(f"`ernie-triton {' '.join(words)}` failed: {reason}")

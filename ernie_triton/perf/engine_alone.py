@@ -12,13 +12,13 @@ from pathlib import Path
 
 import numpy as np
 
-from ernie_triton.build.config.reading import pipeline_stage
 from ernie_triton.batch import TokenBatch
+from ernie_triton.build.config.reading import pipeline_stage
 from ernie_triton.engines import Engine, load_engine
 from ernie_triton.errors import RepositoryError
 from ernie_triton.model_shapes import Shape
-from ernie_triton.settings import EngineSettings
 from ernie_triton.perf.titles import title_lengths, token_batch
+from ernie_triton.settings import EngineSettings
 
 _POOL = 256
 """Different batches, run in turn: a server hardly ever meets the same number of tokens twice, and a

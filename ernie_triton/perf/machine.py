@@ -8,8 +8,8 @@ from pathlib import Path
 
 import psutil
 
-from ernie_triton.processor import processor_name
 from ernie_triton.perf.results import Machine
+from ernie_triton.processor import processor_name
 
 _PACKAGES = (
     "ernie-triton",
@@ -20,7 +20,7 @@ _PACKAGES = (
     "tritonclient",
     "nvidia-pytriton",
 )
-_PROJECT = Path(__file__).parents[1]
+_PROJECT = Path(__file__).parents[2]
 _COMMAND_TIMEOUT_S = 10
 
 
@@ -42,6 +42,8 @@ def this_machine() -> Machine:
 
 def project_commit() -> str:
     """The commit of this project, with `+` where files were changed; empty outside of git."""
+    if not (_PROJECT / "pyproject.toml").is_file():
+        return ""
     commit = _answer_of("git", "-C", str(_PROJECT), "rev-parse", "--short=12", "HEAD")
     changed = commit and _answer_of("git", "-C", str(_PROJECT), "status", "--porcelain")
     return f"{commit}+" if changed else commit

@@ -9,11 +9,12 @@ import shutil
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import ernie_triton
 from ernie_triton.model_shapes import Shape
 from ernie_triton.perf.baseline.repository import EXPORTED_FILE, write_baseline
-from ernie_triton.perf.building import ROOT, build_scripts
+from ernie_triton.perf.building import build_scripts
 
-_SOURCES = ("ernie_triton", "build_scripts", "perf/baseline")
+_SOURCES = Path(ernie_triton.__file__).parent
 _SOURCE_SUFFIXES = (".py", ".pbtxt")
 _DONE = ".complete"
 
@@ -21,11 +22,9 @@ _DONE = ".complete"
 def sources_hash() -> str:
     """A hash of everything that decides what a build makes."""
     digest = hashlib.sha256()
-    for folder in _SOURCES:
-        for path in sorted((ROOT / folder).rglob("*")):
-            if path.suffix not in _SOURCE_SUFFIXES:
-                continue
-            digest.update(f"{path.relative_to(ROOT)}\0".encode())
+    for path in sorted(_SOURCES.rglob("*")):
+        if path.suffix in _SOURCE_SUFFIXES:
+            digest.update(f"{path.relative_to(_SOURCES)}\0".encode())
             digest.update(path.read_bytes())
     return digest.hexdigest()[:12]
 

@@ -9,10 +9,10 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from ernie_triton.errors import PipelineError, ScenarioError
-from ernie_triton.strict_toml import read_described
-from ernie_triton.tasks import Task, task_named
 from ernie_triton.perf.results import Load, Subject
 from ernie_triton.perf.text_spec import TextSpec, refuse_doubles
+from ernie_triton.strict_toml import read_described
+from ernie_triton.tasks import Task, task_named
 
 CONCURRENCY, REQUEST_RATE = "concurrency", "request_rate"
 

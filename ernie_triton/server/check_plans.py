@@ -15,7 +15,13 @@ from pathlib import Path
 
 from ernie_triton.errors import GpuError, PipelineError, PlanError
 from ernie_triton.server.gpu import CudaDriver, Gpu, driver_version, tensorrt_version
-from ernie_triton.server.images import LAST_TENSORRT_WITH_VOLTA, OLDEST_DRIVERS, VOLTA_IMAGE, image_tagged, version_of
+from ernie_triton.server.images import (
+    LAST_TENSORRT_WITH_VOLTA,
+    OLDEST_DRIVERS,
+    VOLTA_IMAGE,
+    image_tagged,
+    version_of,
+)
 from ernie_triton.server.plans import check_plan
 
 TAG_VARIABLE = "NVIDIA_TRITON_SERVER_VERSION"
@@ -59,33 +65,30 @@ class EngineStage:
         ]
 
 
-def add_command(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """Add the command and its options."""
-    check = commands.add_parser(
-        "check-plans",
-        help="say whether this machine's TensorRT and GPU can load a repository's plans",
-        description="Check every TensorRT plan of a model repository against the TensorRT, the "
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add the command's description and options."""
+    parser.description = (
+        "Check every TensorRT plan of a model repository against the TensorRT, the "
         "driver and the GPUs that are here. Ends with 0 where all fit (or there is none to check), "
-        "with 1 where one does not.",
-        allow_abbrev=False,
+        "with 1 where one does not."
     )
-    check.add_argument("--repository", type=Path, required=True, help="the model repository")
-    check.add_argument(
+    parser.add_argument("--repository", type=Path, required=True, help="the model repository")
+    parser.add_argument(
         "--model",
         action="append",
         default=[],
         metavar="NAME",
         help="check this pipeline alone (repeatable; default: every one)",
     )
-    check.add_argument(
+    parser.add_argument(
         "--rebuild",
         action="store_true",
         help="build the plans that do not fit with `python -m build_scripts engine`, then check",
     )
-    check.set_defaults(run=_run)
 
 
-def _run(arguments: argparse.Namespace) -> int:
+def run(arguments: argparse.Namespace) -> int:
+    """Run the command; returns its exit code."""
     stages = tuple(tensorrt_stages(arguments.repository, arguments.model))
     if not stages:
         print(f"{arguments.repository} has no TensorRT engine; there is nothing to check")
@@ -202,10 +205,12 @@ def _report(stage: EngineStage, server: Server, repository: Path, *, rebuild: bo
         return True
     except PlanError as error:
         if not rebuild:
-            _complain(f"{error}; run: python -m {' '.join(arguments)}")
+            _complain(f"{error}; run: {' '.join(arguments)}")
             return False
-        if importlib.util.find_spec("build_scripts") is None:
-            _complain(f"{error}; build_scripts is not here to build it: run the service `build`")
+        if importlib.util.find_spec("onnx") is None:
+            _complain(
+                f"{error}; the extra `build` is not installed to build it: run the service `build`"
+            )
             return False
         print(f"{error}; building it", file=sys.stderr, flush=True)
     done = subprocess.run([sys.executable, "-m", *arguments], check=False)

@@ -7,31 +7,26 @@ import threading
 from pathlib import Path
 from types import FrameType
 
-from ernie_triton.server.embedded import EmbeddedServer, ServerOptions
 from ernie_triton.errors import ServerError
+from ernie_triton.server.embedded import EmbeddedServer, ServerOptions
 from ernie_triton.server.log import is_error
 
 _POLL_S = 0.2
 
 
-def add_command(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """Add the command and its options."""
-    serve = commands.add_parser(
-        "serve",
-        help="serve a model repository on this machine until Ctrl-C",
-        description="Serve a model repository with the tritonserver of the pip install.",
-        allow_abbrev=False,
-    )
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add the command's description and options."""
+    parser.description = "Serve a model repository with the tritonserver of the pip install."
     defaults = ServerOptions(repository=Path())
-    serve.add_argument("--repository", type=Path, required=True, help="the model repository")
-    serve.add_argument(
+    parser.add_argument("--repository", type=Path, required=True, help="the model repository")
+    parser.add_argument(
         "--model",
         action="append",
         default=[],
         metavar="NAME",
         help="load this ensemble and its stages alone (repeatable; default: everything)",
     )
-    serve.add_argument(
+    parser.add_argument(
         "--host", default=defaults.host, help="address to bind (default %(default)s)"
     )
     for name, default in (
@@ -39,23 +34,23 @@ def add_command(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
         ("http", defaults.http_port),
         ("metrics", defaults.metrics_port),
     ):
-        serve.add_argument(
+        parser.add_argument(
             f"--{name}-port",
             type=int,
             default=default,
             help=f"port of {name}, 0 for a free one (default {default})",
         )
-    serve.add_argument(
+    parser.add_argument(
         "--startup-timeout",
         type=float,
         default=defaults.startup_timeout_s,
         help="seconds that loading may take (default %(default)g)",
     )
-    serve.add_argument("--verbose", action="store_true", help="print the server's whole log")
-    serve.set_defaults(run=_serve)
+    parser.add_argument("--verbose", action="store_true", help="print the server's whole log")
 
 
-def _serve(arguments: argparse.Namespace) -> int:
+def run(arguments: argparse.Namespace) -> int:
+    """Run the command; returns its exit code."""
     options = ServerOptions(
         repository=arguments.repository,
         models=tuple(arguments.model),

@@ -15,11 +15,11 @@ import numpy as np
 import numpy.typing as npt
 
 from ernie_triton.tokenizer.character_table import character_table, word_characters
+from ernie_triton.tokenizer.fallback import WholeTexts
 from ernie_triton.tokenizer.joined_texts import END, START, JoinedTexts
 from ernie_triton.tokenizer.piece_table import PieceTable
 from ernie_triton.tokenizer.token_rows import TextTokens, TokenizedRows, pair_rows, single_rows
 from ernie_triton.tokenizer.vocabulary import CLASSIFY, PAD, SEPARATE, Vocabulary
-from ernie_triton.tokenizer.fallback import WholeTexts
 from ernie_triton.tokenizer.word_cache import WordCache
 
 Int32 = npt.NDArray[np.int32]

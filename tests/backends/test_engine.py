@@ -15,7 +15,16 @@ from ernie_triton.tasks import SEQ_CLS
 from tests.backends import fake_triton
 from tests.backends.calls import Array, assert_as_declared, assert_matches, execute, opened, refusal
 from tests.backends.fake_triton import InferenceRequest, InferenceResponse, TritonError
-from tests.engines.tiny_model import POSITIONS, VOCABULARY, engine_settings, expected_logits, random_batch, random_model, rows_of, write_tiny_engine
+from tests.engines.tiny_model import (
+    POSITIONS,
+    VOCABULARY,
+    engine_settings,
+    expected_logits,
+    random_batch,
+    random_model,
+    rows_of,
+    write_tiny_engine,
+)
 
 if TYPE_CHECKING:
     from ernie_triton.backends.stage import Stage

@@ -14,7 +14,15 @@ from ernie_triton.decoders.entities import EntitySettings
 from ernie_triton.decoders.spans import AnswerSettings
 from ernie_triton.settings import TokenizerSettings
 from ernie_triton.tasks import QA, TOKEN_CLS, WINDOW_TENSORS, token_tensors
-from tests.backends.calls import Array, assert_as_declared, assert_matches, execute, opened, refusal, texts
+from tests.backends.calls import (
+    Array,
+    assert_as_declared,
+    assert_matches,
+    execute,
+    opened,
+    refusal,
+    texts,
+)
 from tests.backends.fake_triton import TritonError
 from tests.engines.tiny_model import VOCABULARY, engine_settings, random_model, write_tiny_engine
 

@@ -11,7 +11,7 @@ import pytest
 import torch
 import transformers
 
-from build_scripts.cli import main
+from ernie_triton.cli import main
 from tests.build.load.exports import MaskFromIds, export
 from tests.build.models import LABELS, save_transformers, vocabulary_lines
 

@@ -13,10 +13,10 @@ import onnxruntime
 import torch
 from safetensors.torch import save_file
 
-from ernie_triton.build.model.encoder import Encoder, Layer, Linear, Model, Norm, SequenceHead
-from ernie_triton.build.load.settings import CheckpointConfig
-from ernie_triton.build.check.exactness import SAMPLE_TEXTS
 from ernie_triton.batch import TokenBatch
+from ernie_triton.build.check.exactness import SAMPLE_TEXTS
+from ernie_triton.build.load.settings import CheckpointConfig
+from ernie_triton.build.model.encoder import Encoder, Layer, Linear, Model, Norm, SequenceHead
 from ernie_triton.pipeline import PipelineSpec
 from tests.build.load.exports import HEADS, VOCABULARY
 

@@ -8,19 +8,19 @@ from typing import Any
 
 import onnx
 
+from ernie_triton.batch import TokenBatch
+from ernie_triton.build.check.exactness import read_sample_texts
+from ernie_triton.build.check.local_answers import PipelineParts
 from ernie_triton.build.config import ModelSizes
-from ernie_triton.build.model.encoder import Model
 from ernie_triton.build.convert.engine_file import write_engine
 from ernie_triton.build.load import read_source
 from ernie_triton.build.load.source import Wanted
-from ernie_triton.build.check.local_answers import PipelineParts
-from ernie_triton.build.check.exactness import read_sample_texts
-from ernie_triton.batch import TokenBatch
-from ernie_triton.tokenizer.encoder import TextEncoder
+from ernie_triton.build.model.encoder import Model
 from ernie_triton.engines import Engine, load_engine
 from ernie_triton.pipeline import load_pipeline
 from ernie_triton.settings import EngineSettings
 from ernie_triton.tasks import task_named
+from ernie_triton.tokenizer.encoder import TextEncoder
 from ernie_triton.tokenizer.vocabulary import load_vocabulary
 from tests.conftest import ROOT
 

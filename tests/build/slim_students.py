@@ -7,12 +7,12 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from ernie_triton.batch import TokenBatch
+from ernie_triton.build.load.slim import SlimConfig, slim_from_state
+from ernie_triton.build.model.slim import SlimModel
 from ernie_triton.training.compression.slim.checkpoints import save_student
 from ernie_triton.training.compression.slim.modules import SlimClassifier
 from ernie_triton.training.datasets import DataSet
-from ernie_triton.build.load.slim import SlimConfig, slim_from_state
-from ernie_triton.build.model.slim import SlimModel
-from ernie_triton.batch import TokenBatch
 from tests.build.models import LABELS, single_rows, vocabulary_lines, write_vocabulary
 
 SHAPES: dict[str, dict[str, Any]] = {

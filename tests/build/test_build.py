@@ -17,14 +17,24 @@ from google.protobuf import text_format
 from tritonclient.grpc import model_config_pb2 as pb
 
 import ernie_triton
-from ernie_triton.build.check.exactness import SAMPLE_TEXTS
 from ernie_triton.batch import TokenBatch
+from ernie_triton.build.check.exactness import SAMPLE_TEXTS
 from ernie_triton.config_files import EMBEDDED_CONFIG_FILE
 from ernie_triton.engines import load_engine
 from ernie_triton.settings import EngineSettings
 from tests.build.conftest import Run
 from tests.build.load.exports import PrunedClassifier, export, randomised
-from tests.build.models import LABELS, PADDLE_EXAMPLE, random_rows, save_paddlenlp, single_rows, transformers_logits, tree_of, vocabulary_lines, write_vocabulary
+from tests.build.models import (
+    LABELS,
+    PADDLE_EXAMPLE,
+    random_rows,
+    save_paddlenlp,
+    single_rows,
+    transformers_logits,
+    tree_of,
+    vocabulary_lines,
+    write_vocabulary,
+)
 
 STEPS = ["read", "vocabulary", "graph", "engine", "compare", "speed", "write", "publish"]
 ENGINE_FILES = {"openvino": ["model.bin", "model.xml"], "onnxruntime": ["model.onnx"]}

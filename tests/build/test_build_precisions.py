@@ -12,7 +12,15 @@ import torch
 from ernie_triton.build.check.exactness import SAMPLE_TEXTS
 from tests.build.conftest import Run
 from tests.build.load.exports import PrunedClassifier, export, randomised
-from tests.build.models import LABELS, random_rows, save_transformers, transformers_logits, tree_of, vocabulary_lines, write_vocabulary
+from tests.build.models import (
+    LABELS,
+    random_rows,
+    save_transformers,
+    transformers_logits,
+    tree_of,
+    vocabulary_lines,
+    write_vocabulary,
+)
 from tests.build.test_build import engine_settings, manifest_in, served_logits
 
 BATCH = random_rows((9, 2, 100, 33))

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
+from ernie_triton.batch import TokenBatch
 from ernie_triton.build.load.source import Wanted
 from ernie_triton.build.load.transformers import read_transformers
-from ernie_triton.batch import TokenBatch
 from ernie_triton.decoders import DECODERS
 from ernie_triton.decoders.entities import EntitySettings
 from ernie_triton.decoders.labels import LabelSettings
@@ -19,10 +19,25 @@ from ernie_triton.decoders.vectors import VectorSettings
 from ernie_triton.engines import load_engine
 from ernie_triton.settings import EngineSettings, StageSettings
 from ernie_triton.tasks import TASKS
-from tests.build.config.configs import Configs, assert_links_agree, configs_in, parameters_of, tensors_of
+from tests.build.config.configs import (
+    Configs,
+    assert_links_agree,
+    configs_in,
+    parameters_of,
+    tensors_of,
+)
 from tests.build.conftest import Run
 from tests.build.load.exports import transformers_model
-from tests.build.models import LABELS, PADDLE_EXAMPLE, assert_rows_equal, expected_outputs, random_rows, save_paddlenlp, save_transformers, tree_of
+from tests.build.models import (
+    LABELS,
+    PADDLE_EXAMPLE,
+    assert_rows_equal,
+    expected_outputs,
+    random_rows,
+    save_paddlenlp,
+    save_transformers,
+    tree_of,
+)
 
 BATCH = random_rows((9, 2, 100, 33))
 PAIRS = random_rows((9, 2, 100, 33), types=2)

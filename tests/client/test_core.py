@@ -22,7 +22,14 @@ from ernie_triton.errors import (
     ServerUnavailableError,
     TextError,
 )
-from tests.client.fakes import ENDPOINT, PAIR_FACTS, FakeModel, FakeTransport, Fault, refuse_texts_with
+from tests.client.fakes import (
+    ENDPOINT,
+    PAIR_FACTS,
+    FakeModel,
+    FakeTransport,
+    Fault,
+    refuse_texts_with,
+)
 from tests.client.task_fakes import entity_model
 
 CODEC = SeqClsCodec()

@@ -8,7 +8,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ernie_triton.client.items import Item, TextField, count_lines, items_from_jsonl, items_from_texts, items_from_txt, opened_lines
+from ernie_triton.client.items import (
+    Item,
+    TextField,
+    count_lines,
+    items_from_jsonl,
+    items_from_texts,
+    items_from_txt,
+    opened_lines,
+)
 from ernie_triton.errors import DatasetError
 
 FIELDS = (

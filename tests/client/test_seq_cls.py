@@ -7,9 +7,22 @@ import asyncio
 import pytest
 
 from ernie_triton.client.client import run_blocking
-from ernie_triton.client.seq_cls import AsyncSeqClsClient, Classification, Label, SeqClsClient, SeqClsCodec
+from ernie_triton.client.seq_cls import (
+    AsyncSeqClsClient,
+    Classification,
+    Label,
+    SeqClsClient,
+    SeqClsCodec,
+)
 from ernie_triton.errors import ContractError, RequestRefusedError, TextError
-from tests.client.fakes import LABELS, PAIR_FACTS, FakeAsyncTransport, FakeModel, FakeTransport, refuse_texts_with
+from tests.client.fakes import (
+    LABELS,
+    PAIR_FACTS,
+    FakeAsyncTransport,
+    FakeModel,
+    FakeTransport,
+    refuse_texts_with,
+)
 
 
 def client_of(model: FakeModel) -> SeqClsClient:

@@ -7,7 +7,13 @@ import asyncio
 import numpy as np
 import pytest
 
-from ernie_triton.client.token_cls import AsyncTokenClsClient, Entity, EntityCodec, Token, TokenClsClient
+from ernie_triton.client.token_cls import (
+    AsyncTokenClsClient,
+    Entity,
+    EntityCodec,
+    Token,
+    TokenClsClient,
+)
 from ernie_triton.errors import ContractError
 from tests.client.fakes import FakeAsyncTransport, FakeModel, FakeTransport
 from tests.client.task_fakes import entity_model

@@ -14,13 +14,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ernie_triton.decoders.window_merging import WindowOutputs, windows_by_text
 from ernie_triton.decoders.spans import (
     AnswerDecoder,
     AnswerSettings,
     Candidate,
     best_candidates,
 )
+from ernie_triton.decoders.window_merging import WindowOutputs, windows_by_text
 from tests.decoders.windowed import Cover, cover, request_of, source_of, span_of
 
 HEAD = 4

@@ -12,14 +12,24 @@ import onnx
 import pytest
 from onnx import TensorProto, helper
 
-from ernie_triton.build.model.encoder import Model
-from ernie_triton.build.convert.engine_file import adopt_graph, write_engine
-from ernie_triton.build.model.trimming import fitted
 from ernie_triton.batch import TokenBatch
+from ernie_triton.build.convert.engine_file import adopt_graph, write_engine
+from ernie_triton.build.model.encoder import Model
+from ernie_triton.build.model.trimming import fitted
 from ernie_triton.engines import ENGINE_FILES, RUNTIMES, Engine, load_engine, thread_count
 from ernie_triton.errors import EngineError, MissingExtraError
 from ernie_triton.tasks import LAYOUTS, task_named
-from tests.engines.tiny_model import LABELS, POSITIONS, engine_settings, expected_logits, expected_outputs, random_batch, random_model, rows_of, write_tiny_engine
+from tests.engines.tiny_model import (
+    LABELS,
+    POSITIONS,
+    engine_settings,
+    expected_logits,
+    expected_outputs,
+    random_batch,
+    random_model,
+    rows_of,
+    write_tiny_engine,
+)
 
 EVERY_RUNTIME = pytest.mark.parametrize("name", RUNTIMES)
 MIXED_LENGTHS = (2, 17, 9, 2, POSITIONS, 8, 3)

@@ -8,11 +8,23 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from ernie_triton.build.model.encoder import Array, Encoder, Head, Layer, Linear, Model, Norm, SequenceHead, SpanHead, TokenHead, VectorHead
+from ernie_triton.batch import TokenBatch
+from ernie_triton.build.check.reference import model_outputs
 from ernie_triton.build.convert.engine_file import write_engine
 from ernie_triton.build.graph.export import export_onnx
-from ernie_triton.build.check.reference import model_outputs
-from ernie_triton.batch import TokenBatch
+from ernie_triton.build.model.encoder import (
+    Array,
+    Encoder,
+    Head,
+    Layer,
+    Linear,
+    Model,
+    Norm,
+    SequenceHead,
+    SpanHead,
+    TokenHead,
+    VectorHead,
+)
 from ernie_triton.settings import EngineSettings
 from ernie_triton.tasks import task_named
 

@@ -9,8 +9,8 @@ import tritonclient.grpc as triton
 from tritonclient.utils import InferenceServerException
 
 from ernie_triton.client.seq_cls import SeqClsClient
-from ernie_triton.server.embedded import EmbeddedServer
 from ernie_triton.errors import ModelNotReadyError
+from ernie_triton.server.embedded import EmbeddedServer
 from tests.live.requests import text_tensor
 
 pytestmark = pytest.mark.live

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from build_scripts.cli import main as build_scripts
+from ernie_triton.cli import main as build_scripts
 from ernie_triton.client.seq_cls import SeqClsClient
 from ernie_triton.server.embedded import EmbeddedServer
 from tests.build.load.exports import transformers_model

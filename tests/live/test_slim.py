@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from build_scripts.cli import main as build_scripts
-from ernie_triton.build.check.slim_reference import slim_outputs
 from ernie_triton.build.check.exactness import SampleTexts
+from ernie_triton.build.check.slim_reference import slim_outputs
+from ernie_triton.cli import main as build_scripts
 from ernie_triton.client.seq_cls import SeqClsClient
 from ernie_triton.server.embedded import EmbeddedServer
 from ernie_triton.tokenizer.encoder import TextEncoder

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from build_scripts.cli import main as build_scripts
-from ernie_triton.server.embedded import EmbeddedServer
+from ernie_triton.cli import main as build_scripts
 from ernie_triton.perf.baseline.repository import write_baseline
+from ernie_triton.server.embedded import EmbeddedServer
 from tests.conftest import options_for
 
 SIZES = ("--layers", "1", "--hidden", "48", "--labels", "5")

@@ -8,7 +8,9 @@ import pytest
 
 from ernie_triton.errors import AnalyzerError, MissingExtraError
 from ernie_triton.perf.analyzer import analyzer_version, find_analyzer, input_data
-from perf.cli import main
+from tests.commands import command
+
+main = command("perf")
 
 
 def test_texts_become_one_request_each_with_every_input_of_shape_1() -> None:

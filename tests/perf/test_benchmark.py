@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from ernie_triton.perf.benchmark import CANDIDATES, title_batch, title_lengths
 from ernie_triton.model_shapes import FAMILY, VOCABULARY_SIZE, Shape
+from ernie_triton.perf.benchmark import CANDIDATES, title_batch, title_lengths
 from tests.build.conftest import Run
 
 

@@ -11,7 +11,13 @@ from ernie_triton.batch import TokenBatch
 from ernie_triton.engines import Engine
 from ernie_triton.errors import RepositoryError
 from ernie_triton.model_shapes import POSITIONS, TOKEN_TYPES, VOCABULARY_SIZE, Shape
-from ernie_triton.perf.engine_alone import load_pipeline_engine, median_run_us, pipeline_facts, texts_per_s, title_batches
+from ernie_triton.perf.engine_alone import (
+    load_pipeline_engine,
+    median_run_us,
+    pipeline_facts,
+    texts_per_s,
+    title_batches,
+)
 from ernie_triton.perf.titles import token_batch
 from tests.perf.conftest import Tiny
 

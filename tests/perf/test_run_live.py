@@ -12,10 +12,12 @@ from pathlib import Path
 import psutil
 import pytest
 
-from ernie_triton.server.embedded import EmbeddedServer
-from perf.cli import main
 from ernie_triton.perf.results import Load, Run, read_run
+from ernie_triton.server.embedded import EmbeddedServer
+from tests.commands import command
 from tests.conftest import ROOT
+
+main = command("perf")
 
 pytestmark = pytest.mark.live
 

@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 
 from ernie_triton.errors import ScenarioError
-from ernie_triton.tasks import TASKS
 from ernie_triton.perf.results import Load
 from ernie_triton.perf.scenario import Scenario, load_scenario
+from ernie_triton.tasks import TASKS
 
 FOLDER = Path(__file__).parents[2] / "perf" / "scenarios"
 COMMITTED = sorted(FOLDER.glob("*.toml"))

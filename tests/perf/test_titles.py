@@ -5,7 +5,14 @@ import statistics
 import numpy as np
 import pytest
 
-from ernie_triton.perf.titles import LONG, TITLES, rows_of_kind, rows_of_kinds, title_lengths, token_batch
+from ernie_triton.perf.titles import (
+    LONG,
+    TITLES,
+    rows_of_kind,
+    rows_of_kinds,
+    title_lengths,
+    token_batch,
+)
 
 
 def test_lengths_are_normal_within_their_bounds_and_repeat_by_seed() -> None:

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from ernie_triton.server import check_plans
-from ernie_triton.server.check_plans import TAG_VARIABLE, this_server
 from ernie_triton.cli import main
 from ernie_triton.errors import GpuError
+from ernie_triton.server import check_plans
+from ernie_triton.server.check_plans import TAG_VARIABLE, this_server
 from ernie_triton.server.gpu import CudaDriver, Gpu
 from tests.server.fake_cuda import A10, T4, V100, FakeDriver, driver_of
 from tests.server.plan_files import CONFIG, write_engine_stage, write_plan

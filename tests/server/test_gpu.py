@@ -6,7 +6,15 @@ import pytest
 
 from ernie_triton.errors import GpuError, PlanError
 from ernie_triton.server.gpu import CudaDriver, driver_version, tensorrt_version
-from tests.server.fake_cuda import A10, T4, FakeDriver, FakeInferenceLibrary, FakeNvml, Libraries, driver_of
+from tests.server.fake_cuda import (
+    A10,
+    T4,
+    FakeDriver,
+    FakeInferenceLibrary,
+    FakeNvml,
+    Libraries,
+    driver_of,
+)
 
 
 def test_gpus_are_listed_in_the_order_of_cuda() -> None:

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from ernie_triton.cli import main
-from ernie_triton.server.embedded import EmbeddedServer, ServerOptions, free_port
 from ernie_triton.errors import MissingExtraError, ServerError
+from ernie_triton.server.embedded import EmbeddedServer, ServerOptions, free_port
 
 
 @pytest.mark.parametrize(

@@ -17,9 +17,13 @@ from pathlib import Path
 import numpy as np
 
 from ernie_triton.tokenizer.encoder import TextEncoder
-from ernie_triton.tokenizer.vocabulary import Vocabulary, load_vocabulary
 from ernie_triton.tokenizer.fallback import WholeTexts
-from tests.tokenizer.original_tokenizer import SPECIAL_TOKENS, OriginalTokenizer, write_rich_vocabulary
+from ernie_triton.tokenizer.vocabulary import Vocabulary, load_vocabulary
+from tests.tokenizer.original_tokenizer import (
+    SPECIAL_TOKENS,
+    OriginalTokenizer,
+    write_rich_vocabulary,
+)
 from tests.tokenizer.unicode_texts import MIXED, TROUBLESOME
 
 BATCHES = (1, 2, 3, 8, 64)

@@ -10,7 +10,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ernie_triton.tokenizer.character_table import IN_WORD, SEPARATES, TABLE_SIZE, UNPROVEN, character_table
+from ernie_triton.tokenizer.character_table import (
+    IN_WORD,
+    SEPARATES,
+    TABLE_SIZE,
+    UNPROVEN,
+    character_table,
+)
 from ernie_triton.tokenizer.vocabulary import Vocabulary, load_vocabulary
 from tests.tokenizer.original_tokenizer import OriginalTokenizer
 from tests.tokenizer.unicode_texts import CASES

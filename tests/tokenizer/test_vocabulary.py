@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from ernie_triton.tokenizer.encoder import TextEncoder
 from ernie_triton.errors import VocabularyError
+from ernie_triton.tokenizer.encoder import TextEncoder
 from ernie_triton.tokenizer.vocabulary import load_vocabulary
 from tests.tokenizer.original_tokenizer import LEGACY
 

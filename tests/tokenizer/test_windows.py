@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ernie_triton.tokenizer.encoder import TextEncoder
 from ernie_triton.errors import TextError
 from ernie_triton.tasks import NO_SPAN
+from ernie_triton.tokenizer.encoder import TextEncoder
 from ernie_triton.tokenizer.vocabulary import Vocabulary, load_vocabulary
 from ernie_triton.tokenizer.windows import Window, WindowEncoder, WindowRules, window_tensors
 from tests.tokenizer.original_tokenizer import OriginalTokenizer

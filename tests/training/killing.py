@@ -18,8 +18,7 @@ from typing import Any
 import torch
 from transformers import TrainerCallback
 
-from ernie_triton.training.loop import trainer
-from ernie_triton.training.loop import work_folder
+from ernie_triton.training.loop import trainer, work_folder
 from ernie_triton.training.loop.schedule import Schedule
 from ernie_triton.training.loop.training import TrainingResult, train
 from tests.training.tiny import model_and_learner, part_of, write_base

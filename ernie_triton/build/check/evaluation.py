@@ -6,6 +6,7 @@ they read from replies, and their scorers.
 
 from __future__ import annotations
 
+import argparse
 import sys
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -20,10 +21,10 @@ from ernie_triton.client.cli import embedding as embedding_grpc_client
 from ernie_triton.client.cli import qa as qa_grpc_client
 from ernie_triton.client.cli import seq_cls as seq_cls_grpc_client
 from ernie_triton.client.cli import token_cls as token_cls_grpc_client
+from ernie_triton.client.cli.job import Job, TaskCommand
+from ernie_triton.client.cli.options import add_common_options
 from ernie_triton.client.client import Blocking, run_blocking
 from ernie_triton.client.core import Caller, Policy
-from ernie_triton.client.cli.job import Job, TaskCommand
-from ernie_triton.client.cli.options import common_parser
 from ernie_triton.client.items import Item, items_from_jsonl, opened_lines
 from ernie_triton.client.wire import Endpoint, Transport, utf8_from_text
 from ernie_triton.engines import Engine
@@ -111,7 +112,8 @@ def evaluate_answers(
     """
     command = _COMMANDS[task]()
     caller = Caller(Blocking(transport), endpoint, Policy(retries=0))
-    parser = common_parser(command.usage)
+    parser = argparse.ArgumentParser()
+    add_common_options(parser, command.usage)
     command.add_options(parser)
     options = parser.parse_args(["--evaluate", str(data), "--model", endpoint.model])
     job: Job[Any] = _awaited(command.new_job(options, caller))

@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ernie_triton.build.publish.manifest import Exactness
-from ernie_triton.build.check.reference import Reference, rows_of
 from ernie_triton.batch import TokenBatch
-from ernie_triton.tokenizer.encoder import TextEncoder
+from ernie_triton.build.check.reference import Reference, rows_of
+from ernie_triton.build.publish.manifest import Exactness
 from ernie_triton.engines import Engine
 from ernie_triton.errors import ExactnessError, TextError
 from ernie_triton.tasks import task_named
+from ernie_triton.tokenizer.encoder import TextEncoder
 
 TOLERANCES = {"fp32": 1e-4, "bf16": 2e-2, "fp16": 2e-2, "int8": math.inf}
 """Largest absolute difference of a logit from the source's, by precision.

@@ -13,17 +13,17 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ernie_triton.batch import join_rows, split_tokens
 from ernie_triton.build import config
 from ernie_triton.client.wire import InferRequest, ModelFacts, Reply, RequestedOutput
-from ernie_triton.batch import join_rows, split_tokens
 from ernie_triton.decoders import DECODERS, Decoder
 from ernie_triton.decoders.labels import LABELS_FILE, LabelSettings
-from ernie_triton.tokenizer.encoder import TextEncoder
 from ernie_triton.engines import Engine
 from ernie_triton.errors import ErnieTritonError, RequestRefusedError
 from ernie_triton.pipeline import PipelineSpec
 from ernie_triton.settings import StageSettings
 from ernie_triton.tasks import WINDOW_TENSORS, task_named
+from ernie_triton.tokenizer.encoder import TextEncoder
 from ernie_triton.tokenizer.windows import WindowEncoder, WindowRules, window_tensors
 
 Tensors = Mapping[str, npt.NDArray[Any]]

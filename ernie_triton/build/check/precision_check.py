@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from ernie_triton.batch import TokenBatch
 from ernie_triton.build.check.decisions import Row, agreement
+from ernie_triton.build.check.exactness import output_rows
 from ernie_triton.build.check.local_answers import PipelineParts
 from ernie_triton.build.check.quality import Limits, Quality
-from ernie_triton.build.check.exactness import output_rows
-from ernie_triton.batch import TokenBatch
 from ernie_triton.engines import Engine
 
 

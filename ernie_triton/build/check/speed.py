@@ -7,8 +7,8 @@ import time
 
 import numpy as np
 
-from ernie_triton.build.publish.manifest import Speed
 from ernie_triton.batch import TokenBatch
+from ernie_triton.build.publish.manifest import Speed
 from ernie_triton.engines import Engine, thread_count
 from ernie_triton.processor import processor_name
 

@@ -2,27 +2,23 @@
 
 import argparse
 
-from ernie_triton.build.flow import build_pipeline
 from ernie_triton.build.commands.build_options import add_build_options, spec_from_options
-from ernie_triton.build.commands import Commands
+from ernie_triton.build.flow import build_pipeline
 from ernie_triton.build.progress import timed_step
 from ernie_triton.build.publish.summary import summary
 
 
-def add_command(commands: Commands) -> None:
-    """Add the command and its options."""
-    build = commands.add_parser(
-        "build",
-        help="build a pipeline into a model repository",
-        description="Build a pipeline from a TOML file, from options, or from a TOML file with "
-        "some of its values replaced by options.",
-        allow_abbrev=False,
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add the command's description and options."""
+    parser.description = (
+        "Build a pipeline from a TOML file, from options, or from a TOML file with "
+        "some of its values replaced by options."
     )
-    add_build_options(build)
-    build.set_defaults(run=_run)
+    add_build_options(parser)
 
 
-def _run(arguments: argparse.Namespace) -> int:
+def run(arguments: argparse.Namespace) -> int:
+    """Run the command; returns its exit code."""
     given = {
         name: value
         for name, value in vars(arguments).items()

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ernie_triton.build.commands import Commands
 from ernie_triton.errors import PlanError
 from ernie_triton.model_shapes import FAMILY
 from ernie_triton.pipeline import Batching, TensorRtBuild
@@ -31,55 +30,52 @@ class _Graph:
     load: "Load"
 
 
-def add_command(commands: Commands) -> None:
-    """Add the command and its options."""
-    check = commands.add_parser(
-        "check-engine",
-        help="compile a graph for a GPU that is not there (TensorRT for RTX)",
-        description="Compile a graph for a named GPU with TensorRT for RTX, which needs no GPU: an "
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add the command's description and options."""
+    parser.description = (
+        "Compile a graph for a named GPU with TensorRT for RTX, which needs no GPU: an "
         "ONNX file, the pipelines of a repository, or a shape of the family with random weights. "
         "Proves that the parser reads every node and the compiler has kernels for that GPU; not "
-        "that the TensorRT of a Triton image does, nor anything about speed or exactness.",
-        allow_abbrev=False,
+        "that the TensorRT of a Triton image does, nor anything about speed or exactness."
     )
-    check.add_argument("graph", nargs="?", type=Path, metavar="MODEL.onnx")
-    check.add_argument(
+    parser.add_argument("graph", nargs="?", type=Path, metavar="MODEL.onnx")
+    parser.add_argument(
         "--target",
         action="append",
         metavar="SM",
         help="sm75 (T4), sm80 (A100), sm86 (A10), sm89 (L4), … (repeatable; default sm75)",
     )
-    check.add_argument("--repository", type=Path, help="check the graphs of this model repository")
-    check.add_argument("--name", help="this pipeline of the repository alone")
-    check.add_argument("--shape", choices=sorted(FAMILY), help="a model with random weights")
-    check.add_argument(
+    parser.add_argument("--repository", type=Path, help="check the graphs of this model repository")
+    parser.add_argument("--name", help="this pipeline of the repository alone")
+    parser.add_argument("--shape", choices=sorted(FAMILY), help="a model with random weights")
+    parser.add_argument(
         "--precision",
         choices=_SHAPE_PRECISIONS,
         default="fp16",
         help="of the shape (default %(default)s)",
     )
-    check.add_argument(
+    parser.add_argument(
         "--layout",
         choices=LAYOUTS,
         default="packed",
         help="of the shape (default %(default)s)",
     )
-    check.add_argument(
+    parser.add_argument(
         "--max-batch-size",
         type=int,
         default=Batching().max_batch_size,
         help="most rows of a run, of a file or a shape (default %(default)s)",
     )
-    check.add_argument(
+    parser.add_argument(
         "--max-length",
         type=int,
         default=_MAX_LENGTH,
         help="most tokens of a row, of a file or a shape (default %(default)s)",
     )
-    check.set_defaults(run=_run)
 
 
-def _run(arguments: argparse.Namespace) -> int:
+def run(arguments: argparse.Namespace) -> int:
+    """Run the command; returns its exit code."""
     from ernie_triton.build.tensorrt.api import load_compile_check
     from ernie_triton.build.tensorrt.compile_check import check_target, compile_for
 

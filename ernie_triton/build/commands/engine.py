@@ -4,59 +4,55 @@ import argparse
 import sys
 from pathlib import Path
 
-from ernie_triton.build.commands import Commands
 from ernie_triton.build.progress import timed_step
 from ernie_triton.errors import PlanError
 from ernie_triton.pipeline import TensorRtBuild
 
 
-def add_command(commands: Commands) -> None:
-    """Add the command and its options."""
-    engine = commands.add_parser(
-        "engine",
-        help="build the TensorRT plans of a repository for the GPU of this machine",
-        description="Build the plans of pipelines whose engine is TensorRT from their finished "
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add the command's description and options."""
+    parser.description = (
+        "Build the plans of pipelines whose engine is TensorRT from their finished "
         "ONNX graphs, for the GPU of this machine. Needs neither the checkpoint nor transformers. "
-        "A plan that fits already is left alone.",
-        allow_abbrev=False,
+        "A plan that fits already is left alone."
     )
     defaults = TensorRtBuild()
-    engine.add_argument("--repository", type=Path, required=True, help="the model repository")
-    engine.add_argument(
+    parser.add_argument("--repository", type=Path, required=True, help="the model repository")
+    parser.add_argument(
         "--name",
         action="append",
         default=[],
         help="build this pipeline's alone (repeatable; default: every one with TensorRT)",
     )
-    engine.add_argument("--version", type=int, help="version directory (default: the newest)")
-    engine.add_argument("--force", action="store_true", help="build also where a plan fits")
-    engine.add_argument(
+    parser.add_argument("--version", type=int, help="version directory (default: the newest)")
+    parser.add_argument("--force", action="store_true", help="build also where a plan fits")
+    parser.add_argument(
         "--batch", type=int, default=0, help="rows of the batch to be fastest at (default 16)"
     )
-    engine.add_argument(
+    parser.add_argument(
         "--tokens",
         type=int,
         default=0,
         help="tokens of each of its rows, if packed (default: as the build's sample texts, or full "
         "windows); padded rows are always full",
     )
-    engine.add_argument(
+    parser.add_argument(
         "--builder-level",
         type=int,
         default=defaults.builder_level,
         help="optimisation level, 0 to 5 (default %(default)s)",
     )
-    engine.add_argument(
+    parser.add_argument(
         "--memory-mib",
         type=int,
         default=defaults.memory_mib,
         help="most GPU memory of the builder in MiB, 0: all (default %(default)s)",
     )
-    engine.add_argument("--timing-cache", type=Path, help="file that keeps timings between builds")
-    engine.set_defaults(run=_run)
+    parser.add_argument("--timing-cache", type=Path, help="file that keeps timings between builds")
 
 
-def _run(arguments: argparse.Namespace) -> int:
+def run(arguments: argparse.Namespace) -> int:
+    """Run the command; returns its exit code."""
     from ernie_triton.build.tensorrt.pipelines import Usual, plan_requests
     from ernie_triton.build.tensorrt.plan import make_plan, this_machine
     from ernie_triton.server.plans import check_plan, plan_path

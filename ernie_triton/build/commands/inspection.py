@@ -1,8 +1,8 @@
 """What a checkpoint is, in a few lines."""
 
-from ernie_triton.build.model.encoder import HEAD_NAMES, Head, Model, SequenceHead, VectorHead
 from ernie_triton.build.load.source import Source
 from ernie_triton.build.load.state import TASKS_BY_HEAD
+from ernie_triton.build.model.encoder import HEAD_NAMES, Head, Model, SequenceHead, VectorHead
 from ernie_triton.build.model.slim import SlimModel
 
 

@@ -3,42 +3,38 @@
 import argparse
 from pathlib import Path
 
-from ernie_triton.build.commands import Commands
 from ernie_triton.build.progress import timed_step
 from ernie_triton.build.random_models.checkpoint import RandomModel, write_random_checkpoint
 from ernie_triton.model_shapes import FAMILY, Shape
 
 
-def add_command(commands: Commands) -> None:
-    """Add the command and its options."""
-    random = commands.add_parser(
-        "random",
-        help="write a checkpoint of random weights, to measure with",
-        description="Write an ERNIE 3.0 sequence classifier with random weights as a transformers "
-        "checkpoint, which `build` takes as any other. Prints the folder.",
-        allow_abbrev=False,
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add the command's description and options."""
+    parser.description = (
+        "Write an ERNIE 3.0 sequence classifier with random weights as a transformers "
+        "checkpoint, which `build` takes as any other. Prints the folder."
     )
-    random.add_argument(
+    parser.add_argument(
         "--shape", choices=list(FAMILY), default="nano", help="(default %(default)s)"
     )
-    random.add_argument("--layers", type=int, help="instead of the shape's")
-    random.add_argument("--hidden", type=int, help="width, instead of the shape's")
-    random.add_argument("--heads", type=int, help="attention heads, instead of the shape's")
-    random.add_argument(
+    parser.add_argument("--layers", type=int, help="instead of the shape's")
+    parser.add_argument("--hidden", type=int, help="width, instead of the shape's")
+    parser.add_argument("--heads", type=int, help="attention heads, instead of the shape's")
+    parser.add_argument(
         "--feed-forward", type=int, help="width inside (default: 4 times the hidden width)"
     )
-    random.add_argument("--labels", type=int, default=15, help="(default %(default)s)")
-    random.add_argument("--seed", type=int, default=0, help="decides the weights (default 0)")
-    random.add_argument(
+    parser.add_argument("--labels", type=int, default=15, help="(default %(default)s)")
+    parser.add_argument("--seed", type=int, default=0, help="decides the weights (default 0)")
+    parser.add_argument(
         "--exported",
         action="store_true",
         help="write exported.onnx too, the graph as torch exports it (extra train)",
     )
-    random.add_argument("--output", type=Path, required=True, help="folder to make")
-    random.set_defaults(run=_run)
+    parser.add_argument("--output", type=Path, required=True, help="folder to make")
 
 
-def _run(arguments: argparse.Namespace) -> int:
+def run(arguments: argparse.Namespace) -> int:
+    """Run the command; returns its exit code."""
     named = FAMILY[arguments.shape]
     hidden = arguments.hidden or named.hidden
     shape = Shape(

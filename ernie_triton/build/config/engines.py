@@ -21,12 +21,20 @@ from pathlib import Path
 
 from tritonclient.grpc import model_config_pb2 as pb
 
-from ernie_triton.build.config.messages import WARM_UP_TEXTS, ModelSizes, allow_ragged, batch_dynamically, model_config, python_stage, warm_up
 from ernie_triton.batch import LENGTH_BUCKET
+from ernie_triton.build.config.messages import (
+    WARM_UP_TEXTS,
+    ModelSizes,
+    allow_ragged,
+    batch_dynamically,
+    model_config,
+    python_stage,
+    warm_up,
+)
 from ernie_triton.engines import ENGINE_FILES
 from ernie_triton.errors import PipelineError
-from ernie_triton.server.images import GPUS
 from ernie_triton.pipeline import PipelineSpec
+from ernie_triton.server.images import GPUS
 from ernie_triton.server.plans import plan_path
 from ernie_triton.settings import EngineSettings
 from ernie_triton.tasks import INPUT_IDS, LENGTHS, task_named, token_tensors

@@ -4,7 +4,14 @@ from collections.abc import Mapping, Sequence
 
 from tritonclient.grpc import model_config_pb2 as pb
 
-from ernie_triton.build.config.messages import WARM_UP_TEXTS, ModelSizes, allow_ragged, python_stage, warm_up, window_tensors
+from ernie_triton.build.config.messages import (
+    WARM_UP_TEXTS,
+    ModelSizes,
+    allow_ragged,
+    python_stage,
+    warm_up,
+    window_tensors,
+)
 from ernie_triton.decoders.entities import EntitySettings
 from ernie_triton.decoders.labels import LabelSettings
 from ernie_triton.decoders.spans import AnswerSettings

@@ -12,22 +12,22 @@ from pathlib import Path
 import numpy as np
 import onnx
 
-from ernie_triton.build.parts import BuildParts, Step
+from ernie_triton.batch import TokenBatch
+from ernie_triton.build.check.exactness import TOLERANCES, compare, parts_of, read_sample_texts
+from ernie_triton.build.check.local_answers import PipelineParts
+from ernie_triton.build.check.precision_check import Judge
+from ernie_triton.build.check.quality import FP16_ALLOWED_LOSS, Limits, Quality
 from ernie_triton.build.convert.calibration import input_scales, observed
-from ernie_triton.build.model.encoder import Model
 from ernie_triton.build.convert.engine_file import write_engine
 from ernie_triton.build.convert.fp16_range import check_fp16_range
-from ernie_triton.build.graph.export import export_onnx, quantizable_linears
-from ernie_triton.build.check.precision_check import Judge
-from ernie_triton.build.check.local_answers import PipelineParts
-from ernie_triton.build.publish.manifest import QuantizationFacts
-from ernie_triton.build.graph.numerics import Numerics
-from ernie_triton.build.progress import progress_bar
-from ernie_triton.build.check.quality import FP16_ALLOWED_LOSS, Limits, Quality
 from ernie_triton.build.convert.quantization import Int8Graphs, quantize
+from ernie_triton.build.graph.export import export_onnx, quantizable_linears
+from ernie_triton.build.graph.numerics import Numerics
+from ernie_triton.build.model.encoder import Model
 from ernie_triton.build.model.slim import SlimModel
-from ernie_triton.build.check.exactness import TOLERANCES, compare, parts_of, read_sample_texts
-from ernie_triton.batch import TokenBatch
+from ernie_triton.build.parts import BuildParts, Step
+from ernie_triton.build.progress import progress_bar
+from ernie_triton.build.publish.manifest import QuantizationFacts
 from ernie_triton.engines import Engine, load_engine
 from ernie_triton.errors import CheckpointError, ExactnessError, PrecisionError
 

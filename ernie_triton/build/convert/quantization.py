@@ -12,15 +12,15 @@ from dataclasses import dataclass
 import numpy as np
 import onnx
 
-from ernie_triton.build.graph import cpu_int8
-from ernie_triton.build.model.encoder import Model
-from ernie_triton.build.graph.export import export_onnx
-from ernie_triton.build.check.precision_check import Judge
-from ernie_triton.build.graph.numerics import Numerics
-from ernie_triton.build.progress import progress_bar
-from ernie_triton.build.check.quality import Quality
-from ernie_triton.build.check.exactness import output_rows
 from ernie_triton.batch import TokenBatch
+from ernie_triton.build.check.exactness import output_rows
+from ernie_triton.build.check.precision_check import Judge
+from ernie_triton.build.check.quality import Quality
+from ernie_triton.build.graph import cpu_int8
+from ernie_triton.build.graph.export import export_onnx
+from ernie_triton.build.graph.numerics import Numerics
+from ernie_triton.build.model.encoder import Model
+from ernie_triton.build.progress import progress_bar
 from ernie_triton.engines import Engine
 from ernie_triton.errors import ExactnessError
 from ernie_triton.pipeline import PipelineSpec

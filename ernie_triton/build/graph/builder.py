@@ -8,9 +8,9 @@ import numpy.typing as npt
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from ernie_triton.build.model.encoder import Linear, Norm
-from ernie_triton.build.graph.numerics import FP16_LIMIT, FP32, Numerics, int8_step, int8_weight
 from ernie_triton import __version__
+from ernie_triton.build.graph.numerics import FP16_LIMIT, FP32, Numerics, int8_step, int8_weight
+from ernie_triton.build.model.encoder import Linear, Norm
 from ernie_triton.errors import PrecisionError
 
 OPSET = 20

@@ -24,12 +24,12 @@ import numpy as np
 import numpy.typing as npt
 import onnx
 
-from ernie_triton.build.model.encoder import Encoder, Layer, Linear, Model
+from ernie_triton.build.graph.builder import GraphBuilder
 from ernie_triton.build.graph.heads import Place, needs_first_token_only, write_head
 from ernie_triton.build.graph.numerics import FP32, Numerics
-from ernie_triton.build.graph.builder import GraphBuilder
 from ernie_triton.build.graph.packing import packed_rows
 from ernie_triton.build.graph.slim import write_slim_graph
+from ernie_triton.build.model.encoder import Encoder, Layer, Linear, Model
 from ernie_triton.build.model.slim import AnyModel, SlimModel
 from ernie_triton.tasks import LAYOUTS
 

@@ -12,9 +12,9 @@ import numpy as np
 import onnx
 from onnx import TensorProto
 
+from ernie_triton.build.graph.builder import GraphBuilder
 from ernie_triton.build.graph.heads import write_sequence_head
 from ernie_triton.build.graph.numerics import FP32, Numerics
-from ernie_triton.build.graph.builder import GraphBuilder
 from ernie_triton.build.graph.packing import packed_rows
 from ernie_triton.build.model.slim import SlimModel, bigram_addends
 from ernie_triton.errors import PrecisionError

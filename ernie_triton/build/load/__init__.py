@@ -6,14 +6,20 @@ from pathlib import Path
 import onnx
 from google.protobuf.message import DecodeError
 
-from ernie_triton.build.model.encoder import HEAD_NAMES, Model, VectorHead
-from ernie_triton.build.load.onnx.model import model_from_onnx
+from ernie_triton.build.load.onnx_graph.model import model_from_onnx
 from ernie_triton.build.load.paddle.checkpoint import WEIGHTS_FILE, read_paddlenlp
 from ernie_triton.build.load.paddle.export import is_paddle_export, onnx_from_paddle_export
-from ernie_triton.build.load.settings import CONFIG_FILES, folds_case, parts_ideographs, read_config, vocabulary_beside
+from ernie_triton.build.load.settings import (
+    CONFIG_FILES,
+    folds_case,
+    parts_ideographs,
+    read_config,
+    vocabulary_beside,
+)
 from ernie_triton.build.load.slim import is_slim_checkpoint, read_slim
 from ernie_triton.build.load.source import Source, Wanted
 from ernie_triton.build.load.transformers import SAFETENSORS_FILE, TORCH_FILE, read_transformers
+from ernie_triton.build.model.encoder import HEAD_NAMES, Model, VectorHead
 from ernie_triton.errors import CheckpointError, OtherTaskError, UnrecognisedGraphError
 
 _CHECKPOINT_FILES = (SAFETENSORS_FILE, TORCH_FILE, WEIGHTS_FILE)

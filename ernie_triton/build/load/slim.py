@@ -11,11 +11,19 @@ from typing import Any
 
 import numpy as np
 
-from ernie_triton.build.model.encoder import Array, Linear, SequenceHead
-from ernie_triton.build.load.settings import config_values, folds_case, labels_of, parts_ideographs, problem_of, read_json, vocabulary_beside
+from ernie_triton.build.load.settings import (
+    config_values,
+    folds_case,
+    labels_of,
+    parts_ideographs,
+    problem_of,
+    read_json,
+    vocabulary_beside,
+)
 from ernie_triton.build.load.source import Source, Wanted
 from ernie_triton.build.load.state import TASKS_BY_HEAD
 from ernie_triton.build.load.transformers import SAFETENSORS_FILE, read_safetensors
+from ernie_triton.build.model.encoder import Array, Linear, SequenceHead
 from ernie_triton.build.model.slim import KINDS, SlimModel
 from ernie_triton.errors import CheckpointError, OtherTaskError
 

@@ -10,10 +10,21 @@ from collections.abc import Mapping
 import numpy as np
 import numpy.typing as npt
 
-from ernie_triton.build.model.encoder import Encoder, Head, Layer, Linear, Model, Norm, SequenceHead, SpanHead, TokenHead, VectorHead
 from ernie_triton.build.load.naming import TRANSFORMERS, NameScheme, modern_name
 from ernie_triton.build.load.settings import CheckpointConfig
 from ernie_triton.build.load.source import Wanted
+from ernie_triton.build.model.encoder import (
+    Encoder,
+    Head,
+    Layer,
+    Linear,
+    Model,
+    Norm,
+    SequenceHead,
+    SpanHead,
+    TokenHead,
+    VectorHead,
+)
 from ernie_triton.errors import CheckpointError, OtherTaskError
 from ernie_triton.tasks import TASKS
 

@@ -9,7 +9,12 @@ from safetensors import SafetensorError, safe_open
 
 from ernie_triton.build.load.naming import TRANSFORMERS
 from ernie_triton.build.load.paddle.pickled import float32_array, is_index_buffer
-from ernie_triton.build.load.settings import folds_case, parts_ideographs, read_config, vocabulary_beside
+from ernie_triton.build.load.settings import (
+    folds_case,
+    parts_ideographs,
+    read_config,
+    vocabulary_beside,
+)
 from ernie_triton.build.load.source import Source, Wanted
 from ernie_triton.build.load.state import model_from_state
 from ernie_triton.errors import CheckpointError, MissingExtraError

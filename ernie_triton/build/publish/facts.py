@@ -5,10 +5,10 @@ from pathlib import Path
 
 import onnx
 
-from ernie_triton.build.model.encoder import Model
 from ernie_triton.build.load.source import Source
-from ernie_triton.build.publish.manifest import EngineFacts, ModelFacts, SourceFacts, file_hashes
+from ernie_triton.build.model.encoder import Model
 from ernie_triton.build.model.slim import SlimModel
+from ernie_triton.build.publish.manifest import EngineFacts, ModelFacts, SourceFacts, file_hashes
 from ernie_triton.pipeline import PipelineSpec
 from ernie_triton.tokenizer.vocabulary import Vocabulary
 

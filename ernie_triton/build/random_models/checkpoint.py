@@ -15,9 +15,9 @@ from safetensors.numpy import save_file
 from ernie_triton.build.graph.export import export_onnx
 from ernie_triton.build.load import read_source
 from ernie_triton.build.load.transformers import SAFETENSORS_FILE
+from ernie_triton.build.publish.whole_folder import whole_folder
 from ernie_triton.build.random_models.vocabulary import SPECIALS, plain_vocabulary
 from ernie_triton.build.random_models.weights import random_state
-from ernie_triton.build.publish.whole_folder import whole_folder
 from ernie_triton.errors import CheckpointError
 from ernie_triton.model_shapes import POSITIONS, TASK_TYPES, TOKEN_TYPES, VOCABULARY_SIZE, Shape
 

@@ -9,9 +9,9 @@ from typing import Any
 
 from ernie_triton.build.tensorrt.plan import PlanRequest
 from ernie_triton.build.tensorrt.profiles import USUAL_ROWS, USUAL_TOKENS, Load
-from ernie_triton.server.check_plans import EngineStage, tensorrt_stages
 from ernie_triton.errors import PlanError
 from ernie_triton.pipeline import TensorRtBuild
+from ernie_triton.server.check_plans import EngineStage, tensorrt_stages
 from ernie_triton.server.plans import GRAPH_FILE
 from ernie_triton.tasks import task_named
 

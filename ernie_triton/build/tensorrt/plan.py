@@ -15,10 +15,10 @@ from ernie_triton.build.tensorrt.api import BuilderSettings, Compiled, TensorRt,
 from ernie_triton.build.tensorrt.execution import PlanRunner, Run
 from ernie_triton.build.tensorrt.profiles import Load, ShapeRange, load_of, profile_of
 from ernie_triton.build.tensorrt.samples import largest_difference, onnx_runner, vocabulary_size
-from ernie_triton.server.check_plans import this_server
 from ernie_triton.errors import PlanError
-from ernie_triton.server.gpu import CudaDriver, Gpu, driver_version
 from ernie_triton.pipeline import PipelineSpec, TensorRtBuild
+from ernie_triton.server.check_plans import this_server
+from ernie_triton.server.gpu import CudaDriver, Gpu, driver_version
 from ernie_triton.server.plans import PlanFacts, facts_path, file_sha256, header_version, plan_path
 
 NO_INT8 = ("7.0",)

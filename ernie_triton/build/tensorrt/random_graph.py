@@ -2,13 +2,13 @@
 
 import onnx
 
-from ernie_triton.build.model.encoder import Model
-from ernie_triton.build.model.trimming import fitted
 from ernie_triton.build.graph.export import export_onnx, quantizable_linears
+from ernie_triton.build.graph.numerics import Numerics
 from ernie_triton.build.load.naming import TRANSFORMERS
 from ernie_triton.build.load.settings import CheckpointConfig
 from ernie_triton.build.load.state import model_from_state
-from ernie_triton.build.graph.numerics import Numerics
+from ernie_triton.build.model.encoder import Model
+from ernie_triton.build.model.trimming import fitted
 from ernie_triton.build.random_models.weights import random_state
 from ernie_triton.model_shapes import Shape
 

@@ -8,9 +8,9 @@ import numpy as np
 import numpy.typing as npt
 import onnx
 
+from ernie_triton.batch import TokenBatch
 from ernie_triton.build.tensorrt.execution import Arrays, Run
 from ernie_triton.build.tensorrt.profiles import Load
-from ernie_triton.batch import TokenBatch
 from ernie_triton.errors import EngineError, ExactnessError
 from ernie_triton.pipeline import SHORTEST_TEXT_TOKENS
 

@@ -10,18 +10,35 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ernie_triton.build.model.encoder import Encoder, Model, VectorHead
-from ernie_triton.build.torch_models.config_models import random_model
-from ernie_triton.build.torch_models.layer_widths import LayerWidth, resize_layers, widths_of
-from ernie_triton.build.torch_models.modules import PROBLEMS, answer_values, family_of, fill, import_torch, new_model, sizes_of
 from ernie_triton.build.load import holds_weights, read_source
-from ernie_triton.build.load.settings import HEADS, TOKENIZER_FILE, VOCABULARY_FILE, config_values, folds_case, parts_ideographs, tokenizer_settings, vocabulary_beside
+from ernie_triton.build.load.settings import (
+    HEADS,
+    TOKENIZER_FILE,
+    VOCABULARY_FILE,
+    config_values,
+    folds_case,
+    parts_ideographs,
+    tokenizer_settings,
+    vocabulary_beside,
+)
 from ernie_triton.build.load.source import Source, Wanted
 from ernie_triton.build.load.transformers import SAFETENSORS_FILE
+from ernie_triton.build.model.encoder import Encoder, Model, VectorHead
 from ernie_triton.build.publish.whole_folder import whole_folder
-from ernie_triton.tokenizer.encoder import TextEncoder
+from ernie_triton.build.torch_models.config_models import random_model
+from ernie_triton.build.torch_models.layer_widths import LayerWidth, resize_layers, widths_of
+from ernie_triton.build.torch_models.modules import (
+    PROBLEMS,
+    answer_values,
+    family_of,
+    fill,
+    import_torch,
+    new_model,
+    sizes_of,
+)
 from ernie_triton.errors import CheckpointError
 from ernie_triton.tasks import task_named
+from ernie_triton.tokenizer.encoder import TextEncoder
 from ernie_triton.tokenizer.vocabulary import load_vocabulary
 
 if TYPE_CHECKING:

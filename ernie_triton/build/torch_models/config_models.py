@@ -4,8 +4,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ernie_triton.build.torch_models.modules import answer_values, family_of, new_model, training_values
 from ernie_triton.build.load.settings import config_values, read_config
+from ernie_triton.build.torch_models.modules import (
+    answer_values,
+    family_of,
+    new_model,
+    training_values,
+)
 from ernie_triton.errors import CheckpointError
 from ernie_triton.tasks import task_named
 

@@ -11,9 +11,18 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from ernie_triton.build.model.encoder import Encoder, Linear, Model, Norm, SequenceHead, SpanHead, TokenHead, VectorHead
 from ernie_triton.build.load.naming import TRANSFORMERS
 from ernie_triton.build.load.settings import HEADS
+from ernie_triton.build.model.encoder import (
+    Encoder,
+    Linear,
+    Model,
+    Norm,
+    SequenceHead,
+    SpanHead,
+    TokenHead,
+    VectorHead,
+)
 from ernie_triton.errors import CheckpointError, MissingExtraError
 from ernie_triton.tasks import task_named
 

@@ -2,30 +2,33 @@
 
 The command line of embedding, over `command`; from Python use `ernie_triton.client.embedding`.
 
-    python ernie_triton/client/cli/embedding.py --file texts.txt --output vectors.npy
-    python ernie_triton/client/cli/embedding.py --text 股市大涨 --text-pair 股价上升
+    ernie-triton ask embedding --file texts.txt --output vectors.npy
+    ernie-triton ask embedding --text 股市大涨 --text-pair 股价上升
 """
 
 from __future__ import annotations
 
 import argparse
-import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 
-if not __package__:
-    sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-
-from ernie_triton.client.cli.run import run_command
-from ernie_triton.client.core import Caller
-from ernie_triton.client.embedding import Embedding, EmbeddingCodec, Similarity, hidden_size, similarity_outcomes
-from ernie_triton.client.evaluation.numbers import SimilarityScorer
 from ernie_triton.client.cli.job import Job, TaskCommand
 from ernie_triton.client.cli.npy_sink import opened_npy_sink
 from ernie_triton.client.cli.options import Usage
+from ernie_triton.client.cli.run import add_task_options, run_task
 from ernie_triton.client.cli.sink import JsonPrinter, TablePrinter
+from ernie_triton.client.core import Caller
+from ernie_triton.client.embedding import (
+    Embedding,
+    EmbeddingCodec,
+    Similarity,
+    hidden_size,
+    similarity_outcomes,
+)
+from ernie_triton.client.evaluation.numbers import SimilarityScorer
 from ernie_triton.client.items import TextField
+from ernie_triton.errors import UsageError
 from ernie_triton.tasks import EMBEDDING
 
 _FIELDS = (
@@ -40,9 +43,14 @@ _FIELDS = (
 )
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command line; 0 done, 1 the user can mend it, 2 (as SystemExit) wrong usage."""
-    return run_command(task_command(), argv)
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add the command's description and options."""
+    add_task_options(parser, task_command())
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Run the command; returns its exit code."""
+    return run_task(task_command(), arguments)
 
 
 def task_command() -> TaskCommand:
@@ -68,11 +76,11 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def _check_options(parser: argparse.ArgumentParser, found: argparse.Namespace) -> None:
+def _check_options(found: argparse.Namespace) -> None:
     if found.pairs and not found.file:
-        parser.error("--pairs is for --file")
+        raise UsageError("--pairs is for --file")
     if _has_pairs(found) and _is_npy(found.output):
-        parser.error("a .npy file is for vectors; name another --output for cosines")
+        raise UsageError("a .npy file is for vectors; name another --output for cosines")
 
 
 async def _new_job(found: argparse.Namespace, caller: Caller) -> Job[Embedding] | Job[Similarity]:
@@ -115,7 +123,3 @@ def _json_from_similarity(result: Similarity) -> Mapping[str, object]:
 
 def _cells_from_similarity(result: Similarity) -> list[tuple[str, str]]:
     return [(f"{result.cosine:.4f}", "yes" if result.truncated else "")]
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic, Protocol, TypeVar
 
-from ernie_triton.client.core import Caller
 from ernie_triton.client.cli.options import Usage
 from ernie_triton.client.cli.sink import Printer, Sink
-from ernie_triton.client.items import Item
 from ernie_triton.client.cli.stream import Send
+from ernie_triton.client.core import Caller
+from ernie_triton.client.items import Item
 
 R = TypeVar("R")
 R_contra = TypeVar("R_contra", contravariant=True)
@@ -61,7 +61,7 @@ class Job(Generic[R]):
     model_rows: int = 1
 
 
-def check_nothing(_parser: argparse.ArgumentParser, _found: argparse.Namespace) -> None:
+def check_nothing(_found: argparse.Namespace) -> None:
     """The check of a task whose own options cannot contradict any other."""
 
 
@@ -73,10 +73,10 @@ class TaskCommand:
         usage: what the common options say about the task.
         add_options: adds the options of this task alone.
         new_job: the job for all options and the model at hand; its result type follows from them.
-        check_options: exits with 2 through the parser where the task's options contradict others.
+        check_options: raises UsageError where the task's options contradict others.
     """
 
     usage: Usage
     add_options: Callable[[argparse.ArgumentParser], None]
     new_job: Callable[[argparse.Namespace, Caller], Awaitable[Job[Any]]]
-    check_options: Callable[[argparse.ArgumentParser, argparse.Namespace], None] = check_nothing
+    check_options: Callable[[argparse.Namespace], None] = check_nothing

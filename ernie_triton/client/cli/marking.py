@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ernie_triton.client.cli.stream import Outcome
-from ernie_triton.text_table import on_one_line
 from ernie_triton.client.token_cls import Entity
+from ernie_triton.text_table import on_one_line
 
 _BOLD, _CYAN, _PLAIN = "\x1b[1m", "\x1b[36m", "\x1b[0m"
 

@@ -12,9 +12,9 @@ from typing import BinaryIO
 
 import numpy as np
 
-from ernie_triton.client.embedding import Embedding
 from ernie_triton.client.cli.sink import partial_path
 from ernie_triton.client.cli.stream import Outcome
+from ernie_triton.client.embedding import Embedding
 from ernie_triton.errors import DatasetError
 
 

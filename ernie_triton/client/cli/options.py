@@ -10,11 +10,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from ernie_triton.client.cli.stream import DEFAULT_BATCH_SIZE, DEFAULT_CONCURRENCY, Window
 from ernie_triton.client.core import DEFAULT_RETRIES, DEFAULT_TIMEOUT_S, Policy
 from ernie_triton.client.items import STDIN, TextField, text_from_file
-from ernie_triton.client.cli.stream import DEFAULT_BATCH_SIZE, DEFAULT_CONCURRENCY, Window
 from ernie_triton.client.transport import Connection
 from ernie_triton.client.wire import Endpoint
+from ernie_triton.errors import UsageError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,9 +69,9 @@ class Options:
         return self.file or self.evaluate
 
 
-def common_parser(usage: Usage) -> argparse.ArgumentParser:
-    """A parser with every option that the clients share."""
-    parser = argparse.ArgumentParser(description=usage.description, allow_abbrev=False)
+def add_common_options(parser: argparse.ArgumentParser, usage: Usage) -> None:
+    """Add the description, and every option that the clients share."""
+    parser.description = usage.description
     _add_source_options(parser, usage)
     result = parser.add_argument_group("results")
     result.add_argument(
@@ -94,18 +95,19 @@ def common_parser(usage: Usage) -> argparse.ArgumentParser:
         help="authority of the server's certificate (default: the system's); implies --tls",
     )
     _add_call_options(parser)
-    return parser
 
 
-def options_from_namespace(
-    parser: argparse.ArgumentParser, found: argparse.Namespace, fields: Sequence[TextField]
-) -> Options:
-    """The typed options; exits with 2 through the parser where they contradict each other."""
-    columns = _columns(parser, found, fields)
+def options_from_namespace(found: argparse.Namespace, fields: Sequence[TextField]) -> Options:
+    """Read the options that the clients share.
+
+    Raises:
+        UsageError: they contradict each other.
+    """
+    columns = _columns(found, fields)
     if found.format and not found.file:
-        parser.error("--format is for --file")
+        raise UsageError("--format is for --file")
     if sum(map(bool, (columns, found.file, found.evaluate))) != 1:
-        parser.error(f"give one of {_option(fields[0])}, --file and --evaluate")
+        raise UsageError(f"give one of {_option(fields[0])}, --file and --evaluate")
     endpoint = Endpoint(url=found.url, model=found.model)
     return Options(
         connection=Connection(endpoint=endpoint, tls=found.tls, ca_file=found.ca_file),
@@ -120,16 +122,14 @@ def options_from_namespace(
     )
 
 
-def _columns(
-    parser: argparse.ArgumentParser, found: argparse.Namespace, fields: Sequence[TextField]
-) -> tuple[tuple[str, ...], ...]:
+def _columns(found: argparse.Namespace, fields: Sequence[TextField]) -> tuple[tuple[str, ...], ...]:
     """The texts of the command line, as many of each; none where it has no texts."""
     given = {field: tuple(getattr(found, field.input) or ()) for field in fields}
     if not any(given.values()):
         return ()
     for field in fields:
         if not given[field] and not field.is_optional:
-            parser.error(f"{_option(field)} is missing")
+            raise UsageError(f"{_option(field)} is missing")
     rows = len(given[fields[0]])
     columns = {
         field: column * rows if field.is_long and len(column) == 1 else column
@@ -138,7 +138,7 @@ def _columns(
     }
     if len({len(column) for column in columns.values()}) > 1:
         counts = ", ".join(f"{len(column)} {_option(field)}" for field, column in given.items())
-        parser.error(f"{counts}; give as many of each")
+        raise UsageError(f"{counts}; give as many of each")
     return tuple(columns.values())
 
 

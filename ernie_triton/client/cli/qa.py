@@ -2,30 +2,25 @@
 
 The command line of question answering, over `command`; from Python use `ernie_triton.client.qa`.
 
-    python ernie_triton/client/cli/qa.py --question 北京是哪国的首都？ --context 北京是中国的首都。
+    ernie-triton ask qa --question 北京是哪国的首都？ --context 北京是中国的首都。
 """
 
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Mapping, Sequence
 from functools import partial
-from pathlib import Path
 
-if not __package__:
-    sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-
-from ernie_triton.client.cli.run import run_command
-from ernie_triton.client.core import Caller
-from ernie_triton.client.evaluation.answers import AnswerScorer, items_from_squad
 from ernie_triton.client.cli.job import Job, TaskCommand
 from ernie_triton.client.cli.options import Usage, positive_int
-from ernie_triton.client.qa import Answer, Candidate, QaCodec
+from ernie_triton.client.cli.run import add_task_options, run_task
 from ernie_triton.client.cli.sink import TablePrinter
+from ernie_triton.client.core import Caller
+from ernie_triton.client.evaluation.answers import AnswerScorer, items_from_squad
 from ernie_triton.client.items import TextField
-from ernie_triton.text_table import clipped
+from ernie_triton.client.qa import Answer, Candidate, QaCodec
 from ernie_triton.tasks import QA
+from ernie_triton.text_table import clipped
 
 _FIELDS = (
     TextField(input="question", keys=("question",), help="a question"),
@@ -36,9 +31,14 @@ _FIELDS = (
 _WIDTH = 40
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command line; 0 done, 1 the user can mend it, 2 (as SystemExit) wrong usage."""
-    return run_command(task_command(), argv)
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add the command's description and options."""
+    add_task_options(parser, task_command())
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Run the command; returns its exit code."""
+    return run_task(task_command(), arguments)
 
 
 def task_command() -> TaskCommand:
@@ -96,7 +96,3 @@ def _json_from_result(result: Answer, n_best: int) -> Mapping[str, object]:
 
 def _json_from_span(result: Answer | Candidate) -> dict[str, object]:
     return {"score": result.score, "start": result.start, "end": result.end}
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -18,12 +18,20 @@ from typing import Generic, NoReturn, TypeVar
 
 from tqdm import tqdm
 
-from ernie_triton.client.core import Caller
 from ernie_triton.client.cli.job import Job, TaskCommand
-from ernie_triton.client.cli.options import Options, common_parser, options_from_namespace
+from ernie_triton.client.cli.options import Options, add_common_options, options_from_namespace
 from ernie_triton.client.cli.sink import JsonPrinter, Sink, opened_text_sink, partial_path
-from ernie_triton.client.items import Item, TextField, count_lines, items_from_jsonl, items_from_texts, items_from_txt, opened_lines
 from ernie_triton.client.cli.stream import Outcome, Window, stream_outcomes
+from ernie_triton.client.core import Caller
+from ernie_triton.client.items import (
+    Item,
+    TextField,
+    count_lines,
+    items_from_jsonl,
+    items_from_texts,
+    items_from_txt,
+    opened_lines,
+)
 from ernie_triton.client.transport import GrpcAsyncTransport
 from ernie_triton.client.wire import AsyncTransport
 from ernie_triton.errors import ErnieTritonError
@@ -31,22 +39,24 @@ from ernie_triton.errors import ErnieTritonError
 R = TypeVar("R")
 
 
-def run_command(command: TaskCommand, argv: Sequence[str] | None) -> int:
+def add_task_options(parser: argparse.ArgumentParser, command: TaskCommand) -> None:
+    """Add the options that the clients share, and the task's own."""
+    add_common_options(parser, command.usage)
+    command.add_options(parser)
+
+
+def run_task(command: TaskCommand, found: argparse.Namespace) -> int:
     """Do what the arguments say; 0 done, 1 a line failed or the user can mend it.
 
     Raises:
-        SystemExit: 2, wrong usage.
+        UsageError: options contradict each other.
+        ErnieTritonError: the server cannot be reached with these options.
     """
-    parser = common_parser(command.usage)
-    command.add_options(parser)
+    options = options_from_namespace(found, command.usage.fields)
+    command.check_options(found)
     try:
-        found = parser.parse_args(argv)
-        options = options_from_namespace(parser, found, command.usage.fields)
-        command.check_options(parser, found)
         transport = GrpcAsyncTransport(options.connection)
         return asyncio.run(execute(command, found, options, transport))
-    except ErnieTritonError as error:
-        print(f"error: {error}", file=sys.stderr)
     except BrokenPipeError:
         # Whoever read our output has gone; what is still buffered must not fail again at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -3,32 +3,27 @@
 The command line of sequence classification in its three forms, over `command`; which one a model
 has is read from its outputs. From Python use `ernie_triton.client.seq_cls`, `multi_label` and `regression`.
 
-    python ernie_triton/client/cli/seq_cls.py --text 今天的股市大涨 --text 球队赢得了冠军 --top-k 3
+    ernie-triton ask seq_cls --text 今天的股市大涨 --text 球队赢得了冠军 --top-k 3
 """
 
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Mapping, Sequence
 from functools import partial
-from pathlib import Path
 
-if not __package__:
-    sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-
-from ernie_triton.client.cli.run import run_command
+from ernie_triton.client.cli.job import Job, TaskCommand
+from ernie_triton.client.cli.options import Usage, positive_int
+from ernie_triton.client.cli.run import add_task_options, run_task
+from ernie_triton.client.cli.sink import TablePrinter
 from ernie_triton.client.core import Caller
 from ernie_triton.client.evaluation.classification import ClassificationScorer
 from ernie_triton.client.evaluation.multi_label import MultiLabelScorer
 from ernie_triton.client.evaluation.numbers import RegressionScorer
-from ernie_triton.client.cli.job import Job, TaskCommand
+from ernie_triton.client.items import TextField
 from ernie_triton.client.multi_label import LabelSet, MultiLabelCodec
-from ernie_triton.client.cli.options import Usage, positive_int
 from ernie_triton.client.regression import RegressionCodec, Score
 from ernie_triton.client.seq_cls import Classification, Label, SeqClsCodec, label_count, label_names
-from ernie_triton.client.cli.sink import TablePrinter
-from ernie_triton.client.items import TextField
 from ernie_triton.errors import ContractError
 from ernie_triton.tasks import SEQ_CLS
 
@@ -43,9 +38,14 @@ _FIELDS = (
 )
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command line; 0 done, 1 the user can mend it, 2 (as SystemExit) wrong usage."""
-    return run_command(task_command(), argv)
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add the command's description and options."""
+    add_task_options(parser, task_command())
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Run the command; returns its exit code."""
+    return run_task(task_command(), arguments)
 
 
 def task_command() -> TaskCommand:
@@ -173,7 +173,3 @@ def _json_from_label_set(result: LabelSet) -> Mapping[str, object]:
 
 def _json_from_labels(labels: Sequence[Label]) -> list[dict[str, object]]:
     return [{"label": label.name, "id": label.id, "score": label.score} for label in labels]
-
-
-if __name__ == "__main__":
-    sys.exit(main())

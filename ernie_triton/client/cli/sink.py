@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Generic, Protocol, TextIO, TypeVar
 
 from ernie_triton.client.cli.stream import Outcome
-from ernie_triton.text_table import Table, clipped
 from ernie_triton.errors import DatasetError
+from ernie_triton.text_table import Table, clipped
 
 R = TypeVar("R")
 

@@ -2,7 +2,7 @@
 
 The command line of token classification, over `command`; from Python use `ernie_triton.client.token_cls`.
 
-    python ernie_triton/client/cli/token_cls.py --text 北京的涮肉 --mark
+    ernie-triton ask token_cls --text 北京的涮肉 --mark
 """
 
 from __future__ import annotations
@@ -12,30 +12,32 @@ import dataclasses
 import sys
 from collections.abc import Mapping, Sequence
 from functools import partial
-from pathlib import Path
 
-if not __package__:
-    sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-
-from ernie_triton.client.cli.run import run_command
-from ernie_triton.client.core import Caller
-from ernie_triton.client.evaluation.entities import EntityScorer, items_from_tokens
 from ernie_triton.client.cli.job import Job, TaskCommand
 from ernie_triton.client.cli.marking import MarkPrinter
 from ernie_triton.client.cli.options import Usage
+from ernie_triton.client.cli.run import add_task_options, run_task
 from ernie_triton.client.cli.sink import TablePrinter, opened_text_sink
+from ernie_triton.client.core import Caller
+from ernie_triton.client.evaluation.entities import EntityScorer, items_from_tokens
 from ernie_triton.client.items import TextField
-from ernie_triton.text_table import clipped
 from ernie_triton.client.token_cls import Entity, EntityCodec, Token, TokenCodec
+from ernie_triton.errors import UsageError
 from ernie_triton.tasks import TOKEN_CLS
+from ernie_triton.text_table import clipped
 
 _COLUMNS = ("label", "score", "start", "end")
 _WIDTH = 40
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command line; 0 done, 1 the user can mend it, 2 (as SystemExit) wrong usage."""
-    return run_command(task_command(), argv)
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add the command's description and options."""
+    add_task_options(parser, task_command())
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Run the command; returns its exit code."""
+    return run_task(task_command(), arguments)
 
 
 def task_command() -> TaskCommand:
@@ -66,11 +68,11 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def _check_options(parser: argparse.ArgumentParser, found: argparse.Namespace) -> None:
+def _check_options(found: argparse.Namespace) -> None:
     if found.mark and found.json:
-        parser.error("--mark and --json: choose one")
+        raise UsageError("--mark and --json: choose one")
     if found.tokens and found.evaluate:
-        parser.error("--evaluate scores entities, not --tokens")
+        raise UsageError("--evaluate scores entities, not --tokens")
 
 
 async def _new_job(
@@ -115,7 +117,3 @@ def _cells_from_result(result: Sequence[Entity | Token]) -> Sequence[Sequence[st
 
 def _json_from_result(result: Sequence[Entity | Token]) -> list[Mapping[str, object]]:
     return [dataclasses.asdict(one) for one in result]
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 
 from ernie_triton.client.evaluation.answer_overlap import exact_match, overlap_f1
 from ernie_triton.client.evaluation.report import figure_lines
-from ernie_triton.client.qa import Answer
 from ernie_triton.client.items import Item
-from ernie_triton.text_table import Table
+from ernie_triton.client.qa import Answer
 from ernie_triton.errors import DatasetError
+from ernie_triton.text_table import Table
 
 
 def items_from_squad(lines: Iterable[bytes]) -> list[Item]:

@@ -6,9 +6,15 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from ernie_triton.client.evaluation.gold import GoldLabels
-from ernie_triton.client.evaluation.report import ClassScore, class_lines, class_score, figure_lines, ratio
-from ernie_triton.client.multi_label import LabelSet
+from ernie_triton.client.evaluation.report import (
+    ClassScore,
+    class_lines,
+    class_score,
+    figure_lines,
+    ratio,
+)
 from ernie_triton.client.items import Item
+from ernie_triton.client.multi_label import LabelSet
 from ernie_triton.errors import DatasetError
 
 

@@ -14,8 +14,8 @@ from ernie_triton.client.embedding import Similarity
 from ernie_triton.client.evaluation.correlation import Values, best_threshold, pearson, spearman
 from ernie_triton.client.evaluation.gold import gold_number
 from ernie_triton.client.evaluation.report import figure_lines
-from ernie_triton.client.regression import Score
 from ernie_triton.client.items import Item
+from ernie_triton.client.regression import Score
 
 
 class _Columns:

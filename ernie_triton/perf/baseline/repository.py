@@ -5,8 +5,8 @@ import string
 from pathlib import Path
 
 from ernie_triton.errors import CheckpointError, RepositoryError
-from ernie_triton.tokenizer.vocabulary import PAD, load_vocabulary
 from ernie_triton.perf.building import build_scripts
+from ernie_triton.tokenizer.vocabulary import PAD, load_vocabulary
 
 STAGES = ("tokenizer", "engine", "postprocess")
 EXPORTED_FILE = "exported.onnx"

@@ -8,35 +8,31 @@ from ernie_triton.client.transport import Connection, GrpcTransport
 from ernie_triton.client.wire import Endpoint
 from ernie_triton.errors import DatasetError
 from ernie_triton.perf.analyzer import AnalyzerRun, run_analyzer
-from ernie_triton.perf.commands import Commands
 
 _FACTS_TIMEOUT_S = 10.0
 
 
-def add_command(commands: Commands) -> None:
-    """Add the command and its options."""
-    analyze = commands.add_parser(
-        "analyze",
-        help="run perf_analyzer with texts of a file",
-        description="Run the pip install's perf_analyzer against a running server, with the texts "
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add the command's description and options."""
+    parser.description = (
+        "Run the pip install's perf_analyzer against a running server, with the texts "
         "of a file in turn, one request a line. Options after -- go to perf_analyzer as they are, "
-        "for example: -- --concurrency-range 1:8 --measurement-interval 3000",
-        allow_abbrev=False,
+        "for example: -- --concurrency-range 1:8 --measurement-interval 3000"
     )
-    analyze.add_argument(
+    parser.add_argument(
         "--url", default="localhost:8001", help="host:port of gRPC (default %(default)s)"
     )
-    analyze.add_argument("--model", default="ernie_seqcls", help="(default %(default)s)")
-    analyze.add_argument(
+    parser.add_argument("--model", default="ernie_seqcls", help="(default %(default)s)")
+    parser.add_argument(
         "--file",
         type=Path,
         required=True,
         help="texts, one a line, a TAB between the texts of a pair",
     )
-    analyze.set_defaults(run=_run)
 
 
-def _run(arguments: argparse.Namespace) -> int:
+def run(arguments: argparse.Namespace) -> int:
+    """Run the command; returns its exit code."""
     return run_analyzer(
         AnalyzerRun(
             url=arguments.url,

@@ -2,36 +2,32 @@
 
 import argparse
 
-from ernie_triton.build.commands import Commands
 from ernie_triton.model_shapes import FAMILY
 
 
-def add_command(commands: Commands) -> None:
-    """Add the command and its options."""
-    benchmark = commands.add_parser(
-        "benchmark",
-        help="the engines against the graph as exported, as ratios",
-        description="Time the CPU engines on models of the ERNIE 3.0 family with random weights "
-        "against the graph that torch exports, padded to the longest, in ONNX Runtime FP32.",
-        allow_abbrev=False,
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add the command's description and options."""
+    parser.description = (
+        "Time the CPU engines on models of the ERNIE 3.0 family with random weights "
+        "against the graph that torch exports, padded to the longest, in ONNX Runtime FP32."
     )
-    benchmark.add_argument(
+    parser.add_argument(
         "--shape",
         action="append",
         choices=sorted(FAMILY),
         help="a model of the family (repeatable; default medium and nano)",
     )
-    benchmark.add_argument("--batch", type=int, default=32, help="texts (default %(default)s)")
-    benchmark.add_argument(
+    parser.add_argument("--batch", type=int, default=32, help="texts (default %(default)s)")
+    parser.add_argument(
         "--rounds", type=int, default=5, help="turns of every engine (default %(default)s)"
     )
-    benchmark.add_argument(
+    parser.add_argument(
         "--threads", type=int, default=0, help="threads of an engine, 0 for every core"
     )
-    benchmark.set_defaults(run=_run)
 
 
-def _run(arguments: argparse.Namespace) -> int:
+def run(arguments: argparse.Namespace) -> int:
+    """Run the command; returns its exit code."""
     # Needs the extra `train`; the other commands do not.
     from ernie_triton.perf.benchmark import benchmark_shape, table
 

@@ -4,44 +4,39 @@ import argparse
 import sys
 from pathlib import Path
 
-from ernie_triton.perf.commands import Commands
 
-
-def add_command(commands: Commands) -> None:
-    """Add the command and its options."""
-    compare = commands.add_parser(
-        "compare",
-        help="ratios of two models measured in turn, or of two finished runs",
-        description="Measure two models of a running server in turn, A B A B, and print B's "
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add the command's description and options."""
+    parser.description = (
+        "Measure two models of a running server in turn, A B A B, and print B's "
         "figures as ratios to A's, the median of the rounds with their range. Or, given two JSON "
-        "files of `run`, print their ratios; those have no spread.",
-        allow_abbrev=False,
+        "files of `run`, print their ratios; those have no spread."
     )
-    compare.add_argument("first", metavar="A", help="a model, or a JSON file of `run`")
-    compare.add_argument("second", metavar="B", help="the same; ratios are B to A")
-    compare.add_argument(
+    parser.add_argument("first", metavar="A", help="a model, or a JSON file of `run`")
+    parser.add_argument("second", metavar="B", help="the same; ratios are B to A")
+    parser.add_argument(
         "--url", default="localhost:8001", help="host:port of gRPC (default %(default)s)"
     )
-    load = compare.add_mutually_exclusive_group()
+    load = parser.add_mutually_exclusive_group()
     load.add_argument(
         "--concurrency", type=int, help="requests always under way (the default, with 32)"
     )
     load.add_argument("--request-rate", type=float, help="requests a second, Poisson arrivals")
-    compare.add_argument("--batch-size", type=int, default=1, help="rows of a request (default 1)")
-    compare.add_argument(
+    parser.add_argument("--batch-size", type=int, default=1, help="rows of a request (default 1)")
+    parser.add_argument(
         "--file",
         type=Path,
         help="texts, one a line, a TAB between a row's (default: title-like)",
     )
-    compare.add_argument("--rounds", type=int, default=5, help="(default %(default)s)")
-    compare.add_argument(
+    parser.add_argument("--rounds", type=int, default=5, help="(default %(default)s)")
+    parser.add_argument(
         "--seconds", type=float, default=6.0, help="of each figure (default %(default)s)"
     )
-    compare.add_argument("--output", type=Path, help="also write JSON (models only)")
-    compare.set_defaults(run=_run)
+    parser.add_argument("--output", type=Path, help="also write JSON (models only)")
 
 
-def _run(arguments: argparse.Namespace) -> int:
+def run(arguments: argparse.Namespace) -> int:
+    """Run the command; returns its exit code."""
     names = (arguments.first, arguments.second)
     files = [name.endswith(".json") for name in names]
     if any(files) and not all(files):

@@ -4,36 +4,31 @@ import argparse
 import sys
 from pathlib import Path
 
-from ernie_triton.perf.commands import Commands
 
-
-def add_command(commands: Commands) -> None:
-    """Add the command and its options."""
-    floor = commands.add_parser(
-        "floor",
-        help="latency of the server itself, and how far above it pipelines are",
-        description="Serve models that pass a text on, one Python stage and an ensemble of three, "
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add the command's description and options."""
+    parser.description = (
+        "Serve models that pass a text on, one Python stage and an ensemble of three, "
         "and time one request at a time; pipelines of a repository are timed beside them, in "
-        "turn. Prints a Markdown table.",
-        allow_abbrev=False,
+        "turn. Prints a Markdown table."
     )
-    floor.add_argument(
+    parser.add_argument(
         "--repository",
         type=Path,
         default=Path("model_repository"),
         help="of the pipelines (default %(default)s)",
     )
-    floor.add_argument(
+    parser.add_argument(
         "--name", action="append", default=[], help="a pipeline (repeatable; default: none)"
     )
-    floor.add_argument("--rounds", type=int, default=5, help="(default %(default)s)")
-    floor.add_argument(
+    parser.add_argument("--rounds", type=int, default=5, help="(default %(default)s)")
+    parser.add_argument(
         "--seconds", type=float, default=2.0, help="of each figure (default %(default)s)"
     )
-    floor.set_defaults(run=_run)
 
 
-def _run(arguments: argparse.Namespace) -> int:
+def run(arguments: argparse.Namespace) -> int:
+    """Run the command; returns its exit code."""
     from ernie_triton.perf.floor.measure import measure_floor
 
     found = measure_floor(

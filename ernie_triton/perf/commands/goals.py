@@ -6,36 +6,31 @@ import os
 import sys
 from pathlib import Path
 
-from ernie_triton.perf.commands import Commands
-
 _CACHE = Path("build/perf")
 
 
-def add_command(commands: Commands) -> None:
-    """Add the command and its options."""
-    goals = commands.add_parser(
-        "goals",
-        help="measure every promise on speed in one run, as a table of ratios",
-        description="Build models of random weights and the baseline, serve them here, and "
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add the command's description and options."""
+    parser.description = (
+        "Build models of random weights and the baseline, serve them here, and "
         "measure each promise in turn with the real perf_analyzer. Prints a Markdown table; needs "
-        "the extra train for the baseline's graph. Half an hour with the defaults.",
-        allow_abbrev=False,
+        "the extra train for the baseline's graph. Half an hour with the defaults."
     )
-    goals.add_argument("--rounds", type=int, default=5, help="turns of each (default %(default)s)")
-    goals.add_argument(
+    parser.add_argument("--rounds", type=int, default=5, help="turns of each (default %(default)s)")
+    parser.add_argument(
         "--seconds", type=float, default=6.0, help="of each figure (default %(default)s)"
     )
-    goals.add_argument(
+    parser.add_argument(
         "--quick", action="store_true", help="tiny models in place of the family's, to try it"
     )
-    goals.add_argument(
+    parser.add_argument(
         "--cache", type=Path, default=_CACHE, help="where models are kept (default %(default)s)"
     )
-    goals.add_argument("--output", type=Path, help="JSON (default: goals.json in the cache)")
-    goals.set_defaults(run=_run)
+    parser.add_argument("--output", type=Path, help="JSON (default: parser.json in the cache)")
 
 
-def _run(arguments: argparse.Namespace) -> int:
+def run(arguments: argparse.Namespace) -> int:
+    """Run the command; returns its exit code."""
     from ernie_triton.model_shapes import FAMILY, Shape
     from ernie_triton.perf.goals.rows import goals_from
     from ernie_triton.perf.goals.serving import build_models, measure_shape

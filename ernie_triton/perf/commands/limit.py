@@ -6,52 +6,57 @@ import sys
 from pathlib import Path
 
 from ernie_triton.model_shapes import FAMILY
-from ernie_triton.perf.commands import Commands
 
 _TEXTS = 1000
 
 
-def add_command(commands: Commands) -> None:
-    """Add the command and its options."""
-    limit = commands.add_parser(
-        "limit",
-        help="this machine's matrix-multiply peak, and results as fractions of it",
-        description="Measure how fast OpenVINO multiplies matrices of a model's shapes on this "
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add the command's description and options."""
+    parser.description = (
+        "Measure how fast OpenVINO multiplies matrices of a model's shapes on this "
         "machine, and state results of `run` as fractions of it: the arithmetic of a text, times "
-        "texts per second, over the peak. Prints Markdown tables.",
-        allow_abbrev=False,
+        "texts per second, over the peak. Prints Markdown tables."
     )
-    limit.add_argument(
+    parser.add_argument(
         "--shape",
         action="append",
         choices=list(FAMILY),
         help="a model of the family (repeatable; default medium and nano)",
     )
-    limit.add_argument(
+    parser.add_argument(
         "--precision",
         action="append",
         choices=("fp32", "bf16", "int8"),
         help="(repeatable; default all three)",
     )
-    limit.add_argument(
+    parser.add_argument(
         "--tokens", type=int, default=768, help="tokens of a batch (default %(default)s)"
     )
-    limit.add_argument("--threads", type=int, default=0, help="0 for every core (default)")
-    limit.add_argument("--rounds", type=int, default=5, help="turns of each (default %(default)s)")
-    limit.add_argument("--result", type=Path, help="a JSON file of `run`, of this machine")
-    limit.add_argument(
+    parser.add_argument("--threads", type=int, default=0, help="0 for every core (default)")
+    parser.add_argument("--rounds", type=int, default=5, help="turns of each (default %(default)s)")
+    parser.add_argument("--result", type=Path, help="a JSON file of `run`, of this machine")
+    parser.add_argument(
         "--text-tokens",
         type=int,
         default=0,
         help="tokens of each of the result's texts (default: title-like, mean 24)",
     )
-    limit.add_argument("--labels", type=int, default=15, help="of the result (default %(default)s)")
-    limit.add_argument("--output", type=Path, help="also write all as JSON")
-    limit.set_defaults(run=_run)
+    parser.add_argument(
+        "--labels", type=int, default=15, help="of the result (default %(default)s)"
+    )
+    parser.add_argument("--output", type=Path, help="also write all as JSON")
 
 
-def _run(arguments: argparse.Namespace) -> int:
-    from ernie_triton.perf.limits.fractions import Measured, fractions_of, fractions_table, limit_json, measure_peaks, peaks_table
+def run(arguments: argparse.Namespace) -> int:
+    """Run the command; returns its exit code."""
+    from ernie_triton.perf.limits.fractions import (
+        Measured,
+        fractions_of,
+        fractions_table,
+        limit_json,
+        measure_peaks,
+        peaks_table,
+    )
     from ernie_triton.perf.results import read_run
     from ernie_triton.perf.titles import title_lengths
 

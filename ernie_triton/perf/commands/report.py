@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ernie_triton.errors import DatasetError
-from ernie_triton.perf.commands import Commands
 from ernie_triton.perf.reporting.company import company_lines
 from ernie_triton.perf.reporting.heading import heading_of, unstable_lines
 from ernie_triton.perf.reporting.plots import draw_all
@@ -17,38 +16,35 @@ from ernie_triton.perf.results import Measurement, Run, read_run
 FORMATS = ("markdown", "csv", "json", "text")
 
 
-def add_command(commands: Commands) -> None:
-    """Add the command and its options."""
-    report = commands.add_parser(
-        "report",
-        help="results as a table and plots",
-        description="Print the table of one run's results, or of several together; with --output "
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add the command's description and options."""
+    parser.description = (
+        "Print the table of one run's results, or of several together; with --output "
         "write it to a folder, with plots (extra perf), and print the files. Unstable figures are "
-        "marked in the table and left out of the plots.",
-        allow_abbrev=False,
+        "marked in the table and left out of the plots."
     )
-    report.add_argument("results", type=Path, nargs="+", metavar="RESULT.json")
-    report.add_argument(
+    parser.add_argument("results", type=Path, nargs="+", metavar="RESULT.json")
+    parser.add_argument(
         "--format",
         choices=FORMATS,
         default="markdown",
         help="of the table; csv and json have more columns (default %(default)s)",
     )
-    report.add_argument("--output", type=Path, help="folder for the table and the plots")
-    report.add_argument(
+    parser.add_argument("--output", type=Path, help="folder for the table and the plots")
+    parser.add_argument(
         "--with-unstable", action="store_true", help="draw unstable figures as well"
     )
-    report.add_argument(
+    parser.add_argument(
         "--accuracy",
         action="append",
         default=[],
         metavar="SUBJECT=VALUE",
         help="a subject's metric on labelled data, 0 to 1, where the results lack it (repeatable)",
     )
-    report.set_defaults(run=_run)
 
 
-def _run(arguments: argparse.Namespace) -> int:
+def run(arguments: argparse.Namespace) -> int:
+    """Run the command; returns its exit code."""
     runs = _with_accuracies([read_run(path) for path in arguments.results], arguments.accuracy)
     measurements = [one for run in runs for one in run.measurements]
     if not measurements:

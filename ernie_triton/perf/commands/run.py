@@ -12,7 +12,6 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from ernie_triton.errors import DatasetError, MissingExtraError, ScenarioError
-from ernie_triton.perf.commands import Commands
 from ernie_triton.perf.reporting.company import company_lines
 from ernie_triton.perf.reporting.table import result_table
 from ernie_triton.perf.results import Run
@@ -22,29 +21,27 @@ from ernie_triton.perf.text_spec import TextSpec
 _RESULTS = Path("build/perf")
 
 
-def add_command(commands: Commands) -> None:
-    """Add the command and its options."""
-    run = commands.add_parser(
-        "run",
-        help="measure a scenario",
-        description="Measure every subject of a scenario under every load with the real "
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add the command's description and options."""
+    parser.description = (
+        "Measure every subject of a scenario under every load with the real "
         "perf_analyzer, checking answers under load against solo answers. Ends with code 1 where "
-        "an answer differs or figures are unstable. Prints a table, then the results' file.",
-        allow_abbrev=False,
+        "an answer differs or figures are unstable. Prints a table, then the results' file."
     )
-    run.add_argument("scenario", type=Path, help="TOML, such as perf/scenarios/cpu.toml")
-    _add_place(run)
-    _add_choices(run)
-    run.add_argument(
+    parser.add_argument("scenario", type=Path, help="TOML, such as perf/scenarios/cpu.toml")
+    _add_place(parser)
+    _add_choices(parser)
+    parser.add_argument(
         "--output", type=Path, help=f"results as JSON (default: {_RESULTS}/SCENARIO-TIME.json)"
     )
-    run.add_argument(
+    parser.add_argument(
         "--quick",
         action="store_true",
         help="try the scenario: first and last levels in windows of 0.25 s, marked as unstable",
     )
-    run.add_argument("--accept-unstable", action="store_true", help="end with code 0 all the same")
-    run.set_defaults(run=_run)
+    parser.add_argument(
+        "--accept-unstable", action="store_true", help="end with code 0 all the same"
+    )
 
 
 def _add_place(run: argparse.ArgumentParser) -> None:
@@ -84,7 +81,8 @@ def _add_choices(run: argparse.ArgumentParser) -> None:
     )
 
 
-def _run(arguments: argparse.Namespace) -> int:
+def run(arguments: argparse.Namespace) -> int:
+    """Run the command; returns its exit code."""
     path: Path = arguments.scenario
     scenario = _chosen(load_scenario(path), arguments)
     now = datetime.datetime.now(datetime.timezone.utc)

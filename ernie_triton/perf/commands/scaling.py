@@ -4,42 +4,37 @@ import argparse
 import sys
 from pathlib import Path
 
-from ernie_triton.perf.commands import Commands
-
 _CACHE = Path("build/perf")
 
 
-def add_command(commands: Commands) -> None:
-    """Add the command and its options."""
-    scaling = commands.add_parser(
-        "scaling",
-        help="how cost grows with sequence length, batch, layers and width",
-        description="Build models of random weights, time their engines alone, and fit the time "
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add the command's description and options."""
+    parser.description = (
+        "Build models of random weights, time their engines alone, and fit the time "
         "of a run against its arithmetic. Prints a table and what it means; writes scaling.json "
-        "and scaling.png.",
-        allow_abbrev=False,
+        "and scaling.png."
     )
-    scaling.add_argument(
+    parser.add_argument(
         "--precision",
         choices=("fp32", "bf16"),
         default="fp32",
         help="of the engines (default %(default)s)",
     )
-    scaling.add_argument("--rounds", type=int, default=5, help="turns of each (default 5)")
-    scaling.add_argument(
+    parser.add_argument("--rounds", type=int, default=5, help="turns of each (default 5)")
+    parser.add_argument(
         "--seconds", type=float, default=0.4, help="of each turn (default %(default)s)"
     )
-    scaling.add_argument("--quick", action="store_true", help="tiny models, to try the command")
-    scaling.add_argument(
+    parser.add_argument("--quick", action="store_true", help="tiny models, to try the command")
+    parser.add_argument(
         "--cache", type=Path, default=_CACHE, help="where models are kept (default %(default)s)"
     )
-    scaling.add_argument(
+    parser.add_argument(
         "--output", type=Path, default=_CACHE, help="folder for the results (default %(default)s)"
     )
-    scaling.set_defaults(run=_run)
 
 
-def _run(arguments: argparse.Namespace) -> int:
+def run(arguments: argparse.Namespace) -> int:
+    """Run the command; returns its exit code."""
     import dataclasses
 
     from ernie_triton.perf.machine import project_commit, this_machine

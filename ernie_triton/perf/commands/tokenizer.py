@@ -5,32 +5,28 @@ import sys
 from pathlib import Path
 
 from ernie_triton.tokenizer.vocabulary import load_vocabulary
-from ernie_triton.perf.commands import Commands
 
 
-def add_command(commands: Commands) -> None:
-    """Add the command and its options."""
-    tokenizer = commands.add_parser(
-        "tokenizer",
-        help="our tokenizer's speed against the tokenizers library's",
-        description="Measure texts to the arrays that the engine takes, ours and the tokenizers "
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add the command's description and options."""
+    parser.description = (
+        "Measure texts to the arrays that the engine takes, ours and the tokenizers "
         "library's in turn, on one core, with equal ids checked. Prints a Markdown table of "
-        "processor time, the median of the rounds, and of the rounds' ratios with their range.",
-        allow_abbrev=False,
+        "processor time, the median of the rounds, and of the rounds' ratios with their range."
     )
-    tokenizer.add_argument(
+    parser.add_argument(
         "--vocab", type=Path, help="vocab.txt of an uncased model (default: 40,000 made entries)"
     )
-    tokenizer.add_argument(
+    parser.add_argument(
         "--rounds", type=int, default=9, help="turns of each, at least 1 (default %(default)s)"
     )
-    tokenizer.add_argument(
+    parser.add_argument(
         "--max-length", type=int, default=128, help="most tokens of a row (default %(default)s)"
     )
-    tokenizer.set_defaults(run=_run)
 
 
-def _run(arguments: argparse.Namespace) -> int:
+def run(arguments: argparse.Namespace) -> int:
+    """Run the command; returns its exit code."""
     from ernie_triton.perf.tokenizer.measure import figures_table, measure_tokenizers
     from ernie_triton.perf.tokenizer.texts import generated_vocabulary
 

@@ -9,9 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ernie_triton.errors import MissingExtraError, PipelineError
-from ernie_triton.pipeline import load_pipeline
-from ernie_triton.perf.commands import Commands
 from ernie_triton.perf.commands.run import sigterm_as_ctrl_c
+from ernie_triton.pipeline import load_pipeline
 
 if TYPE_CHECKING:
     from ernie_triton.perf.tuning.tune import TuneOptions
@@ -19,28 +18,24 @@ if TYPE_CHECKING:
 _QUICK_ROUNDS = 2
 
 
-def add_command(commands: Commands) -> None:
-    """Add the command and its options."""
-    tune = commands.add_parser(
-        "tune",
-        help="find the threads, instances, batch and delay that suit this machine",
-        description="Serve a built pipeline here with other threads, instances, max_batch_size and "
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add the command's description and options."""
+    parser.description = (
+        "Serve a built pipeline here with other threads, instances, max_batch_size and "
         "max_queue_delay_us, measure each with the real perf_analyzer, and write the pipeline's "
         "TOML file with the best. A value is changed only where that is better by more than the "
         "spread of figures taken in turn. Prints what was tried, then the file to build from. Some "
-        "five minutes with the defaults.",
-        allow_abbrev=False,
+        "five minutes with the defaults."
     )
-    tune.add_argument("pipeline", type=Path, help="TOML of a pipeline that is built")
-    tune.add_argument(
+    parser.add_argument("pipeline", type=Path, help="TOML of a pipeline that is built")
+    parser.add_argument(
         "--repository", type=Path, help="where it is built (default: as the pipeline says)"
     )
-    tune.add_argument(
+    parser.add_argument(
         "--output", type=Path, help="TOML to write, in the same folder (default: NAME.tuned.toml)"
     )
-    _add_wishes(tune)
-    _add_lengths(tune)
-    tune.set_defaults(run=_run)
+    _add_wishes(parser)
+    _add_lengths(parser)
 
 
 def _add_wishes(tune: argparse.ArgumentParser) -> None:
@@ -102,7 +97,8 @@ def _add_lengths(tune: argparse.ArgumentParser) -> None:
     )
 
 
-def _run(arguments: argparse.Namespace) -> int:
+def run(arguments: argparse.Namespace) -> int:
+    """Run the command; returns its exit code."""
     source: Path = arguments.pipeline
     output = arguments.output or source.with_name(f"{source.stem}.tuned.toml")
     try:

@@ -3,10 +3,9 @@
 import argparse
 from typing import TYPE_CHECKING
 
-from ernie_triton.build.commands import Commands
+from ernie_triton.errors import MissingExtraError
 from ernie_triton.training.commands.compression_options import add_place_options, read_data
 from ernie_triton.training.commands.quantize import add_quantize_options, quantize_options
-from ernie_triton.errors import MissingExtraError
 
 if TYPE_CHECKING:
     from ernie_triton.training.compression.compress import Compression
@@ -14,19 +13,16 @@ if TYPE_CHECKING:
 STEPS = "int8, pruned, pruned_int8, distilled, distilled_int8, slim_bow, slim_cnn, report"
 
 
-def add_command(commands: Commands) -> None:
-    """Add the command and its options."""
-    compress = commands.add_parser(
-        "compress",
-        help="prune, distil and quantise a checkpoint, and report what each is worth",
-        description="Prune, distil and quantise a fine-tuned checkpoint, each result a checkpoint "
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add the command's description and options."""
+    parser.description = (
+        "Prune, distil and quantise a fine-tuned checkpoint, each result a checkpoint "
         "that builds as any other; build all of them, serve them in one server, measure them in "
         "turn, and report accuracy, size and speed as a table and two plots. A step that is done "
-        "is not done again: started anew, the command goes on where it was.",
-        allow_abbrev=False,
+        "is not done again: started anew, the command goes on where it was."
     )
-    add_place_options(compress, needs_data=True)
-    steps = compress.add_argument_group("steps")
+    add_place_options(parser, needs_data=True)
+    steps = parser.add_argument_group("steps")
     steps.add_argument("--only", default="", metavar="STEP,…", help=f"of {STEPS}; default all")
     steps.add_argument("--skip", default="", metavar="STEP,…", help="all but these")
     steps.add_argument(
@@ -46,8 +42,8 @@ def add_command(commands: Commands) -> None:
     steps.add_argument(
         "--learning-rate", dest="step_rate", type=float, help="of recovery and distillation"
     )
-    add_quantize_options(compress)
-    report = compress.add_argument_group("report")
+    add_quantize_options(parser)
+    report = parser.add_argument_group("report")
     report.add_argument(
         "--precision",
         action="append",
@@ -64,10 +60,10 @@ def add_command(commands: Commands) -> None:
     report.add_argument(
         "--seconds", type=float, default=6.0, help="of each figure (default %(default)s)"
     )
-    compress.set_defaults(run=_run)
 
 
-def _run(arguments: argparse.Namespace) -> int:
+def run(arguments: argparse.Namespace) -> int:
+    """Run the command; returns its exit code."""
     # Needs the extra `train`; other commands do not.
     from ernie_triton.build.torch_models.modules import import_torch
 
@@ -118,10 +114,10 @@ def _check_report() -> None:
 
 
 def _report(arguments: argparse.Namespace, work: "Compression", skipped: tuple[str, ...]) -> None:
-    from ernie_triton.training.compression.compress import done_steps, report_on
     from ernie_triton.perf.compression_report.measuring import QUICK, Measuring
     from ernie_triton.perf.compression_report.table import markdown
     from ernie_triton.perf.compression_report.variants import cpu_has_bf16
+    from ernie_triton.training.compression.compress import done_steps, report_on
 
     precisions = arguments.precision or (["bf16"] if cpu_has_bf16() else [])
     measuring = Measuring(rounds=arguments.rounds, seconds=arguments.seconds)

@@ -5,9 +5,9 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from ernie_triton.build.check.evaluation import Evaluation
 from ernie_triton.perf.compression_report.measuring import Figures
 from ernie_triton.perf.compression_report.variants import Built
-from ernie_triton.build.check.evaluation import Evaluation
 from ernie_triton.perf.paired import Spread, ratio, spread
 from ernie_triton.perf.results import Machine
 

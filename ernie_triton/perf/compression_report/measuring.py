@@ -14,9 +14,7 @@ from typing import TYPE_CHECKING
 from ernie_triton.build.check.evaluation import Evaluation, evaluate_answers
 from ernie_triton.client.transport import Connection, GrpcTransport
 from ernie_triton.client.wire import Endpoint
-from ernie_triton.server.embedded import EmbeddedServer, ServerOptions
 from ernie_triton.errors import ScenarioError
-from ernie_triton.tasks import task_named
 from ernie_triton.perf.probe import Probe
 from ernie_triton.perf.results import Load
 from ernie_triton.perf.running import stability
@@ -24,6 +22,8 @@ from ernie_triton.perf.running.analyzer_output import AnalyzerFigures
 from ernie_triton.perf.running.checker import Checked
 from ernie_triton.perf.running.watch import Watch
 from ernie_triton.perf.scenario import CONCURRENCY, Stability
+from ernie_triton.server.embedded import EmbeddedServer, ServerOptions
+from ernie_triton.tasks import task_named
 
 if TYPE_CHECKING:
     from ernie_triton.training.datasets import DataSet

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 from ernie_triton.build.flow import build_pipeline
 from ernie_triton.build.parts import Step
-from ernie_triton.training.compression.pipelines import CPU_PIPELINE
 from ernie_triton.build.publish.manifest import Manifest
 from ernie_triton.errors import ExactnessError
 from ernie_triton.pipeline import PipelineSpec, load_pipeline
+from ernie_triton.training.compression.pipelines import CPU_PIPELINE
 
 if TYPE_CHECKING:
     from ernie_triton.training.datasets import DataSet

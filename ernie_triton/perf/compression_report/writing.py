@@ -7,15 +7,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ernie_triton.build.parts import Step
+from ernie_triton.perf.analyzer import find_analyzer
 from ernie_triton.perf.compression_report.content import Report, rows_of
 from ernie_triton.perf.compression_report.measuring import Measuring, load_rows, measure_in_turn
 from ernie_triton.perf.compression_report.plots import draw_all
 from ernie_triton.perf.compression_report.table import csv_text, markdown
 from ernie_triton.perf.compression_report.variants import Variant, build_variant
-from ernie_triton.server.wheel import find_wheel
-from ernie_triton.perf.analyzer import find_analyzer
 from ernie_triton.perf.machine import project_commit, this_machine
 from ernie_triton.perf.reporting.style import figure
+from ernie_triton.server.wheel import find_wheel
 
 if TYPE_CHECKING:
     from ernie_triton.training.datasets import DataSet

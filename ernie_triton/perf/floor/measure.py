@@ -5,13 +5,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from ernie_triton.server.embedded import EmbeddedServer, ServerOptions
 from ernie_triton.perf.floor.repository import ONE_STAGE, THREE_STAGES, link_pipeline, write_floor
 from ernie_triton.perf.paired import Spread, in_turn, spread
 from ernie_triton.perf.probe import Probe, inputs_of
 from ernie_triton.perf.results import Load
 from ernie_triton.perf.scenario import CONCURRENCY
 from ernie_triton.perf.titles import TITLES, rows_of_kind
+from ernie_triton.server.embedded import EmbeddedServer, ServerOptions
 
 _ALONE = Load(mode=CONCURRENCY, level=1.0)
 

@@ -13,10 +13,16 @@ from pathlib import Path
 
 from ernie_triton.build.config.reading import pipeline_stage
 from ernie_triton.client.statistics import StatisticsClient
-from ernie_triton.server.embedded import EmbeddedServer, ServerOptions
 from ernie_triton.engines import Engine
 from ernie_triton.model_shapes import Shape
-from ernie_triton.perf.engine_alone import PipelineFacts, load_pipeline_engine, median_run_us, pipeline_facts, texts_per_s, title_batches
+from ernie_triton.perf.engine_alone import (
+    PipelineFacts,
+    load_pipeline_engine,
+    median_run_us,
+    pipeline_facts,
+    texts_per_s,
+    title_batches,
+)
 from ernie_triton.perf.floor.repository import THREE_STAGES, write_floor
 from ernie_triton.perf.models import ModelCache
 from ernie_triton.perf.probe import Probe
@@ -24,6 +30,7 @@ from ernie_triton.perf.results import Load
 from ernie_triton.perf.running.watch import Watch
 from ernie_triton.perf.scenario import CONCURRENCY, REQUEST_RATE
 from ernie_triton.perf.titles import LONG, TITLES, rows_of_kind, rows_of_kinds
+from ernie_triton.server.embedded import EmbeddedServer, ServerOptions
 
 BUSY = Load(mode=CONCURRENCY, level=32.0)
 IDLE = Load(mode=CONCURRENCY, level=1.0)

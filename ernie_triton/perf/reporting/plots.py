@@ -4,12 +4,12 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from ernie_triton.pipeline import PARTS
 from ernie_triton.perf.reporting.series import Series, heaviest, series_of
 from ernie_triton.perf.reporting.style import COLOURS, figure, legend_below, look_of, save
 from ernie_triton.perf.results import Measurement
 from ernie_triton.perf.running.words import load_words
 from ernie_triton.perf.scenario import CONCURRENCY, REQUEST_RATE
+from ernie_triton.pipeline import PARTS
 
 _LOG_RATIO = 8.0
 """An axis whose values span more than this is logarithmic."""

@@ -6,9 +6,9 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from ernie_triton.text_table import Table
 from ernie_triton.perf.results import Measurement
 from ernie_triton.perf.running.words import load_words
+from ernie_triton.text_table import Table
 
 Value = str | float | int | None
 _MIB = 1 << 20

@@ -18,8 +18,8 @@ from ernie_triton.client.qa import Answer, QaClient
 from ernie_triton.client.regression import RegressionClient, Score
 from ernie_triton.client.seq_cls import Classification, SeqClsClient
 from ernie_triton.client.token_cls import Entity, TokenClsClient
-from ernie_triton.tasks import Task
 from ernie_triton.perf.running.texts import Row
+from ernie_triton.tasks import Task
 
 C = TypeVar("C", bound=BlockingClient)
 A = TypeVar("A")

@@ -11,7 +11,15 @@ from pathlib import Path
 from ernie_triton.errors import AnalyzerError
 from ernie_triton.perf.analyzer import AnalyzerRun, prepared
 from ernie_triton.perf.results import Load
-from ernie_triton.perf.running.analyzer_output import AnalyzerFigures, did_not_settle, failure_from, figures_from, was_lapse, window_was_too_short, windows_from
+from ernie_triton.perf.running.analyzer_output import (
+    AnalyzerFigures,
+    did_not_settle,
+    failure_from,
+    figures_from,
+    was_lapse,
+    window_was_too_short,
+    windows_from,
+)
 from ernie_triton.perf.scenario import CONCURRENCY
 
 _FIGURES = "figures.csv"

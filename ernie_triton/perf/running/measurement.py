@@ -11,7 +11,14 @@ from ernie_triton.perf.analyzer import AnalyzerRun
 from ernie_triton.perf.results import Load, Measurement
 from ernie_triton.perf.running.analyzer_output import AnalyzerFigures
 from ernie_triton.perf.running.checker import Check, Checked, Checker
-from ernie_triton.perf.running.generator import AnalyzerLapseError, LoadGenerator, Outcome, ShortWindowError, Windows, options_for
+from ernie_triton.perf.running.generator import (
+    AnalyzerLapseError,
+    LoadGenerator,
+    Outcome,
+    ShortWindowError,
+    Windows,
+    options_for,
+)
 from ernie_triton.perf.running.stability import not_settled, reasons
 from ernie_triton.perf.running.target import Target, stage_times
 from ernie_triton.perf.running.texts import Row

@@ -5,8 +5,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from ernie_triton.server.embedded import EmbeddedServer, ServerOptions
 from ernie_triton.perf.running.watch import listening_process
+from ernie_triton.server.embedded import EmbeddedServer, ServerOptions
 
 _WATCH_S = 0.01
 

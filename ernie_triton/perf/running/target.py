@@ -12,11 +12,11 @@ from ernie_triton.client.statistics import StageCounts, StatisticsClient
 from ernie_triton.client.transport import Connection, GrpcTransport
 from ernie_triton.client.wire import Endpoint, InferRequest, RequestedOutput, utf8_from_text
 from ernie_triton.errors import ClientError, ContractError
-from ernie_triton.tasks import INPUT_IDS, Task
 from ernie_triton.perf.results import StageTimes, Subject
 from ernie_triton.perf.running.answers import comparison_of
 from ernie_triton.perf.running.server import Serving
 from ernie_triton.perf.running.texts import Row
+from ernie_triton.tasks import INPUT_IDS, Task
 
 TIMEOUT_S = 30.0
 

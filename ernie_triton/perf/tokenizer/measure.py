@@ -27,12 +27,17 @@ from tokenizers.normalizers import BertNormalizer
 from tokenizers.pre_tokenizers import BertPreTokenizer
 from tokenizers.processors import BertProcessing
 
-from ernie_triton.tokenizer.encoder import TextEncoder
 from ernie_triton.errors import WrongAnswerError
+from ernie_triton.perf.paired import Figures, Spread, in_turn, ratio, spread
+from ernie_triton.perf.tokenizer.texts import (
+    KINDS,
+    KindOfText,
+    frequent_words,
+    generated_vocabulary,
+)
+from ernie_triton.tokenizer.encoder import TextEncoder
 from ernie_triton.tokenizer.token_rows import TokenizedRows
 from ernie_triton.tokenizer.vocabulary import CLASSIFY, SEPARATE, UNKNOWN, Vocabulary
-from ernie_triton.perf.paired import Figures, Spread, in_turn, ratio, spread
-from ernie_triton.perf.tokenizer.texts import KINDS, KindOfText, frequent_words, generated_vocabulary
 
 MAX_LENGTH = 128
 BATCH_SIZES = (1, 8, 64)

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ernie_triton.errors import AnalyzerError
-from ernie_triton.pipeline import PipelineSpec
 from ernie_triton.perf.results import Measurement, Subject
 from ernie_triton.perf.running.generator import Windows
 from ernie_triton.perf.running.server import Place, Serving, served
@@ -19,6 +18,7 @@ from ernie_triton.perf.tuning.affinity import starting_on
 from ernie_triton.perf.tuning.repository import lay_out
 from ernie_triton.perf.tuning.search import Figure
 from ernie_triton.perf.tuning.setting import Setting
+from ernie_triton.pipeline import PipelineSpec
 
 _WINDOWS = 3
 """perf_analyzer's least; their mean is the figure."""

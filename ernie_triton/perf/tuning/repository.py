@@ -5,10 +5,15 @@ Everything that is tuned is in the configurations alone, so a candidate needs no
 
 from pathlib import Path
 
-from ernie_triton.build.config.reading import ServingChange, changed_config, embedded_config, pipeline_stage
+from ernie_triton.build.config.reading import (
+    ServingChange,
+    changed_config,
+    embedded_config,
+    pipeline_stage,
+)
 from ernie_triton.errors import PipelineError, RepositoryError
-from ernie_triton.pipeline import PipelineSpec
 from ernie_triton.perf.tuning.setting import Setting
+from ernie_triton.pipeline import PipelineSpec
 
 _CONFIGS = ("config.pbtxt", "configs")
 _DECIDED_BY_THE_BUILD = ("task", "engine", "precision", "layout", "max_length")

@@ -10,8 +10,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from ernie_triton.errors import PipelineError
-from ernie_triton.pipeline import PipelineSpec, load_pipeline
 from ernie_triton.perf.tuning.setting import Setting, setting_of
+from ernie_triton.pipeline import PipelineSpec, load_pipeline
 
 _TABLE = re.compile(r"\s*\[")
 _BATCHING = re.compile(r"\s*\[\s*batching\s*\]\s*(#.*)?")

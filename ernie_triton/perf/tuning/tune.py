@@ -5,18 +5,32 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from ernie_triton.errors import ScenarioError
-from ernie_triton.pipeline import PipelineSpec
-from ernie_triton.tasks import task_named
 from ernie_triton.perf.machine import this_machine
 from ernie_triton.perf.running.texts import rows_of
 from ernie_triton.perf.text_spec import TextSpec
 from ernie_triton.perf.titles import TITLES
 from ernie_triton.perf.tuning.affinity import cores_words
 from ernie_triton.perf.tuning.bench import BenchOptions, ServerBench
-from ernie_triton.perf.tuning.decision import Decision, decide, measure_in_turn, rank_within, refuse_hopeless
+from ernie_triton.perf.tuning.decision import (
+    Decision,
+    decide,
+    measure_in_turn,
+    rank_within,
+    refuse_hopeless,
+)
 from ernie_triton.perf.tuning.report import notes, unsteady_words
 from ernie_triton.perf.tuning.search import Trial, finalists, screen
-from ernie_triton.perf.tuning.setting import DEFAULTS, Conditions, Setting, axes, is_same, one_other, setting_of
+from ernie_triton.perf.tuning.setting import (
+    DEFAULTS,
+    Conditions,
+    Setting,
+    axes,
+    is_same,
+    one_other,
+    setting_of,
+)
+from ernie_triton.pipeline import PipelineSpec
+from ernie_triton.tasks import task_named
 
 _WARM_UP_S = 2.0
 _QUICK_S = 0.75

@@ -61,9 +61,9 @@ def read_data(arguments: argparse.Namespace) -> "DataSet":
         DatasetError: it is broken.
         CheckpointError: neither the options nor the checkpoint say the task.
     """
+    from ernie_triton.build.progress import timed_step
     from ernie_triton.training.compression.preparation import task_of
     from ernie_triton.training.datasets import read_dataset
-    from ernie_triton.build.progress import timed_step
 
     with timed_step("data") as notes:
         data = read_dataset(arguments.task or task_of(arguments.checkpoint), arguments.data)

@@ -5,9 +5,15 @@ import dataclasses
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ernie_triton.build.commands import Commands
-from ernie_triton.training.commands.compression_options import add_place_options, add_training_options, given, print_report, read_data, schedule_from
 from ernie_triton.errors import CheckpointError
+from ernie_triton.training.commands.compression_options import (
+    add_place_options,
+    add_training_options,
+    given,
+    print_report,
+    read_data,
+    schedule_from,
+)
 
 if TYPE_CHECKING:
     from ernie_triton.training.compression.distillation.distil import Distillation
@@ -15,32 +21,29 @@ if TYPE_CHECKING:
 SLIM_STUDENTS = ("bow", "cnn")
 
 
-def add_command(commands: Commands) -> None:
-    """Add the command and its options."""
-    distil = commands.add_parser(
-        "distil",
-        help="teach a smaller student what a fine-tuned model has learned",
-        description="A student of any shape starts with the teacher's weights as far as it has "
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add the command's description and options."""
+    parser.description = (
+        "A student of any shape starts with the teacher's weights as far as it has "
         "room for them, learns what goes on in the teacher's layers, then its answers. Writes a "
         "checkpoint that `build` takes, with compression.json beside the weights, and prints the "
-        "figures. A run that was killed goes on where it was.",
-        allow_abbrev=False,
+        "figures. A run that was killed goes on where it was."
     )
-    add_place_options(distil, needs_data=True)
-    distil.add_argument(
+    add_place_options(parser, needs_data=True)
+    parser.add_argument(
         "--student",
         required=True,
         metavar="SHAPE",
         help="layers=N,hidden=N,heads=N,feed_forward=N, of which any may be left out; or base, "
         "medium, mini, micro, nano; or bow, cnn (a bag of words, a convolution)",
     )
-    distil.add_argument(
+    parser.add_argument(
         "--texts",
         type=Path,
         metavar="FILE",
         help="further texts without labels, one a line (pairs with a tab between)",
     )
-    distil.add_argument(
+    parser.add_argument(
         "--subwords",
         type=int,
         default=0,
@@ -48,16 +51,16 @@ def add_command(commands: Commands) -> None:
         help="shorten sequences: up to N pieces of several characters, chosen from the texts, join "
         "the student's vocabulary (default 0: none)",
     )
-    distil.add_argument(
+    parser.add_argument(
         "--layer-epochs", type=int, help="of learning the teacher's layers; 0: none (default 3)"
     )
-    distil.add_argument("--epochs", type=int, help="of learning its answers (default 5)")
-    distil.add_argument("--learning-rate", type=float, help="of the answers (default 1e-4)")
-    add_training_options(distil)
-    distil.set_defaults(run=_run)
+    parser.add_argument("--epochs", type=int, help="of learning its answers (default 5)")
+    parser.add_argument("--learning-rate", type=float, help="of the answers (default 1e-4)")
+    add_training_options(parser)
 
 
-def _run(arguments: argparse.Namespace) -> int:
+def run(arguments: argparse.Namespace) -> int:
+    """Run the command; returns its exit code."""
     if arguments.student in SLIM_STUDENTS:
         return _run_slim(arguments)
     from ernie_triton.training.compression.distillation.distil import distil

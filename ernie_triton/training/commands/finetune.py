@@ -1,16 +1,183 @@
-"""`finetune`: a base checkpoint and labelled data into a fine-tuned checkpoint."""
+"""The command line of fine-tuning, with the option names of the ERNIE 3.0 toolkit's scripts.
 
-from ernie_triton.build.commands import Commands
-from ernie_triton.training.finetune.command import DESCRIPTION, add_finetune_options, run_finetune
+They are those of `run_seq_cls.py`, `run_token_cls.py` and `run_qa.py` (PaddleNLP,
+model_zoo/ernie-3.0), with dashes or underscores.
+"""
+
+import argparse
+import os
+import shlex
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from ernie_triton.training.datasets import TASKS
+from ernie_triton.training.datasets.reading import DATASETS
+from ernie_triton.training.finetune.finetuning import (
+    CURVE_FILE,
+    FineTuned,
+    FineTuning,
+    data_lines,
+    finetune,
+)
+from ernie_triton.training.loop.schedule import PRECISIONS
+from ernie_triton.training.loop.training import CHECKPOINT_EVERY_S, leave_processes
+
+_DESCRIPTION = (
+    "Fine-tune a checkpoint on labelled data in CLUE's formats. Hyper-parameters that are not "
+    "given are those of the data set in ernie_triton/training/finetune/recipes.toml. A run that was "
+    "killed goes on when it is started again. On several GPUs: torchrun --nproc-per-node N -m "
+    "ernie_triton finetune …"
+)
+
+_HYPER_PARAMETERS: Sequence[tuple[tuple[str, ...], str, type, str, str, str]] = (
+    (
+        ("--max_seq_length",),
+        *("max_length", int, "TOKENS", "most tokens of a row, special tokens included", ""),
+    ),
+    (("--learning_rate",), "learning_rate", float, "RATE", "the highest, after the warm-up", ""),
+    (("--num_train_epochs", "--epochs"), "epochs", int, "N", "passes over the training rows", ""),
+    (
+        ("--per_device_train_batch_size", "--batch_size"),
+        *("batch_size", int, "ROWS", "rows of a step on each device", ""),
+    ),
+    (
+        ("--warmup_ratio", "--warmup_proportion"),
+        *("warmup_share", float, "SHARE", "part of the steps over which the rate rises", "0.1"),
+    ),
+    (("--weight_decay",), "weight_decay", float, "DECAY", "AdamW's", "0.01"),
+    (
+        ("--max_grad_norm",),
+        *("max_gradient_norm", float, "NORM", "longer gradients are cut to it, 0: none", "1"),
+    ),
+    (
+        ("--label_smoothing",),
+        *("label_smoothing", float, "SHARE", "of a label's probability, spread over all", "0"),
+    ),
+    (
+        ("--gradient_accumulation_steps",),
+        *("accumulation_steps", int, "N", "batches whose gradients make one step", "1"),
+    ),
+    (("--max_steps",), "max_steps", int, "N", "end after so many, 0: with the epochs", "0"),
+    (
+        ("--evaluations_per_epoch",),
+        *("evaluations_per_epoch", int, "N", "how often to measure on the development set", "1"),
+    ),
+    (
+        ("--early_stopping", "--early_stopping_patience"),
+        *("early_stopping", int, "N", "evaluations without progress to stop after", "0, never"),
+    ),
+    (("--seed",), "seed", int, "N", "decides new weights, order and dropout", "42"),
+)
+"""Spellings, name in `Schedule`, type, what stands for a value, help, and default: an empty one is
+the recipe's own."""
 
 
-def add_command(commands: Commands) -> None:
-    """Add the command and its options."""
-    finetune = commands.add_parser(
-        "finetune",
-        help="fine-tune a checkpoint on labelled data",
-        description=DESCRIPTION,
-        allow_abbrev=False,
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add the description and every option; hyper-parameters not given are None."""
+    parser.description = _DESCRIPTION
+    parser.add_argument("task", choices=TASKS, help="what the model learns")
+    texts = {
+        "--checkpoint": "the base: a transformers or PaddleNLP checkpoint; config.json and "
+        "vocab.txt alone for random weights",
+        "--data": "folder with train.json and dev.json, and mostly labels.json or labels.txt",
+        "--output": "checkpoint to write; OUTPUT.work beside it holds the work until then",
+    }
+    toolkit = {"--checkpoint": ("--model_name_or_path",), "--output": ("--output_dir",)}
+    for name, text in texts.items():
+        spellings = (name, *toolkit.get(name, ()))
+        metavar = "FOLDER"
+        _add(parser, *spellings, type=Path, required=True, metavar=metavar, help=text)
+    names = sorted(name for known in DATASETS.values() for name in known)
+    text = f"format of the data, one of {', '.join(names)} (default: what the keys say)"
+    _add(parser, "--dataset", choices=names, default="", metavar="NAME", help=text)
+    for split in ("train", "dev"):
+        text = f"instead of the folder's {split}.json"
+        _add(parser, f"--{split}_file", type=Path, metavar="FILE", help=text)
+    group = parser.add_argument_group("hyper-parameters")
+    for spellings, dest, kind, metavar, text, default in _HYPER_PARAMETERS:
+        text = f"{text} (default: {default or 'the recipe of the data set'})"
+        _add(group, *spellings, dest=dest, type=kind, metavar=metavar, help=text)
+    _add_run_options(parser.add_argument_group("the run"))
+
+
+def _add_run_options(group: "argparse._ArgumentGroup") -> None:
+    text = "weights to write: of the best evaluation, or the last (default: best)"
+    _add(group, "--keep", choices=("best", "last"), default="best", help=text)
+    text = (
+        "what to compute in (default: auto: on a GPU bf16, or fp16 where it has none; on a CPU "
+        "bf16 where it has instructions for it, else fp32)"
     )
-    add_finetune_options(finetune)
-    finetune.set_defaults(run=run_finetune)
+    _add(group, "--precision", choices=PRECISIONS, default="auto", help=text)
+    text = "start anew where a killed run has left its work"
+    _add(group, "--no_resume", action="store_true", help=text)
+    text = (
+        "between two checkpoints of the work, besides those at evaluations (default: %(default)g)"
+    )
+    _add(
+        group,
+        *("--checkpoint_every_s",),
+        type=float,
+        default=CHECKPOINT_EVERY_S,
+        metavar="SECONDS",
+        help=text,
+    )
+
+
+def _add(parser: "argparse._ActionsContainer", *names: str, **options: Any) -> None:  # noqa: ANN401
+    """An option with dashes in its name, and with underscores as the toolkit writes it."""
+    spelled = [name.replace("_", "-") for name in names]
+    parser.add_argument(*dict.fromkeys([*spelled, *names]), **options)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Fine-tune as the options say; prints what came of it and what to run next."""
+    given = {dest: getattr(arguments, dest) for _, dest, *_ in _HYPER_PARAMETERS}
+    given = {name: value for name, value in given.items() if value is not None}
+    given |= {"precision": arguments.precision, "keep_best": arguments.keep == "best"}
+    wanted = FineTuning(
+        task=arguments.task,
+        checkpoint=arguments.checkpoint,
+        data=arguments.data,
+        output=arguments.output,
+        dataset=arguments.dataset,
+        train_file=arguments.train_file,
+        dev_file=arguments.dev_file,
+        given=given,
+        resume=not arguments.no_resume,
+        checkpoint_every_s=arguments.checkpoint_every_s,
+    )
+    # torchrun starts every process with the same command line.
+    is_first = os.environ.get("RANK", "0") == "0"
+    made = finetune(wanted, _note if is_first else lambda _: None)
+    leave_processes()
+    if is_first:
+        print("\n".join(summary(made)))
+    return 0
+
+
+def summary(made: FineTuned) -> list[str]:
+    """What came of it, for a reader."""
+    result, wanted = made.result, made.wanted
+    head, *notes = data_lines(made.data)
+    count = len(result.history.evaluations)
+    build = [
+        *("ernie-triton", "build", str(wanted.output)),
+        *made.pipeline_options(),
+        *("--repository", "model_repository"),
+    ]
+    return [
+        f"data    {head}",
+        *(f"        {note}" for note in notes),
+        f"metric  {result.metric} {result.points:.2f} on {len(made.data.dev)} lines, after epoch "
+        f"{result.kept.epoch:.2f} ({made.recipe.kept} of {count} evaluations)",
+        f"time    {result.seconds:.1f} s, {result.steps} steps in {result.precision}"
+        + (f" by {result.processes} processes" if result.processes > 1 else ""),
+        f"output  {wanted.output} ({made.parameters:,} parameters; {CURVE_FILE} is its curve)",
+        f"next    {shlex.join(build)}",
+    ]
+
+
+def _note(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)

@@ -4,61 +4,64 @@ import argparse
 import dataclasses
 from typing import TYPE_CHECKING
 
-from ernie_triton.build.commands import Commands
-from ernie_triton.training.commands.compression_options import add_place_options, add_training_options, given, print_report, read_data, schedule_from
 from ernie_triton.errors import CheckpointError
+from ernie_triton.training.commands.compression_options import (
+    add_place_options,
+    add_training_options,
+    given,
+    print_report,
+    read_data,
+    schedule_from,
+)
 
 if TYPE_CHECKING:
     from ernie_triton.training.compression.pruning.prune import Pruning
 
 
-def add_command(commands: Commands) -> None:
-    """Add the command and its options."""
-    prune = commands.add_parser(
-        "prune",
-        help="take the least important heads and neurons out of a fine-tuned model",
-        description="Rank attention heads and feed-forward neurons by their effect on the loss, "
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add the command's description and options."""
+    parser.description = (
+        "Rank attention heads and feed-forward neurons by their effect on the loss, "
         "take the least important out of every layer, and train what is left to do what the whole "
         "model did. Writes a checkpoint that `build` takes, with compression.json beside the "
-        "weights, and prints the figures. A run that was killed goes on where it was.",
-        allow_abbrev=False,
+        "weights, and prints the figures. A run that was killed goes on where it was."
     )
-    add_place_options(prune, needs_data=False)
-    prune.add_argument(
+    add_place_options(parser, needs_data=False)
+    parser.add_argument(
         "--width",
         type=float,
         default=0.75,
         help="share of heads and neurons that stays (default %(default)s)",
     )
-    prune.add_argument(
+    parser.add_argument(
         "--ranking",
         choices=("layer", "model"),
         default="layer",
         help="layer: the share in every layer; model: of all layers together, which come to differ "
         "(default %(default)s)",
     )
-    prune.add_argument(
+    parser.add_argument(
         "--multiple",
         type=int,
         default=16,
         metavar="NEURONS",
         help="neurons stay in groups of so many (default %(default)s)",
     )
-    prune.add_argument("--examples", type=int, help="training examples to rank on (default 1024)")
-    prune.add_argument(
+    parser.add_argument("--examples", type=int, help="training examples to rank on (default 1024)")
+    parser.add_argument(
         "--no-recovery",
         dest="recover",
         action="store_false",
         help="do not train afterwards; without --data parts are ranked by their weights' size, "
         "for measuring speed",
     )
-    prune.add_argument("--epochs", type=int, help="of the recovery (default 3)")
-    prune.add_argument("--learning-rate", type=float, help="of the recovery (default 1e-4)")
-    add_training_options(prune)
-    prune.set_defaults(run=_run)
+    parser.add_argument("--epochs", type=int, help="of the recovery (default 3)")
+    parser.add_argument("--learning-rate", type=float, help="of the recovery (default 1e-4)")
+    add_training_options(parser)
 
 
-def _run(arguments: argparse.Namespace) -> int:
+def run(arguments: argparse.Namespace) -> int:
+    """Run the command; returns its exit code."""
     from ernie_triton.training.compression.pruning.prune import prune
 
     if arguments.data is None and arguments.recover:

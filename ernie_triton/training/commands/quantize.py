@@ -4,28 +4,23 @@ import argparse
 import dataclasses
 from typing import TYPE_CHECKING, Any
 
-from ernie_triton.build.commands import Commands
-from ernie_triton.training.commands.compression_options import add_place_options, read_data
 from ernie_triton.tasks import CALIBRATORS, ENGINES
+from ernie_triton.training.commands.compression_options import add_place_options, read_data
 
 if TYPE_CHECKING:
     from ernie_triton.training.compression.int8.quantize import QuantizeOptions
 
 
-def add_command(commands: Commands) -> None:
-    """Add the command and its options."""
-    quantize = commands.add_parser(
-        "quantize",
-        help="make a fine-tuned checkpoint ready for INT8",
-        description="Calibrate INT8 on texts of the training data, measure every layer's damage, "
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add the command's description and options."""
+    parser.description = (
+        "Calibrate INT8 on texts of the training data, measure every layer's damage, "
         "keep the worst layers in floating point, and fine-tune with the rounding where that is "
         "not enough. Writes a checkpoint with pipeline.toml (CPU) and pipeline.gpu.toml, which "
-        "`build` takes, and prints the figures.",
-        allow_abbrev=False,
+        "`build` takes, and prints the figures."
     )
-    add_place_options(quantize, needs_data=True)
-    add_quantize_options(quantize)
-    quantize.set_defaults(run=_run)
+    add_place_options(parser, needs_data=True)
+    add_quantize_options(parser)
 
 
 def add_quantize_options(parser: argparse.ArgumentParser) -> None:
@@ -110,9 +105,10 @@ def quantize_options(arguments: argparse.Namespace) -> "QuantizeOptions":
     return QuantizeOptions(**given)
 
 
-def _run(arguments: argparse.Namespace) -> int:
-    from ernie_triton.training.compression.int8.quantize import quantize_checkpoint
+def run(arguments: argparse.Namespace) -> int:
+    """Run the command; returns its exit code."""
     from ernie_triton.build.progress import timed_step
+    from ernie_triton.training.compression.int8.quantize import quantize_checkpoint
 
     options = quantize_options(arguments)
     data = read_data(arguments)

@@ -15,10 +15,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ernie_triton.training.compression.steps import ORIGINAL, SCORES, STEPS, Step, StepOptions, run_step
 from ernie_triton.build.load.settings import config_values
-from ernie_triton.build.publish.manifest import file_hashes
 from ernie_triton.build.progress import timed_step
+from ernie_triton.build.publish.manifest import file_hashes
+from ernie_triton.training.compression.steps import (
+    ORIGINAL,
+    SCORES,
+    STEPS,
+    Step,
+    StepOptions,
+    run_step,
+)
 
 if TYPE_CHECKING:
     from ernie_triton.perf.compression_report.content import Report
@@ -127,8 +134,8 @@ def report_on(
     Raises:
         ErnieTritonError: something cannot be built, served or measured.
     """
-    from ernie_triton.training.compression.preparation import usual_max_length
     from ernie_triton.perf.compression_report.writing import make_report, write_report
+    from ernie_triton.training.compression.preparation import usual_max_length
     from ernie_triton.training.datasets.plain import plain_dev
 
     folder = work.output / "report"

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, cast
 import numpy as np
 
 from ernie_triton.build.check.evaluation import Evaluation
-from ernie_triton.build.torch_models.checkpoints import load_model, load_tokenizer
-from ernie_triton.training.datasets import DataSet
-from ernie_triton.training.tasks import Batch, Learner, learner_for
-from ernie_triton.build.torch_models.modules import PROBLEMS
 from ernie_triton.build.load.settings import config_values, read_config
+from ernie_triton.build.torch_models.checkpoints import load_model, load_tokenizer
+from ernie_triton.build.torch_models.modules import PROBLEMS
 from ernie_triton.errors import CheckpointError
 from ernie_triton.tasks import EMBEDDING, QA, SEQ_CLS, TOKEN_CLS, task_named
+from ernie_triton.training.datasets import DataSet
+from ernie_triton.training.tasks import Batch, Learner, learner_for
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel

@@ -6,17 +6,22 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ernie_triton.training.compression.distillation.distil import ANSWERS, LAYERS, Distillation, distil
+from ernie_triton.build.load.settings import config_values
+from ernie_triton.build.progress import timed_step
+from ernie_triton.errors import PipelineError
+from ernie_triton.tasks import task_named
+from ernie_triton.training.compression.distillation.distil import (
+    ANSWERS,
+    LAYERS,
+    Distillation,
+    distil,
+)
 from ernie_triton.training.compression.distillation.students import StudentShape
 from ernie_triton.training.compression.int8.quantize import QuantizeOptions, quantize_checkpoint
 from ernie_triton.training.compression.measured import Report
 from ernie_triton.training.compression.pruning.prune import RECOVERY, Pruning, prune
 from ernie_triton.training.compression.slim.distil import SlimTraining, distil_slim
 from ernie_triton.training.loop.schedule import Schedule
-from ernie_triton.build.load.settings import config_values
-from ernie_triton.build.progress import timed_step
-from ernie_triton.errors import PipelineError
-from ernie_triton.tasks import task_named
 
 if TYPE_CHECKING:
     from ernie_triton.training.datasets import DataSet

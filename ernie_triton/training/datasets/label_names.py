@@ -5,8 +5,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ernie_triton.training.datasets.lines import Record, listed, numbered_lines, read_lines, shown
 from ernie_triton.errors import DatasetError
+from ernie_triton.training.datasets.lines import Record, listed, numbered_lines, read_lines, shown
 
 FILES = ("labels.json", "labels.txt")
 DESCRIPTIONS = ("label_desc", "label_des")

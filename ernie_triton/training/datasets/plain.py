@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from ernie_triton.training.datasets.examples import AnswerSpan, DataSet, LabelledText
 from ernie_triton.client.items import Item
 from ernie_triton.tasks import MULTI_LABEL, QA, REGRESSION, TOKEN_CLS
+from ernie_triton.training.datasets.examples import AnswerSpan, DataSet, LabelledText
 
 PLAIN_DEV = "dev.json"
 

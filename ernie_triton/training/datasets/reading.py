@@ -3,15 +3,18 @@
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from ernie_triton.training.datasets import classification
-from ernie_triton.training.datasets import squad
-from ernie_triton.training.datasets import tagging
-from ernie_triton.training.datasets.classification import Format
-from ernie_triton.training.datasets.examples import DataSet, LabelledText
-from ernie_triton.training.datasets.label_names import LabelNames, label_file, names_of, read_label_names
-from ernie_triton.training.datasets.lines import Record, read_records
 from ernie_triton.errors import DatasetError
 from ernie_triton.tasks import MULTI_LABEL, QA, REGRESSION, SEQ_CLS, TOKEN_CLS
+from ernie_triton.training.datasets import classification, squad, tagging
+from ernie_triton.training.datasets.classification import Format
+from ernie_triton.training.datasets.examples import DataSet, LabelledText
+from ernie_triton.training.datasets.label_names import (
+    LabelNames,
+    label_file,
+    names_of,
+    read_label_names,
+)
+from ernie_triton.training.datasets.lines import Record, read_records
 
 TASKS = (SEQ_CLS.name, MULTI_LABEL.name, REGRESSION.name, TOKEN_CLS.name, QA.name)
 DATASETS: Mapping[str, tuple[str, ...]] = {

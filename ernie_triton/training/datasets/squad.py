@@ -4,9 +4,9 @@ import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from ernie_triton.errors import DatasetError
 from ernie_triton.training.datasets.examples import AnswerSpan, LabelledText
 from ernie_triton.training.datasets.lines import Record
-from ernie_triton.errors import DatasetError
 
 
 def questions_in(path: Path) -> Iterator[tuple[Record, str]]:

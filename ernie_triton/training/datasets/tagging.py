@@ -3,10 +3,10 @@
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from ernie_triton.errors import DatasetError
 from ernie_triton.training.datasets.examples import LabelledText
 from ernie_triton.training.datasets.label_names import LabelNames, names_of
 from ernie_triton.training.datasets.lines import Record, numbered_lines, read_records
-from ernie_triton.errors import DatasetError
 
 OUTSIDE = "O"
 JSON_ENDINGS = (".json", ".jsonl")

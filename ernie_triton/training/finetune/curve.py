@@ -2,8 +2,8 @@
 
 import io
 
-from ernie_triton.training.loop.history import History
 from ernie_triton.errors import MissingExtraError
+from ernie_triton.training.loop.history import History
 
 _LOSS_COLOR, _METRIC_COLOR = "#7a8794", "#b5432a"
 _SIZE_INCHES, _DOTS_PER_INCH = (7.5, 4.2), 130

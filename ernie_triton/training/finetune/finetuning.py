@@ -9,16 +9,21 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from ernie_triton.build.torch_models.checkpoints import check_free, load_model, load_tokenizer, save_model
-from ernie_triton.training.finetune.curve import check_drawing, curve_png
+from ernie_triton.build.load import holds_weights
+from ernie_triton.build.torch_models.checkpoints import (
+    check_free,
+    load_model,
+    load_tokenizer,
+    save_model,
+)
+from ernie_triton.pipeline import Answering, PipelineSpec
 from ernie_triton.training.datasets import DataSet, read_dataset
 from ernie_triton.training.datasets.plain import PLAIN_DEV, plain_content
-from ernie_triton.training.tasks import learner_for
+from ernie_triton.training.finetune.curve import check_drawing, curve_png
 from ernie_triton.training.finetune.recipes import Recipe, recipe_for
 from ernie_triton.training.loop.training import CHECKPOINT_EVERY_S, TrainingResult, train
 from ernie_triton.training.loop.work_folder import WorkFolder
-from ernie_triton.build.load import holds_weights
-from ernie_triton.pipeline import Answering, PipelineSpec
+from ernie_triton.training.tasks import learner_for
 
 TRAINING_FILE = "training.json"
 CURVE_FILE = "curve.png"

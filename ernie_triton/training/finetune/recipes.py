@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from ernie_triton.strict_toml import read_described
 from ernie_triton.training.errors import TrainingError
 from ernie_triton.training.loop.schedule import Schedule
-from ernie_triton.strict_toml import read_described
 
 RECIPES_FILE = Path(__file__).with_name("recipes.toml")
 

@@ -16,13 +16,18 @@ from torch import nn
 from transformers import PrinterCallback, Trainer, TrainingArguments
 
 from ernie_triton.build.check.evaluation import Evaluation
-from ernie_triton.training.loop.callbacks import Conductor
 from ernie_triton.training.errors import TrainingError
+from ernie_triton.training.loop.callbacks import Conductor
 from ernie_triton.training.loop.history import ELAPSED, LOSS, POINTS, history_of
-from ernie_triton.training.tasks import Batch, Features
 from ernie_triton.training.loop.row_order import LengthGroupedRows
 from ernie_triton.training.loop.schedule import Schedule
-from ernie_triton.training.loop.work_folder import WEIGHTS_FILE, WorkFolder, load_tensors, save_tensors
+from ernie_triton.training.loop.work_folder import (
+    WEIGHTS_FILE,
+    WorkFolder,
+    load_tensors,
+    save_tensors,
+)
+from ernie_triton.training.tasks import Batch, Features
 
 _NOTES_PER_TRAINING = 200
 """Mean losses that are noted, besides those before each evaluation."""

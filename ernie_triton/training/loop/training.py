@@ -14,14 +14,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from ernie_triton.build.check.evaluation import METRICS
+from ernie_triton.build.torch_models.modules import import_torch
+from ernie_triton.errors import MissingExtraError
 from ernie_triton.training.datasets import DataSet
 from ernie_triton.training.loop.history import Evaluated, History, history_of
-from ernie_triton.training.tasks import Features, Learner
 from ernie_triton.training.loop.precision import resolved_precision
 from ernie_triton.training.loop.schedule import Schedule
-from ernie_triton.build.torch_models.modules import import_torch
 from ernie_triton.training.loop.work_folder import WorkFolder
-from ernie_triton.errors import MissingExtraError
+from ernie_triton.training.tasks import Features, Learner
 
 if TYPE_CHECKING:
     import torch
@@ -111,8 +111,7 @@ def train(
     import_torch()
     if find_spec("accelerate") is None:
         raise MissingExtraError("accelerate", "train", "training models")
-    from ernie_triton.training.loop import progress
-    from ernie_triton.training.loop import trainer
+    from ernie_triton.training.loop import progress, trainer
 
     rows = learner.rows(data.train)
     precision = resolved_precision(schedule.precision)

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from ernie_triton.build.config import ModelSizes
 from ernie_triton.build.check.evaluation import Evaluation
-from ernie_triton.training.datasets import DataSet, LabelledText
-from ernie_triton.training.tasks.measuring import INPUTS, measure
 from ernie_triton.build.check.local_answers import PipelineParts
-from ernie_triton.tokenizer.encoder import TextEncoder
+from ernie_triton.build.config import ModelSizes
 from ernie_triton.errors import DatasetError
 from ernie_triton.pipeline import Answering, Batching, PipelineSpec
+from ernie_triton.tokenizer.encoder import TextEncoder
+from ernie_triton.training.datasets import DataSet, LabelledText
+from ernie_triton.training.tasks.measuring import INPUTS, measure
 
 if TYPE_CHECKING:
     import torch

@@ -2,13 +2,13 @@
 
 from collections.abc import Mapping
 
+from ernie_triton.tasks import MULTI_LABEL, QA, REGRESSION, SEQ_CLS, TOKEN_CLS
+from ernie_triton.tokenizer.encoder import TextEncoder
 from ernie_triton.training.datasets import DataSet
 from ernie_triton.training.tasks.base import Learner
 from ernie_triton.training.tasks.qa import Reader
 from ernie_triton.training.tasks.token_cls import Tagger
 from ernie_triton.training.tasks.whole_texts import Classifier, MultiLabelClassifier, Regressor
-from ernie_triton.tokenizer.encoder import TextEncoder
-from ernie_triton.tasks import MULTI_LABEL, QA, REGRESSION, SEQ_CLS, TOKEN_CLS
 
 _LEARNERS: Mapping[str, type[Learner]] = {
     SEQ_CLS.name: Classifier,

@@ -10,7 +10,6 @@ import numpy as np
 import numpy.typing as npt
 
 from ernie_triton.build.check.evaluation import Evaluation, evaluation_of
-from ernie_triton.training.datasets import DataSet, LabelledText, items_of
 from ernie_triton.build.check.local_answers import LocalAnswers, PipelineParts
 from ernie_triton.client.client import Blocking, run_blocking
 from ernie_triton.client.core import Caller, Codec, Policy
@@ -29,6 +28,7 @@ from ernie_triton.engines import Engine
 from ernie_triton.errors import DatasetError
 from ernie_triton.settings import EngineSettings
 from ernie_triton.tasks import MULTI_LABEL, QA, REGRESSION, SEQ_CLS, TOKEN_CLS
+from ernie_triton.training.datasets import DataSet, LabelledText, items_of
 
 if TYPE_CHECKING:
     from torch import nn

@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ernie_triton.training.datasets import AnswerSpan, LabelledText
-from ernie_triton.training.tasks.base import MOST_WINDOWS, Batch, Features
-from ernie_triton.training.tasks.windows import WindowLearner
 from ernie_triton.pipeline import Answering
 from ernie_triton.tasks import NO_SPAN
 from ernie_triton.tokenizer.windows import Window
+from ernie_triton.training.datasets import AnswerSpan, LabelledText
+from ernie_triton.training.tasks.base import MOST_WINDOWS, Batch, Features
+from ernie_triton.training.tasks.windows import WindowLearner
 
 if TYPE_CHECKING:
     import torch

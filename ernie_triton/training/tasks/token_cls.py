@@ -5,10 +5,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ernie_triton.tokenizer.windows import Window
 from ernie_triton.training.datasets import LabelledText
 from ernie_triton.training.tasks.base import Batch, Features, padded
 from ernie_triton.training.tasks.windows import WindowLearner
-from ernie_triton.tokenizer.windows import Window
 
 if TYPE_CHECKING:
     import torch

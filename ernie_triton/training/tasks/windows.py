@@ -4,10 +4,10 @@ from abc import abstractmethod
 from collections.abc import Iterator, Sequence
 from itertools import groupby
 
-from ernie_triton.training.datasets import LabelledText
-from ernie_triton.training.tasks.base import MOST_WINDOWS, Features, Learner
 from ernie_triton.pipeline import PipelineSpec
 from ernie_triton.tokenizer.windows import Window, WindowEncoder, WindowRules
+from ernie_triton.training.datasets import LabelledText
+from ernie_triton.training.tasks.base import MOST_WINDOWS, Features, Learner
 
 _TEXTS_AT_ONCE = 256
 

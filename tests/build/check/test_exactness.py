@@ -9,13 +9,13 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from ernie_triton.build.check.reference import Reference, Row
-from ernie_triton.build.check.exactness import SAMPLE_TEXTS, compare, read_sample_texts
 from ernie_triton.batch import TokenBatch
-from ernie_triton.tokenizer.encoder import TextEncoder
+from ernie_triton.build.check.exactness import SAMPLE_TEXTS, compare, read_sample_texts
+from ernie_triton.build.check.reference import Reference, Row
 from ernie_triton.engines import Engine
 from ernie_triton.errors import ExactnessError, TextError
 from ernie_triton.settings import EngineSettings
+from ernie_triton.tokenizer.encoder import TextEncoder
 from ernie_triton.tokenizer.vocabulary import load_vocabulary
 from tests.build.models import random_rows, vocabulary_lines, write_vocabulary
 

@@ -5,15 +5,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ernie_triton.build.config import ModelSizes
 from ernie_triton.build.check.local_answers import LocalAnswers, PipelineParts, classification
+from ernie_triton.build.config import ModelSizes
 from ernie_triton.client.wire import InferRequest, RequestedOutput
-from ernie_triton.tokenizer.encoder import TextEncoder
 from ernie_triton.errors import RequestRefusedError
 from ernie_triton.pipeline import Answering, Batching, PipelineSpec
+from ernie_triton.tokenizer.encoder import TextEncoder
 from ernie_triton.tokenizer.vocabulary import load_vocabulary
-from tests.build.models import vocabulary_lines, write_vocabulary
 from tests.build.check.test_exactness import GivenScores, engine
+from tests.build.models import vocabulary_lines, write_vocabulary
 
 LABELS = ("体育", "财经")
 

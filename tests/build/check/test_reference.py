@@ -8,15 +8,33 @@ import onnx
 import pytest
 import torch
 
+from ernie_triton.batch import TokenBatch
+from ernie_triton.build.check.reference import model_outputs, reference_for, rows_of
 from ernie_triton.build.load import read_source
 from ernie_triton.build.load.naming import TRANSFORMERS
 from ernie_triton.build.load.source import Source, Wanted
 from ernie_triton.build.load.state import model_from_state
-from ernie_triton.build.check.reference import model_outputs, reference_for, rows_of
-from ernie_triton.batch import TokenBatch
 from ernie_triton.tasks import QA, SEQ_CLS, TASKS
-from tests.build.load.exports import MaskFromIds, MaskFromInput, PrunedClassifier, export, randomised, transformers_model
-from tests.build.models import PADDLE_EXAMPLE, arrays_of, assert_row_equal, checkpoint_config, expected_outputs, random_rows, save_paddlenlp, save_transformers, single_rows, transformers_logits
+from tests.build.load.exports import (
+    MaskFromIds,
+    MaskFromInput,
+    PrunedClassifier,
+    export,
+    randomised,
+    transformers_model,
+)
+from tests.build.models import (
+    PADDLE_EXAMPLE,
+    arrays_of,
+    assert_row_equal,
+    checkpoint_config,
+    expected_outputs,
+    random_rows,
+    save_paddlenlp,
+    save_transformers,
+    single_rows,
+    transformers_logits,
+)
 
 
 @pytest.mark.parametrize(

@@ -14,11 +14,17 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from build_scripts.cli import main
+from ernie_triton.cli import main
 from ernie_triton.tasks import ENGINES, LAYOUTS, PRECISIONS
 from tests.build.conftest import Run
 from tests.build.load.exports import transformers_model
-from tests.build.models import save_paddlenlp, save_transformers, tree_of, vocabulary_lines, write_vocabulary
+from tests.build.models import (
+    save_paddlenlp,
+    save_transformers,
+    tree_of,
+    vocabulary_lines,
+    write_vocabulary,
+)
 
 
 def change_config(folder: Path, **changes: Any) -> None:
@@ -373,7 +379,7 @@ def test_an_engine_that_misses_the_source_is_one_line(
 def without_torch(*arguments: object) -> subprocess.CompletedProcess[str]:
     """The command in a process that has neither torch nor transformers nor Paddle."""
     hidden = "sys.modules.update(dict.fromkeys(('torch', 'transformers', 'paddle')))"
-    code = f"import sys; {hidden}; from build_scripts.cli import main; sys.exit(main(sys.argv[1:]))"
+    code = f"import sys; {hidden}; from ernie_triton.cli import main; sys.exit(main(sys.argv[1:]))"
     command = [sys.executable, "-c", code, *map(str, arguments)]
     return subprocess.run(command, capture_output=True, text=True, check=False)
 

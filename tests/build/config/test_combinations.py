@@ -9,18 +9,25 @@ import pytest
 from tritonclient.grpc import model_config_pb2 as pb
 
 from ernie_triton.build.config import ModelSizes, pipeline_configs
-from ernie_triton.build.model.trimming import fitted
 from ernie_triton.build.graph.export import export_onnx
+from ernie_triton.build.graph.numerics import Numerics
 from ernie_triton.build.load.naming import TRANSFORMERS
 from ernie_triton.build.load.state import model_from_state
-from ernie_triton.build.graph.numerics import Numerics
+from ernie_triton.build.model.trimming import fitted
 from ernie_triton.build.tensorrt.profiles import load_of, profile_of
 from ernie_triton.pipeline import PipelineSpec
 from ernie_triton.settings import EngineSettings, TokenizerSettings
 from ernie_triton.tasks import ENGINE_PRECISIONS, LAYOUTS, TASKS
+from tests.build.config.configs import (
+    Configs,
+    assert_links_agree,
+    embedded,
+    in_containers,
+    parameters_of,
+    tensors_of,
+)
 from tests.build.config.engine_rules import assert_engine_fits, graph_tensors
 from tests.build.config.specs import LENGTHS
-from tests.build.config.configs import Configs, assert_links_agree, embedded, in_containers, parameters_of, tensors_of
 from tests.build.load.exports import HIDDEN, LABELS, transformers_model
 from tests.build.models import arrays_of, checkpoint_config, spec_of
 

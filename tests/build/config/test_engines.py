@@ -9,8 +9,8 @@ from tritonclient.grpc import model_config_pb2 as pb
 from ernie_triton.build.config import pipeline_configs
 from ernie_triton.errors import PipelineError
 from ernie_triton.pipeline import PipelineSpec
-from tests.build.config.specs import LENGTHS, SIZES
 from tests.build.config.configs import embedded, in_containers, parameters_of
+from tests.build.config.specs import LENGTHS, SIZES
 from tests.build.models import spec_of
 
 GOLDENS = Path(__file__).parents[2] / "fixtures/configs"

@@ -8,8 +8,8 @@ from ernie_triton.build.config import WARM_UP_TEXTS, pipeline_configs
 from ernie_triton.errors import PipelineError
 from ernie_triton.pipeline import PARTS, Batching, PipelineSpec
 from ernie_triton.settings import part_parameters
-from tests.build.config.specs import LENGTHS, SIZES, SPECS
 from tests.build.config.configs import embedded, parameters_of, tensors_of
+from tests.build.config.specs import LENGTHS, SIZES, SPECS
 from tests.build.models import spec_of
 
 

@@ -7,8 +7,8 @@ from tritonclient.grpc import model_config_pb2 as pb
 
 from ernie_triton.build.config import WARM_UP_TEXTS, pipeline_configs
 from ernie_triton.pipeline import PipelineSpec
-from tests.build.config.specs import LENGTHS, SIZES, SPECS
 from tests.build.config.configs import Configs, assert_links_agree, embedded, tensors_of
+from tests.build.config.specs import LENGTHS, SIZES, SPECS
 
 _LABEL_RESULTS = {
     "label": (pb.TYPE_INT64, [1]),

@@ -6,7 +6,13 @@ import pytest
 from google.protobuf import text_format
 from tritonclient.grpc import model_config_pb2
 
-from ernie_triton.build.config.reading import ServingChange, changed_config, embedded_config, pipeline_stage, stage_parameters
+from ernie_triton.build.config.reading import (
+    ServingChange,
+    changed_config,
+    embedded_config,
+    pipeline_stage,
+    stage_parameters,
+)
 from ernie_triton.errors import RepositoryError
 
 CONFIG = """

@@ -12,8 +12,8 @@ from ernie_triton.decoders.vectors import VectorSettings
 from ernie_triton.errors import PipelineError
 from ernie_triton.pipeline import Answering, PipelineSpec
 from ernie_triton.settings import EngineSettings, StageSettings, TokenizerSettings
-from tests.build.config.specs import LENGTHS, SIZES, SPECS
 from tests.build.config.configs import Configs, embedded, parameters_of
+from tests.build.config.specs import LENGTHS, SIZES, SPECS
 from tests.build.models import spec_of
 
 

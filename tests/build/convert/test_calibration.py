@@ -6,7 +6,15 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from ernie_triton.build.convert.calibration import LIMITS, Magnitudes, entropy_limit, input_scales, minmax_limit, observed, percentile_limit
+from ernie_triton.build.convert.calibration import (
+    LIMITS,
+    Magnitudes,
+    entropy_limit,
+    input_scales,
+    minmax_limit,
+    observed,
+    percentile_limit,
+)
 from ernie_triton.build.graph.export import export_onnx, quantizable_linears
 from ernie_triton.build.random_models.torch_export import model_of
 from ernie_triton.tasks import CALIBRATORS

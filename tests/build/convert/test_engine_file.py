@@ -17,7 +17,13 @@ from ernie_triton.engines import ENGINE_FILES, Engine, load_engine
 from ernie_triton.errors import EngineError, UnrecognisedGraphError
 from ernie_triton.settings import EngineSettings
 from ernie_triton.tasks import LAYOUTS
-from tests.build.load.exports import MaskFromInput, PrunedClassifier, export, randomised, transformers_model
+from tests.build.load.exports import (
+    MaskFromInput,
+    PrunedClassifier,
+    export,
+    randomised,
+    transformers_model,
+)
 from tests.build.models import pruned_model, random_rows, single_rows, transformers_logits
 
 

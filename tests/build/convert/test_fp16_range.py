@@ -5,14 +5,14 @@ import dataclasses
 import numpy as np
 import pytest
 
-from ernie_triton.build.model.encoder import Linear, Model
 from ernie_triton.build.convert.fp16_range import check_fp16_range
 from ernie_triton.build.graph.export import export_onnx
 from ernie_triton.build.graph.numerics import Numerics
+from ernie_triton.build.model.encoder import Linear, Model
 from ernie_triton.errors import PrecisionError
 from ernie_triton.tasks import LAYOUTS
-from tests.build.models import random_rows, single_rows
 from tests.build.graph.test_precision import inputs, model_of, run
+from tests.build.models import random_rows, single_rows
 
 BATCH = random_rows((7, 2, 30, 13), types=4)
 

@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from ernie_triton.build.convert.conversion import calibrated_scales
 from ernie_triton.build.check.evaluation import evaluate
+from ernie_triton.build.convert.conversion import calibrated_scales
+from ernie_triton.build.convert.quantization import Int8Graphs
 from ernie_triton.build.graph.export import export_onnx
 from ernie_triton.build.graph.numerics import Numerics
-from ernie_triton.build.convert.quantization import Int8Graphs
 from tests.build.samples import METRICS, Sample
 
 # The record has four decimals.

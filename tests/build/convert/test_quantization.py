@@ -9,22 +9,22 @@ import numpy as np
 import onnx
 import pytest
 
+from ernie_triton.build.check.local_answers import PipelineParts
+from ernie_triton.build.check.precision_check import Judge
+from ernie_triton.build.check.quality import Limits
 from ernie_triton.build.config import ModelSizes
 from ernie_triton.build.convert.conversion import calibrated_scales
-from ernie_triton.build.graph.cpu_int8 import WORD_TABLE
-from ernie_triton.build.model.encoder import Linear, Model, SequenceHead
 from ernie_triton.build.convert.engine_file import write_engine
-from ernie_triton.build.graph.export import export_onnx
-from ernie_triton.build.check.precision_check import Judge
-from ernie_triton.build.check.local_answers import PipelineParts
-from ernie_triton.build.check.quality import Limits
 from ernie_triton.build.convert.quantization import Int8Graphs, damage_of, quantize
+from ernie_triton.build.graph.cpu_int8 import WORD_TABLE
+from ernie_triton.build.graph.export import export_onnx
+from ernie_triton.build.model.encoder import Linear, Model, SequenceHead
 from ernie_triton.build.random_models.torch_export import model_of
-from ernie_triton.tokenizer.encoder import TextEncoder
 from ernie_triton.engines import Engine, load_engine
 from ernie_triton.errors import ExactnessError
 from ernie_triton.pipeline import PipelineSpec
 from ernie_triton.settings import EngineSettings
+from ernie_triton.tokenizer.encoder import TextEncoder
 from ernie_triton.tokenizer.vocabulary import load_vocabulary
 from tests.build.models import LABELS, random_rows, vocabulary_lines, write_vocabulary
 

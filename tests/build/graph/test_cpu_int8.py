@@ -11,12 +11,17 @@ import onnxruntime
 import pytest
 from onnx import numpy_helper
 
+from ernie_triton.batch import TokenBatch
 from ernie_triton.build.convert.calibration import input_scales, observed
-from ernie_triton.build.graph.cpu_int8 import WORD_TABLE, for_onnx_runtime, for_openvino, with_int8_table
+from ernie_triton.build.graph.cpu_int8 import (
+    WORD_TABLE,
+    for_onnx_runtime,
+    for_openvino,
+    with_int8_table,
+)
 from ernie_triton.build.graph.export import export_onnx, quantizable_linears
 from ernie_triton.build.graph.numerics import Numerics
 from ernie_triton.build.random_models.torch_export import model_of
-from ernie_triton.batch import TokenBatch
 from tests.build.models import random_rows
 
 BATCH = random_rows((9, 2, 30, 12), types=2)

@@ -8,15 +8,24 @@ import onnx
 import pytest
 import torch
 
-from ernie_triton.build.model.encoder import Model
+from ernie_triton.batch import TokenBatch
+from ernie_triton.build.check.reference import model_outputs
 from ernie_triton.build.graph.export import export_onnx
 from ernie_triton.build.load.naming import TRANSFORMERS
 from ernie_triton.build.load.state import model_from_state
-from ernie_triton.build.check.reference import model_outputs
-from ernie_triton.batch import TokenBatch
+from ernie_triton.build.model.encoder import Model
 from ernie_triton.tasks import LAYOUTS
 from tests.build.load.exports import PrunedClassifier, randomised, transformers_model
-from tests.build.models import arrays_of, checkpoint_config, graph_logits, padded_inputs, pruned_model, random_rows, single_rows, transformers_logits
+from tests.build.models import (
+    arrays_of,
+    checkpoint_config,
+    graph_logits,
+    padded_inputs,
+    pruned_model,
+    random_rows,
+    single_rows,
+    transformers_logits,
+)
 
 LENGTHS = (7, 2, 30, 1, 13)
 """Of the rows of one batch; none is as long as the model's 32 positions."""

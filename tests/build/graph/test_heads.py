@@ -8,20 +8,26 @@ import onnx
 import onnxruntime
 import pytest
 
-from ernie_triton.build.model.encoder import Model, VectorHead
+from ernie_triton.batch import TokenBatch
 from ernie_triton.build.convert.engine_file import write_engine
 from ernie_triton.build.graph.export import export_onnx
 from ernie_triton.build.graph.heads import needs_first_token_only
+from ernie_triton.build.graph.numerics import FP32, Numerics
 from ernie_triton.build.load.naming import TRANSFORMERS
 from ernie_triton.build.load.source import Wanted
 from ernie_triton.build.load.state import model_from_state
-from ernie_triton.build.graph.numerics import FP32, Numerics
-from ernie_triton.batch import TokenBatch
+from ernie_triton.build.model.encoder import Model, VectorHead
 from ernie_triton.engines import ENGINE_FILES, Engine, load_engine
 from ernie_triton.settings import EngineSettings
 from ernie_triton.tasks import LAYOUTS, TASKS
 from tests.build.load.exports import transformers_model
-from tests.build.models import arrays_of, assert_rows_equal, checkpoint_config, expected_outputs, random_rows
+from tests.build.models import (
+    arrays_of,
+    assert_rows_equal,
+    checkpoint_config,
+    expected_outputs,
+    random_rows,
+)
 
 HEADS = (
     ("seq_cls", "sequence", ""),

@@ -12,19 +12,19 @@ import openvino
 import pytest
 from onnx import TensorProto, numpy_helper
 
-from ernie_triton.build.model.encoder import Model
+from ernie_triton.batch import TokenBatch
 from ernie_triton.build.graph.export import export_onnx, quantizable_linears
+from ernie_triton.build.graph.numerics import Numerics
 from ernie_triton.build.load import read_source
 from ernie_triton.build.load.naming import TRANSFORMERS
 from ernie_triton.build.load.source import Wanted
 from ernie_triton.build.load.state import model_from_state
-from ernie_triton.build.graph.numerics import Numerics
-from ernie_triton.batch import TokenBatch
+from ernie_triton.build.model.encoder import Model
 from ernie_triton.errors import PrecisionError
 from ernie_triton.tasks import LAYOUTS
+from tests.build.graph.test_heads import HEADS
 from tests.build.load.exports import transformers_model
 from tests.build.models import arrays_of, checkpoint_config, random_rows
-from tests.build.graph.test_heads import HEADS
 
 SAMPLES = Path(__file__).parents[2] / "samples/checkpoints"
 CHECKPOINTS = {

@@ -7,13 +7,13 @@ import numpy.typing as npt
 import onnx
 import pytest
 
+from ernie_triton.batch import TokenBatch
+from ernie_triton.build.check.slim_reference import slim_outputs
 from ernie_triton.build.convert.engine_file import write_engine
-from ernie_triton.build.model.trimming import fitted
 from ernie_triton.build.graph.export import export_onnx
 from ernie_triton.build.graph.numerics import Numerics
 from ernie_triton.build.model.slim import SlimModel
-from ernie_triton.build.check.slim_reference import slim_outputs
-from ernie_triton.batch import TokenBatch
+from ernie_triton.build.model.trimming import fitted
 from ernie_triton.engines import load_engine
 from ernie_triton.errors import PrecisionError
 from ernie_triton.settings import EngineSettings

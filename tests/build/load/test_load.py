@@ -8,12 +8,24 @@ import numpy as np
 import onnx
 import pytest
 
-from ernie_triton.build.model.encoder import HEAD_NAMES, Model, SequenceHead, VectorHead, named_arrays
 from ernie_triton.build.graph.export import export_onnx
 from ernie_triton.build.load import read_source
 from ernie_triton.build.load.source import Source, Wanted
+from ernie_triton.build.model.encoder import (
+    HEAD_NAMES,
+    Model,
+    SequenceHead,
+    VectorHead,
+    named_arrays,
+)
 from ernie_triton.errors import CheckpointError, OtherTaskError
-from tests.build.load.exports import MaskFromIds, PrunedClassifier, export, randomised, transformers_model
+from tests.build.load.exports import (
+    MaskFromIds,
+    PrunedClassifier,
+    export,
+    randomised,
+    transformers_model,
+)
 from tests.build.models import PADDLE_EXAMPLE, save_paddlenlp, save_transformers
 
 

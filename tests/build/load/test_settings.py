@@ -10,7 +10,12 @@ import transformers
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ernie_triton.build.load.settings import folds_case, parts_ideographs, read_config, vocabulary_beside
+from ernie_triton.build.load.settings import (
+    folds_case,
+    parts_ideographs,
+    read_config,
+    vocabulary_beside,
+)
 from ernie_triton.errors import CheckpointError, ErnieTritonError, LabelCountError
 
 SIZES = {"num_attention_heads": 3, "hidden_size": 24}

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file, save_file
 
+from ernie_triton.build.check.slim_reference import slim_outputs
 from ernie_triton.build.load import read_source
 from ernie_triton.build.load.slim import MODEL_TYPE
 from ernie_triton.build.load.source import Wanted
 from ernie_triton.build.model.slim import SlimModel
-from ernie_triton.build.check.slim_reference import slim_outputs
 from ernie_triton.errors import CheckpointError, OtherTaskError
 from tests.build.models import LABELS, random_rows, single_rows
 from tests.build.slim_students import SHAPES, save_checkpoint, student, torch_logits

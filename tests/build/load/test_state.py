@@ -7,14 +7,30 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from ernie_triton.build.model.encoder import HEAD_NAMES, Model, SequenceHead, TokenHead, VectorHead, named_arrays
+from ernie_triton.build.check.reference import model_outputs
 from ernie_triton.build.load.naming import PADDLENLP, TRANSFORMERS, NameScheme
 from ernie_triton.build.load.source import Wanted
 from ernie_triton.build.load.state import model_from_state
-from ernie_triton.build.check.reference import model_outputs
+from ernie_triton.build.model.encoder import (
+    HEAD_NAMES,
+    Model,
+    SequenceHead,
+    TokenHead,
+    VectorHead,
+    named_arrays,
+)
 from ernie_triton.errors import CheckpointError
 from tests.build.load.exports import transformers_model
-from tests.build.models import arrays_of, assert_row_equal, checkpoint_config, expected_outputs, paddle_state, random_rows, single_rows, transformers_logits
+from tests.build.models import (
+    arrays_of,
+    assert_row_equal,
+    checkpoint_config,
+    expected_outputs,
+    paddle_state,
+    random_rows,
+    single_rows,
+    transformers_logits,
+)
 
 State = dict[str, npt.NDArray[np.float32]]
 ROWS = random_rows((9, 3, 14))

@@ -9,13 +9,20 @@ import numpy as np
 import pytest
 import torch
 
-from ernie_triton.build.model.encoder import Model, named_arrays
+from ernie_triton.build.check.reference import model_outputs
 from ernie_triton.build.load.source import Source, Wanted
 from ernie_triton.build.load.transformers import read_safetensors, read_torch, read_transformers
-from ernie_triton.build.check.reference import model_outputs
+from ernie_triton.build.model.encoder import Model, named_arrays
 from ernie_triton.errors import CheckpointError
 from tests.build.load.exports import transformers_model
-from tests.build.models import assert_row_equal, expected_outputs, random_rows, save_transformers, single_rows, transformers_logits
+from tests.build.models import (
+    assert_row_equal,
+    expected_outputs,
+    random_rows,
+    save_transformers,
+    single_rows,
+    transformers_logits,
+)
 
 FILES = ("model.safetensors", "pytorch_model.bin")
 ROWS = random_rows((9, 2, 20))

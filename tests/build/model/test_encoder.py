@@ -3,7 +3,20 @@
 import numpy as np
 import pytest
 
-from ernie_triton.build.model.encoder import HEAD_NAMES, Encoder, Head, Layer, Linear, Model, Norm, SequenceHead, SpanHead, TokenHead, VectorHead, named_arrays
+from ernie_triton.build.model.encoder import (
+    HEAD_NAMES,
+    Encoder,
+    Head,
+    Layer,
+    Linear,
+    Model,
+    Norm,
+    SequenceHead,
+    SpanHead,
+    TokenHead,
+    VectorHead,
+    named_arrays,
+)
 from ernie_triton.errors import CheckpointError
 from ernie_triton.tasks import TASKS
 from tests.build.load.exports import PrunedClassifier, randomised

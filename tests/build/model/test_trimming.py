@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from ernie_triton.build.model.trimming import fitted
 from ernie_triton.build.graph.export import export_onnx
 from ernie_triton.build.graph.numerics import Numerics
+from ernie_triton.build.model.trimming import fitted
 from ernie_triton.tasks import LAYOUTS
 from tests.build.graph.test_precision import run
 from tests.engines.tiny_model import random_batch, random_model

@@ -1,6 +1,13 @@
 """A manifest with values that a reader can tell apart."""
 
-from ernie_triton.build.publish.manifest import EngineFacts, Exactness, Manifest, ModelFacts, SourceFacts, Speed
+from ernie_triton.build.publish.manifest import (
+    EngineFacts,
+    Exactness,
+    Manifest,
+    ModelFacts,
+    SourceFacts,
+    Speed,
+)
 
 MADE = Manifest(
     name="ernie_seqcls",

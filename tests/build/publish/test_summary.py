@@ -2,8 +2,8 @@
 
 import dataclasses
 
-from ernie_triton.build.publish.manifest import Manifest, QuantizationFacts
 from ernie_triton.build.check.quality import Quality
+from ernie_triton.build.publish.manifest import Manifest, QuantizationFacts
 from ernie_triton.build.publish.summary import summary
 from tests.build.publish.manifests import MADE
 

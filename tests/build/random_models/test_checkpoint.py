@@ -11,12 +11,12 @@ import torch
 import transformers
 from safetensors.numpy import load_file
 
-from ernie_triton.build.random_models.checkpoint import RandomModel, write_random_checkpoint
-from ernie_triton.build.check.exactness import SAMPLE_TEXTS
 from ernie_triton.batch import TokenBatch
-from ernie_triton.tokenizer.encoder import TextEncoder
+from ernie_triton.build.check.exactness import SAMPLE_TEXTS
+from ernie_triton.build.random_models.checkpoint import RandomModel, write_random_checkpoint
 from ernie_triton.errors import CheckpointError
 from ernie_triton.model_shapes import FAMILY, VOCABULARY_SIZE, Shape
+from ernie_triton.tokenizer.encoder import TextEncoder
 from ernie_triton.tokenizer.vocabulary import load_vocabulary
 from tests.build.conftest import Run
 

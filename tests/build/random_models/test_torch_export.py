@@ -9,9 +9,14 @@ import pytest
 import torch
 import transformers
 
-from build_scripts.cli import main
 from ernie_triton.build.check.reference import model_outputs
-from ernie_triton.build.random_models.torch_export import export_checkpoint, export_with_torch, model_of, random_classifier
+from ernie_triton.build.random_models.torch_export import (
+    export_checkpoint,
+    export_with_torch,
+    model_of,
+    random_classifier,
+)
+from ernie_triton.cli import main
 from ernie_triton.errors import CheckpointError
 from ernie_triton.model_shapes import POSITIONS, TOKEN_TYPES, VOCABULARY_SIZE, Shape
 from tests.build.models import graph_logits, random_rows, single_rows, transformers_logits

@@ -11,7 +11,12 @@ from typing import Any
 import pytest
 
 from ernie_triton.build.tensorrt import api
-from ernie_triton.build.tensorrt.api import BuilderSettings, TensorRt, load_compile_check, load_tensorrt
+from ernie_triton.build.tensorrt.api import (
+    BuilderSettings,
+    TensorRt,
+    load_compile_check,
+    load_tensorrt,
+)
 from ernie_triton.build.tensorrt.log import message_log, progress_monitor
 from ernie_triton.build.tensorrt.profiles import Load, profile_of
 from ernie_triton.errors import MissingExtraError, PlanError

@@ -11,15 +11,15 @@ import onnx
 import pytest
 from onnx import TensorProto, helper
 
-from build_scripts.cli import main
-from ernie_triton.build.model.encoder import Head, Linear, SpanHead, TokenHead, VectorHead
 from ernie_triton.build.graph.export import export_onnx
 from ernie_triton.build.graph.numerics import Numerics
+from ernie_triton.build.model.encoder import Head, Linear, SpanHead, TokenHead, VectorHead
 from ernie_triton.build.tensorrt import random_graph as random_graphs
 from ernie_triton.build.tensorrt.api import TensorRt
 from ernie_triton.build.tensorrt.compile_check import compile_for, targets
 from ernie_triton.build.tensorrt.profiles import Load
 from ernie_triton.build.tensorrt.random_graph import random_graph
+from ernie_triton.cli import main
 from ernie_triton.errors import PlanError
 from ernie_triton.model_shapes import FAMILY
 from tests.build.tensorrt.conftest import SMALL, WriteGraph

@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 
-from build_scripts.cli import main
 from ernie_triton.build.tensorrt import plan as plan_module
 from ernie_triton.build.tensorrt.pipelines import Usual, plan_requests
 from ernie_triton.build.tensorrt.plan import Machine, PlanRequest
 from ernie_triton.build.tensorrt.profiles import Load
+from ernie_triton.cli import main
 from ernie_triton.errors import PlanError
 from ernie_triton.pipeline import TensorRtBuild
 from ernie_triton.server.plans import PlanFacts, file_sha256

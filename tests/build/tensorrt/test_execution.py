@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 import pytest
 
+from ernie_triton.batch import TokenBatch
 from ernie_triton.build.tensorrt import execution
 from ernie_triton.build.tensorrt.cuda import DeviceMemory
 from ernie_triton.build.tensorrt.execution import PlanRunner
 from ernie_triton.build.tensorrt.samples import onnx_runner
-from ernie_triton.batch import TokenBatch
 from ernie_triton.errors import PlanError
 from ernie_triton.server.gpu import CudaDriver
 from tests.build.tensorrt.conftest import WriteGraph

@@ -19,12 +19,18 @@ import pytest
 from ernie_triton.build.tensorrt import plan as plan_module
 from ernie_triton.build.tensorrt.api import TensorRt
 from ernie_triton.build.tensorrt.execution import Arrays, Run
-from ernie_triton.build.tensorrt.plan import Machine, PlanRequest, build_plan, make_plan, this_machine
+from ernie_triton.build.tensorrt.plan import (
+    Machine,
+    PlanRequest,
+    build_plan,
+    make_plan,
+    this_machine,
+)
 from ernie_triton.build.tensorrt.profiles import Load
 from ernie_triton.build.tensorrt.samples import onnx_runner
 from ernie_triton.errors import ExactnessError, GpuError, MissingExtraError, PlanError
-from ernie_triton.server.gpu import CudaDriver, Gpu
 from ernie_triton.pipeline import Batching, TensorRtBuild
+from ernie_triton.server.gpu import CudaDriver, Gpu
 from ernie_triton.server.plans import file_sha256, read_facts
 from tests.build.models import spec_of, tree_of
 from tests.build.tensorrt.conftest import WriteGraph

@@ -9,13 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ernie_triton.batch import TokenBatch
 from ernie_triton.build.config import pipeline_configs
 from ernie_triton.build.tensorrt.profiles import Load, ShapeRange, load_of, profile_of
-from ernie_triton.batch import TokenBatch
 from ernie_triton.pipeline import Answering, Batching
 from ernie_triton.tasks import TASKS
-from tests.build.config.specs import LENGTHS, SIZES
 from tests.build.config.configs import in_containers, parameters_of
+from tests.build.config.specs import LENGTHS, SIZES
 from tests.build.models import spec_of
 
 PACKED = {"input_ids": (-1,), "token_type_ids": (-1,), "lengths": (-1,)}

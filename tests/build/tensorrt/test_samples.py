@@ -10,7 +10,12 @@ import pytest
 
 from ernie_triton.build.tensorrt.execution import Arrays, Run
 from ernie_triton.build.tensorrt.profiles import Load
-from ernie_triton.build.tensorrt.samples import largest_difference, onnx_runner, sample_batches, vocabulary_size
+from ernie_triton.build.tensorrt.samples import (
+    largest_difference,
+    onnx_runner,
+    sample_batches,
+    vocabulary_size,
+)
 from ernie_triton.errors import ExactnessError
 from ernie_triton.model_shapes import VOCABULARY_SIZE
 from tests.build.tensorrt.conftest import WriteGraph

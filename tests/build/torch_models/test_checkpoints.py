@@ -9,16 +9,30 @@ import pytest
 import torch
 import transformers
 
-from ernie_triton.build.torch_models.checkpoints import LayerWidth, load_tokenizer, resize_layers, save_model, widths_of
+from ernie_triton.build.check.reference import model_outputs, reference_for
 from ernie_triton.build.load import read_source
 from ernie_triton.build.load.source import Wanted
-from ernie_triton.build.check.reference import model_outputs, reference_for
+from ernie_triton.build.torch_models.checkpoints import (
+    LayerWidth,
+    load_tokenizer,
+    resize_layers,
+    save_model,
+    widths_of,
+)
 from ernie_triton.errors import CheckpointError, VocabularyError
 from ernie_triton.tasks import TASKS
+from tests.build.load.exports import transformers_model
+from tests.build.models import (
+    assert_row_equal,
+    expected_outputs,
+    random_rows,
+    save_paddlenlp,
+    save_transformers,
+    single_rows,
+    transformers_logits,
+)
 from tests.training.compression.teachers import loaded
 from tests.training.tiny import write_base
-from tests.build.load.exports import transformers_model
-from tests.build.models import assert_row_equal, expected_outputs, random_rows, save_paddlenlp, save_transformers, single_rows, transformers_logits
 
 HEADS = {"seq_cls": "sequence", "token_cls": "token", "qa": "span", "embedding": "vector"}
 ROWS = random_rows((9, 2, 20), types=2)

@@ -9,9 +9,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ernie_triton.client.cli.embedding import main
 from tests.client.fakes import FakeModel, refuse_texts_with
 from tests.client.task_fakes import vector_model
+from tests.commands import command
+
+main = command("ask", "embedding")
 
 
 @pytest.fixture

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from ernie_triton.client.cli.marking import MarkPrinter, marked_text
-from ernie_triton.client.items import Item
 from ernie_triton.client.cli.stream import Outcome
+from ernie_triton.client.items import Item
 from ernie_triton.client.token_cls import Entity
 
 

@@ -7,11 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ernie_triton.client.embedding import Embedding
 from ernie_triton.client.cli.npy_sink import opened_npy_sink
 from ernie_triton.client.cli.sink import partial_path
-from ernie_triton.client.items import Item
 from ernie_triton.client.cli.stream import Outcome
+from ernie_triton.client.embedding import Embedding
+from ernie_triton.client.items import Item
 from ernie_triton.errors import DatasetError, ServerUnavailableError
 
 

@@ -8,9 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from ernie_triton.client.cli.qa import main
 from tests.client.fakes import FakeModel, refuse_texts_with
 from tests.client.task_fakes import qa_model
+from tests.commands import command
+
+main = command("ask", "qa")
 
 
 @pytest.fixture

@@ -12,11 +12,13 @@ from pathlib import Path
 import pytest
 
 from ernie_triton.client.cli import seq_cls as seq_cls_grpc_client
-from ernie_triton.client.cli.seq_cls import main
 from ernie_triton.client.wire import InferRequest
 from ernie_triton.errors import ClientError, ServerUnavailableError
 from tests.client.fakes import PAIR_FACTS, FakeModel, refuse_texts_with
 from tests.client.task_fakes import multi_label_model, score_model
+from tests.commands import command
+
+main = command("ask", "seq_cls")
 
 SCRIPT = Path(seq_cls_grpc_client.__file__)
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from ernie_triton.client.cli.sink import JsonPrinter, TablePrinter, opened_output, partial_path
-from ernie_triton.client.items import Item
 from ernie_triton.client.cli.stream import Outcome
+from ernie_triton.client.items import Item
 from ernie_triton.errors import DatasetError, ServerUnavailableError
 
 GOOD: Outcome[str] = Outcome(item=Item(line=1, texts=("你好",)), result="体育")

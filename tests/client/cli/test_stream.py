@@ -9,10 +9,10 @@ from contextlib import aclosing
 
 import pytest
 
-from ernie_triton.client.core import Caller, Policy, Row
-from ernie_triton.client.seq_cls import Classification, SeqClsCodec
-from ernie_triton.client.items import Item
 from ernie_triton.client.cli.stream import Outcome, Window, stream_outcomes
+from ernie_triton.client.core import Caller, Policy, Row
+from ernie_triton.client.items import Item
+from ernie_triton.client.seq_cls import Classification, SeqClsCodec
 from ernie_triton.errors import ClientError, ServerUnavailableError
 from tests.client.fakes import ENDPOINT, FakeAsyncTransport, FakeModel, refuse_texts_with
 

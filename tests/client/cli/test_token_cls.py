@@ -8,9 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from ernie_triton.client.cli.token_cls import main
 from tests.client.fakes import FakeModel, refuse_texts_with
 from tests.client.task_fakes import entity_model
+from tests.commands import command
+
+main = command("ask", "token_cls")
 
 
 @pytest.fixture

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from ernie_triton.client.evaluation.answers import AnswerScorer, items_from_squad
-from ernie_triton.client.qa import Answer
 from ernie_triton.client.items import Item
+from ernie_triton.client.qa import Answer
 from ernie_triton.errors import DatasetError
 
 

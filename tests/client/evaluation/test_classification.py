@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from ernie_triton.client.evaluation.classification import ClassificationScorer
-from ernie_triton.client.seq_cls import Classification, Label
 from ernie_triton.client.items import Item
+from ernie_triton.client.seq_cls import Classification, Label
 from ernie_triton.errors import DatasetError
 
 

@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ernie_triton.client.evaluation.multi_label import MultiLabelScorer
+from ernie_triton.client.items import Item
 from ernie_triton.client.multi_label import LabelSet
 from ernie_triton.client.seq_cls import Label
-from ernie_triton.client.items import Item
 from ernie_triton.errors import DatasetError
 
 NAMES = ("体育", "财经", "娱乐")

@@ -6,8 +6,8 @@ import pytest
 
 from ernie_triton.client.embedding import Similarity
 from ernie_triton.client.evaluation.numbers import RegressionScorer, SimilarityScorer
-from ernie_triton.client.regression import Score
 from ernie_triton.client.items import Item
+from ernie_triton.client.regression import Score
 from ernie_triton.errors import DatasetError
 
 

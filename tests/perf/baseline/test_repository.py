@@ -10,12 +10,14 @@ import pytest
 import ernie_triton.perf.baseline.repository as baseline
 from ernie_triton.client.transport import Connection, GrpcTransport
 from ernie_triton.client.wire import Endpoint, InferRequest, Reply, RequestedOutput
-from ernie_triton.server.embedded import EmbeddedServer
 from ernie_triton.errors import CheckpointError, RepositoryError
-from perf.cli import main
+from ernie_triton.server.embedded import EmbeddedServer
+from tests.commands import command
 from tests.conftest import ROOT
 from tests.live.requests import engine_runs
 from tests.perf.conftest import Tiny
+
+main = command("perf")
 
 TEXTS = [
     line.split("\t")[0]

@@ -6,9 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from perf.cli import main
 from ernie_triton.perf.results import Run
+from tests.commands import command
 from tests.perf.runs import a_measurement, a_run
+
+main = command("perf")
 
 
 def written(tmp_path: Path, run: Run, name: str = "run.json") -> str:

@@ -6,10 +6,12 @@ from pathlib import Path
 import pytest
 
 from ernie_triton.errors import DatasetError
-from perf.cli import main
 from ernie_triton.perf.commands.run import write_run
 from ernie_triton.perf.results import read_run
+from tests.commands import command
 from tests.perf.runs import a_measurement, a_run
+
+main = command("perf")
 
 SCENARIO = """
 title = "a test"

@@ -6,11 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from build_scripts.cli import main as build_scripts
-from ernie_triton.pipeline import load_pipeline
-from perf.cli import main
+from ernie_triton.cli import main as build_scripts
 from ernie_triton.perf.tuning.setting import setting_of
+from ernie_triton.pipeline import load_pipeline
+from tests.commands import command
 from tests.perf.conftest import Tiny
+
+main = command("perf")
 
 PIPELINE = """# The tiny model.
 task = "seq_cls"

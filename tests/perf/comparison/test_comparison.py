@@ -7,14 +7,16 @@ from pathlib import Path
 import pytest
 
 from ernie_triton.client.statistics import StatisticsClient
-from ernie_triton.server.embedded import EmbeddedServer
 from ernie_triton.errors import ModelNotReadyError
-from perf.cli import main
 from ernie_triton.perf.comparison.comparison import compare_in_turn
 from ernie_triton.perf.probe import Probe, inputs_of
 from ernie_triton.perf.results import Latency, Load
 from ernie_triton.perf.running.analyzer_output import AnalyzerFigures
+from ernie_triton.server.embedded import EmbeddedServer
+from tests.commands import command
 from tests.perf.conftest import Tiny
+
+main = command("perf")
 
 
 def test_ratios_are_of_the_same_round_and_the_first_round_is_thrown_away(

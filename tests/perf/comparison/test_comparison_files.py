@@ -5,9 +5,11 @@ from pathlib import Path
 import pytest
 
 from ernie_triton.errors import DatasetError
-from perf.cli import main
 from ernie_triton.perf.comparison.comparison_files import UNPAIRED, files_table, pairs_of
+from tests.commands import command
 from tests.perf.made_up import measurement, run_of
+
+main = command("perf")
 
 
 def test_measurements_of_the_same_subject_and_load_are_paired() -> None:

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
+from ernie_triton.build.check.evaluation import Evaluation
 from ernie_triton.perf.compression_report.content import rows_of
 from ernie_triton.perf.compression_report.measuring import Figures
 from ernie_triton.perf.compression_report.variants import Built, Variant
-from ernie_triton.build.check.evaluation import Evaluation
 from tests.build.publish.manifests import MADE
 
 

@@ -6,11 +6,13 @@ import numpy as np
 import pytest
 import tritonclient.grpc as triton
 
-from ernie_triton.server.embedded import EmbeddedServer
-from perf.cli import main
 from ernie_triton.perf.floor.repository import ONE_STAGE, THREE_STAGES, write_floor
+from ernie_triton.server.embedded import EmbeddedServer
+from tests.commands import command
 from tests.conftest import options_for
 from tests.perf.conftest import Tiny
+
+main = command("perf")
 
 
 @pytest.mark.live

@@ -8,10 +8,18 @@ import pytest
 import ernie_triton.perf.limits.matrix_products
 from ernie_triton.errors import DatasetError, EngineError
 from ernie_triton.model_shapes import FAMILY, Shape
-from perf.cli import main
-from ernie_triton.perf.limits.fractions import Measured, Peak, fractions_of, measure_peaks, mixed_peak
+from ernie_triton.perf.limits.fractions import (
+    Measured,
+    Peak,
+    fractions_of,
+    measure_peaks,
+    mixed_peak,
+)
 from ernie_triton.perf.limits.matrix_products import Chain, Part, parts_of
+from tests.commands import command
 from tests.perf.made_up import measurement, run_of
+
+main = command("perf")
 
 TINY = Shape(layers=1, hidden=64, heads=2, feed_forward=256)
 GIGA = 1e9
@@ -45,7 +53,9 @@ def test_int8_products_run_as_int8(monkeypatch: pytest.MonkeyPatch) -> None:
     part = Part(name="attention", inner=64, outer=64)
     assert Chain(part, "int8", tokens=32, threads=1).flops_per_s() > 0
     # Without the quantisation that makes them INT8, the same products are found to be FP32.
-    monkeypatch.setattr(ernie_triton.perf.limits.matrix_products, "_quantised", lambda node, _: node)
+    monkeypatch.setattr(
+        ernie_triton.perf.limits.matrix_products, "_quantised", lambda node, _: node
+    )
     with pytest.raises(EngineError, match="asked for in int8 runs in fp32"):
         Chain(part, "int8", tokens=32, threads=1)
 

@@ -6,7 +6,15 @@ import pytest
 
 from ernie_triton.errors import AnalyzerError
 from ernie_triton.perf.results import Latency
-from ernie_triton.perf.running.analyzer_output import Window, did_not_settle, failure_from, figures_from, was_lapse, window_was_too_short, windows_from
+from ernie_triton.perf.running.analyzer_output import (
+    Window,
+    did_not_settle,
+    failure_from,
+    figures_from,
+    was_lapse,
+    window_was_too_short,
+    windows_from,
+)
 
 CAPTURED = Path(__file__).parent / "captured"
 

@@ -10,8 +10,17 @@ from ernie_triton.client.qa import Answer, Candidate
 from ernie_triton.client.regression import Score
 from ernie_triton.client.seq_cls import Classification, Label
 from ernie_triton.client.token_cls import Entity
+from ernie_triton.perf.running.answers import (
+    TOLERANCES,
+    comparison_of,
+    same_answer,
+    same_entities,
+    same_label,
+    same_labels,
+    same_score,
+    same_vector,
+)
 from ernie_triton.tasks import PRECISIONS, TASKS
-from ernie_triton.perf.running.answers import TOLERANCES, comparison_of, same_answer, same_entities, same_label, same_labels, same_score, same_vector
 
 TOLERANCE = 0.01
 

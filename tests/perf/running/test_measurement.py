@@ -9,13 +9,13 @@ import pytest
 
 from ernie_triton.client.statistics import StageCounts
 from ernie_triton.errors import AnalyzerError, ServerError, WrongAnswerError
-from ernie_triton.tasks import SEQ_CLS
 from ernie_triton.perf.results import Load, Subject
 from ernie_triton.perf.running.checker import Check, SoloAnswer
 from ernie_triton.perf.running.generator import Windows
 from ernie_triton.perf.running.measurement import Procedure, Stream, measure
 from ernie_triton.perf.running.target import Target
 from ernie_triton.perf.scenario import Stability
+from ernie_triton.tasks import SEQ_CLS
 
 CAPTURED = Path(__file__).parent / "captured"
 CLOSED = Load(mode="concurrency", level=8.0)

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from ernie_triton.tokenizer.encoder import TextEncoder
 from ernie_triton.errors import DatasetError
-from ernie_triton.tokenizer.vocabulary import load_vocabulary
 from ernie_triton.perf.running.texts import Row, rows_of
 from ernie_triton.perf.text_spec import TextKind, TextSpec
+from ernie_triton.tokenizer.encoder import TextEncoder
+from ernie_triton.tokenizer.vocabulary import load_vocabulary
 from tests.conftest import ROOT
 
 TITLES = TextKind(name="titles", mean=24, deviation=7, shortest=8, longest=60)

@@ -8,9 +8,9 @@ import time
 
 import pytest
 
+from ernie_triton.perf.running.watch import Watch, is_local, listening_process
 from ernie_triton.server.embedded import EmbeddedServer
 from ernie_triton.server.stage_processes import stage_of
-from ernie_triton.perf.running.watch import Watch, is_local, listening_process
 
 BUSY = "import time\nend = time.process_time() + 0.5\nwhile time.process_time() < end: pass\n"
 

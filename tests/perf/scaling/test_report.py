@@ -27,7 +27,9 @@ def measured(tiny: Tiny) -> Scaling:
         patch.setattr(
             ernie_triton.perf.scaling.measure,
             "load_pipeline_engine",
-            lambda repository, _: ernie_triton.perf.engine_alone.load_pipeline_engine(repository, "tiny"),
+            lambda repository, _: ernie_triton.perf.engine_alone.load_pipeline_engine(
+                repository, "tiny"
+            ),
         )
         return measure_scaling(
             PLAN,

@@ -8,13 +8,20 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ernie_triton.tokenizer.encoder import TextEncoder
 from ernie_triton.errors import WrongAnswerError
-from ernie_triton.tokenizer.vocabulary import Vocabulary
 from ernie_triton.perf.tokenizer import measure as tokenizer
-from perf.cli import main
-from ernie_triton.perf.tokenizer.measure import LibraryTokenizer, figures_table, measure_tokenizers, tokenizer_ratios
+from ernie_triton.perf.tokenizer.measure import (
+    LibraryTokenizer,
+    figures_table,
+    measure_tokenizers,
+    tokenizer_ratios,
+)
 from ernie_triton.perf.tokenizer.texts import KINDS, VOCABULARY_SIZE, generated_vocabulary
+from ernie_triton.tokenizer.encoder import TextEncoder
+from ernie_triton.tokenizer.vocabulary import Vocabulary
+from tests.commands import command
+
+main = command("perf")
 
 KIND_NAMES = ["plain", "mixed", "new words", "long"]
 

@@ -7,12 +7,12 @@ import pytest
 
 from ernie_triton.client.transport import Connection, GrpcTransport
 from ernie_triton.client.wire import Endpoint
-from ernie_triton.pipeline import PipelineSpec
-from ernie_triton.server.stage_processes import is_running, stage_processes
 from ernie_triton.perf.text_spec import TextSpec
 from ernie_triton.perf.titles import TITLES
 from ernie_triton.perf.tuning.bench import BenchOptions, ServerBench
 from ernie_triton.perf.tuning.setting import Setting
+from ernie_triton.pipeline import PipelineSpec
+from ernie_triton.server.stage_processes import is_running, stage_processes
 from tests.perf.conftest import Tiny
 
 pytestmark = pytest.mark.live

@@ -6,7 +6,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ernie_triton.perf.tuning.decision import BudgetError, Finalist, decide, measure_in_turn, refuse_hopeless
+from ernie_triton.perf.tuning.decision import (
+    BudgetError,
+    Finalist,
+    decide,
+    measure_in_turn,
+    refuse_hopeless,
+)
 from ernie_triton.perf.tuning.search import Figure, Trial
 from ernie_triton.perf.tuning.setting import DEFAULTS, Setting
 from tests.perf.tuning.made_up import FormulaBench, figure

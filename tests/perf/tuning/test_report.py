@@ -1,7 +1,13 @@
 """What is told of a tuning: every setting that was tried, and the verdict."""
 
 from ernie_triton.perf.tuning.decision import decide
-from ernie_triton.perf.tuning.report import notes, smaller_batch_warning, trials_table, unsteady_words, verdict
+from ernie_triton.perf.tuning.report import (
+    notes,
+    smaller_batch_warning,
+    trials_table,
+    unsteady_words,
+    verdict,
+)
 from ernie_triton.perf.tuning.search import Figure, Trial
 from ernie_triton.perf.tuning.setting import DEFAULTS, Setting
 from tests.perf.tuning.test_decision import finalist

@@ -8,9 +8,9 @@ import pytest
 
 from ernie_triton.build.config.reading import stage_parameters
 from ernie_triton.errors import PipelineError, RepositoryError
-from ernie_triton.pipeline import PipelineSpec
 from ernie_triton.perf.tuning.repository import check_built, lay_out
 from ernie_triton.perf.tuning.setting import DEFAULTS, Setting
+from ernie_triton.pipeline import PipelineSpec
 from tests.perf.conftest import Tiny
 
 SETTING = Setting(threads=1, instances=2, max_batch_size=16, max_queue_delay_us=500)
@@ -43,7 +43,7 @@ def test_the_pipelines_own_setting_changes_no_configuration(
 
 
 def test_a_setting_is_what_a_build_with_it_would_write(spec: PipelineSpec, tmp_path: Path) -> None:
-    from build_scripts.cli import main as build_scripts
+    from ernie_triton.cli import main as build_scripts
 
     build = ["build", "--checkpoint", str(spec.checkpoint), "--task", "seq_cls"]
     options = ["--threads", "1", "--instances", "2", "--max-batch-size", "16"]

@@ -5,8 +5,16 @@ from pathlib import Path
 
 import pytest
 
+from ernie_triton.perf.tuning.setting import (
+    DEFAULTS,
+    Conditions,
+    Setting,
+    axes,
+    is_same,
+    one_other,
+    setting_of,
+)
 from ernie_triton.pipeline import Batching, PipelineSpec
-from ernie_triton.perf.tuning.setting import DEFAULTS, Conditions, Setting, axes, is_same, one_other, setting_of
 
 SPEC = PipelineSpec(
     checkpoint=Path("c"),

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from ernie_triton.errors import DatasetError, ScenarioError
-from ernie_triton.pipeline import PipelineSpec
 from ernie_triton.perf.text_spec import TextSpec
 from ernie_triton.perf.tuning.tune import TuneOptions, tune
+from ernie_triton.pipeline import PipelineSpec
 
 SPEC = PipelineSpec(checkpoint=Path("c"), task="seq_cls", repository=Path("r"))
 OPTIONS = TuneOptions(

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from ernie_triton.training.datasets.label_names import label_file, read_label_names
 from ernie_triton.errors import DatasetError
+from ernie_triton.training.datasets.label_names import label_file, read_label_names
 from tests.training.datasets.folders import write
 
 

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from ernie_triton.training.datasets import read_dataset
 from ernie_triton.errors import DatasetError
+from ernie_triton.training.datasets import read_dataset
 from tests.training.datasets.folders import write
 
 SINGLE = {"sentence": "好", "label": "0"}

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from ernie_triton.training.datasets import AnswerSpan, DataSet, read_dataset
 from ernie_triton.errors import DatasetError
+from ernie_triton.training.datasets import AnswerSpan, DataSet, read_dataset
 from tests.training.datasets.folders import document, write
 
 CONTEXT = "范廷颂是越南罗马天主教枢机，1963年被任为主教，1990年被擢升。1963年很冷。"

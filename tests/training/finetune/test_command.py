@@ -6,10 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from build_scripts.cli import main as build_scripts
-from ernie_triton.training.finetune.command import main
+from ernie_triton.cli import main as build_scripts
 from ernie_triton.training.loop.trainer import ResumableTrainer
+from tests.commands import command
 from tests.training.tiny import data_folder, write_base
+
+main = command("finetune")
 
 FAST = ("--epochs", "1", "--batch-size", "16", "--precision", "fp32", "--max-seq-length", "48")
 

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
+from ernie_triton.strict_toml import read_described
 from ernie_triton.training.datasets.reading import DATASETS
 from ernie_triton.training.errors import TrainingError
 from ernie_triton.training.finetune.recipes import RECIPES_FILE, Recipes, recipe_for
-from ernie_triton.strict_toml import read_described
 
 
 @pytest.mark.parametrize(

@@ -10,9 +10,9 @@ import pytest
 import torch
 
 from ernie_triton.training.errors import TrainingError
-from ernie_triton.training.tasks import Learner
 from ernie_triton.training.loop.schedule import Schedule
 from ernie_triton.training.loop.training import TrainingResult, train
+from ernie_triton.training.tasks import Learner
 from tests.training.tiny import TASKS, model_and_learner, part_of, write_base
 
 SHORT = Schedule(epochs=1, batch_size=16, learning_rate=1e-3, precision="fp32")

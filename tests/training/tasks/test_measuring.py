@@ -7,11 +7,11 @@ import pytest
 
 from ernie_triton.build.check.evaluation import evaluate
 from ernie_triton.build.torch_models.checkpoints import load_model, load_tokenizer
+from ernie_triton.engines import Engine
+from ernie_triton.errors import DatasetError
 from ernie_triton.training.datasets import DataSet, read_dataset
 from ernie_triton.training.tasks import learner_for
 from ernie_triton.training.tasks.measuring import TorchRuntime, _settings
-from ernie_triton.engines import Engine
-from ernie_triton.errors import DatasetError
 from tests.training.tiny import SAMPLES, TASKS, model_and_learner, part_of, write_base
 
 RECORDED = {

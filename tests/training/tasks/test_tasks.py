@@ -9,9 +9,9 @@ import pytest
 import torch
 from transformers import BertTokenizer
 
+from ernie_triton.errors import DatasetError
 from ernie_triton.training.datasets import AnswerSpan, LabelledText
 from ernie_triton.training.tasks import Learner
-from ernie_triton.errors import DatasetError
 from tests.training.tiny import TASKS, model_and_learner, part_of, write_base
 
 

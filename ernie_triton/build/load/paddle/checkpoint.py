@@ -4,7 +4,12 @@ from pathlib import Path
 
 from ernie_triton.build.load.naming import PADDLENLP
 from ernie_triton.build.load.paddle.pickled import read_pdparams
-from ernie_triton.build.load.settings import folds_case, parts_ideographs, read_config, vocabulary_beside
+from ernie_triton.build.load.settings import (
+    folds_case,
+    parts_ideographs,
+    read_config,
+    vocabulary_beside,
+)
 from ernie_triton.build.load.source import Source, Wanted
 from ernie_triton.build.load.state import model_from_state
 

@@ -11,24 +11,37 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ernie_triton.training.compression.distillation.lessons import PROJECTION, AnswerLesson, LayerLesson, Weights
-from ernie_triton.training.compression.distillation.students import StudentShape, initialise, taught_by
+from ernie_triton.build.check.evaluation import METRICS
+from ernie_triton.build.progress import timed_step
+from ernie_triton.build.torch_models.checkpoints import check_free, save_model, widths_of
+from ernie_triton.build.torch_models.layer_widths import layers_of
+from ernie_triton.build.torch_models.modules import import_torch, new_model
+from ernie_triton.model_shapes import Shape
+from ernie_triton.tasks import task_named
+from ernie_triton.training.compression.distillation.lessons import (
+    PROJECTION,
+    AnswerLesson,
+    LayerLesson,
+    Weights,
+)
+from ernie_triton.training.compression.distillation.students import (
+    StudentShape,
+    initialise,
+    taught_by,
+)
 from ernie_triton.training.compression.distillation.teacher import Teacher
 from ernie_triton.training.compression.distillation.unlabelled import with_texts
 from ernie_triton.training.compression.measured import REPORT_FILE, Report, measured
 from ernie_triton.training.compression.preparation import Prepared, prepared
-from ernie_triton.training.compression.pruning.importance import Importance, task_importance, weight_importance
+from ernie_triton.training.compression.pruning.importance import (
+    Importance,
+    task_importance,
+    weight_importance,
+)
 from ernie_triton.training.compression.subwords.students import TeacherOfTexts, with_subwords
-from ernie_triton.build.check.evaluation import METRICS
-from ernie_triton.build.torch_models.checkpoints import check_free, save_model, widths_of
 from ernie_triton.training.datasets import DataSet
-from ernie_triton.build.torch_models.layer_widths import layers_of
 from ernie_triton.training.loop.schedule import Schedule
-from ernie_triton.build.torch_models.modules import import_torch, new_model
 from ernie_triton.training.loop.training import TrainingResult, train
-from ernie_triton.build.progress import timed_step
-from ernie_triton.model_shapes import Shape
-from ernie_triton.tasks import task_named
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel

@@ -5,14 +5,21 @@ from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
-from ernie_triton.training.compression.distillation.losses import answer_loss, attention_loss, attention_scores, relation_heads, relation_loss, vector_loss
+from ernie_triton.build.torch_models.layer_widths import head_size_of
+from ernie_triton.errors import CheckpointError
+from ernie_triton.training.compression.distillation.losses import (
+    answer_loss,
+    attention_loss,
+    attention_scores,
+    relation_heads,
+    relation_loss,
+    vector_loss,
+)
 from ernie_triton.training.compression.distillation.signals import PROJECTIONS, Signals, signals_of
 from ernie_triton.training.compression.distillation.teacher import ANSWERS, Teacher
 from ernie_triton.training.compression.pruning.rewiring import features_of
 from ernie_triton.training.compression.pruning.widths import Kept
-from ernie_triton.build.torch_models.layer_widths import head_size_of
 from ernie_triton.training.tasks import Learner
-from ernie_triton.errors import CheckpointError
 
 if TYPE_CHECKING:
     from torch import Tensor, nn

@@ -14,13 +14,20 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ernie_triton.training.compression.distillation.transplant import NEW, copy_linear, copy_norm, copy_table, places_of, places_of_heads
-from ernie_triton.training.compression.pruning.importance import Importance
-from ernie_triton.training.compression.pruning.widths import Indices
 from ernie_triton.build.torch_models.layer_widths import head_size_of, layers_of, widths_of
 from ernie_triton.build.torch_models.modules import import_torch
 from ernie_triton.errors import CheckpointError
 from ernie_triton.model_shapes import FAMILY, Shape
+from ernie_triton.training.compression.distillation.transplant import (
+    NEW,
+    copy_linear,
+    copy_norm,
+    copy_table,
+    places_of,
+    places_of_heads,
+)
+from ernie_triton.training.compression.pruning.importance import Importance
+from ernie_triton.training.compression.pruning.widths import Indices
 
 if TYPE_CHECKING:
     from torch import Tensor

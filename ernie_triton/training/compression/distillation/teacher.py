@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
-from ernie_triton.training.compression.distillation.signals import Signals, signals_of
-from ernie_triton.training.tasks.measuring import INPUTS
 from ernie_triton.build.torch_models.modules import import_torch
 from ernie_triton.tasks import TOKEN_CLS
+from ernie_triton.training.compression.distillation.signals import Signals, signals_of
+from ernie_triton.training.tasks.measuring import INPUTS
 
 if TYPE_CHECKING:
     from torch import Tensor

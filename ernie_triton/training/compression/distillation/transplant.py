@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ernie_triton.build.torch_models.modules import import_torch
 from ernie_triton.training.compression.pruning.importance import Scores
 from ernie_triton.training.compression.pruning.widths import Indices
-from ernie_triton.build.torch_models.modules import import_torch
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -3,9 +3,9 @@
 from dataclasses import replace
 from pathlib import Path
 
-from ernie_triton.training.datasets import AnswerSpan, DataSet, LabelledText, Target
 from ernie_triton.errors import DatasetError
 from ernie_triton.tasks import MULTI_LABEL, QA, REGRESSION, SEQ_CLS
+from ernie_triton.training.datasets import AnswerSpan, DataSet, LabelledText, Target
 
 
 def with_texts(data: DataSet, path: Path | None) -> DataSet:

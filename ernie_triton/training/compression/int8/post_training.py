@@ -5,12 +5,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 
+from ernie_triton.batch import TokenBatch
+from ernie_triton.build.check.precision_check import Judge
+from ernie_triton.build.convert.conversion import (
+    calibration_texts,
+    engine_of_graph,
+    fp32_judge,
+    int8_graphs,
+)
+from ernie_triton.build.convert.quantization import Int8Graphs, Quantized, damage_by_layer, quantize
 from ernie_triton.build.flow import read_parts
 from ernie_triton.build.parts import BuildParts, Step
-from ernie_triton.build.convert.conversion import calibration_texts, engine_of_graph, fp32_judge, int8_graphs
-from ernie_triton.build.check.precision_check import Judge
-from ernie_triton.build.convert.quantization import Int8Graphs, Quantized, damage_by_layer, quantize
-from ernie_triton.batch import TokenBatch
 from ernie_triton.errors import ExactnessError
 from ernie_triton.pipeline import PipelineSpec
 

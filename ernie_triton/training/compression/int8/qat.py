@@ -9,12 +9,12 @@ import copy
 from collections.abc import Mapping
 from pathlib import Path
 
+from ernie_triton.build.torch_models.checkpoints import save_model
 from ernie_triton.training.compression.distillation.lessons import AnswerLesson, Weights
 from ernie_triton.training.compression.distillation.teacher import Teacher
 from ernie_triton.training.compression.int8.fake_quantization import rounding
 from ernie_triton.training.compression.int8.folder import RoundedTraining
 from ernie_triton.training.compression.preparation import prepared
-from ernie_triton.build.torch_models.checkpoints import save_model
 from ernie_triton.training.datasets import DataSet
 from ernie_triton.training.loop.training import Schedule, train
 

@@ -14,20 +14,24 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ernie_triton.build.parts import Step
-from ernie_triton.training.compression.int8.calibration_texts import write_calibration
-from ernie_triton.training.compression.int8.folder import QuantizeReport, RoundedTraining, write_quantized
-from ernie_triton.training.compression.int8.post_training import EngineFigures, post_training
-from ernie_triton.training.compression.pipelines import int8_pipeline
-from ernie_triton.training.compression.preparation import usual_max_length
-from ernie_triton.build.torch_models.checkpoints import check_free
-from ernie_triton.training.datasets.plain import plain_dev
-from ernie_triton.training.loop.schedule import Schedule
-from ernie_triton.build.torch_models.modules import import_torch
 from ernie_triton.build.load import holds_weights
+from ernie_triton.build.parts import Step
+from ernie_triton.build.torch_models.checkpoints import check_free
+from ernie_triton.build.torch_models.modules import import_torch
 from ernie_triton.errors import CheckpointError, ExactnessError, PipelineError
 from ernie_triton.pipeline import PipelineSpec
 from ernie_triton.tasks import CALIBRATORS, ENGINES
+from ernie_triton.training.compression.int8.calibration_texts import write_calibration
+from ernie_triton.training.compression.int8.folder import (
+    QuantizeReport,
+    RoundedTraining,
+    write_quantized,
+)
+from ernie_triton.training.compression.int8.post_training import EngineFigures, post_training
+from ernie_triton.training.compression.pipelines import int8_pipeline
+from ernie_triton.training.compression.preparation import usual_max_length
+from ernie_triton.training.datasets.plain import plain_dev
+from ernie_triton.training.loop.schedule import Schedule
 
 if TYPE_CHECKING:
     from ernie_triton.training.datasets import DataSet

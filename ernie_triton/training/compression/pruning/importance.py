@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from ernie_triton.training.compression.preparation import Prepared
 from ernie_triton.build.torch_models.layer_widths import head_size_of, layers_of
 from ernie_triton.build.torch_models.modules import import_torch
 from ernie_triton.errors import CheckpointError
+from ernie_triton.training.compression.preparation import Prepared
 
 if TYPE_CHECKING:
     from torch import Tensor, nn

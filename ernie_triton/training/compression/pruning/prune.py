@@ -11,19 +11,28 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ernie_triton.build.check.evaluation import METRICS
+from ernie_triton.build.progress import timed_step
+from ernie_triton.build.torch_models.checkpoints import (
+    check_free,
+    load_model,
+    save_model,
+    widths_of,
+)
 from ernie_triton.training.compression.distillation.lessons import RecoveryLesson, Weights
 from ernie_triton.training.compression.distillation.teacher import Teacher
 from ernie_triton.training.compression.measured import REPORT_FILE, Report, measured
 from ernie_triton.training.compression.preparation import Prepared, prepared, task_of
-from ernie_triton.training.compression.pruning.importance import Importance, task_importance, weight_importance
+from ernie_triton.training.compression.pruning.importance import (
+    Importance,
+    task_importance,
+    weight_importance,
+)
 from ernie_triton.training.compression.pruning.rewiring import keep_parts
 from ernie_triton.training.compression.pruning.widths import Kept, Width, kept_parts
-from ernie_triton.build.check.evaluation import METRICS
-from ernie_triton.build.torch_models.checkpoints import check_free, load_model, save_model, widths_of
 from ernie_triton.training.datasets import DataSet
 from ernie_triton.training.loop.schedule import Schedule
 from ernie_triton.training.loop.training import train
-from ernie_triton.build.progress import timed_step
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel

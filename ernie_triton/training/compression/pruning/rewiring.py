@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from ernie_triton.training.compression.pruning.widths import Indices, Kept
 from ernie_triton.build.torch_models.layer_widths import head_size_of, layers_of, resize_layers
 from ernie_triton.build.torch_models.modules import import_torch
+from ernie_triton.training.compression.pruning.widths import Indices, Kept
 
 if TYPE_CHECKING:
     from torch import nn

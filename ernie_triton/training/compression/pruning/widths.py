@@ -6,9 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from ernie_triton.training.compression.pruning.importance import Importance, Scores
 from ernie_triton.build.torch_models.layer_widths import LayerWidth
 from ernie_triton.errors import CheckpointError
+from ernie_triton.training.compression.pruning.importance import Importance, Scores
 
 Indices = npt.NDArray[np.int64]
 

@@ -6,11 +6,11 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ernie_triton.build.torch_models.checkpoints import check_free, write_beside_config
-from ernie_triton.build.torch_models.modules import PROBLEMS
 from ernie_triton.build.load import read_source
 from ernie_triton.build.load.slim import MODEL_TYPE
 from ernie_triton.build.publish.whole_folder import whole_folder
+from ernie_triton.build.torch_models.checkpoints import check_free, write_beside_config
+from ernie_triton.build.torch_models.modules import PROBLEMS
 
 if TYPE_CHECKING:
     from ernie_triton.training.compression.slim.modules import SlimClassifier

@@ -10,23 +10,28 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ernie_triton.training.compression.measured import REPORT_FILE, Report, measured, measured_module
+from ernie_triton.build.check.exactness import read_sample_texts
+from ernie_triton.build.load.settings import vocabulary_beside
+from ernie_triton.build.load.slim import SlimConfig
+from ernie_triton.build.model.slim import KINDS
+from ernie_triton.build.torch_models.checkpoints import check_free
+from ernie_triton.build.torch_models.modules import import_torch
+from ernie_triton.errors import CheckpointError
+from ernie_triton.tasks import TASKS, task_named
+from ernie_triton.tokenizer.vocabulary import load_vocabulary
+from ernie_triton.training.compression.measured import (
+    REPORT_FILE,
+    Report,
+    measured,
+    measured_module,
+)
 from ernie_triton.training.compression.preparation import Prepared, prepared
 from ernie_triton.training.compression.slim.augment import Augmentation, Augmenter
 from ernie_triton.training.compression.slim.checkpoints import save_student
 from ernie_triton.training.compression.slim.lesson import Row, RowMaker, TaughtRows
 from ernie_triton.training.compression.slim.soft_scores import scorer_for
-from ernie_triton.build.torch_models.checkpoints import check_free
 from ernie_triton.training.datasets import DataSet
-from ernie_triton.build.torch_models.modules import import_torch
 from ernie_triton.training.loop.training import Schedule, train
-from ernie_triton.build.load.settings import vocabulary_beside
-from ernie_triton.build.load.slim import SlimConfig
-from ernie_triton.build.model.slim import KINDS
-from ernie_triton.build.check.exactness import read_sample_texts
-from ernie_triton.errors import CheckpointError
-from ernie_triton.tasks import TASKS, task_named
-from ernie_triton.tokenizer.vocabulary import load_vocabulary
 
 if TYPE_CHECKING:
     from ernie_triton.training.compression.slim.modules import SlimClassifier

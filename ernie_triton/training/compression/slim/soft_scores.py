@@ -13,20 +13,20 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from ernie_triton.build.model.encoder import Model, named_arrays
+from ernie_triton.batch import TokenBatch
 from ernie_triton.build.convert.engine_file import write_engine
-from ernie_triton.training.tasks import Features, Learner
-from ernie_triton.training.tasks.measuring import TorchRuntime
-from ernie_triton.build.torch_models.modules import import_torch
-from ernie_triton.build.model.trimming import fitted
 from ernie_triton.build.graph.export import export_onnx
 from ernie_triton.build.load import read_source
 from ernie_triton.build.load.source import Wanted
+from ernie_triton.build.model.encoder import Model, named_arrays
+from ernie_triton.build.model.trimming import fitted
 from ernie_triton.build.progress import progress_bar
-from ernie_triton.batch import TokenBatch
+from ernie_triton.build.torch_models.modules import import_torch
 from ernie_triton.engines import Engine, load_engine
 from ernie_triton.errors import CheckpointError
 from ernie_triton.settings import EngineSettings
+from ernie_triton.training.tasks import Features, Learner
+from ernie_triton.training.tasks.measuring import TorchRuntime
 
 if TYPE_CHECKING:
     from torch import nn

@@ -9,14 +9,20 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ernie_triton.build.torch_models.modules import import_torch
+from ernie_triton.tasks import task_named
 from ernie_triton.training.compression.distillation.teacher import Teacher, row_keys
 from ernie_triton.training.compression.distillation.unlabelled import with_texts
 from ernie_triton.training.compression.preparation import Prepared
-from ernie_triton.training.compression.subwords.vocabulary import ShortenedVocabulary, SubwordsError, shortened_vocabulary, subword_embeddings, write_tokenizer
+from ernie_triton.training.compression.subwords.vocabulary import (
+    ShortenedVocabulary,
+    SubwordsError,
+    shortened_vocabulary,
+    subword_embeddings,
+    write_tokenizer,
+)
 from ernie_triton.training.datasets import DataSet
 from ernie_triton.training.tasks import Features, learner_for
-from ernie_triton.build.torch_models.modules import import_torch
-from ernie_triton.tasks import task_named
 
 if TYPE_CHECKING:
     from torch import Tensor

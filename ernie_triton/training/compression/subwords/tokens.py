@@ -7,11 +7,11 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import numpy.typing as npt
 
-from ernie_triton.training.compression.subwords.merges import merged_pieces
 from ernie_triton.tokenizer.encoder import TextEncoder
 from ernie_triton.tokenizer.piece_table import CONTINUES
 from ernie_triton.tokenizer.vocabulary import Vocabulary
 from ernie_triton.tokenizer.words import basic_words
+from ernie_triton.training.compression.subwords.merges import merged_pieces
 
 UNCUT = 1 << 30
 _LEAST_USES = 2

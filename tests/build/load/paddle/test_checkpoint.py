@@ -9,13 +9,21 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ernie_triton.build.model.encoder import Model, SequenceHead, named_arrays
+from ernie_triton.build.check.reference import model_outputs
 from ernie_triton.build.load.paddle.checkpoint import read_paddlenlp
 from ernie_triton.build.load.source import Source, Wanted
-from ernie_triton.build.check.reference import model_outputs
+from ernie_triton.build.model.encoder import Model, SequenceHead, named_arrays
 from ernie_triton.errors import CheckpointError
 from tests.build.load.exports import transformers_model
-from tests.build.models import PADDLE_EXAMPLE, assert_row_equal, expected_outputs, random_rows, save_paddlenlp, single_rows, transformers_logits
+from tests.build.models import (
+    PADDLE_EXAMPLE,
+    assert_row_equal,
+    expected_outputs,
+    random_rows,
+    save_paddlenlp,
+    single_rows,
+    transformers_logits,
+)
 
 EXAMPLE = PADDLE_EXAMPLE / "seq_cls_checkpoint"
 

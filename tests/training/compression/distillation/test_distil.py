@@ -8,17 +8,22 @@ from typing import Any
 import pytest
 import torch
 
+from ernie_triton.build.torch_models.checkpoints import LayerWidth, widths_of
+from ernie_triton.errors import CheckpointError, DatasetError
 from ernie_triton.training.compression.distillation.distil import Distillation, distil
-from ernie_triton.training.compression.distillation.lessons import PROJECTION, AnswerLesson, LayerLesson, Weights
+from ernie_triton.training.compression.distillation.lessons import (
+    PROJECTION,
+    AnswerLesson,
+    LayerLesson,
+    Weights,
+)
 from ernie_triton.training.compression.distillation.students import StudentShape
 from ernie_triton.training.compression.distillation.teacher import Teacher
 from ernie_triton.training.compression.distillation.unlabelled import with_texts
 from ernie_triton.training.compression.preparation import prepared
-from ernie_triton.build.torch_models.checkpoints import LayerWidth, widths_of
 from ernie_triton.training.loop.schedule import Schedule
-from ernie_triton.errors import CheckpointError, DatasetError
-from tests.training.compression.teachers import LENGTH, few_lines, loaded, school, write_teacher
 from tests.build.conftest import Run
+from tests.training.compression.teachers import LENGTH, few_lines, loaded, school, write_teacher
 from tests.training.tiny import TASKS, part_of
 
 ONCE = Schedule(epochs=1, batch_size=8, learning_rate=1e-3, precision="fp32")

@@ -8,7 +8,14 @@ import numpy.typing as npt
 import pytest
 import torch
 
-from ernie_triton.training.compression.distillation.losses import answer_loss, attention_loss, attention_scores, relation_heads, relation_loss, vector_loss
+from ernie_triton.training.compression.distillation.losses import (
+    answer_loss,
+    attention_loss,
+    attention_scores,
+    relation_heads,
+    relation_loss,
+    vector_loss,
+)
 
 MASK = torch.tensor([[1, 1, 1, 1, 0], [1, 1, 1, 0, 0]])
 REAL = [(row, token) for row in range(2) for token in range(5) if MASK[row, token]]

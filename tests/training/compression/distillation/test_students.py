@@ -7,13 +7,22 @@ import numpy as np
 import pytest
 import torch
 
-from ernie_triton.training.compression.distillation.distil import Distillation, new_student
-from ernie_triton.training.compression.distillation.students import StudentShape, initialise, student_shape, taught_by
-from ernie_triton.training.compression.distillation.transplant import copy_table, places_of, places_of_heads
-from ernie_triton.training.compression.pruning.importance import Importance
 from ernie_triton.build.torch_models.layer_widths import layers_of
 from ernie_triton.errors import CheckpointError
 from ernie_triton.model_shapes import FAMILY, Shape
+from ernie_triton.training.compression.distillation.distil import Distillation, new_student
+from ernie_triton.training.compression.distillation.students import (
+    StudentShape,
+    initialise,
+    student_shape,
+    taught_by,
+)
+from ernie_triton.training.compression.distillation.transplant import (
+    copy_table,
+    places_of,
+    places_of_heads,
+)
+from ernie_triton.training.compression.pruning.importance import Importance
 from tests.training.compression.teachers import answers_of, school
 from tests.training.tiny import TASKS
 

@@ -7,15 +7,19 @@ import pytest
 import torch
 from torch import nn
 
-from ernie_triton.training.compression.int8.fake_quantization import rounded_input, rounded_rows, rounding
 from ernie_triton.build.convert.conversion import calibrated_scales
+from ernie_triton.build.convert.quantization import Int8Graphs
 from ernie_triton.build.graph.cpu_int8 import WORD_TABLE
-from ernie_triton.build.model.trimming import fitted
 from ernie_triton.build.graph.export import quantizable_linears
 from ernie_triton.build.graph.numerics import int8_weight
-from ernie_triton.build.convert.quantization import Int8Graphs
+from ernie_triton.build.model.trimming import fitted
 from ernie_triton.build.random_models.torch_export import model_of
 from ernie_triton.errors import CheckpointError
+from ernie_triton.training.compression.int8.fake_quantization import (
+    rounded_input,
+    rounded_rows,
+    rounding,
+)
 from tests.build.models import graph_logits, random_rows, spec_of, transformers_logits
 
 BATCH = random_rows((9, 2, 60, 33, 12, 5))

@@ -10,16 +10,16 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
+from ernie_triton.errors import DatasetError, PipelineError
+from ernie_triton.pipeline import load_pipeline
 from ernie_triton.training.compression.int8.calibration_texts import drawn_texts
 from ernie_triton.training.compression.int8.quantize import QuantizeOptions
 from ernie_triton.training.datasets import read_dataset
-from ernie_triton.errors import DatasetError, PipelineError
-from ernie_triton.pipeline import load_pipeline
-from tests.training.compression.news import few_news
 from tests.build.conftest import Run
 from tests.build.models import tree_of
 from tests.build.test_build import manifest_in
 from tests.conftest import ROOT
+from tests.training.compression.news import few_news
 
 TEACHER = ROOT / "samples/checkpoints/tnews"
 

@@ -9,11 +9,14 @@ import numpy as np
 import pytest
 import torch
 
-from ernie_triton.training.compression.pruning.importance import measure_importance, weight_importance
 from ernie_triton.build.torch_models.layer_widths import layers_of
 from ernie_triton.errors import CheckpointError
-from tests.training.compression.teachers import multiplied, school
+from ernie_triton.training.compression.pruning.importance import (
+    measure_importance,
+    weight_importance,
+)
 from tests.build.load.exports import transformers_model
+from tests.training.compression.teachers import multiplied, school
 
 STEP = 1e-4
 

@@ -8,6 +8,9 @@ from typing import Any
 import pytest
 import torch
 
+from ernie_triton.build.torch_models.checkpoints import LayerWidth, widths_of
+from ernie_triton.build.torch_models.layer_widths import layers_of
+from ernie_triton.errors import CheckpointError
 from ernie_triton.training.compression.distillation.lessons import RecoveryLesson, Weights
 from ernie_triton.training.compression.distillation.teacher import Teacher
 from ernie_triton.training.compression.preparation import prepared
@@ -15,12 +18,18 @@ from ernie_triton.training.compression.pruning.importance import weight_importan
 from ernie_triton.training.compression.pruning.prune import Pruning, cut, prune
 from ernie_triton.training.compression.pruning.rewiring import keep_parts
 from ernie_triton.training.compression.pruning.widths import Kept, Width
-from ernie_triton.build.torch_models.checkpoints import LayerWidth, widths_of
-from ernie_triton.build.torch_models.layer_widths import layers_of
 from ernie_triton.training.loop.schedule import Schedule
-from ernie_triton.errors import CheckpointError
-from tests.training.compression.teachers import LENGTH, answers_of, few_lines, loaded, mask_of, multiplied, school, write_teacher
 from tests.build.conftest import Run
+from tests.training.compression.teachers import (
+    LENGTH,
+    answers_of,
+    few_lines,
+    loaded,
+    mask_of,
+    multiplied,
+    school,
+    write_teacher,
+)
 from tests.training.tiny import TASKS, part_of, write_base
 
 SHORT = Schedule(epochs=1, batch_size=8, learning_rate=1e-3, precision="fp32")

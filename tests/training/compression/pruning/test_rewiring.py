@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 import torch
 
+from ernie_triton.build.torch_models.checkpoints import widths_of
+from ernie_triton.build.torch_models.layer_widths import layers_of
 from ernie_triton.training.compression.pruning.importance import Importance
 from ernie_triton.training.compression.pruning.prune import cut
 from ernie_triton.training.compression.pruning.rewiring import keep_parts
 from ernie_triton.training.compression.pruning.widths import Kept, Width
-from ernie_triton.build.torch_models.checkpoints import widths_of
-from ernie_triton.build.torch_models.layer_widths import layers_of
 from tests.training.compression.teachers import answers_of, mask_of, multiplied, school
 from tests.training.tiny import TASKS
 

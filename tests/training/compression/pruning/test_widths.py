@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
+from ernie_triton.errors import CheckpointError
 from ernie_triton.training.compression.pruning.importance import Importance
 from ernie_triton.training.compression.pruning.widths import Width, kept_parts
-from ernie_triton.errors import CheckpointError
 
 
 def importance(heads: list[list[float]], neurons: list[list[float]]) -> Importance:

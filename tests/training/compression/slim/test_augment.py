@@ -5,9 +5,14 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from ernie_triton.training.compression.slim.augment import Augmentation, Augmenter, Text, token_categories
 from ernie_triton.errors import DatasetError
 from ernie_triton.tokenizer.vocabulary import REQUIRED_TOKENS, Vocabulary
+from ernie_triton.training.compression.slim.augment import (
+    Augmentation,
+    Augmenter,
+    Text,
+    token_categories,
+)
 
 IDEOGRAPHS = [chr(0x4E00 + i) for i in range(40)]
 LETTERS = ["cat", "##s", "ǎn", "b"]

@@ -10,17 +10,21 @@ import numpy as np
 import pytest
 import torch
 
-from ernie_triton.training.compression.preparation import prepared
-from ernie_triton.training.compression.slim import Augmentation, SlimTraining, distil_slim
-from ernie_triton.training.compression.slim import soft_scores
-from ernie_triton.training.compression.slim.soft_scores import Scorer, scorer_for
-from ernie_triton.training.loop.training import Schedule
 from ernie_triton.build.load import read_source
 from ernie_triton.build.model.slim import SlimModel
 from ernie_triton.errors import CheckpointError, TextError
-from tests.training.compression.slim.teachers import LABELS, data_in, save_teacher
+from ernie_triton.training.compression.preparation import prepared
+from ernie_triton.training.compression.slim import (
+    Augmentation,
+    SlimTraining,
+    distil_slim,
+    soft_scores,
+)
+from ernie_triton.training.compression.slim.soft_scores import Scorer, scorer_for
+from ernie_triton.training.loop.training import Schedule
 from tests.build.conftest import Run
 from tests.build.test_build import manifest_in
+from tests.training.compression.slim.teachers import LABELS, data_in, save_teacher
 
 SMALL = SlimTraining(
     embedding_size=8,

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 import torch
 
-from ernie_triton.training.compression.slim.lesson import RowMaker, TaughtRows
-from ernie_triton.training.tasks import learner_for
 from ernie_triton.tokenizer.encoder import TextEncoder
 from ernie_triton.tokenizer.vocabulary import Vocabulary
+from ernie_triton.training.compression.slim.lesson import RowMaker, TaughtRows
+from ernie_triton.training.tasks import learner_for
 from tests.build.models import vocabulary_lines
 from tests.build.slim_students import data_of
 

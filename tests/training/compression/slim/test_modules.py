@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from ernie_triton.training.compression.slim.modules import INITIAL_DEVIATION
 from ernie_triton.build.model.slim import bigram_addends
+from ernie_triton.training.compression.slim.modules import INITIAL_DEVIATION
 from tests.build.slim_students import student
 
 

@@ -9,17 +9,17 @@ import numpy as np
 import pytest
 import torch
 
+from ernie_triton.build.load import read_source
+from ernie_triton.build.model.encoder import Model
+from ernie_triton.build.torch_models.checkpoints import load_model, load_tokenizer, save_model
+from ernie_triton.tokenizer.vocabulary import load_vocabulary
 from ernie_triton.training.compression.distillation.distil import Distillation, distil
 from ernie_triton.training.compression.distillation.students import StudentShape
 from ernie_triton.training.compression.preparation import Prepared, prepared
 from ernie_triton.training.compression.subwords.students import TeacherOfTexts, with_subwords
 from ernie_triton.training.compression.subwords.vocabulary import SubwordsError
-from ernie_triton.build.model.encoder import Model
-from ernie_triton.build.torch_models.checkpoints import load_model, load_tokenizer, save_model
 from ernie_triton.training.datasets import DataSet, read_dataset
 from ernie_triton.training.loop.schedule import Schedule
-from ernie_triton.build.load import read_source
-from ernie_triton.tokenizer.vocabulary import load_vocabulary
 from tests.training.tiny import data_folder, write_base
 
 PIECES = 250

@@ -1,0 +1,109 @@
+"""Linear layers of a graph, alone or with a residual, however product and bias are written."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ernie_triton.build.load.onnx_graph.norm import find_norm
+from ernie_triton.build.load.onnx_graph.operators import Value
+from ernie_triton.build.load.onnx_graph.reading import Reading
+from ernie_triton.build.model.encoder import Linear
+from ernie_triton.errors import UnrecognisedGraphError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class AppliedLinear:
+    """A linear layer and the value that it is applied to."""
+
+    linear: Linear
+    source: str
+
+
+def read_linear(reading: Reading, name: str) -> AppliedLinear:
+    """The linear layer that makes a value.
+
+    Raises:
+        UnrecognisedGraphError: the value is made by something else.
+    """
+    found = find_linear(reading, name)
+    if found is None:
+        raise UnrecognisedGraphError(
+            f"found the {reading.producer(reading.strip(name))} where a linear layer was expected "
+            "(a MatMul or Gemm with constant weight, and a bias)"
+        )
+    return found
+
+
+def find_linear(reading: Reading, name: str) -> AppliedLinear | None:
+    """As `read_linear`, but None where the value is made by something else."""
+    variables, constants = sum_terms(reading, name)
+    if len(variables) != 1:
+        return None
+    return _product(reading, variables[0], constants)
+
+
+def read_residual(reading: Reading, name: str) -> tuple[AppliedLinear, str]:
+    """The linear layer and the value beside it in a sum of these two.
+
+    Raises:
+        UnrecognisedGraphError: the value is another sum, or none.
+    """
+    variables, constants = sum_terms(reading, name)
+    if len(variables) == 2:
+        for term, beside in (variables, variables[::-1]):
+            found = _product(reading, term, constants)
+            if found is not None:
+                return found, beside
+    raise UnrecognisedGraphError(
+        f"found the {reading.producer(reading.strip(name))} with {len(variables)} variable terms "
+        "where the sum of a linear layer and a residual was expected"
+    )
+
+
+def sum_terms(reading: Reading, name: str) -> tuple[list[str], list[Value]]:
+    """The variable and the constant terms of a sum, however it is bracketed.
+
+    A normalisation is one term, though it may end in an addition.
+    """
+    name = reading.strip(name)
+    if reading.flow.is_constant(name):
+        return [], [reading.flow.constant(name)]
+    node = reading.flow.producer(name)
+    if node is None or node.op != "Add" or find_norm(reading, name) is not None:
+        return [name], []
+    variables, constants = [], []
+    for part in node.inputs:
+        more_variables, more_constants = sum_terms(reading, part)
+        variables += more_variables
+        constants += more_constants
+    return variables, constants
+
+
+def _product(reading: Reading, name: str, constants: list[Value]) -> AppliedLinear | None:
+    """`source @ weight` plus a bias, from a MatMul or a Gemm and the constants added to it."""
+    node = reading.flow.producer(name)
+    if node is None or node.op not in ("MatMul", "Gemm"):
+        return None
+    if reading.flow.is_constant(node.inputs[0]) or not reading.flow.is_constant(node.inputs[1]):
+        return None
+    weight = reading.flow.constant(node.inputs[1])
+    if node.op == "Gemm":
+        factors = (node.attribute("alpha", 1.0), node.attribute("beta", 1.0))
+        if factors != (1.0, 1.0) or node.attribute("transA", 0):
+            return None
+        weight = weight.T if node.attribute("transB", 0) else weight
+        constants = constants + [reading.flow.constant(i) for i in node.inputs[2:] if i]
+    if weight.ndim != 2 or any(c.size not in (1, weight.shape[1]) for c in constants):
+        return None
+    return AppliedLinear(
+        linear=Linear(
+            weight=weight.astype(np.float32, copy=False), bias=_bias(constants, weight.shape[1])
+        ),
+        source=reading.strip(node.inputs[0]),
+    )
+
+
+def _bias(constants: list[Value], outputs: int) -> Value:
+    if len(constants) == 1 and constants[0].size == outputs:
+        return constants[0].reshape(-1).astype(np.float32, copy=False)
+    return sum((c.reshape(-1).astype(np.float32) for c in constants), np.zeros(outputs, np.float32))

@@ -1,0 +1,113 @@
+"""One ONNX operator at a time, computed by `onnx.reference`."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any, TypeVar, cast
+
+import numpy as np
+import numpy.typing as npt
+import onnx
+from onnx.reference import ReferenceEvaluator
+
+from ernie_triton.build.load.onnx_graph.activations import ACTIVATION_FUNCTIONS
+from ernie_triton.errors import UnrecognisedGraphError
+
+Value = npt.NDArray[Any]
+T = TypeVar("T", int, float, str)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Node:
+    """One operator; `index` is its place in the graph, whose order is topological."""
+
+    index: int
+    op: str
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+    proto: onnx.NodeProto
+
+    def __str__(self) -> str:
+        return f"{self.op} node {self.proto.name or self.outputs[0]!r}"
+
+    def attribute(self, name: str, default: T) -> T:
+        """The attribute's value, or `default` where the node leaves it out."""
+        for attribute in self.proto.attribute:
+            if attribute.name == name:
+                value = onnx.helper.get_attribute_value(attribute)
+                return cast(T, value.decode() if isinstance(value, bytes) else value)
+        return default
+
+
+def node_from_proto(proto: onnx.NodeProto, index: int) -> Node:
+    """A node; the operator of another domain than ONNX's has the domain in its name."""
+    standard = proto.domain in ("", "ai.onnx")
+    return Node(
+        index=index,
+        op=proto.op_type if standard else f"{proto.domain}.{proto.op_type}",
+        inputs=tuple(proto.input),
+        outputs=tuple(proto.output),
+        proto=proto,
+    )
+
+
+class Operators:
+    """Computes nodes of one graph."""
+
+    def __init__(self, opsets: Mapping[str, int]) -> None:
+        self._opsets = dict(opsets)
+        self._evaluators: dict[int, ReferenceEvaluator] = {}
+
+    def run(self, node: Node, inputs: Sequence[Value | None]) -> dict[str, Value]:
+        """Compute one node's outputs from its inputs (None where an optional one is left out).
+
+        Raises:
+            UnrecognisedGraphError: the operator is unknown, or refuses these inputs.
+        """
+        feeds = {
+            name: value
+            for name, value in zip(node.inputs, inputs, strict=True)
+            if name and value is not None
+        }
+        try:
+            with np.errstate(all="ignore"):
+                if node.op in _SUBSTITUTES:
+                    return {node.outputs[0]: _SUBSTITUTES[node.op](node, list(feeds.values()))}
+                results = self._evaluator(node).run(None, feeds)
+        except Exception as error:  # onnx.reference lets out whatever NumPy or it raised
+            raise UnrecognisedGraphError(f"cannot compute the {node}: {error}") from error
+        return {name: np.asarray(v) for name, v in zip(node.outputs, results, strict=True) if name}
+
+    def _evaluator(self, node: Node) -> ReferenceEvaluator:
+        if node.index not in self._evaluators:
+            self._evaluators[node.index] = ReferenceEvaluator(node.proto, opsets=self._opsets)
+        return self._evaluators[node.index]
+
+
+def _gelu(node: Node, inputs: list[Value]) -> Value:
+    tanh = node.attribute("approximate", "none") == "tanh"
+    return ACTIVATION_FUNCTIONS["gelu_tanh" if tanh else "gelu"](inputs[0])
+
+
+def _gather_elements(node: Node, inputs: list[Value]) -> Value:
+    data, indices = inputs
+    axis = node.attribute("axis", 0) % data.ndim
+    same = tuple(
+        slice(None) if dimension == axis else slice(size)
+        for dimension, size in enumerate(indices.shape)
+    )
+    return np.take_along_axis(data[same], indices, axis)
+
+
+def _cum_sum(node: Node, inputs: list[Value]) -> Value:
+    data, axis = inputs[0], int(inputs[1].item())
+    if node.attribute("exclusive", 0) or node.attribute("reverse", 0):
+        raise NotImplementedError("an exclusive or reverse sum")
+    return np.cumsum(data, axis=axis, dtype=data.dtype)
+
+
+# In onnx.reference, Gelu of a node on its own and GatherElements along more than 32 fail (1.22),
+# and CumSum makes int64 of int32 (1.16).
+_SUBSTITUTES: Mapping[str, Callable[[Node, list[Value]], Value]] = MappingProxyType(
+    {"Gelu": _gelu, "GatherElements": _gather_elements, "CumSum": _cum_sum}
+)

@@ -1,0 +1,118 @@
+"""The heads of a graph that score every token: of its label, or as the ends of an answer."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ernie_triton.build.load.onnx_graph.hidden_state import FoundHead, every_token_state
+from ernie_triton.build.load.onnx_graph.linear import find_linear, read_linear
+from ernie_triton.build.load.onnx_graph.reading import Reading
+from ernie_triton.build.load.onnx_graph.selection import SELECTING
+from ernie_triton.build.model.encoder import Linear, SpanHead, TokenHead
+from ernie_triton.errors import UnrecognisedGraphError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _Scores:
+    """A linear layer on the vector of every token, and the hidden state of these vectors."""
+
+    linear: Linear
+    hidden: str
+
+
+def read_token_head(reading: Reading) -> FoundHead:
+    """The classifier of every token, from one output [texts, tokens, labels].
+
+    Raises:
+        UnrecognisedGraphError: the outputs are not the logits of such a classifier alone.
+    """
+    if len(reading.flow.outputs) != 1:
+        raise UnrecognisedGraphError(
+            f"the graph has {len(reading.flow.outputs)} outputs "
+            f"({', '.join(reading.flow.outputs)}); expected one, the logits of every token"
+        )
+    scores = _read_rectangle(reading, reading.flow.outputs[0])
+    return FoundHead(head=TokenHead(output=scores.linear), hidden=scores.hidden)
+
+
+def read_span_head(reading: Reading) -> FoundHead:
+    """The layer of start and end scores, from two outputs [texts, tokens], or one with both last.
+
+    Which of two outputs is which is told by the column that it takes, the start's being the first;
+    their names and order are not looked at.
+
+    Raises:
+        UnrecognisedGraphError: the outputs are not the start and end scores alone.
+    """
+    outputs = reading.flow.outputs
+    if len(outputs) == 1:
+        scores = _read_rectangle(reading, outputs[0])
+    elif len(outputs) == 2:
+        (first, first_column), (second, second_column) = (
+            _read_column(reading, output) for output in outputs
+        )
+        if first != second or {first_column, second_column} != {0, 1}:
+            raise UnrecognisedGraphError(
+                f"the outputs {' and '.join(outputs)} are columns {first_column} and "
+                f"{second_column} of what the {reading.producer(first)} and the "
+                f"{reading.producer(second)} make; expected both columns of one linear layer"
+            )
+        scores = _read_scores(reading, first)
+    else:
+        raise UnrecognisedGraphError(
+            f"the graph has {len(outputs)} outputs ({', '.join(outputs)}); expected two, the start "
+            "and end scores of every token, or one with both"
+        )
+    if scores.linear.outputs != 2:
+        raise UnrecognisedGraphError(
+            f"the graph gives {scores.linear.outputs} scores a token; expected two, start and end"
+        )
+    return FoundHead(head=SpanHead(output=scores.linear), hidden=scores.hidden)
+
+
+def _read_scores(reading: Reading, name: str) -> _Scores:
+    applied = read_linear(reading, name)
+    hidden = every_token_state(reading, applied.source)
+    if hidden is None:
+        raise UnrecognisedGraphError(
+            f"the scores are of what the {reading.producer(applied.source)} makes; expected the "
+            "vectors of all tokens, from the last layer normalisation"
+        )
+    return _Scores(linear=applied.linear, hidden=hidden)
+
+
+def _read_rectangle(reading: Reading, output: str) -> _Scores:
+    """All scores of every token, as [texts, tokens, scores]."""
+    scores = _read_scores(reading, output)
+    shape = reading.value(output).shape
+    texts, tokens = reading.probes.texts, reading.probes.tokens
+    if shape != (texts, tokens, scores.linear.outputs):
+        raise UnrecognisedGraphError(
+            f"the output {output!r} is {list(shape)} for {texts} texts of {tokens} tokens; "
+            f"expected [texts, tokens, {scores.linear.outputs}]"
+        )
+    return scores
+
+
+def _read_column(reading: Reading, output: str) -> tuple[str, int]:
+    """The linear layer's value of which an output is one column, and which."""
+    linear = reading.root(
+        output,
+        SELECTING,
+        lambda value: find_linear(reading, value) is not None,
+        "the linear layer of start and end scores",
+    )
+    shape = reading.value(linear).shape
+    rectangle = (reading.probes.texts, reading.probes.tokens)
+    given = np.arange(np.prod(shape), dtype=np.float32).reshape(shape)
+    found = reading.probes.plain.value_given(output, {linear: given})
+    if found.shape == rectangle and given.size == found.size * shape[-1]:
+        columns = given.reshape(*rectangle, shape[-1])
+        for column in range(shape[-1]):
+            if np.array_equal(found, columns[..., column]):
+                return linear, column
+    raise UnrecognisedGraphError(
+        f"the output {output!r} is {list(found.shape)} of the {list(shape)} that the "
+        f"{reading.producer(linear)} makes for {rectangle[0]} texts of {rectangle[1]} tokens; "
+        "expected one score of every token, as [texts, tokens]"
+    )

@@ -1,0 +1,1 @@
+"""What is measured: scenarios, and `python -m perf`; the code is `ernie_triton.perf`."""
