@@ -14,7 +14,8 @@ from typing import TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from ernie_triton.batch import Outputs, TokenBatch, join_batches, split_rows
+from ernie_triton.arrays import Outputs
+from ernie_triton.batch import TokenBatch, join_batches, split_rows
 
 _Found = TypeVar("_Found")
 _Made = TypeVar("_Made")

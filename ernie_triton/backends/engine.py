@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import TypeAlias
 
 import numpy as np
-import numpy.typing as npt
 
+from ernie_triton.arrays import Int32, Outputs, Tensors
 from ernie_triton.backends.deferred import DeferredRows, then
-from ernie_triton.backends.stage import Answer, Stage, Tensors
-from ernie_triton.batch import Outputs, TokenBatch, join_rows, split_rows, split_tokens
+from ernie_triton.backends.stage import Answer, Stage
+from ernie_triton.batch import TokenBatch, join_rows, split_rows, split_tokens
 from ernie_triton.engines import load_engine
 from ernie_triton.engines.file_pages import release_file_pages
 from ernie_triton.errors import EngineError
@@ -18,7 +18,6 @@ from ernie_triton.pipeline import SHORTEST_TEXT_TOKENS
 from ernie_triton.settings import EngineSettings
 from ernie_triton.tasks import INPUT_IDS, TOKEN_TYPE_IDS, task_named, token_tensors
 
-Int32 = npt.NDArray[np.int32]
 _Rows: TypeAlias = tuple[Int32, Int32 | None]
 _Shape: TypeAlias = tuple[int, int]
 

@@ -10,9 +10,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from ernie_triton.arrays import Tensors
 from ernie_triton.backends import engine, postprocess, tokenizer
 from ernie_triton.backends.deferred import then
-from ernie_triton.backends.stage import Answer, Stage, Tensors
+from ernie_triton.backends.stage import Answer, Stage
 from ernie_triton.settings import part_parameters
 from ernie_triton.tasks import task_named
 

@@ -4,7 +4,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ernie_triton.backends.stage import Stage, Tensors
+from ernie_triton.arrays import Tensors
+from ernie_triton.backends.stage import Stage
 from ernie_triton.decoders import DECODERS
 from ernie_triton.tasks import task_named
 

@@ -17,10 +17,10 @@ import numpy as np
 import numpy.typing as npt
 import triton_python_backend_utils as pb_utils
 
+from ernie_triton.arrays import Tensors
 from ernie_triton.engines.file_pages import release_file_pages
 from ernie_triton.errors import ErnieTritonError
 
-Tensors: TypeAlias = Mapping[str, npt.NDArray[Any]]
 Answer: TypeAlias = Tensors | Future[Tensors]
 """What is sent back for a request; a future is sent when it is there, and its batch before it."""
 

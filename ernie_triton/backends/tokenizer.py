@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy.typing as npt
 
-from ernie_triton.backends.stage import Stage, Tensors, rows_of
+from ernie_triton.arrays import Tensors
+from ernie_triton.backends.stage import Stage, rows_of
 from ernie_triton.errors import TextError
 from ernie_triton.settings import TokenizerSettings
 from ernie_triton.tasks import TOKEN_TYPE_IDS, task_named

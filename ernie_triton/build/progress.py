@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from tqdm import tqdm
 
-T = TypeVar("T")
+_T = TypeVar("_T")
 
 
 @contextmanager
@@ -21,7 +21,7 @@ def timed_step(name: str) -> Iterator[list[str]]:
     print(f"{elapsed_s:6.2f} s  {name:<11}{'; '.join(notes)}", file=sys.stderr, flush=True)
 
 
-def progress_bar(items: Sequence[T], name: str) -> Iterator[T]:
+def progress_bar(items: Sequence[_T], name: str) -> Iterator[_T]:
     """The items one by one, with a bar after two seconds where standard error is a terminal."""
     shown = sys.stderr.isatty()
     yield from tqdm(items, desc=name, delay=2, disable=not shown, leave=False, file=sys.stderr)

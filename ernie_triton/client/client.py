@@ -24,9 +24,9 @@ from ernie_triton.client.wire import (
 from ernie_triton.errors import TextError
 from ernie_triton.tasks import Task
 
-T = TypeVar("T")
-Blocking_ = TypeVar("Blocking_", bound="BlockingClient")
-Asyncio_ = TypeVar("Asyncio_", bound="AsyncioClient")
+_T = TypeVar("_T")
+_Blocking = TypeVar("_Blocking", bound="BlockingClient")
+_Asyncio = TypeVar("_Asyncio", bound="AsyncioClient")
 
 
 class BlockingClient:
@@ -68,7 +68,7 @@ class BlockingClient:
         """Close the connection."""
         run_blocking(self._caller.close())
 
-    def __enter__(self: Blocking_) -> Blocking_:
+    def __enter__(self: _Blocking) -> _Blocking:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -101,7 +101,7 @@ class AsyncioClient:
         """Close the connection."""
         await self.caller.close()
 
-    async def __aenter__(self: Asyncio_) -> Asyncio_:
+    async def __aenter__(self: _Asyncio) -> _Asyncio:
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -135,7 +135,7 @@ class Blocking:
         self._transport.close()
 
 
-def run_blocking(coroutine: Coroutine[Any, Any, T]) -> T:
+def run_blocking(coroutine: Coroutine[Any, Any, _T]) -> _T:
     """What the coroutine returns, run here and now without an event loop.
 
     Raises:
@@ -144,7 +144,7 @@ def run_blocking(coroutine: Coroutine[Any, Any, T]) -> T:
     try:
         coroutine.send(None)
     except StopIteration as stop:
-        value: T = stop.value
+        value: _T = stop.value
         return value
     coroutine.close()
     raise RuntimeError("a coroutine of a blocking client suspended")

@@ -31,9 +31,9 @@ from ernie_triton.errors import (
 )
 from ernie_triton.tasks import Task
 
-T = TypeVar("T")
-R = TypeVar("R")
-R_co = TypeVar("R_co", covariant=True)
+_T = TypeVar("_T")
+_R = TypeVar("_R")
+_R_co = TypeVar("_R_co", covariant=True)
 
 DEFAULT_TIMEOUT_S = 30.0
 DEFAULT_RETRIES = 6
@@ -42,7 +42,7 @@ Row = tuple[bytes, ...]
 """One value for each of the task's inputs, in their order."""
 
 
-class Codec(Protocol[R_co]):
+class Codec(Protocol[_R_co]):
     """What a task adds: which outputs it asks for, and what it reads from them."""
 
     @property
@@ -52,7 +52,7 @@ class Codec(Protocol[R_co]):
     def requested_outputs(self) -> tuple[RequestedOutput, ...]:
         """The outputs to ask for."""
 
-    def results_from_reply(self, reply: Reply) -> Sequence[R_co]:
+    def results_from_reply(self, reply: Reply) -> Sequence[_R_co]:
         """One result for each row of the request."""
 
 
@@ -128,14 +128,14 @@ class Caller:
             f"{expected}; name a model of this task"
         )
 
-    async def results(self, rows: Sequence[Row], codec: Codec[R]) -> list[R]:
+    async def results(self, rows: Sequence[Row], codec: Codec[_R]) -> list[_R]:
         """One result for each row, in requests no larger than the model takes.
 
         Raises:
             RequestRefusedError: the server refuses a row; the message counts from 1.
             ClientError: another reason concerns the whole request.
         """
-        results: list[R] = []
+        results: list[_R] = []
         largest = (await self.facts()).max_batch_size
         for start in range(0, len(rows), largest):
             outcomes = await self.outcomes(rows[start : start + largest], codec)
@@ -147,7 +147,7 @@ class Caller:
                 results.append(outcome)
         return results
 
-    async def outcomes(self, rows: Sequence[Row], codec: Codec[R]) -> list[R | ClientError]:
+    async def outcomes(self, rows: Sequence[Row], codec: Codec[_R]) -> list[_R | ClientError]:
         """One result for each row, or the error that concerns that row and no other.
 
         An error of the server concerns a whole request, so the rows of a refused one are sent
@@ -186,7 +186,7 @@ class Caller:
                 f"but a row has {found.pop()}; give one value for each"
             )
 
-    def _check_outputs(self, facts: ModelFacts, codec: Codec[R]) -> None:
+    def _check_outputs(self, facts: ModelFacts, codec: Codec[_R]) -> None:
         asked = [output.name for output in codec.requested_outputs()]
         missing = {name for name in asked if name not in facts.outputs}
         if not missing:
@@ -201,8 +201,8 @@ class Caller:
         )
 
     async def _request(
-        self, rows: Sequence[Row], names: tuple[str, ...], codec: Codec[R]
-    ) -> Sequence[R]:
+        self, rows: Sequence[Row], names: tuple[str, ...], codec: Codec[_R]
+    ) -> Sequence[_R]:
         if not rows:
             return []
         columns = {name: [row[at] for row in rows] for at, name in enumerate(names)}
@@ -219,7 +219,7 @@ class Caller:
                 )
         return codec.results_from_reply(reply)
 
-    async def _with_retries(self, call: Callable[[float], Awaitable[T]]) -> T:
+    async def _with_retries(self, call: Callable[[float], Awaitable[_T]]) -> _T:
         """What the call returns; repeated, within the timeout, when that is safe.
 
         Inference changes nothing on the server, so a request that was refused for a full queue or

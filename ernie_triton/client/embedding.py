@@ -13,8 +13,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
+from ernie_triton.arrays import Float32
 from ernie_triton.client.client import (
     AsyncioClient,
     BlockingClient,
@@ -26,14 +26,12 @@ from ernie_triton.client.wire import Reply, RequestedOutput
 from ernie_triton.errors import ClientError, ContractError
 from ernie_triton.tasks import EMBEDDING, Task
 
-Vectors = npt.NDArray[np.float32]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Embedding:
     """The vector of one text, float32 [hidden], and whether the model saw only its start."""
 
-    vector: Vectors
+    vector: Float32
     truncated: bool
 
 
@@ -72,7 +70,7 @@ class EmbeddingClient(BlockingClient):
 
     task = EMBEDDING
 
-    def embed(self, texts: Sequence[str]) -> Vectors:
+    def embed(self, texts: Sequence[str]) -> Float32:
         """The vector of each text, as float32 [texts, hidden].
 
         Raises:
@@ -81,7 +79,7 @@ class EmbeddingClient(BlockingClient):
         """
         return run_blocking(_embed(self._caller, texts))
 
-    def similarity(self, texts: Sequence[str], others: Sequence[str]) -> Vectors:
+    def similarity(self, texts: Sequence[str], others: Sequence[str]) -> Float32:
         """The cosine of each text with the other beside it, as float32 [texts].
 
         Raises:
@@ -96,11 +94,11 @@ class AsyncEmbeddingClient(AsyncioClient):
 
     task = EMBEDDING
 
-    async def embed(self, texts: Sequence[str]) -> Vectors:
+    async def embed(self, texts: Sequence[str]) -> Float32:
         """The vector of each text, as float32 [texts, hidden]; errors as in `EmbeddingClient`."""
         return await _embed(self.caller, texts)
 
-    async def similarity(self, texts: Sequence[str], others: Sequence[str]) -> Vectors:
+    async def similarity(self, texts: Sequence[str], others: Sequence[str]) -> Float32:
         """The cosine of each text with the other beside it, as float32 [texts]."""
         return await _similarity(self.caller, texts, others)
 
@@ -129,7 +127,7 @@ async def similarity_outcomes(
     return [_similarity_of(*pair) for pair in zip(outcomes[::2], outcomes[1::2], strict=True)]
 
 
-def cosines(vectors: Vectors, others: Vectors) -> Vectors:
+def cosines(vectors: Float32, others: Float32) -> Float32:
     """The cosine of each row with the row beside it, as float32 [rows]; 0 beside a zero vector."""
     ones, twos = vectors.astype(np.float64), others.astype(np.float64)
     norms = np.linalg.norm(ones, axis=1) * np.linalg.norm(twos, axis=1)
@@ -138,14 +136,14 @@ def cosines(vectors: Vectors, others: Vectors) -> Vectors:
     return np.asarray(quotients.clip(-1.0, 1.0), dtype=np.float32)
 
 
-async def _embed(caller: Caller, texts: Sequence[str]) -> Vectors:
+async def _embed(caller: Caller, texts: Sequence[str]) -> Float32:
     results = await caller.results(rows_from_columns({"texts": texts}), EmbeddingCodec())
     if not results:
         return np.zeros((0, await hidden_size(caller)), dtype=np.float32)
     return np.stack([result.vector for result in results])
 
 
-async def _similarity(caller: Caller, texts: Sequence[str], others: Sequence[str]) -> Vectors:
+async def _similarity(caller: Caller, texts: Sequence[str], others: Sequence[str]) -> Float32:
     rows_from_columns({"texts": texts, "others": others})
     return cosines(await _embed(caller, texts), await _embed(caller, others))
 

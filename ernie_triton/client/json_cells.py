@@ -9,12 +9,12 @@ from typing import Any, TypeVar
 from ernie_triton.client.wire import Reply
 from ernie_triton.errors import ContractError
 
-T = TypeVar("T")
+_T = TypeVar("_T")
 
 
 def parsed_lists(
-    reply: Reply, output: str, parse: Callable[[dict[str, Any]], T]
-) -> list[tuple[T, ...]]:
+    reply: Reply, output: str, parse: Callable[[dict[str, Any]], _T]
+) -> list[tuple[_T, ...]]:
     """What a function makes of each object of each row's list; rows may come as [n] or [n, 1].
 
     Raises:
@@ -23,7 +23,7 @@ def parsed_lists(
     return [_parsed_list(cell, output, parse) for cell in reply[output].ravel().tolist()]
 
 
-def _parsed_list(cell: bytes, output: str, parse: Callable[[dict[str, Any]], T]) -> tuple[T, ...]:
+def _parsed_list(cell: bytes, output: str, parse: Callable[[dict[str, Any]], _T]) -> tuple[_T, ...]:
     try:
         return tuple(parse(record) for record in json.loads(cell))
     except (ValueError, TypeError, KeyError, AttributeError) as error:

@@ -4,15 +4,12 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
-import numpy.typing as npt
-
+from ernie_triton.arrays import Tensors
 from ernie_triton.decoders.entities import EntityDecoder
 from ernie_triton.decoders.labels import LabelDecoder
 from ernie_triton.decoders.spans import AnswerDecoder
 from ernie_triton.decoders.vectors import VectorDecoder
 from ernie_triton.tasks import EMBEDDING, MULTI_LABEL, QA, REGRESSION, SEQ_CLS, TOKEN_CLS
-
-Tensors = Mapping[str, npt.NDArray[Any]]
 
 
 class Decoder(Protocol):

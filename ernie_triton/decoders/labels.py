@@ -8,14 +8,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ernie_triton.arrays import Float32
 from ernie_triton.batch import split_rows
 from ernie_triton.errors import LabelCountError
 from ernie_triton.settings import StageSettings
 from ernie_triton.tasks import MULTI_LABEL, REGRESSION, SEQ_CLS
 
 LABELS_FILE = "labels.txt"
-
-Scores = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,11 +28,11 @@ class LabelScores:
     """
 
     label: npt.NDArray[np.int64]
-    confidence: Scores
-    scores: Scores
+    confidence: Float32
+    scores: Float32
 
 
-def softmax(logits: Scores) -> Scores:
+def softmax(logits: Float32) -> Float32:
     """Probabilities along the last axis, as float32 of the same shape.
 
     The largest logit is subtracted first, so that no finite input overflows.
@@ -43,7 +42,7 @@ def softmax(logits: Scores) -> Scores:
 
 
 def score_labels(
-    logits: Scores, probabilities: Callable[[Scores], Scores] = softmax
+    logits: Float32, probabilities: Callable[[Float32], Float32] = softmax
 ) -> LabelScores:
     """Choose the likeliest label of each text.
 
@@ -129,7 +128,7 @@ class LabelDecoder:
         self._names = np.array([name.encode("utf-8") for name in self._labels], dtype=np.object_)
         self._thresholds = np.array(settings.thresholds, np.float32)
 
-    def read(self, tensors: Mapping[str, npt.NDArray[Any]]) -> Scores:
+    def read(self, tensors: Mapping[str, npt.NDArray[Any]]) -> Float32:
         """Take the logits.
 
         Raises:
@@ -139,12 +138,12 @@ class LabelDecoder:
         check_label_count(self._labels, logits.shape[-1], "the engine")
         return logits
 
-    def run(self, items: Sequence[Scores]) -> list[dict[str, npt.NDArray[Any]]]:
+    def run(self, items: Sequence[Float32]) -> list[dict[str, npt.NDArray[Any]]]:
         """Score the labels; the columns of single values are [rows, 1]."""
         answers = self._answers(np.concatenate(items))
         return split_rows(answers, [len(logits) for logits in items])
 
-    def _answers(self, logits: Scores) -> dict[str, npt.NDArray[Any]]:
+    def _answers(self, logits: Float32) -> dict[str, npt.NDArray[Any]]:
         if self._task == REGRESSION.name:
             return {"score": logits}
         multi_label = self._task == MULTI_LABEL.name
@@ -160,7 +159,7 @@ class LabelDecoder:
         return answers
 
 
-def sigmoid(logits: Scores) -> Scores:
+def sigmoid(logits: Float32) -> Float32:
     """Independent probabilities, float32 of the same shape; no finite input overflows."""
     half = np.tanh(logits * np.float32(0.5)) * np.float32(0.5)
     return np.asarray(half + np.float32(0.5), dtype=np.float32)

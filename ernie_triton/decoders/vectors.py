@@ -8,11 +8,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ernie_triton.arrays import Float32
 from ernie_triton.batch import split_rows
 from ernie_triton.settings import StageSettings
 from ernie_triton.tasks import EMBEDDING
-
-Vectors = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,12 +31,12 @@ class VectorDecoder:
         """Keep the settings."""
         self._normalize = VectorSettings.from_parameters(parameters).normalize
 
-    def read(self, tensors: Mapping[str, npt.NDArray[Any]]) -> Vectors:
+    def read(self, tensors: Mapping[str, npt.NDArray[Any]]) -> Float32:
         """Take the vectors."""
         (vectors,) = tensors.values()
         return vectors
 
-    def run(self, items: Sequence[Vectors]) -> list[dict[str, npt.NDArray[Any]]]:
+    def run(self, items: Sequence[Float32]) -> list[dict[str, npt.NDArray[Any]]]:
         """One vector for each text."""
         vectors = np.concatenate(items)
         if self._normalize:
@@ -45,7 +44,7 @@ class VectorDecoder:
         return split_rows({"embedding": vectors}, [len(item) for item in items])
 
 
-def normalized(vectors: Vectors) -> Vectors:
+def normalized(vectors: Float32) -> Float32:
     """The vectors, float32 [rows, hidden], at Euclidean length 1; a zero vector stays zero."""
     lengths = np.linalg.norm(vectors, axis=-1, keepdims=True)
     return np.asarray(vectors / np.maximum(lengths, np.finfo(np.float32).tiny), dtype=np.float32)

@@ -12,8 +12,8 @@ import re
 from collections.abc import Sequence
 
 import numpy as np
-import numpy.typing as npt
 
+from ernie_triton.arrays import Int32
 from ernie_triton.tokenizer.character_table import character_table, word_characters
 from ernie_triton.tokenizer.fallback import WholeTexts
 from ernie_triton.tokenizer.joined_texts import END, START, JoinedTexts
@@ -21,8 +21,6 @@ from ernie_triton.tokenizer.piece_table import PieceTable
 from ernie_triton.tokenizer.token_rows import TextTokens, TokenizedRows, pair_rows, single_rows
 from ernie_triton.tokenizer.vocabulary import CLASSIFY, PAD, SEPARATE, Vocabulary
 from ernie_triton.tokenizer.word_cache import WordCache
-
-Int32 = npt.NDArray[np.int32]
 
 SHORT_TEXT_CHARACTERS_PER_TOKEN = 8
 """Texts up to this many characters per token allowed are tokenised whole."""

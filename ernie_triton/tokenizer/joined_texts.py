@@ -7,12 +7,11 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
+from ernie_triton.arrays import Int32
 from ernie_triton.tokenizer.character_table import IN_WORD, SEPARATES, UNPROVEN
 from ernie_triton.tokenizer.piece_table import PieceTable, WordPieces
 from ernie_triton.tokenizer.token_rows import TextTokens
 from ernie_triton.tokenizer.word_cache import WordCache
-
-Int32 = npt.NDArray[np.int32]
 
 START, END = "\x02", "\x03"
 """Characters before each row and after each text; the table must hold their special tokens' ids."""

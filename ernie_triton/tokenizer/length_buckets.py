@@ -5,16 +5,12 @@ more of them so, and lets a runtime see fewer shapes. What is added is padding l
 `[PAD]` token, which the graph masks.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from ernie_triton.arrays import Tensors
 from ernie_triton.tasks import INPUT_IDS, TOKEN_TYPE_IDS
-
-Tensors = Mapping[str, npt.NDArray[Any]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

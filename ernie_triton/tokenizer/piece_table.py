@@ -13,12 +13,11 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from ernie_triton.arrays import Bool, Int32
 from ernie_triton.tokenizer.character_table import TABLE_SIZE
 from ernie_triton.tokenizer.vocabulary import UNKNOWN, Vocabulary
 
-Int32 = npt.NDArray[np.int32]
 Int64 = npt.NDArray[np.int64]
-Bool = npt.NDArray[np.bool_]
 
 MAX_WORD_CHARACTERS = 100
 """Characters; a longer word is one unknown token. `max_input_chars_per_word` of BERT's WordPiece,

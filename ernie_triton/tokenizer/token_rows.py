@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-Int32 = npt.NDArray[np.int32]
+from ernie_triton.arrays import Int32
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

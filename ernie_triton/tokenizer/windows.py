@@ -10,12 +10,11 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from ernie_triton.arrays import Int32
 from ernie_triton.errors import TextError
 from ernie_triton.tasks import NO_SPAN
 from ernie_triton.tokenizer.encoder import SHORT_TEXT_CHARACTERS_PER_TOKEN, TextEncoder
 from ernie_triton.tokenizer.token_rows import TextTokens
-
-Int32 = npt.NDArray[np.int32]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,8 +12,9 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
+from ernie_triton.arrays import Outputs
 from ernie_triton.backends.deferred import DeferredRows, FairLock, then
-from ernie_triton.batch import Outputs, TokenBatch
+from ernie_triton.batch import TokenBatch
 from tests.backends.calls import ANSWER_S
 
 CELLS = 256

@@ -15,7 +15,8 @@ from tests.backends.calls import Array, execute, refusal
 from tests.backends.fake_triton import InferenceRequest, InferenceResponse, TritonError
 
 if TYPE_CHECKING:
-    from ernie_triton.backends.stage import Answer, Stage, Tensors
+    from ernie_triton.arrays import Tensors
+    from ernie_triton.backends.stage import Answer, Stage
 
 
 def on_numbers(

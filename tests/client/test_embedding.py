@@ -7,7 +7,8 @@ import asyncio
 import numpy as np
 import pytest
 
-from ernie_triton.client.embedding import AsyncEmbeddingClient, EmbeddingClient, Vectors, cosines
+from ernie_triton.arrays import Float32
+from ernie_triton.client.embedding import AsyncEmbeddingClient, EmbeddingClient, cosines
 from ernie_triton.client.wire import ModelFacts
 from ernie_triton.errors import ContractError
 from tests.client.fakes import FakeAsyncTransport, FakeModel, FakeTransport
@@ -61,7 +62,7 @@ def test_a_model_without_a_fixed_length_of_vectors_is_refused() -> None:
 
 
 def test_the_asyncio_client_answers_like_the_blocking_one() -> None:
-    async def ask() -> tuple[Vectors, Vectors]:
+    async def ask() -> tuple[Float32, Float32]:
         transport = FakeAsyncTransport(vector_model())
         async with AsyncEmbeddingClient("fake:8001", transport=transport) as client:
             return await client.embed(["3 4"]), await client.similarity(["3 4"], ["4 3"])

@@ -28,7 +28,7 @@ from ernie_triton.errors import (
 )
 from tests.client.grpc_server import running_server
 
-T = TypeVar("T")
+_T = TypeVar("_T")
 
 
 def connection(url: str, model: str = "ernie_seqcls", ca_file: Path | None = None) -> Connection:
@@ -59,7 +59,7 @@ def infer_async(connection: Connection, request: InferRequest, timeout_s: float 
     return run_async(run())
 
 
-def run_async(coroutine: Coroutine[Any, Any, T]) -> T:
+def run_async(coroutine: Coroutine[Any, Any, _T]) -> _T:
     return asyncio.run(coroutine)
 
 

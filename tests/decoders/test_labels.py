@@ -12,10 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 
+from ernie_triton.arrays import Float32
 from ernie_triton.decoders.labels import (
     LabelDecoder,
     LabelSettings,
-    Scores,
     check_label_count,
     check_labels,
     load_labels,
@@ -41,7 +41,7 @@ def test_a_hand_worked_row_has_its_probabilities() -> None:
 
 
 @given(logits=finite_logits)
-def test_scores_are_pytorchs_and_finite_for_any_finite_logits(logits: Scores) -> None:
+def test_scores_are_pytorchs_and_finite_for_any_finite_logits(logits: Float32) -> None:
     decided = score_labels(logits)
     expected = torch.softmax(torch.from_numpy(logits.astype(np.float64)), dim=-1).numpy()
     np.testing.assert_allclose(decided.scores, expected, atol=1e-6)
@@ -117,7 +117,7 @@ def decoder(
 
 
 @given(logits=finite_logits)
-def test_sigmoids_are_pytorchs_and_finite_for_any_finite_logits(logits: Scores) -> None:
+def test_sigmoids_are_pytorchs_and_finite_for_any_finite_logits(logits: Float32) -> None:
     made = sigmoid(logits)
     assert made.dtype == np.float32
     expected = torch.sigmoid(torch.from_numpy(logits.astype(np.float64))).numpy()

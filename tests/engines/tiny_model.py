@@ -8,12 +8,12 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from ernie_triton.arrays import Float32
 from ernie_triton.batch import TokenBatch
 from ernie_triton.build.check.reference import model_outputs
 from ernie_triton.build.convert.engine_file import write_engine
 from ernie_triton.build.graph.export import export_onnx
 from ernie_triton.build.model.encoder import (
-    Array,
     Encoder,
     Head,
     Layer,
@@ -41,7 +41,7 @@ def random_model(seed: int = 7, task: str = "seq_cls") -> Model:
     """Two layers of differing heads and widths, as after pruning, with weights that matter."""
     generator = np.random.default_rng(seed)
 
-    def weights(*shape: int) -> Array:
+    def weights(*shape: int) -> Float32:
         return generator.normal(scale=0.5, size=shape).astype(np.float32)
 
     def linear(inputs: int, outputs: int) -> Linear:

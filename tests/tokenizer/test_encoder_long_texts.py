@@ -9,7 +9,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from ernie_triton.tokenizer.encoder import SHORT_TEXT_CHARACTERS_PER_TOKEN, Int32, TextEncoder
+from ernie_triton.arrays import Int32
+from ernie_triton.tokenizer.encoder import SHORT_TEXT_CHARACTERS_PER_TOKEN, TextEncoder
 from ernie_triton.tokenizer.vocabulary import load_vocabulary
 from tests.tokenizer.original_tokenizer import OriginalTokenizer
 

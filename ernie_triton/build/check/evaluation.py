@@ -31,7 +31,7 @@ from ernie_triton.engines import Engine
 from ernie_triton.errors import ClientError, DatasetError, TextError
 from ernie_triton.tasks import EMBEDDING, MULTI_LABEL, QA, REGRESSION, SEQ_CLS, TOKEN_CLS
 
-T = TypeVar("T")
+_T = TypeVar("_T")
 
 _COMMANDS: Mapping[str, Callable[[], TaskCommand]] = {
     SEQ_CLS.name: seq_cls_grpc_client.task_command,
@@ -172,10 +172,10 @@ def _results(job: Job[Any], batch: Sequence[Item], data: Path) -> list[Any]:
     return list(results)
 
 
-def _awaited(found: Awaitable[T]) -> T:
+def _awaited(found: Awaitable[_T]) -> _T:
     """What a coroutine of the caller returns, which never suspends here."""
 
-    async def wait() -> T:
+    async def wait() -> _T:
         return await found
 
     return run_blocking(wait())

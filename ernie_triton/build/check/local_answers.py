@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ernie_triton.arrays import Tensors
 from ernie_triton.batch import join_rows, split_tokens
 from ernie_triton.build import config
 from ernie_triton.client.wire import InferRequest, ModelFacts, Reply, RequestedOutput
@@ -25,8 +26,6 @@ from ernie_triton.settings import StageSettings
 from ernie_triton.tasks import WINDOW_TENSORS, task_named
 from ernie_triton.tokenizer.encoder import TextEncoder
 from ernie_triton.tokenizer.windows import WindowEncoder, WindowRules, window_tensors
-
-Tensors = Mapping[str, npt.NDArray[Any]]
 
 
 class PipelineParts:

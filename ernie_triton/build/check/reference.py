@@ -17,6 +17,7 @@ import numpy.typing as npt
 import onnx
 import onnxruntime
 
+from ernie_triton.arrays import Float64
 from ernie_triton.batch import TokenBatch
 from ernie_triton.build.check.slim_reference import slim_outputs
 from ernie_triton.build.check.source_model import transformers_model
@@ -37,7 +38,6 @@ from ernie_triton.tasks import Task
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
-Float64 = npt.NDArray[np.float64]
 Row = tuple[npt.NDArray[np.int32], npt.NDArray[np.int32]]
 """Token ids and token type ids of one text, int32 [tokens] each."""
 

@@ -3,11 +3,9 @@
 import numpy as np
 import numpy.typing as npt
 
+from ernie_triton.arrays import Float64, Int32
 from ernie_triton.build.model.encoder import Linear
 from ernie_triton.build.model.slim import SlimModel
-
-Float64 = npt.NDArray[np.float64]
-Int32 = npt.NDArray[np.int32]
 
 _UINT32 = 2**32
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from ernie_triton.arrays import Float32
 from ernie_triton.build.load.settings import (
     config_values,
     folds_case,
@@ -23,7 +24,7 @@ from ernie_triton.build.load.settings import (
 from ernie_triton.build.load.source import Source, Wanted
 from ernie_triton.build.load.state import TASKS_BY_HEAD
 from ernie_triton.build.load.transformers import SAFETENSORS_FILE, read_safetensors
-from ernie_triton.build.model.encoder import Array, Linear, SequenceHead
+from ernie_triton.build.model.encoder import Linear, SequenceHead
 from ernie_triton.build.model.slim import KINDS, SlimModel
 from ernie_triton.errors import CheckpointError, OtherTaskError
 
@@ -141,7 +142,7 @@ def read_slim_config(values: Mapping[str, Any], path: Path) -> SlimConfig:
         raise CheckpointError(f"{where}{error}") from None
 
 
-def slim_from_state(state: Mapping[str, Array], config: SlimConfig, where: str) -> SlimModel:
+def slim_from_state(state: Mapping[str, Float32], config: SlimConfig, where: str) -> SlimModel:
     """Put a student's arrays in their places.
 
     Args:
@@ -154,7 +155,7 @@ def slim_from_state(state: Mapping[str, Array], config: SlimConfig, where: str) 
     """
     left = dict(state)
 
-    def array(name: str, *shape: int) -> Array:
+    def array(name: str, *shape: int) -> Float32:
         if name not in left:
             raise CheckpointError(f"no array {name!r}; expected a {config.kind} student")
         found = left.pop(name)
@@ -181,7 +182,7 @@ def slim_from_state(state: Mapping[str, Array], config: SlimConfig, where: str) 
 
 
 def _model(
-    config: SlimConfig, array: Callable[..., Array], linear: Callable[..., Linear]
+    config: SlimConfig, array: Callable[..., Float32], linear: Callable[..., Linear]
 ) -> SlimModel:
     """The model of arrays that are taken by name with the shape that they must have."""
     width, buckets = config.embedding_size, config.bigram_buckets

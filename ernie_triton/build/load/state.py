@@ -8,8 +8,8 @@ import re
 from collections.abc import Mapping
 
 import numpy as np
-import numpy.typing as npt
 
+from ernie_triton.arrays import Float32
 from ernie_triton.build.load.naming import TRANSFORMERS, NameScheme, modern_name
 from ernie_triton.build.load.settings import CheckpointConfig
 from ernie_triton.build.load.source import Wanted
@@ -28,9 +28,6 @@ from ernie_triton.build.model.encoder import (
 from ernie_triton.errors import CheckpointError, OtherTaskError
 from ernie_triton.tasks import TASKS
 
-Array = npt.NDArray[np.float32]
-
-
 TASKS_BY_HEAD = {
     head: " or ".join(task.name for task in TASKS.values() if task.head == head)
     for head in ("sequence", "token", "span", "vector")
@@ -44,7 +41,7 @@ _UNUSED = re.compile(r"(^|\.)(position_ids|token_type_ids)$|^(cls|lm_head|ernie\
 
 
 def model_from_state(
-    state: Mapping[str, Array],
+    state: Mapping[str, Float32],
     scheme: NameScheme,
     config: CheckpointConfig,
     where: str,
@@ -76,7 +73,7 @@ def model_from_state(
 
 class _Reader:
     def __init__(
-        self, state: Mapping[str, Array], scheme: NameScheme, config: CheckpointConfig, where: str
+        self, state: Mapping[str, Float32], scheme: NameScheme, config: CheckpointConfig, where: str
     ) -> None:
         self._state = {modern_name(name): array for name, array in state.items()}
         self._scheme = scheme
@@ -136,7 +133,7 @@ class _Reader:
             pad_token_id=self._config.pad_token_id,
         )
 
-    def _task_type(self, name: str, row: int) -> Array:
+    def _task_type(self, name: str, row: int) -> Float32:
         table = self._array(name)
         if row >= len(table):
             raise CheckpointError(
@@ -222,7 +219,7 @@ class _Reader:
     def _has(self, name: str) -> bool:
         return f"{self._prefix}{name}" in self._state
 
-    def _array(self, name: str) -> Array:
+    def _array(self, name: str) -> Float32:
         if name not in self._state:
             raise CheckpointError(
                 f"{self._where} has no array {name!r}; expected an encoder of the BERT family as "

@@ -8,12 +8,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, fields, is_dataclass
 
 import numpy as np
-import numpy.typing as npt
 
+from ernie_triton.arrays import Float32
 from ernie_triton.errors import CheckpointError
 from ernie_triton.tasks import POOLINGS
-
-Array = npt.NDArray[np.float32]
 
 ACTIVATIONS = ("gelu", "gelu_tanh", "relu", "tanh", "identity")
 """Activation names as the canonical graph knows them; `gelu` is the exact one (erf)."""
@@ -23,8 +21,8 @@ ACTIVATIONS = ("gelu", "gelu_tanh", "relu", "tanh", "identity")
 class Linear:
     """`x @ weight + bias`, with weight float32 [inputs, outputs] and bias float32 [outputs]."""
 
-    weight: Array
-    bias: Array
+    weight: Float32
+    bias: Float32
 
     def __post_init__(self) -> None:
         if self.weight.ndim != 2 or self.bias.shape != self.weight.shape[1:]:
@@ -48,8 +46,8 @@ class Linear:
 class Norm:
     """Layer normalisation over the last dimension; scale and bias are float32 [hidden]."""
 
-    scale: Array
-    bias: Array
+    scale: Float32
+    bias: Float32
     epsilon: float
 
     def __post_init__(self) -> None:
@@ -124,9 +122,9 @@ class Encoder:
     to every row of `token_type`. Tokens equal to `pad_token_id` are masked in attention.
     """
 
-    word: Array
-    position: Array
-    token_type: Array
+    word: Float32
+    position: Float32
+    token_type: Float32
     embedding_norm: Norm
     layers: tuple[Layer, ...]
     activation: str
@@ -296,7 +294,7 @@ class Model:
         return sum(int(array.size) for _, array in named_arrays(self))
 
 
-def named_arrays(part: object, prefix: str = "") -> Iterator[tuple[str, Array]]:
+def named_arrays(part: object, prefix: str = "") -> Iterator[tuple[str, Float32]]:
     """Walk every weight of a model (or of a part of it) with its dotted name, in a fixed order."""
     if isinstance(part, np.ndarray):
         yield prefix, part

@@ -19,7 +19,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from ernie_triton.build.model.encoder import Array, Linear, Model, SequenceHead, named_arrays
+from ernie_triton.arrays import Float32
+from ernie_triton.build.model.encoder import Linear, Model, SequenceHead, named_arrays
 from ernie_triton.errors import CheckpointError
 
 KINDS = ("bow", "cnn")
@@ -48,8 +49,8 @@ class SlimModel:
         pad_token_id: the token that does not count.
     """
 
-    word: Array
-    bigram: Array
+    word: Float32
+    bigram: Float32
     windows: tuple[Linear, ...]
     head: SequenceHead
     pair: bool

@@ -9,11 +9,9 @@ import math
 from collections.abc import Iterator
 
 import numpy as np
-import numpy.typing as npt
 
+from ernie_triton.arrays import Float32
 from ernie_triton.model_shapes import POSITIONS, TASK_TYPES, TOKEN_TYPES, VOCABULARY_SIZE, Shape
-
-Array = npt.NDArray[np.float32]
 
 _SMALL = 0.02
 _POSITION = 0.01
@@ -27,7 +25,7 @@ _CLASSIFIER = 0.5
 """Logits of about this size."""
 
 
-def random_state(shape: Shape, *, labels: int, seed: int) -> dict[str, Array]:
+def random_state(shape: Shape, *, labels: int, seed: int) -> dict[str, Float32]:
     """Every array of an `ErnieForSequenceClassification`, float32.
 
     Linear weights are [outputs, inputs] with a deviation of a gain over the root of the inputs, so
@@ -39,7 +37,7 @@ def random_state(shape: Shape, *, labels: int, seed: int) -> dict[str, Array]:
         seed: the same seed gives the same weights.
     """
     random = np.random.default_rng(seed)
-    state: dict[str, Array] = {}
+    state: dict[str, Float32] = {}
     for name, rows, deviation in (
         ("word", VOCABULARY_SIZE, _SMALL),
         ("position", POSITIONS, _POSITION),
@@ -56,7 +54,7 @@ def random_state(shape: Shape, *, labels: int, seed: int) -> dict[str, Array]:
     return state | _linear(random, "classifier", shape.hidden, labels, _CLASSIFIER)
 
 
-def _layer(random: np.random.Generator, shape: Shape) -> Iterator[tuple[str, Array]]:
+def _layer(random: np.random.Generator, shape: Shape) -> Iterator[tuple[str, Float32]]:
     hidden, wide = shape.hidden, shape.feed_forward
     for name, inputs, outputs, gain in (
         ("attention.self.query", hidden, hidden, _ATTENTION),
@@ -73,21 +71,21 @@ def _layer(random: np.random.Generator, shape: Shape) -> Iterator[tuple[str, Arr
 
 def _linear(
     random: np.random.Generator, name: str, inputs: int, outputs: int, gain: float
-) -> dict[str, Array]:
+) -> dict[str, Float32]:
     return {
         f"{name}.weight": _normal(random, (outputs, inputs), gain / math.sqrt(inputs)),
         f"{name}.bias": _normal(random, (outputs,), _SMALL),
     }
 
 
-def _norm(random: np.random.Generator, name: str, width: int) -> dict[str, Array]:
+def _norm(random: np.random.Generator, name: str, width: int) -> dict[str, Float32]:
     return {
         f"{name}.weight": 1 + _normal(random, (width,), _SMALL),
         f"{name}.bias": _normal(random, (width,), _SMALL),
     }
 
 
-def _normal(random: np.random.Generator, shape: tuple[int, ...], deviation: float) -> Array:
+def _normal(random: np.random.Generator, shape: tuple[int, ...], deviation: float) -> Float32:
     values = random.standard_normal(shape, np.float32)
     values *= np.float32(deviation)
     return values

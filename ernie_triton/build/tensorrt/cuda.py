@@ -6,14 +6,12 @@ its functions are enough; a CUDA package for Python would have to match the imag
 
 import ctypes
 from types import TracebackType
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from ernie_triton.arrays import Array
 from ernie_triton.server.gpu import CudaDriver
-
-Array = npt.NDArray[Any]
 
 
 class DeviceMemory:

@@ -4,18 +4,18 @@ Needs a GPU: written to TensorRT's documentation and tested against stand-ins fo
 the CUDA driver, not on a GPU.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from ernie_triton.arrays import Tensors
 from ernie_triton.build.tensorrt.api import TensorRt
 from ernie_triton.build.tensorrt.cuda import DeviceMemory
 from ernie_triton.errors import PlanError
 
-Arrays = Mapping[str, npt.NDArray[Any]]
-Run = Callable[[Arrays], dict[str, npt.NDArray[Any]]]
+Run = Callable[[Tensors], dict[str, npt.NDArray[Any]]]
 """Runs a plan, or the graph that it was built from, once."""
 
 
@@ -41,7 +41,7 @@ class PlanRunner:
                 f"pipeline with a smaller --max-batch-size or --max-length"
             )
 
-    def __call__(self, inputs: Arrays) -> dict[str, npt.NDArray[Any]]:
+    def __call__(self, inputs: Tensors) -> dict[str, npt.NDArray[Any]]:
         """Run once.
 
         Args:

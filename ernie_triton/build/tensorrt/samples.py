@@ -8,8 +8,9 @@ import numpy as np
 import numpy.typing as npt
 import onnx
 
+from ernie_triton.arrays import Tensors
 from ernie_triton.batch import TokenBatch
-from ernie_triton.build.tensorrt.execution import Arrays, Run
+from ernie_triton.build.tensorrt.execution import Run
 from ernie_triton.build.tensorrt.profiles import Load
 from ernie_triton.errors import EngineError, ExactnessError
 from ernie_triton.pipeline import SHORTEST_TEXT_TOKENS
@@ -73,7 +74,7 @@ def onnx_runner(graph: Path) -> Run:
     inputs = [item.name for item in session.get_inputs()]
     outputs = [item.name for item in session.get_outputs()]
 
-    def run(arrays: Arrays) -> dict[str, npt.NDArray[Any]]:
+    def run(arrays: Tensors) -> dict[str, npt.NDArray[Any]]:
         found = session.run(outputs, {name: arrays[name] for name in inputs})
         return dict(zip(outputs, found, strict=True))
 

@@ -9,8 +9,8 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
 
+from ernie_triton.arrays import Float32
 from ernie_triton.build.load.naming import TRANSFORMERS
 from ernie_triton.build.load.settings import HEADS
 from ernie_triton.build.model.encoder import (
@@ -29,7 +29,6 @@ from ernie_triton.tasks import task_named
 if TYPE_CHECKING:
     from transformers import PretrainedConfig, PreTrainedModel
 
-Array = npt.NDArray[np.float32]
 
 ARCHITECTURES = {head: ending for ending, head in HEADS.items()}
 """How transformers names a model by what it ends in (`Task.head`)."""
@@ -142,7 +141,7 @@ def answer_values(task: str, labels: Sequence[str] | None, outputs: int) -> dict
     return values
 
 
-def state_from_model(model: Model, prefix: str) -> dict[str, Array]:
+def state_from_model(model: Model, prefix: str) -> dict[str, Float32]:
     """The weights of a canonical model by transformers' names of an ERNIE or BERT.
 
     Args:
@@ -219,9 +218,9 @@ def _listed(values: Mapping[str, Any]) -> list[Any]:
     return list(architectures) if isinstance(architectures, list) else []
 
 
-def _linear(name: str, linear: Linear) -> dict[str, Array]:
+def _linear(name: str, linear: Linear) -> dict[str, Float32]:
     return {f"{name}.weight": linear.weight.T, f"{name}.bias": linear.bias}
 
 
-def _norm(name: str, norm: Norm) -> dict[str, Array]:
+def _norm(name: str, norm: Norm) -> dict[str, Float32]:
     return {f"{name}.weight": norm.scale, f"{name}.bias": norm.bias}

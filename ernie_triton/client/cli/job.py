@@ -18,14 +18,14 @@ from ernie_triton.client.cli.stream import Send
 from ernie_triton.client.core import Caller
 from ernie_triton.client.items import Item
 
-R = TypeVar("R")
-R_contra = TypeVar("R_contra", contravariant=True)
+_R = TypeVar("_R")
+_R_contra = TypeVar("_R_contra", contravariant=True)
 
 
-class Scorer(Protocol[R_contra]):
+class Scorer(Protocol[_R_contra]):
     """Compares results with gold labels, one example after the other."""
 
-    def add(self, item: Item, result: R_contra) -> None:
+    def add(self, item: Item, result: _R_contra) -> None:
         """Count one example; raises `DatasetError` where its gold label is of no use."""
 
     def lines(self) -> list[str]:
@@ -36,7 +36,7 @@ class Scorer(Protocol[R_contra]):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Job(Generic[R]):
+class Job(Generic[_R]):
     """What one run asks of the model, and what becomes of the results.
 
     Attributes:
@@ -52,12 +52,12 @@ class Job(Generic[R]):
     """
 
     texts: tuple[str, ...]
-    send: Send[R]
-    json_from_result: Callable[[R], Mapping[str, object]]
-    printer: Printer[R]
-    scorer: Scorer[R] | None = None
+    send: Send[_R]
+    json_from_result: Callable[[_R], Mapping[str, object]]
+    printer: Printer[_R]
+    scorer: Scorer[_R] | None = None
     examples: Callable[[Iterable[bytes]], Iterable[Item]] | None = None
-    open_file: Callable[[Path], AbstractContextManager[Sink[R]]] | None = None
+    open_file: Callable[[Path], AbstractContextManager[Sink[_R]]] | None = None
     model_rows: int = 1
 
 

@@ -36,7 +36,7 @@ from ernie_triton.client.transport import GrpcAsyncTransport
 from ernie_triton.client.wire import AsyncTransport
 from ernie_triton.errors import ErnieTritonError
 
-R = TypeVar("R")
+_R = TypeVar("_R")
 
 
 def add_task_options(parser: argparse.ArgumentParser, command: TaskCommand) -> None:
@@ -95,11 +95,11 @@ class _Tally:
     failed: int = 0
 
 
-class _Run(Generic[R]):
+class _Run(Generic[_R]):
     """One run of a job: its steps."""
 
     def __init__(
-        self, job: Job[R], fields: Sequence[TextField], options: Options, tally: _Tally
+        self, job: Job[_R], fields: Sequence[TextField], options: Options, tally: _Tally
     ) -> None:
         self._job = job
         self._fields = fields
@@ -123,7 +123,7 @@ class _Run(Generic[R]):
         self._summarise(time.monotonic() - started)
         return 1 if self._tally.failed else 0
 
-    async def _stream(self, items: Iterable[Item], sink: Sink[R] | None, window: Window) -> None:
+    async def _stream(self, items: Iterable[Item], sink: Sink[_R] | None, window: Window) -> None:
         blocks = stream_outcomes(iter(items), self._job.send, window)
         with self._progress(items) as progress:
             async with aclosing(blocks):
@@ -152,7 +152,7 @@ class _Run(Generic[R]):
             else:
                 yield items_from_txt(lines, job.texts)
 
-    def _opened_sink(self) -> AbstractContextManager[Sink[R] | None]:
+    def _opened_sink(self) -> AbstractContextManager[Sink[_R] | None]:
         """Where results go; nowhere when only the scores are asked for."""
         job, path = self._job, self._options.output
         if path is not None and job.open_file is not None:
@@ -177,7 +177,7 @@ class _Run(Generic[R]):
             total = len(items) if isinstance(items, Sequence) else count_lines(path)
         return tqdm(total=total, unit="line", delay=1, disable=not shown, file=sys.stderr)
 
-    def _report_failures(self, outcomes: Sequence[Outcome[R]], progress: tqdm[NoReturn]) -> None:
+    def _report_failures(self, outcomes: Sequence[Outcome[_R]], progress: tqdm[NoReturn]) -> None:
         for outcome in outcomes:
             if outcome.result is None:
                 self._tally.failed += 1

@@ -16,48 +16,48 @@ from ernie_triton.client.cli.stream import Outcome
 from ernie_triton.errors import DatasetError
 from ernie_triton.text_table import Table, clipped
 
-R = TypeVar("R")
+_R = TypeVar("_R")
 
 _TEXT_WIDTH = 60
 
 
-class Printer(Protocol[R]):
+class Printer(Protocol[_R]):
     """Makes lines of outcomes, block after block."""
 
-    def lines(self, outcomes: Sequence[Outcome[R]]) -> list[str]:
+    def lines(self, outcomes: Sequence[Outcome[_R]]) -> list[str]:
         """The lines of the next outcomes, without ends."""
 
 
-class Sink(Protocol[R]):
+class Sink(Protocol[_R]):
     """Takes outcomes, block after block."""
 
-    def write(self, outcomes: Sequence[Outcome[R]]) -> None:
+    def write(self, outcomes: Sequence[Outcome[_R]]) -> None:
         """Keep or show the next outcomes."""
 
 
-class TextSink(Generic[R]):
+class TextSink(Generic[_R]):
     """What a printer makes of the outcomes, in a file or on standard output."""
 
-    def __init__(self, file: TextIO, printer: Printer[R]) -> None:
+    def __init__(self, file: TextIO, printer: Printer[_R]) -> None:
         self._file = file
         self._printer = printer
 
-    def write(self, outcomes: Sequence[Outcome[R]]) -> None:
+    def write(self, outcomes: Sequence[Outcome[_R]]) -> None:
         """Write the lines of the next outcomes."""
         self._file.writelines(f"{line}\n" for line in self._printer.lines(outcomes))
 
 
-class JsonPrinter(Generic[R]):
+class JsonPrinter(Generic[_R]):
     """One JSON object for each line: its number, and its result or its error."""
 
-    def __init__(self, json_from_result: Callable[[R], Mapping[str, object]]) -> None:
+    def __init__(self, json_from_result: Callable[[_R], Mapping[str, object]]) -> None:
         self._json_from_result = json_from_result
 
-    def lines(self, outcomes: Sequence[Outcome[R]]) -> list[str]:
+    def lines(self, outcomes: Sequence[Outcome[_R]]) -> list[str]:
         """The lines of the next outcomes, without ends."""
         return [json.dumps(self._record(outcome), ensure_ascii=False) for outcome in outcomes]
 
-    def _record(self, outcome: Outcome[R]) -> dict[str, object]:
+    def _record(self, outcome: Outcome[_R]) -> dict[str, object]:
         record: dict[str, object] = {"line": outcome.item.line}
         if outcome.item.id:
             record["id"] = outcome.item.id
@@ -66,7 +66,7 @@ class JsonPrinter(Generic[R]):
         return {**record, **self._json_from_result(outcome.result)}
 
 
-class TablePrinter(Generic[R]):
+class TablePrinter(Generic[_R]):
     """An aligned table: the line's number, what the task shows of a result, the texts.
 
     A result may take several rows of the table; its number and texts stand in the first.
@@ -76,18 +76,18 @@ class TablePrinter(Generic[R]):
         self,
         columns: Sequence[str],
         inputs: Sequence[str],
-        cells_from_result: Callable[[R], Sequence[Sequence[str]]],
+        cells_from_result: Callable[[_R], Sequence[Sequence[str]]],
     ) -> None:
         self._columns = len(columns)
         self._inputs = len(inputs)
         self._table = Table(("line", *columns, *inputs))
         self._cells_from_result = cells_from_result
 
-    def lines(self, outcomes: Sequence[Outcome[R]]) -> list[str]:
+    def lines(self, outcomes: Sequence[Outcome[_R]]) -> list[str]:
         """The lines of the next outcomes, without ends."""
         return self._table.lines([row for outcome in outcomes for row in self._rows(outcome)])
 
-    def _rows(self, outcome: Outcome[R]) -> Iterator[tuple[str, ...]]:
+    def _rows(self, outcome: Outcome[_R]) -> Iterator[tuple[str, ...]]:
         if outcome.result is None:
             cells: Sequence[Sequence[str]] = [("error",) + ("",) * (self._columns - 1)]
         else:
@@ -101,7 +101,7 @@ class TablePrinter(Generic[R]):
 
 
 @contextmanager
-def opened_text_sink(path: Path | None, printer: Printer[R]) -> Iterator[TextSink[R]]:
+def opened_text_sink(path: Path | None, printer: Printer[_R]) -> Iterator[TextSink[_R]]:
     """A sink on standard output, or on a file as `opened_output` has it."""
     with opened_output(path) as file:
         yield TextSink(file, printer)

@@ -18,21 +18,21 @@ from ernie_triton.client.items import Item
 from ernie_triton.client.wire import utf8_from_text
 from ernie_triton.errors import ClientError, TextError
 
-R = TypeVar("R")
+_R = TypeVar("_R")
 
 DEFAULT_BATCH_SIZE = 32
 DEFAULT_CONCURRENCY = 4
 
-Send = Callable[[Sequence[Row]], Awaitable[Sequence[R | ClientError]]]
+Send = Callable[[Sequence[Row]], Awaitable[Sequence[_R | ClientError]]]
 """Answers a batch of rows: a result or an error for each; raises what concerns every batch."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Outcome(Generic[R]):
+class Outcome(Generic[_R]):
     """A line with its result, or with why it has none."""
 
     item: Item
-    result: R | None = None
+    result: _R | None = None
     error: str = ""
 
 
@@ -58,8 +58,8 @@ class Window:
 
 
 async def stream_outcomes(
-    items: Iterator[Item], send: Send[R], window: Window
-) -> AsyncGenerator[list[Outcome[R]], None]:
+    items: Iterator[Item], send: Send[_R], window: Window
+) -> AsyncGenerator[list[Outcome[_R]], None]:
     """The outcomes of all items in their order, batch by batch.
 
     Items are read in a thread, since a pipe may keep its reader waiting while answers arrive.
@@ -68,7 +68,7 @@ async def stream_outcomes(
         ClientError: from `send`; requests still under way are cancelled.
     """
     places = asyncio.Semaphore(window.concurrency)
-    under_way: deque[asyncio.Task[list[Outcome[R]]]] = deque()
+    under_way: deque[asyncio.Task[list[Outcome[_R]]]] = deque()
     reading: asyncio.Task[list[Item]] | None = None
     exhausted = False
     try:
@@ -96,10 +96,10 @@ def _start_reading(items: Iterator[Item], window: Window) -> asyncio.Task[list[I
 
 
 async def _answer_batch(
-    batch: list[Item], send: Send[R], places: asyncio.Semaphore
-) -> list[Outcome[R]]:
+    batch: list[Item], send: Send[_R], places: asyncio.Semaphore
+) -> list[Outcome[_R]]:
     """The outcome of each line of a batch; lines that cannot be sent keep their own error."""
-    outcomes: dict[int, Outcome[R]] = {}
+    outcomes: dict[int, Outcome[_R]] = {}
     rows: dict[int, Row] = {}
     for item in batch:
         try:
@@ -108,7 +108,7 @@ async def _answer_batch(
             rows[item.line] = tuple(utf8_from_text(text) for text in item.texts)
         except TextError as error:
             outcomes[item.line] = Outcome(item=item, error=str(error))
-    answers: Sequence[R | ClientError] = ()
+    answers: Sequence[_R | ClientError] = ()
     if rows:
         async with places:
             answers = await send(list(rows.values()))

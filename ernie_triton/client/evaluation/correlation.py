@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-Values = npt.NDArray[np.float64]
+from ernie_triton.arrays import Float64
 
 
-def pearson(one: Values, two: Values) -> float:
+def pearson(one: Float64, two: Float64) -> float:
     """Pearson's correlation of two [n] arrays; 0 where it is undefined (a constant, or n < 2)."""
     if len(one) < 2 or one.min() == one.max() or two.min() == two.max():
         return 0.0
@@ -17,12 +17,12 @@ def pearson(one: Values, two: Values) -> float:
     return float(np.clip(product / np.linalg.norm(deviations) / np.linalg.norm(others), -1, 1))
 
 
-def spearman(one: Values, two: Values) -> float:
+def spearman(one: Float64, two: Float64) -> float:
     """Spearman's correlation: Pearson's of the ranks, equal values sharing their mean rank."""
     return pearson(_ranks(one), _ranks(two))
 
 
-def best_threshold(labels: npt.NDArray[np.bool_], scores: Values) -> tuple[float, float]:
+def best_threshold(labels: npt.NDArray[np.bool_], scores: Float64) -> tuple[float, float]:
     """The threshold that parts true from false best, and the share of lines it has right.
 
     A line is called true where its score is at least the threshold. That lies halfway between two
@@ -42,7 +42,7 @@ def best_threshold(labels: npt.NDArray[np.bool_], scores: Values) -> tuple[float
     return _threshold_at(scores, place), float(right[place] / len(scores))
 
 
-def _threshold_at(scores: Values, place: int) -> float:
+def _threshold_at(scores: Float64, place: int) -> float:
     """A number above the `place` lowest of the sorted scores, and at most the next."""
     if place == 0:
         return float(scores[0])
@@ -53,7 +53,7 @@ def _threshold_at(scores: Values, place: int) -> float:
     return middle if low < middle else high
 
 
-def _ranks(values: Values) -> Values:
+def _ranks(values: Float64) -> Float64:
     _, places, counts = np.unique(values, return_inverse=True, return_counts=True)
-    ranks: Values = (np.cumsum(counts) - (counts - 1) / 2)[places]
+    ranks: Float64 = (np.cumsum(counts) - (counts - 1) / 2)[places]
     return ranks

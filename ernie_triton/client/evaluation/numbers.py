@@ -10,8 +10,9 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from ernie_triton.arrays import Float64
 from ernie_triton.client.embedding import Similarity
-from ernie_triton.client.evaluation.correlation import Values, best_threshold, pearson, spearman
+from ernie_triton.client.evaluation.correlation import best_threshold, pearson, spearman
 from ernie_triton.client.evaluation.gold import gold_number
 from ernie_triton.client.evaluation.report import figure_lines
 from ernie_triton.client.items import Item
@@ -29,7 +30,7 @@ class _Columns:
         self._golds.append(gold)
         self._results.append(result)
 
-    def arrays(self) -> tuple[Values, Values]:
+    def arrays(self) -> tuple[Float64, Float64]:
         return np.array(self._golds), np.array(self._results)
 
 
@@ -107,5 +108,5 @@ class SimilarityScorer:
         return scores
 
 
-def _is_binary(golds: Values) -> bool:
+def _is_binary(golds: Float64) -> bool:
     return bool(len(golds) and np.isin(golds, (0, 1)).all())

@@ -11,8 +11,9 @@ from typing import Any, Generic, TypeVar
 
 import numpy as np
 
+from ernie_triton.arrays import Float32
 from ernie_triton.client.client import BlockingClient
-from ernie_triton.client.embedding import EmbeddingClient, Vectors
+from ernie_triton.client.embedding import EmbeddingClient
 from ernie_triton.client.multi_label import LabelSet, MultiLabelClient
 from ernie_triton.client.qa import Answer, QaClient
 from ernie_triton.client.regression import RegressionClient, Score
@@ -21,8 +22,8 @@ from ernie_triton.client.token_cls import Entity, TokenClsClient
 from ernie_triton.perf.running.texts import Row
 from ernie_triton.tasks import Task
 
-C = TypeVar("C", bound=BlockingClient)
-A = TypeVar("A")
+_C = TypeVar("_C", bound=BlockingClient)
+_A = TypeVar("_A")
 
 TOLERANCES: Mapping[str, float] = {"": 1e-4, "fp32": 1e-4, "fp16": 1e-2, "bf16": 2e-2, "int8": 2e-2}
 """Most by which a score (a probability, a part of a vector) may differ, by precision.
@@ -37,7 +38,7 @@ _COMPARED_LABELS = 2
 
 
 @dataclass(frozen=True, slots=True)
-class Comparison(Generic[C, A]):
+class Comparison(Generic[_C, _A]):
     """How a task's answers are asked for, and how two of them are compared.
 
     Attributes:
@@ -46,9 +47,9 @@ class Comparison(Generic[C, A]):
         equal: whether an answer under load is the solo answer, within a tolerance.
     """
 
-    client: type[C]
-    ask: Callable[[C, Row], A]
-    equal: Callable[[A, A, float], bool]
+    client: type[_C]
+    ask: Callable[[_C, Row], _A]
+    equal: Callable[[_A, _A, float], bool]
 
 
 def same_label(solo: Classification, loaded: Classification, tolerance: float) -> bool:
@@ -102,7 +103,7 @@ def same_answer(solo: Answer, loaded: Answer, tolerance: float) -> bool:
     return other is not None and abs(solo.score - other.score) <= 2 * tolerance
 
 
-def same_vector(solo: Vectors, loaded: Vectors, tolerance: float) -> bool:
+def same_vector(solo: Float32, loaded: Float32, tolerance: float) -> bool:
     """Every part the same."""
     return solo.shape == loaded.shape and bool(np.abs(solo - loaded).max(initial=0.0) <= tolerance)
 
@@ -141,7 +142,7 @@ def _answered(client: QaClient, row: Row) -> Answer:
     return client.answer(*_columns(row))[0]
 
 
-def _embedded(client: EmbeddingClient, row: Row) -> Vectors:
+def _embedded(client: EmbeddingClient, row: Row) -> Float32:
     vectors = client.embed(*_columns(row))
     return np.asarray(vectors[0], dtype=np.float32)
 

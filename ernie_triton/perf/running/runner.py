@@ -17,7 +17,7 @@ from ernie_triton.perf.running.watch import is_local
 from ernie_triton.perf.running.words import texts_words
 from ernie_triton.perf.scenario import LoadSpec, Scenario
 
-Level = TypeVar("Level", int, float)
+_Level = TypeVar("_Level", int, float)
 
 _QUICK_WINDOW_S = 0.25
 _QUICK_WARM_UP_S = 0.6
@@ -133,5 +133,5 @@ def _with_ends(spec: LoadSpec) -> LoadSpec:
     )
 
 
-def _ends(levels: tuple[Level, ...]) -> tuple[Level, ...]:
+def _ends(levels: tuple[_Level, ...]) -> tuple[_Level, ...]:
     return levels if len(levels) < 2 else (levels[0], levels[-1])

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from ernie_triton.training.datasets import DataSet
     from ernie_triton.training.loop.schedule import Schedule
 
-T = TypeVar("T")
+_T = TypeVar("_T")
 
 
 def add_place_options(parser: argparse.ArgumentParser, *, needs_data: bool) -> None:
@@ -97,7 +97,7 @@ def schedule_from(
     )
 
 
-def given(value: T | None, usual: T) -> T:
+def given(value: _T | None, usual: _T) -> _T:
     """What an option says, or else the usual; 0 is something said."""
     return usual if value is None else value
 

@@ -16,9 +16,10 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
+from ernie_triton.arrays import Tensors
 from ernie_triton.build.tensorrt import plan as plan_module
 from ernie_triton.build.tensorrt.api import TensorRt
-from ernie_triton.build.tensorrt.execution import Arrays, Run
+from ernie_triton.build.tensorrt.execution import Run
 from ernie_triton.build.tensorrt.plan import (
     Machine,
     PlanRequest,
@@ -51,7 +52,7 @@ def machine(tensorrt: TensorRt, graph: Path, *, gpu: Gpu = T4, off: float = 0.0)
         assert len(plan) > 100_000
         run = onnx_runner(graph)
 
-        def run_plan(inputs: Arrays) -> dict[str, npt.NDArray[Any]]:
+        def run_plan(inputs: Tensors) -> dict[str, npt.NDArray[Any]]:
             return {name: values + np.float32(off) for name, values in run(inputs).items()}
 
         return run_plan

@@ -8,7 +8,8 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from ernie_triton.build.tensorrt.execution import Arrays, Run
+from ernie_triton.arrays import Tensors
+from ernie_triton.build.tensorrt.execution import Run
 from ernie_triton.build.tensorrt.profiles import Load
 from ernie_triton.build.tensorrt.samples import (
     largest_difference,
@@ -25,7 +26,7 @@ PADDED = Load(layout="padded", max_rows=8, max_length=32, usual_rows=4, usual_to
 
 
 def shifted(run: Run, by: float) -> Run:
-    def changed(inputs: Arrays) -> dict[str, npt.NDArray[Any]]:
+    def changed(inputs: Tensors) -> dict[str, npt.NDArray[Any]]:
         return {name: values + np.float32(by) for name, values in run(inputs).items()}
 
     return changed
@@ -61,7 +62,7 @@ def test_a_plan_that_computes_otherwise_fails(small_graph: WriteGraph, by: float
 def test_a_plan_with_other_outputs_fails(small_graph: WriteGraph) -> None:
     run = onnx_runner(small_graph("fp32", "packed"))
 
-    def fewer(inputs: Arrays) -> dict[str, npt.NDArray[Any]]:
+    def fewer(inputs: Tensors) -> dict[str, npt.NDArray[Any]]:
         return {name: values[:, 1:] for name, values in run(inputs).items()}
 
     with pytest.raises(ExactnessError, match=r"logits of the shape \[1, 14\], the graph \[1, 15\]"):
@@ -69,10 +70,10 @@ def test_a_plan_with_other_outputs_fails(small_graph: WriteGraph) -> None:
 
 
 def test_what_a_padded_plan_says_of_padding_does_not_count() -> None:
-    def graph(inputs: Arrays) -> dict[str, npt.NDArray[Any]]:
+    def graph(inputs: Tensors) -> dict[str, npt.NDArray[Any]]:
         return {"start_logits": inputs["input_ids"].astype(np.float32)}
 
-    def plan(inputs: Arrays) -> dict[str, npt.NDArray[Any]]:
+    def plan(inputs: Tensors) -> dict[str, npt.NDArray[Any]]:
         values = graph(inputs)["start_logits"]
         return {"start_logits": np.where(inputs["attention_mask"] == 1, values, 1e9)}
 

@@ -9,9 +9,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ernie_triton.arrays import Array
 from ernie_triton.build.load.onnx_graph.linear import AppliedLinear, find_linear, read_linear
 from ernie_triton.build.load.onnx_graph.mask import hidden_pad_ids, proportion, scores_scale
-from ernie_triton.build.load.onnx_graph.operators import Node, Value
+from ernie_triton.build.load.onnx_graph.operators import Node
 from ernie_triton.build.load.onnx_graph.reading import Reading
 from ernie_triton.build.model.encoder import Linear
 from ernie_triton.errors import UnrecognisedGraphError
@@ -118,7 +119,7 @@ def _rescaled(query: Linear, factor: float) -> Linear:
     return Linear(weight=query.weight * scale, bias=query.bias * scale)
 
 
-def _indices(shape: tuple[int, ...]) -> Value:
+def _indices(shape: tuple[int, ...]) -> Array:
     """Every element's own number, from 1 on."""
     return np.arange(1, math.prod(shape) + 1, dtype=np.float32).reshape(shape)
 

@@ -6,7 +6,8 @@ import onnx
 import onnx.inliner
 from onnx import numpy_helper
 
-from ernie_triton.build.load.onnx_graph.operators import Node, Operators, Value, node_from_proto
+from ernie_triton.arrays import Array
+from ernie_triton.build.load.onnx_graph.operators import Node, Operators, node_from_proto
 
 
 class Dataflow:
@@ -22,7 +23,7 @@ class Dataflow:
         graph = model.graph
         self._operators = Operators({opset.domain: opset.version for opset in model.opset_import})
         self._initializers = {tensor.name: tensor for tensor in graph.initializer}
-        self._constants: dict[str, Value] = {}
+        self._constants: dict[str, Array] = {}
         self.inputs = tuple(i for i in graph.input if i.name not in self._initializers)
         self.outputs = tuple(output.name for output in graph.output)
         self.nodes = tuple(node_from_proto(proto, index) for index, proto in enumerate(graph.node))
@@ -44,7 +45,7 @@ class Dataflow:
         """Whether a value is the same for every text."""
         return name in self._constant_names
 
-    def constant(self, name: str) -> Value:
+    def constant(self, name: str) -> Array:
         """A constant's value.
 
         Raises:
@@ -71,7 +72,7 @@ class Dataflow:
                 pending.extend(node.inputs)
         return [found[index] for index in sorted(found)]
 
-    def run(self, node: Node, inputs: Sequence[Value | None]) -> dict[str, Value]:
+    def run(self, node: Node, inputs: Sequence[Array | None]) -> dict[str, Array]:
         """Compute one node's outputs from its inputs (None where an optional one is left out).
 
         Raises:

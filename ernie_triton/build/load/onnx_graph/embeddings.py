@@ -4,12 +4,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ernie_triton.arrays import Array, Float32
 from ernie_triton.build.load.onnx_graph.inputs import PROBE_PADDING, uncast
 from ernie_triton.build.load.onnx_graph.linear import sum_terms
-from ernie_triton.build.load.onnx_graph.operators import Node, Value
+from ernie_triton.build.load.onnx_graph.operators import Node
 from ernie_triton.build.load.onnx_graph.probe import Probe
 from ernie_triton.build.load.onnx_graph.reading import Reading
-from ernie_triton.build.model.encoder import Array
 from ernie_triton.errors import UnrecognisedGraphError
 
 
@@ -17,9 +17,9 @@ from ernie_triton.errors import UnrecognisedGraphError
 class Embeddings:
     """The tables as `Encoder` has them, and the pad ids that are given a position of their own."""
 
-    word: Array
-    position: Array
-    token_type: Array
+    word: Float32
+    position: Float32
+    token_type: Float32
     pad_ids: frozenset[int]
 
 
@@ -40,8 +40,8 @@ def read_embeddings(reading: Reading, name: str) -> Embeddings:
         UnrecognisedGraphError: a term of the sum is no such vector, or a table is missing.
     """
     variables, constants = sum_terms(reading, name)
-    tables: dict[str, Array] = {}
-    rows: list[Array] = []
+    tables: dict[str, Float32] = {}
+    rows: list[Float32] = []
     pad_ids: frozenset[int] = frozenset()
     for term in variables:
         kind, table, indices = _told_by_indices(reading, term)
@@ -78,7 +78,7 @@ def _lookup(reading: Reading, name: str) -> Node | None:
     return node if table.ndim == 2 and node.attribute("axis", 0) == 0 else None
 
 
-def _told_by_indices(reading: Reading, term: str) -> tuple[str, Array, str]:
+def _told_by_indices(reading: Reading, term: str) -> tuple[str, Float32, str]:
     """What a table is for, the table from the first row used on, and the indices."""
     probes = reading.probes
     node = _lookup(reading, term)
@@ -108,7 +108,7 @@ def _told_by_indices(reading: Reading, term: str) -> tuple[str, Array, str]:
     )
 
 
-def _by_token(reading: Reading, indices: str, probe: Probe) -> Value:
+def _by_token(reading: Reading, indices: str, probe: Probe) -> Array:
     """Indices as [texts, tokens], though the graph may have one for all, or one row for all."""
     found = probe.value(indices).reshape(-1)
     texts, tokens = reading.probes.texts, reading.probes.tokens
@@ -136,7 +136,7 @@ def _pad_ids_with_own_position(reading: Reading, indices: str) -> frozenset[int]
 
 
 def _add_constant(
-    constant: Value, tokens: int, tables: dict[str, Array], rows: list[Array]
+    constant: Array, tokens: int, tables: dict[str, Float32], rows: list[Float32]
 ) -> None:
     """Take a constant term: one vector for all tokens, or the positions of a fixed length."""
     width = constant.shape[-1] if constant.ndim else 1

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 import onnx
 
+from ernie_triton.arrays import Array
 from ernie_triton.build.load.onnx_graph.dataflow import Dataflow
-from ernie_triton.build.load.onnx_graph.operators import Value
 from ernie_triton.build.load.onnx_graph.probe import Probe
 from ernie_triton.errors import UnrecognisedGraphError
 
@@ -75,7 +75,7 @@ def probe_graph(flow: Dataflow) -> Probes:
     )
 
 
-def _padded(values: Value, padding: int) -> Value:
+def _padded(values: Array, padding: int) -> Array:
     values = values.copy()
     values[:, -PROBE_PADDING:] = padding
     return values

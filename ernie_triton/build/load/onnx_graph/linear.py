@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ernie_triton.arrays import Array
 from ernie_triton.build.load.onnx_graph.norm import find_norm
-from ernie_triton.build.load.onnx_graph.operators import Value
 from ernie_triton.build.load.onnx_graph.reading import Reading
 from ernie_triton.build.model.encoder import Linear
 from ernie_triton.errors import UnrecognisedGraphError
@@ -60,7 +60,7 @@ def read_residual(reading: Reading, name: str) -> tuple[AppliedLinear, str]:
     )
 
 
-def sum_terms(reading: Reading, name: str) -> tuple[list[str], list[Value]]:
+def sum_terms(reading: Reading, name: str) -> tuple[list[str], list[Array]]:
     """The variable and the constant terms of a sum, however it is bracketed.
 
     A normalisation is one term, though it may end in an addition.
@@ -79,7 +79,7 @@ def sum_terms(reading: Reading, name: str) -> tuple[list[str], list[Value]]:
     return variables, constants
 
 
-def _product(reading: Reading, name: str, constants: list[Value]) -> AppliedLinear | None:
+def _product(reading: Reading, name: str, constants: list[Array]) -> AppliedLinear | None:
     """`source @ weight` plus a bias, from a MatMul or a Gemm and the constants added to it."""
     node = reading.flow.producer(name)
     if node is None or node.op not in ("MatMul", "Gemm"):
@@ -103,7 +103,7 @@ def _product(reading: Reading, name: str, constants: list[Value]) -> AppliedLine
     )
 
 
-def _bias(constants: list[Value], outputs: int) -> Value:
+def _bias(constants: list[Array], outputs: int) -> Array:
     if len(constants) == 1 and constants[0].size == outputs:
         return constants[0].reshape(-1).astype(np.float32, copy=False)
     return sum((c.reshape(-1).astype(np.float32) for c in constants), np.zeros(outputs, np.float32))

@@ -2,8 +2,8 @@
 
 import numpy as np
 
+from ernie_triton.arrays import Array
 from ernie_triton.build.load.onnx_graph.inputs import PROBE_PADDING
-from ernie_triton.build.load.onnx_graph.operators import Value
 from ernie_triton.build.load.onnx_graph.probe import Probe
 from ernie_triton.build.load.onnx_graph.reading import Reading
 from ernie_triton.errors import UnrecognisedGraphError
@@ -14,7 +14,7 @@ TOLERANCE = 2e-6
 """Relative; the rounding of a few float32 multiplications."""
 
 
-def proportion(found: Value, given: Value) -> float | None:
+def proportion(found: Array, given: Array) -> float | None:
     """The positive factor between two arrays, or None where there is no one factor for all."""
     factor = float(found.flat[0]) / float(given.flat[0])
     # A closed score may be the lowest float32, and no factor fits it.
@@ -76,7 +76,7 @@ def _hides_padding(reading: Reading, probe: Probe, scores: str, before: str) -> 
     )
 
 
-def _sent_through(reading: Reading, probe: Probe, scores: str, before: str) -> tuple[Value, Value]:
+def _sent_through(reading: Reading, probe: Probe, scores: str, before: str) -> tuple[Array, Array]:
     """Random scores, and what comes of them before the softmax, in the same shape."""
     given = np.random.default_rng(0).uniform(1, 2, reading.value(scores).shape).astype(np.float32)
     found = probe.value_given(before, {scores: given})

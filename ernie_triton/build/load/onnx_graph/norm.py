@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from ernie_triton.build.load.onnx_graph.operators import Node, Value
+from ernie_triton.arrays import Array
+from ernie_triton.build.load.onnx_graph.operators import Node
 from ernie_triton.build.load.onnx_graph.reading import Reading
 from ernie_triton.build.model.encoder import Norm
 from ernie_triton.errors import UnrecognisedGraphError
@@ -67,7 +68,7 @@ def _written_out_norm(reading: Reading, name: str) -> tuple[Norm, str] | None:
 
 
 def _norm(
-    reading: Reading, scale: Value, bias: Value, epsilon: float, source: str
+    reading: Reading, scale: Array, bias: Array, epsilon: float, source: str
 ) -> tuple[Norm, str] | None:
     if not scale.size == bias.size == reading.value(source).shape[-1]:
         return None
@@ -85,7 +86,7 @@ def _node(reading: Reading, name: str, op: str) -> Node | None:
     return node if node is not None and node.op == op else None
 
 
-def _with_constant(reading: Reading, name: str, op: str) -> tuple[str, Value] | None:
+def _with_constant(reading: Reading, name: str, op: str) -> tuple[str, Array] | None:
     """The variable and the constant of a binary operator that has one of each."""
     node = _node(reading, name, op)
     if node is None:

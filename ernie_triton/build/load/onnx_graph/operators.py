@@ -3,18 +3,17 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any, TypeVar, cast
+from typing import TypeVar, cast
 
 import numpy as np
-import numpy.typing as npt
 import onnx
 from onnx.reference import ReferenceEvaluator
 
+from ernie_triton.arrays import Array
 from ernie_triton.build.load.onnx_graph.activations import ACTIVATION_FUNCTIONS
 from ernie_triton.errors import UnrecognisedGraphError
 
-Value = npt.NDArray[Any]
-T = TypeVar("T", int, float, str)
+_T = TypeVar("_T", int, float, str)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -30,12 +29,12 @@ class Node:
     def __str__(self) -> str:
         return f"{self.op} node {self.proto.name or self.outputs[0]!r}"
 
-    def attribute(self, name: str, default: T) -> T:
+    def attribute(self, name: str, default: _T) -> _T:
         """The attribute's value, or `default` where the node leaves it out."""
         for attribute in self.proto.attribute:
             if attribute.name == name:
                 value = onnx.helper.get_attribute_value(attribute)
-                return cast(T, value.decode() if isinstance(value, bytes) else value)
+                return cast(_T, value.decode() if isinstance(value, bytes) else value)
         return default
 
 
@@ -58,7 +57,7 @@ class Operators:
         self._opsets = dict(opsets)
         self._evaluators: dict[int, ReferenceEvaluator] = {}
 
-    def run(self, node: Node, inputs: Sequence[Value | None]) -> dict[str, Value]:
+    def run(self, node: Node, inputs: Sequence[Array | None]) -> dict[str, Array]:
         """Compute one node's outputs from its inputs (None where an optional one is left out).
 
         Raises:
@@ -84,12 +83,12 @@ class Operators:
         return self._evaluators[node.index]
 
 
-def _gelu(node: Node, inputs: list[Value]) -> Value:
+def _gelu(node: Node, inputs: list[Array]) -> Array:
     tanh = node.attribute("approximate", "none") == "tanh"
     return ACTIVATION_FUNCTIONS["gelu_tanh" if tanh else "gelu"](inputs[0])
 
 
-def _gather_elements(node: Node, inputs: list[Value]) -> Value:
+def _gather_elements(node: Node, inputs: list[Array]) -> Array:
     data, indices = inputs
     axis = node.attribute("axis", 0) % data.ndim
     same = tuple(
@@ -99,7 +98,7 @@ def _gather_elements(node: Node, inputs: list[Value]) -> Value:
     return np.take_along_axis(data[same], indices, axis)
 
 
-def _cum_sum(node: Node, inputs: list[Value]) -> Value:
+def _cum_sum(node: Node, inputs: list[Array]) -> Array:
     data, axis = inputs[0], int(inputs[1].item())
     if node.attribute("exclusive", 0) or node.attribute("reverse", 0):
         raise NotImplementedError("an exclusive or reverse sum")
@@ -108,6 +107,6 @@ def _cum_sum(node: Node, inputs: list[Value]) -> Value:
 
 # In onnx.reference, Gelu of a node on its own and GatherElements along more than 32 fail (1.22),
 # and CumSum makes int64 of int32 (1.16).
-_SUBSTITUTES: Mapping[str, Callable[[Node, list[Value]], Value]] = MappingProxyType(
+_SUBSTITUTES: Mapping[str, Callable[[Node, list[Array]], Array]] = MappingProxyType(
     {"Gelu": _gelu, "GatherElements": _gather_elements, "CumSum": _cum_sum}
 )

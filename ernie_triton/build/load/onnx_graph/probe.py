@@ -2,8 +2,8 @@
 
 from collections.abc import Mapping
 
+from ernie_triton.arrays import Array
 from ernie_triton.build.load.onnx_graph.dataflow import Dataflow
-from ernie_triton.build.load.onnx_graph.operators import Value
 from ernie_triton.errors import UnrecognisedGraphError
 
 
@@ -14,12 +14,12 @@ class Probe:
     that come out for a small batch are the same, and these are compared instead of the nodes.
     """
 
-    def __init__(self, flow: Dataflow, feeds: Mapping[str, Value]) -> None:
+    def __init__(self, flow: Dataflow, feeds: Mapping[str, Array]) -> None:
         self.feeds = dict(feeds)
         self._flow = flow
-        self._values: dict[str, Value] = dict(feeds)
+        self._values: dict[str, Array] = dict(feeds)
 
-    def value(self, name: str) -> Value:
+    def value(self, name: str) -> Array:
         """A value for the probe's inputs.
 
         Raises:
@@ -36,7 +36,7 @@ class Probe:
             raise UnrecognisedGraphError(f"the graph uses {name!r}, but nothing makes it")
         return self._values[name]
 
-    def value_given(self, name: str, given: Mapping[str, Value]) -> Value:
+    def value_given(self, name: str, given: Mapping[str, Array]) -> Array:
         """A value where some values before it are replaced by `given`.
 
         Raises:
@@ -52,7 +52,7 @@ class Probe:
             raise UnrecognisedGraphError(f"{name!r} does not depend on {', '.join(given)}")
         return changed[name]
 
-    def _input(self, name: str, values: Mapping[str, Value]) -> Value | None:
+    def _input(self, name: str, values: Mapping[str, Array]) -> Array | None:
         if not name:
             return None
         return values[name] if name in values else self.value(name)

@@ -7,9 +7,10 @@ dimension, additions of zero) is passed over.
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
+from ernie_triton.arrays import Array
 from ernie_triton.build.load.onnx_graph.dataflow import Dataflow
 from ernie_triton.build.load.onnx_graph.inputs import Probes
-from ernie_triton.build.load.onnx_graph.operators import Node, Value
+from ernie_triton.build.load.onnx_graph.operators import Node
 from ernie_triton.errors import UnrecognisedGraphError
 
 _RESHAPING = ("Reshape", "Squeeze", "Unsqueeze", "Flatten")
@@ -23,7 +24,7 @@ class Reading:
     flow: Dataflow
     probes: Probes
 
-    def value(self, name: str) -> Value:
+    def value(self, name: str) -> Array:
         """A value for the probe without padding."""
         return self.probes.plain.value(name)
 

@@ -4,12 +4,12 @@ import dataclasses
 
 import numpy as np
 
+from ernie_triton.arrays import Array
 from ernie_triton.build.load.onnx_graph.activation_reading import read_activation
 from ernie_triton.build.load.onnx_graph.hidden_state import FoundHead, every_token_state
 from ernie_triton.build.load.onnx_graph.inputs import PROBE_PADDING
 from ernie_triton.build.load.onnx_graph.linear import read_linear
 from ernie_triton.build.load.onnx_graph.norm import find_norm
-from ernie_triton.build.load.onnx_graph.operators import Value
 from ernie_triton.build.load.onnx_graph.probe import Probe
 from ernie_triton.build.load.onnx_graph.reading import Reading
 from ernie_triton.build.load.onnx_graph.selection import SELECTING, first_token_source
@@ -112,7 +112,7 @@ def _find_mean(reading: Reading, name: str) -> FoundHead | None:
     vectors = given.reshape(probes.texts, probes.tokens, shape[-1])
     of_all, of_real = vectors.mean(1), vectors[:, :-PROBE_PADDING].mean(1)
 
-    def gives(probe: Probe, expected: Value) -> bool:
+    def gives(probe: Probe, expected: Array) -> bool:
         found = probe.value_given(name, {hidden: given})
         return found.shape == expected.shape and np.allclose(found, expected, 0, _TOLERANCE)
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ernie_triton.arrays import Float64
 from ernie_triton.build.torch_models.modules import import_torch
-from ernie_triton.training.compression.pruning.importance import Scores
 from ernie_triton.training.compression.pruning.widths import Indices
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 NEW = -1
 
 
-def places_of(importance: Scores, count: int) -> Indices:
+def places_of(importance: Float64, count: int) -> Indices:
     """The `count` most important, in their order; after all of them, new ones.
 
     Args:
@@ -29,7 +29,7 @@ def places_of(importance: Scores, count: int) -> Indices:
     return np.concatenate([best, np.full(max(0, count - old), NEW)])
 
 
-def places_of_heads(importance: Scores, old_size: int, heads: int, size: int) -> Indices:
+def places_of_heads(importance: Float64, old_size: int, heads: int, size: int) -> Indices:
     """The places of attention features, head after head.
 
     Heads of the same size are taken whole, the most important ones. As many heads of another size

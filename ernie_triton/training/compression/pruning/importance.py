@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
 
+from ernie_triton.arrays import Float64
 from ernie_triton.build.torch_models.layer_widths import head_size_of, layers_of
 from ernie_triton.build.torch_models.modules import import_torch
 from ernie_triton.errors import CheckpointError
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
     from transformers import PreTrainedModel
 
-Scores = npt.NDArray[np.float64]
 Batch = Mapping[str, "Tensor"]
 Loss = Callable[["nn.Module", Batch], "Tensor"]
 
@@ -38,9 +37,9 @@ class Importance:
         hidden: of the token vectors' features, summed over the layers, float64 [hidden].
     """
 
-    heads: tuple[Scores, ...]
-    neurons: tuple[Scores, ...]
-    hidden: Scores
+    heads: tuple[Float64, ...]
+    neurons: tuple[Float64, ...]
+    hidden: Float64
 
 
 def measure_importance(
@@ -152,7 +151,7 @@ def _by_group(name: str, effects: "Tensor", head_size: int) -> "Tensor":
     return effects.reshape(len(effects), -1, head_size).sum(dim=2)
 
 
-def _squares(weight: "Tensor", dim: int) -> Scores:
+def _squares(weight: "Tensor", dim: int) -> Float64:
     torch = import_torch()
     with torch.no_grad():
         return np.asarray(weight.double().square().sum(dim=dim).cpu().numpy())

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from ernie_triton.arrays import Float64
 from ernie_triton.build.torch_models.layer_widths import LayerWidth
 from ernie_triton.errors import CheckpointError
-from ernie_triton.training.compression.pruning.importance import Importance, Scores
+from ernie_triton.training.compression.pruning.importance import Importance
 
 Indices = npt.NDArray[np.int64]
 
@@ -70,7 +71,7 @@ def kept_parts(importance: Importance, width: Width) -> tuple[Kept, ...]:
     )
 
 
-def _best(scores: Scores, share: float, multiple: int) -> Indices:
+def _best(scores: Float64, share: float, multiple: int) -> Indices:
     """The most important, as many as the share comes to, in whole groups."""
     if share == 1:
         return np.arange(len(scores))
@@ -78,7 +79,7 @@ def _best(scores: Scores, share: float, multiple: int) -> Indices:
     return _leading(scores, groups * multiple)
 
 
-def _best_of_all(layers: Sequence[Scores], share: float, multiple: int) -> list[Indices]:
+def _best_of_all(layers: Sequence[Float64], share: float, multiple: int) -> list[Indices]:
     """The most important of all layers together.
 
     A layer's scores are divided by their norm first (Molchanov et al. 2017,
@@ -102,6 +103,6 @@ def _best_of_all(layers: Sequence[Scores], share: float, multiple: int) -> list[
     return [_leading(scores, int(count)) for scores, count in zip(layers, counts, strict=True)]
 
 
-def _leading(scores: Scores, count: int) -> Indices:
+def _leading(scores: Float64, count: int) -> Indices:
     """The `count` highest scores' places, ascending; of equals the first."""
     return np.sort(np.argsort(-scores, kind="stable")[:count])

@@ -13,10 +13,10 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from ernie_triton.arrays import Int32
 from ernie_triton.errors import DatasetError
 from ernie_triton.tokenizer.vocabulary import UNKNOWN, Vocabulary
 
-Int32 = npt.NDArray[np.int32]
 Text = Int32
 """Token ids of one text without special tokens, int32 [tokens]."""
 

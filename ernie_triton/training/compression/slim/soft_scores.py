@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
 
+from ernie_triton.arrays import Float32
 from ernie_triton.batch import TokenBatch
 from ernie_triton.build.convert.engine_file import write_engine
 from ernie_triton.build.graph.export import export_onnx
@@ -33,8 +33,6 @@ if TYPE_CHECKING:
 
 ROWS_OF_A_PART = 2048
 
-Scores = npt.NDArray[np.float32]
-
 
 class Scorer:
     """Scores rows with a teacher, each part once."""
@@ -49,14 +47,14 @@ class Scorer:
         """
         self._engine, self._identity, self._folder = engine, identity, folder
 
-    def scores(self, rows: Sequence[Features]) -> Scores:
+    def scores(self, rows: Sequence[Features]) -> Float32:
         """The logits of rows, float32 [rows, labels]."""
         parts = [rows[at : at + ROWS_OF_A_PART] for at in range(0, len(rows), ROWS_OF_A_PART)]
         return np.concatenate(
             [self._part(part) for part in progress_bar(parts, "teacher's scores")]
         )
 
-    def _part(self, rows: Sequence[Features]) -> Scores:
+    def _part(self, rows: Sequence[Features]) -> Float32:
         batch = TokenBatch(
             input_ids=np.concatenate([row["input_ids"] for row in rows]),
             token_type_ids=np.concatenate([row["token_type_ids"] for row in rows]),
