@@ -28,5 +28,5 @@ def test_what_a_server_refuses_is_told_from_its_absence() -> None:
 def test_a_missing_package_comes_with_the_command_that_installs_it() -> None:
     assert str(MissingExtraError("openvino", "backends", "engine openvino")) == (
         "engine openvino needs the package 'openvino', which is not installed; "
-        "run: pip install -e '.[backends]'"
+        "run: pip install 'ernie-triton[backends]'"
     )

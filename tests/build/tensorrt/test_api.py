@@ -77,7 +77,7 @@ def test_a_missing_package_names_its_extra(
     monkeypatch: pytest.MonkeyPatch, load: Any, extra: str
 ) -> None:
     monkeypatch.setattr(importlib.util, "find_spec", lambda _: None)
-    with pytest.raises(MissingExtraError, match=rf"pip install -e '\.\[{extra}\]'"):
+    with pytest.raises(MissingExtraError, match=rf"pip install 'ernie-triton\[{extra}\]'"):
         load()
 
 

@@ -170,7 +170,7 @@ def test_a_machine_without_tensorrt_is_told_in_one_line(
     assert engine(repository) == 1
     assert capsys.readouterr().err == (
         "error: building a TensorRT plan needs the package 'tensorrt', which is not installed; "
-        "run: pip install -e '.[tensorrt]'\n"
+        "run: pip install 'ernie-triton[tensorrt]'\n"
     )
 
 

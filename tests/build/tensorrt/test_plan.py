@@ -210,7 +210,7 @@ def test_without_tensorrt_or_a_gpu_it_is_said_what_to_do(monkeypatch: pytest.Mon
         raise MissingExtraError("tensorrt", "tensorrt", "building a TensorRT plan")
 
     monkeypatch.setattr(plan_module, "load_tensorrt", missing)
-    with pytest.raises(MissingExtraError, match=r"pip install -e '\.\[tensorrt\]'"):
+    with pytest.raises(MissingExtraError, match=r"pip install 'ernie-triton\[tensorrt\]'"):
         this_machine()
     fake = FakeDriver(results={"cuInit": 100})
     monkeypatch.setattr(plan_module, "load_tensorrt", lambda: TimedTensorRt)
