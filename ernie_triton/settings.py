@@ -1,4 +1,4 @@
-"""What a build tells a stage, as the string `parameters` of its Triton configuration."""
+"""A stage's settings, as the string `parameters` of its Triton configuration, and where that is."""
 
 import dataclasses
 from collections.abc import Mapping
@@ -6,6 +6,11 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, TypeVar, get_type_hints
 
 from ernie_triton.errors import PipelineError
+
+CONFIG_FILE = "config.pbtxt"
+EMBEDDED_CONFIG_NAME = "embedded"
+"""Of Triton's `--model-config-name`: takes `EMBEDDED_CONFIG_FILE` where a model has it."""
+EMBEDDED_CONFIG_FILE = f"configs/{EMBEDDED_CONFIG_NAME}.pbtxt"
 
 _Described = TypeVar("_Described")
 

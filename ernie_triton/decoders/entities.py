@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ernie_triton.decoders.labels import load_stage_labels, softmax
-from ernie_triton.decoders.window_merging import joined, windows_by_text
+from ernie_triton.decoders.window_merging import merge_windows, windows_by_text
 from ernie_triton.errors import LabelCountError
 from ernie_triton.settings import StageSettings
 from ernie_triton.tasks import TOKEN_CLS, WINDOW_TENSORS
@@ -61,7 +61,7 @@ class Word:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Entity:
+class EntitySpan:
     """Characters `first` to `end` (excluded), the type, the mean probability of its words."""
 
     first: int
@@ -106,7 +106,7 @@ class EntityDecoder:
     def _answer(self, tensors: Mapping[str, npt.NDArray[Any]]) -> dict[str, npt.NDArray[Any]]:
         found, tokens = [], []
         for text, windows in windows_by_text(tensors, ("logits",)):
-            words = decode_words(*joined(windows, "logits"), self._labels)
+            words = decode_words(*merge_windows(windows, "logits"), self._labels)
             entities = entities_of_words(words, self._parts)
             found.append(_json([_record(text, entity, "entity") for entity in entities]))
             tokens.append(_json([_record(text, word, "token") for word in words]))
@@ -146,9 +146,9 @@ def decode_words(
     ]
 
 
-def entities_of_words(words: Sequence[Word], parts: Mapping[str, LabelPart]) -> list[Entity]:
+def entities_of_words(words: Sequence[Word], parts: Mapping[str, LabelPart]) -> list[EntitySpan]:
     """The entities that the words' labels spell, in order; `parts` are those of `label_parts`."""
-    entities: list[Entity] = []
+    entities: list[EntitySpan] = []
     members: list[Word] = []
     kind = previous = ""
 
@@ -156,7 +156,7 @@ def entities_of_words(words: Sequence[Word], parts: Mapping[str, LabelPart]) -> 
         if members:
             score = sum(word.score for word in members) / len(members)
             entities.append(
-                Entity(first=members[0].first, end=members[-1].end, label=kind, score=score)
+                EntitySpan(first=members[0].first, end=members[-1].end, label=kind, score=score)
             )
             members.clear()
 
@@ -190,7 +190,7 @@ def label_parts(labels: Sequence[str]) -> dict[str, LabelPart]:
     return {OUTSIDE: _OUTSIDE} | {label: LabelPart(prefix="I", kind=label) for label in named}
 
 
-def _record(text: str, found: Word | Entity, name: str) -> dict[str, object]:
+def _record(text: str, found: Word | EntitySpan, name: str) -> dict[str, object]:
     return {
         "pos": [found.first, found.end - 1],
         name: text[found.first : found.end],

@@ -38,7 +38,7 @@ class AnswerSettings(StageSettings):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Candidate:
+class AnswerCandidate:
     """Characters `span` (end excluded) of the context, or nowhere, and the sum of its logits.
 
     `score` is a probability: the softmax over the candidates considered.
@@ -93,7 +93,9 @@ class AnswerDecoder:
         }
 
 
-def best_candidates(windows: Sequence[WindowOutputs], settings: AnswerSettings) -> list[Candidate]:
+def best_candidates(
+    windows: Sequence[WindowOutputs], settings: AnswerSettings
+) -> list[AnswerCandidate]:
     """The candidates of one context, the answer first; there is always at least one."""
     by_span: dict[tuple[int, int], float] = {}
     for window in windows:
@@ -114,7 +116,7 @@ def best_candidates(windows: Sequence[WindowOutputs], settings: AnswerSettings) 
     highest = max(logit for _, logit in ranked)
     weights = [math.exp(logit - highest) for _, logit in ranked]
     return [
-        Candidate(span=span, logit=logit, score=weight / sum(weights))
+        AnswerCandidate(span=span, logit=logit, score=weight / sum(weights))
         for (span, logit), weight in zip(ranked, weights, strict=True)
     ]
 

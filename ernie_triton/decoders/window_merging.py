@@ -50,7 +50,9 @@ def windows_by_text(
         yield bytes(tensors["source"][start, 0]).decode("utf-8"), windows
 
 
-def joined(windows: Sequence[WindowOutputs], output: str) -> tuple[Float32, npt.NDArray[np.int32]]:
+def merge_windows(
+    windows: Sequence[WindowOutputs], output: str
+) -> tuple[Float32, npt.NDArray[np.int32]]:
     """One output of every token of a text, float32 [tokens, …], and the spans, int32 [tokens, 3].
 
     Where windows overlap, the first half of what they share is taken from the earlier one and the

@@ -46,7 +46,7 @@ class Server:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class EngineStage:
+class TensorRtStage:
     """The engine stage of one pipeline that TensorRT serves; `folder` is its version's."""
 
     pipeline: str
@@ -143,7 +143,7 @@ def _check_driver(offered: tuple[int, int], cuda: str, major: int) -> None:
 
 def tensorrt_stages(
     repository: Path, pipelines: Sequence[str] = (), version: int | None = None
-) -> Iterator[EngineStage]:
+) -> Iterator[TensorRtStage]:
     """The engine stages in a repository that TensorRT serves.
 
     Args:
@@ -172,10 +172,10 @@ def tensorrt_stages(
         ]
         if versions:
             newest = max(versions, key=lambda path: int(path.name))
-            yield EngineStage(pipeline=pipeline, folder=newest)
+            yield TensorRtStage(pipeline=pipeline, folder=newest)
 
 
-def check_stage(stage: EngineStage, server: Server) -> Iterator[str]:
+def check_stage(stage: TensorRtStage, server: Server) -> Iterator[str]:
     """A line for each of the server's GPUs, that its plan fits.
 
     Raises:
@@ -198,7 +198,7 @@ def check_stage(stage: EngineStage, server: Server) -> Iterator[str]:
         )
 
 
-def _report(stage: EngineStage, server: Server, repository: Path, *, rebuild: bool) -> bool:
+def _report(stage: TensorRtStage, server: Server, repository: Path, *, rebuild: bool) -> bool:
     arguments = stage.rebuild_arguments(repository)
     try:
         _print_all(check_stage(stage, server))

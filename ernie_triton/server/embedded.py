@@ -21,11 +21,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 
-from ernie_triton.config_files import EMBEDDED_CONFIG_NAME
 from ernie_triton.errors import ServerError
 from ernie_triton.server.log import failure_reason
 from ernie_triton.server.stage_processes import is_running, stage_processes
 from ernie_triton.server.wheel import WheelFiles, find_wheel, lay_out_backend, server_environment
+from ernie_triton.settings import EMBEDDED_CONFIG_NAME
 
 STOP_TIMEOUT_S = 5
 _KEPT_LOG_LINES = 400

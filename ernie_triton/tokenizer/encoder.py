@@ -15,7 +15,7 @@ import numpy as np
 
 from ernie_triton.arrays import Int32
 from ernie_triton.tokenizer.character_table import character_table, word_characters
-from ernie_triton.tokenizer.fallback import WholeTexts
+from ernie_triton.tokenizer.fallback import FallbackTokenizer
 from ernie_triton.tokenizer.joined_texts import END, START, JoinedTexts
 from ernie_triton.tokenizer.piece_table import PieceTable
 from ernie_triton.tokenizer.token_rows import TextTokens, TokenizedRows, pair_rows, single_rows
@@ -68,7 +68,7 @@ class TextEncoder:
             vocabulary, lower_case=lower_case, tokenize_chinese_chars=tokenize_chinese_chars
         )
         self._table[[ord(START), ord(END)]] = self.classify_id, self.separate_id
-        self._whole = WholeTexts(
+        self._whole = FallbackTokenizer(
             vocabulary, lower_case=lower_case, tokenize_chinese_chars=tokenize_chinese_chars
         )
         self._word_ids = WordCache(self._whole.word_ids)

@@ -25,7 +25,7 @@ from ernie_triton.tokenizer.words import Origin, basic_words, words_with_origins
 _OTHER = re.compile(f"[^{AGREED}]")
 
 
-class WholeTexts:
+class FallbackTokenizer:
     """Tokenises texts one by one, for one vocabulary; adds no special tokens."""
 
     def __init__(

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from ernie_triton.errors import VocabularyError
 
+VOCABULARY_FILE = "vocab.txt"
 UNKNOWN, CLASSIFY, SEPARATE, PAD, MASK = "[UNK]", "[CLS]", "[SEP]", "[PAD]", "[MASK]"
 REQUIRED_TOKENS = (UNKNOWN, CLASSIFY, SEPARATE, PAD)
 

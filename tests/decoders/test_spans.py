@@ -15,9 +15,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ernie_triton.decoders.spans import (
+    AnswerCandidate,
     AnswerDecoder,
     AnswerSettings,
-    Candidate,
     best_candidates,
 )
 from ernie_triton.decoders.window_merging import WindowOutputs, windows_by_text
@@ -149,7 +149,7 @@ def test_no_answer_must_score_more_than_the_threshold_above_the_best(
 def test_no_answer_is_as_likely_as_the_window_least_sure_of_it() -> None:
     sure, unsure = one_window([9, 0], [9, 0]), one_window([1, 0], [1, 0])
     made = best_candidates([sure, unsure], settings_of(no_answer_threshold=5))
-    assert made[0] == Candidate(span=span_of(0), logit=0.0, score=made[0].score)
+    assert made[0] == AnswerCandidate(span=span_of(0), logit=0.0, score=made[0].score)
     assert made[1].span == NOWHERE
     assert made[1].logit == 2
 
@@ -166,7 +166,7 @@ def test_an_answer_does_not_run_backwards_or_too_far() -> None:
 @pytest.mark.parametrize("threshold", [math.inf, 0.0])
 def test_a_context_without_tokens_has_no_answer(threshold: float) -> None:
     made = best_candidates([one_window([1], [1])], settings_of(no_answer_threshold=threshold))
-    assert made == [Candidate(span=NOWHERE, logit=2.0, score=1.0)]
+    assert made == [AnswerCandidate(span=NOWHERE, logit=2.0, score=1.0)]
 
 
 def decoder(settings: AnswerSettings) -> AnswerDecoder:

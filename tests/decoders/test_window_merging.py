@@ -9,7 +9,7 @@ import numpy.typing as npt
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ernie_triton.decoders.window_merging import joined, windows_by_text
+from ernie_triton.decoders.window_merging import merge_windows, windows_by_text
 from tests.decoders.windowed import Cover, cover, request_of, source_of, span_of
 
 SPECIAL = -7.0
@@ -45,7 +45,7 @@ def test_every_token_comes_once_in_order_from_its_widest_view(
     assert [source for source, _ in parts] == [source_of(tokens) for tokens, _ in texts]
     for item, ((tokens, windows), (_, parts_of_text)) in enumerate(zip(texts, parts, strict=True)):
         assert [part.first_token for part in parts_of_text] == [first for first, _ in windows]
-        values, spans = joined(parts_of_text, "logits")
+        values, spans = merge_windows(parts_of_text, "logits")
         assert values[:, :2].tolist() == [[item, token] for token in range(tokens)]
         assert spans.tolist() == [[*span_of(token), 1] for token in range(tokens)]
         for token, (first, end) in enumerate(values[:, 2:].astype(int).tolist()):
@@ -56,7 +56,7 @@ def test_every_token_comes_once_in_order_from_its_widest_view(
 def test_a_hand_worked_seam_is_in_the_middle_of_what_two_windows_share() -> None:
     request = request_of([(10, [(0, 6), (2, 8), (4, 10)])], outputs_of)
     ((_, windows),) = windows_by_text(request, ("logits",))
-    values, _ = joined(windows, "logits")
+    values, _ = merge_windows(windows, "logits")
     # Windows share four tokens: two are taken from each.
     assert values[:, 2].tolist() == [0, 0, 0, 0, 2, 2, 4, 4, 4, 4]
 
@@ -65,5 +65,5 @@ def test_outputs_of_one_number_a_token_are_joined_too() -> None:
     request = request_of([(5, [(0, 3), (2, 5)])], outputs_of)
     request["start_logits"] = request["logits"][..., 1]
     ((_, windows),) = windows_by_text(request, ("start_logits",))
-    values, _ = joined(windows, "start_logits")
+    values, _ = merge_windows(windows, "start_logits")
     assert values.tolist() == [0, 1, 2, 3, 4]

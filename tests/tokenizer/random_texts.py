@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from ernie_triton.tokenizer.encoder import TextEncoder
-from ernie_triton.tokenizer.fallback import WholeTexts
+from ernie_triton.tokenizer.fallback import FallbackTokenizer
 from ernie_triton.tokenizer.vocabulary import Vocabulary, load_vocabulary
 from tests.tokenizer.original_tokenizer import (
     SPECIAL_TOKENS,
@@ -67,7 +67,7 @@ class Comparison:
             length: TextEncoder(vocabulary, max_length=length, **of_words)
             for length in (*CUT_LENGTHS, _UNCUT)
         }
-        self._whole = WholeTexts(vocabulary, **of_words)
+        self._whole = FallbackTokenizer(vocabulary, **of_words)
         self._original = OriginalTokenizer(vocab, **of_words)
         self._batches = self._texts = 0
 

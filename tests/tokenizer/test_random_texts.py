@@ -39,7 +39,7 @@ def test_a_difference_is_found_and_said(
 ) -> None:
     comparison = Comparison(paddle_vocab, lower_case=True)
     monkeypatch.setattr(
-        "tests.tokenizer.random_texts.WholeTexts.token_ids",
+        "tests.tokenizer.random_texts.FallbackTokenizer.token_ids",
         lambda _, texts: [[7] for _ in texts],
     )
     found = list(comparison.differences(["北"]))

@@ -11,8 +11,8 @@ from ernie_triton.build.config.joined import joined_config
 from ernie_triton.build.config.messages import ModelSizes
 from ernie_triton.build.config.stages import postprocess_config, tokenizer_config
 from ernie_triton.build.publish.repository import StagedPipeline
-from ernie_triton.config_files import CONFIG_FILE, EMBEDDED_CONFIG_FILE
 from ernie_triton.pipeline import PipelineSpec
+from ernie_triton.settings import CONFIG_FILE, EMBEDDED_CONFIG_FILE
 
 
 def pipeline_configs(

@@ -11,9 +11,8 @@ from typing import Any
 from google.protobuf import text_format
 from tritonclient.grpc import model_config_pb2
 
-from ernie_triton.config_files import CONFIG_FILE, EMBEDDED_CONFIG_FILE
 from ernie_triton.errors import RepositoryError
-from ernie_triton.settings import part_parameters
+from ernie_triton.settings import CONFIG_FILE, EMBEDDED_CONFIG_FILE, part_parameters
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,9 +9,9 @@ from typing import Any
 from ernie_triton.decoders.labels import check_labels
 from ernie_triton.errors import CheckpointError
 from ernie_triton.tokenizer.piece_table import MAX_WORD_CHARACTERS
+from ernie_triton.tokenizer.vocabulary import VOCABULARY_FILE
 
 CONFIG_FILES = ("config.json", "model_config.json")
-VOCABULARY_FILE = "vocab.txt"
 TOKENIZER_FILE = "tokenizer_config.json"
 _ACTIVATIONS = {
     "gelu": "gelu",

@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 
-from ernie_triton.config_files import CONFIG_FILE, EMBEDDED_CONFIG_FILE
 from ernie_triton.errors import RepositoryError
+from ernie_triton.settings import CONFIG_FILE, EMBEDDED_CONFIG_FILE
 
 _SHARED_FILES = (CONFIG_FILE, EMBEDDED_CONFIG_FILE, "labels.txt")
 

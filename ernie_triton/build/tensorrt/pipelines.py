@@ -11,7 +11,7 @@ from ernie_triton.build.tensorrt.plan import PlanRequest
 from ernie_triton.build.tensorrt.profiles import USUAL_ROWS, USUAL_TOKENS, Load
 from ernie_triton.errors import PlanError
 from ernie_triton.pipeline import TensorRtBuild
-from ernie_triton.server.check_plans import EngineStage, tensorrt_stages
+from ernie_triton.server.check_plans import TensorRtStage, tensorrt_stages
 from ernie_triton.server.plans import GRAPH_FILE
 from ernie_triton.tasks import task_named
 
@@ -33,7 +33,7 @@ def plan_requests(
     settings: TensorRtBuild,
     usual: Usual,
     version: int | None = None,
-) -> Iterator[tuple[EngineStage, PlanRequest]]:
+) -> Iterator[tuple[TensorRtStage, PlanRequest]]:
     """What to build for the pipelines of a repository whose engine is TensorRT.
 
     Args:
@@ -59,7 +59,7 @@ def plan_requests(
 
 
 def _request(
-    repository: Path, stage: EngineStage, settings: TensorRtBuild, usual: Usual
+    repository: Path, stage: TensorRtStage, settings: TensorRtBuild, usual: Usual
 ) -> PlanRequest:
     graph = stage.folder / GRAPH_FILE
     if not graph.is_file():

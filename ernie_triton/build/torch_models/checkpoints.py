@@ -14,7 +14,6 @@ from ernie_triton.build.load import holds_weights, read_source
 from ernie_triton.build.load.settings import (
     HEADS,
     TOKENIZER_FILE,
-    VOCABULARY_FILE,
     config_values,
     folds_case,
     parts_ideographs,
@@ -39,7 +38,7 @@ from ernie_triton.build.torch_models.modules import (
 from ernie_triton.errors import CheckpointError
 from ernie_triton.tasks import task_named
 from ernie_triton.tokenizer.encoder import TextEncoder
-from ernie_triton.tokenizer.vocabulary import load_vocabulary
+from ernie_triton.tokenizer.vocabulary import VOCABULARY_FILE, load_vocabulary
 
 if TYPE_CHECKING:
     from torch import nn

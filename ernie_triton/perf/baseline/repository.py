@@ -6,11 +6,10 @@ from pathlib import Path
 
 from ernie_triton.errors import CheckpointError, RepositoryError
 from ernie_triton.perf.building import build_scripts
-from ernie_triton.tokenizer.vocabulary import PAD, load_vocabulary
+from ernie_triton.tokenizer.vocabulary import PAD, VOCABULARY_FILE, load_vocabulary
 
 STAGES = ("tokenizer", "engine", "postprocess")
 EXPORTED_FILE = "exported.onnx"
-_VOCABULARY_FILE = "vocab.txt"
 _HERE = Path(__file__).parent
 
 
@@ -30,9 +29,9 @@ def write_baseline(checkpoint: Path, repository: Path, name: str) -> Path:
         CheckpointError: there is no vocabulary, its padding token is not 0, or the export failed.
         RepositoryError: a model of this name is there and is not a baseline.
     """
-    vocabulary = checkpoint / _VOCABULARY_FILE
+    vocabulary = checkpoint / VOCABULARY_FILE
     if not vocabulary.is_file():
-        raise CheckpointError(f"{checkpoint} has no {_VOCABULARY_FILE}; name a checkpoint's folder")
+        raise CheckpointError(f"{checkpoint} has no {VOCABULARY_FILE}; name a checkpoint's folder")
     pad = load_vocabulary(vocabulary).ids[PAD]
     if pad != 0:
         raise CheckpointError(f"{vocabulary} has {PAD} at {pad}; the baseline masks token 0")
@@ -45,7 +44,7 @@ def write_baseline(checkpoint: Path, repository: Path, name: str) -> Path:
     for stage in STAGES:
         folder = _model_folder(repository / f"{name}_{stage}", stage, name)
         shutil.copyfile(_HERE / "stages" / f"{stage}.py", folder / "model.py")
-    shutil.copyfile(vocabulary, repository / f"{name}_tokenizer" / "1" / _VOCABULARY_FILE)
+    shutil.copyfile(vocabulary, repository / f"{name}_tokenizer" / "1" / VOCABULARY_FILE)
     shutil.copyfile(exported, repository / f"{name}_engine" / "1" / "model.onnx")
     _model_folder(repository / name, "ensemble", name)
     return repository / name

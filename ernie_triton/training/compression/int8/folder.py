@@ -9,10 +9,11 @@ from pathlib import Path
 
 from ernie_triton.build.load import read_source
 from ernie_triton.build.load.paddle.checkpoint import WEIGHTS_FILE
-from ernie_triton.build.load.settings import CONFIG_FILES, VOCABULARY_FILE
+from ernie_triton.build.load.settings import CONFIG_FILES
 from ernie_triton.build.load.transformers import SAFETENSORS_FILE, TORCH_FILE
 from ernie_triton.build.publish.whole_folder import whole_folder
 from ernie_triton.pipeline import PipelineSpec
+from ernie_triton.tokenizer.vocabulary import VOCABULARY_FILE
 from ernie_triton.training.compression.int8.calibration_texts import CALIBRATION_FILE
 from ernie_triton.training.compression.int8.post_training import EngineFigures
 from ernie_triton.training.compression.pipelines import (

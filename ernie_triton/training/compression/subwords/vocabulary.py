@@ -20,7 +20,6 @@ import numpy.typing as npt
 
 from ernie_triton.build.load.settings import (
     TOKENIZER_FILE,
-    VOCABULARY_FILE,
     folds_case,
     parts_ideographs,
     tokenizer_settings,
@@ -29,7 +28,7 @@ from ernie_triton.build.progress import timed_step
 from ernie_triton.errors import ErnieTritonError
 from ernie_triton.tokenizer.encoder import TextEncoder
 from ernie_triton.tokenizer.piece_table import CONTINUES
-from ernie_triton.tokenizer.vocabulary import Vocabulary, load_vocabulary
+from ernie_triton.tokenizer.vocabulary import VOCABULARY_FILE, Vocabulary, load_vocabulary
 from ernie_triton.training.compression.subwords.tokens import UNCUT, encoder_of, joined, new_tokens
 
 LEAST_SHORTENING = 0.10
