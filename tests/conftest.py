@@ -1,21 +1,22 @@
-"""One real server for all live tests, with the sample pipelines built by the real command."""
+"""Shared by all tests: the command in this process, a model, and one real server."""
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from ernie_triton.cli import main as build_scripts
+from ernie_triton.cli import main as ernie_triton
 from ernie_triton.client.seq_cls import SeqClsClient
 from ernie_triton.server.embedded import EmbeddedServer, ServerOptions
-
-ROOT = Path(__file__).parents[1]
+from tests.commands import Outcome, Run
+from tests.paths import FIXTURES, ROOT
 
 
 def build_sample(pipeline: str, repository: Path, *options: str) -> None:
     """Build one of the committed pipelines into a repository of the test's own."""
     command = ["build", str(ROOT / "pipelines" / pipeline), "--repository", str(repository)]
-    assert build_scripts([*command, *options]) == 0
+    assert ernie_triton([*command, *options]) == 0
 
 
 def options_for(repository: Path, *models: str) -> ServerOptions:
@@ -55,3 +56,47 @@ def client(server: EmbeddedServer) -> Iterator[SeqClsClient]:
     """A blocking client of the news classifier."""
     with SeqClsClient(server.url) as connected:
         yield connected
+
+
+@pytest.fixture
+def run(capfd: pytest.CaptureFixture[str]) -> Run:
+    """`run(*arguments)` is `ernie-triton` in this process; libraries' output counts."""
+
+    def run(*arguments: object) -> Outcome:
+        capfd.readouterr()
+        code = ernie_triton([str(argument) for argument in arguments])
+        captured = capfd.readouterr()
+        return Outcome(code=code, stdout=captured.out, stderr=captured.err)
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def ernie() -> Any:
+    """An ERNIE classifier long enough for a pipeline's defaults, with logits of about 1."""
+    import torch  # here, for the tests that need no model
+    import transformers
+
+    from tests.build.models import LABELS, vocabulary_lines
+
+    torch.manual_seed(0)
+    config = transformers.ErnieConfig(
+        vocab_size=len(vocabulary_lines()),
+        hidden_size=24,
+        num_hidden_layers=2,
+        num_attention_heads=3,
+        intermediate_size=40,
+        max_position_embeddings=160,
+        type_vocab_size=4,
+        task_type_vocab_size=3,
+        use_task_id=True,
+        initializer_range=0.1,
+        id2label=dict(enumerate(LABELS)),
+    )
+    return transformers.ErnieForSequenceClassification(config).train(mode=False)
+
+
+@pytest.fixture(scope="session")
+def paddle_vocab() -> Path:
+    """A real `vocab.txt` of some 1,400 tokens."""
+    return FIXTURES / "paddle_example" / "vocab.txt"

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[1]
+from tests.paths import ROOT
 
 # perf and build_scripts → clients → ernie_triton; samples train and demonstrate, from outside.
 OURS = {

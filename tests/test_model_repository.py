@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from ernie_triton.cli import main
+from tests.paths import ROOT
 
-ROOT = Path(__file__).parents[1]
 PIPELINES = sorted(path.name for path in (ROOT / "pipelines").glob("*.toml"))
 
 

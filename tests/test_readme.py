@@ -14,8 +14,8 @@ import ernie_triton.cli
 import samples.cli
 from ernie_triton.server.embedded import EmbeddedServer
 from tests.commands import command as command_of
+from tests.paths import ROOT
 
-ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 MEASURING = (ROOT / "perf" / "README.md").read_text(encoding="utf-8")
 TRAINING = (ROOT / "build_scripts" / "README.md").read_text(encoding="utf-8")

@@ -42,6 +42,9 @@ def load(path: Path, settings: EngineSettings) -> OnnxRuntime:
     options.log_severity_level = _WARNINGS_AND_WORSE
     # Lengths change with every batch: the arena would keep a block for each.
     options.enable_cpu_mem_arena = False
+    # Where x86-64 has no VNNI, products of unsigned and signed bytes overflow 16 bits; this makes
+    # them exact there (onnxruntime_session_options_config_keys.h), and changes nothing elsewhere.
+    options.add_session_config_entry("session.x64quantprecision", "1")
     try:
         session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # the package's error classes have no common base but this one

@@ -19,12 +19,13 @@ from ernie_triton.build.load.settings import CheckpointConfig
 from ernie_triton.build.model.encoder import Encoder, Layer, Linear, Model, Norm, SequenceHead
 from ernie_triton.pipeline import PipelineSpec
 from tests.build.load.exports import HEADS, VOCABULARY
+from tests.paths import FIXTURES
 
 Array = npt.NDArray[np.float32]
 Outputs = dict[str, npt.NDArray[Any]]
 """Outputs of one row by name."""
 
-PADDLE_EXAMPLE = Path(__file__).parents[1] / "fixtures/paddle_example"
+PADDLE_EXAMPLE = FIXTURES / "paddle_example"
 SPECIAL_TOKENS = ("[PAD]", "[CLS]", "[SEP]", "[MASK]", "[UNK]")
 LABELS = ("财经", "体育", "娱乐", "科技", "其他")
 

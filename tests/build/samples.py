@@ -22,7 +22,7 @@ from ernie_triton.settings import EngineSettings
 from ernie_triton.tasks import task_named
 from ernie_triton.tokenizer.encoder import TextEncoder
 from ernie_triton.tokenizer.vocabulary import load_vocabulary
-from tests.conftest import ROOT
+from tests.paths import ROOT
 
 PROBLEMS = {"multi_label": "multi_label", "similarity": "regression"}
 

@@ -21,7 +21,6 @@ from ernie_triton.batch import TokenBatch
 from ernie_triton.build.check.exactness import SAMPLE_TEXTS
 from ernie_triton.engines import load_engine
 from ernie_triton.settings import EMBEDDED_CONFIG_FILE, EngineSettings
-from tests.build.conftest import Run
 from tests.build.load.exports import PrunedClassifier, export, randomised
 from tests.build.models import (
     LABELS,
@@ -34,6 +33,7 @@ from tests.build.models import (
     vocabulary_lines,
     write_vocabulary,
 )
+from tests.commands import Run
 
 STEPS = ["read", "vocabulary", "graph", "engine", "compare", "speed", "write", "publish"]
 ENGINE_FILES = {"openvino": ["model.bin", "model.xml"], "onnxruntime": ["model.onnx"]}

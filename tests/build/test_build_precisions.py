@@ -10,7 +10,6 @@ import pytest
 import torch
 
 from ernie_triton.build.check.exactness import SAMPLE_TEXTS
-from tests.build.conftest import Run
 from tests.build.load.exports import PrunedClassifier, export, randomised
 from tests.build.models import (
     LABELS,
@@ -22,6 +21,7 @@ from tests.build.models import (
     write_vocabulary,
 )
 from tests.build.test_build import engine_settings, manifest_in, served_logits
+from tests.commands import Run
 
 BATCH = random_rows((9, 2, 100, 33))
 TEXTS = SAMPLE_TEXTS.read_text(encoding="utf-8").splitlines()

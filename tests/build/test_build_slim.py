@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 
 from ernie_triton.batch import TokenBatch
-from tests.build.conftest import Run
 from tests.build.models import LABELS, random_rows
 from tests.build.slim_students import pair_types, save_checkpoint, student, torch_logits
 from tests.build.test_build import STEPS, engine_settings, manifest_in, served_logits
+from tests.commands import Run
 
 LENGTHS = (9, 2, 100, 33)
 

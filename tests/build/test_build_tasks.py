@@ -26,7 +26,6 @@ from tests.build.config.configs import (
     parameters_of,
     tensors_of,
 )
-from tests.build.conftest import Run
 from tests.build.load.exports import transformers_model
 from tests.build.models import (
     LABELS,
@@ -38,6 +37,7 @@ from tests.build.models import (
     save_transformers,
     tree_of,
 )
+from tests.commands import Run
 
 BATCH = random_rows((9, 2, 100, 33))
 PAIRS = random_rows((9, 2, 100, 33), types=2)

@@ -1,4 +1,4 @@
-"""ernie_triton/server/health.py against a small HTTP server in the place of Triton (of which: test_server)."""
+"""The health check against a small HTTP server in place of Triton; the real one is in test_server."""
 
 import json
 import subprocess

@@ -16,8 +16,8 @@ from ernie_triton.decoders.vectors import VectorSettings
 from ernie_triton.errors import PipelineError
 from ernie_triton.pipeline import Answering, Batching, PipelineSpec, load_pipeline
 from ernie_triton.settings import EngineSettings, StageSettings, TokenizerSettings
+from tests.paths import ROOT
 
-ROOT = Path(__file__).parents[2]
 SMALLEST = 'checkpoint = "c"\ntask = "seq_cls"\nrepository = "r"\n'
 ENGINE = EngineSettings(
     task="seq_cls",

@@ -13,7 +13,7 @@ from transformers.models.bert.tokenization_bert_legacy import BertTokenizerLegac
 
 from ernie_triton.client.seq_cls import SeqClsClient
 from ernie_triton.server.embedded import EmbeddedServer
-from tests.conftest import ROOT
+from tests.paths import ROOT
 from tests.samples.test_checkpoints import model_from_paddle
 
 pytestmark = pytest.mark.live

@@ -16,11 +16,12 @@ from ernie_triton.server.embedded import EmbeddedServer
 from tests.build.load.exports import transformers_model
 from tests.build.models import save_transformers
 from tests.conftest import options_for
+from tests.paths import FIXTURES
 from tests.tokenizer.original_tokenizer import OriginalTokenizer, write_word_vocabulary
 
 pytestmark = pytest.mark.live
 
-PADDLE_VOCABULARY = Path(__file__).parents[1] / "fixtures/paddle_example/vocab.txt"
+PADDLE_VOCABULARY = FIXTURES / "paddle_example/vocab.txt"
 LABELS = ("体育", "财经", "科技")
 ODD_TEXTS = (
     "",

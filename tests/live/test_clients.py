@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from ernie_triton.server.embedded import EmbeddedServer
-from tests.conftest import ROOT
+from tests.paths import ROOT
 
 pytestmark = pytest.mark.live
 

@@ -15,7 +15,8 @@ import pytest
 
 from ernie_triton.client.seq_cls import SeqClsClient
 from ernie_triton.errors import QueueFullError
-from tests.conftest import ROOT, build_sample
+from tests.conftest import build_sample
+from tests.paths import ROOT
 
 pytestmark = pytest.mark.live
 

@@ -5,7 +5,7 @@ import pytest
 
 from ernie_triton.model_shapes import FAMILY, VOCABULARY_SIZE, Shape
 from ernie_triton.perf.benchmark import CANDIDATES, title_batch, title_lengths
-from tests.build.conftest import Run
+from tests.commands import Run
 
 
 def test_lengths_are_normal_within_their_bounds() -> None:

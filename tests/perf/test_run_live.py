@@ -15,7 +15,7 @@ import pytest
 from ernie_triton.perf.results import Load, Run, read_run
 from ernie_triton.server.embedded import EmbeddedServer
 from tests.commands import command
-from tests.conftest import ROOT
+from tests.paths import ROOT
 
 main = command("perf")
 

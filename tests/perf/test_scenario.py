@@ -8,8 +8,9 @@ from ernie_triton.errors import ScenarioError
 from ernie_triton.perf.results import Load
 from ernie_triton.perf.scenario import Scenario, load_scenario
 from ernie_triton.tasks import TASKS
+from tests.paths import ROOT
 
-FOLDER = Path(__file__).parents[2] / "perf" / "scenarios"
+FOLDER = ROOT / "perf" / "scenarios"
 COMMITTED = sorted(FOLDER.glob("*.toml"))
 
 HEAD = """

@@ -37,9 +37,3 @@ def originals(rich_vocab: Path) -> Mapping[bool, OriginalTokenizer]:
         lower_case: OriginalTokenizer(rich_vocab, lower_case=lower_case)
         for lower_case in (True, False)
     }
-
-
-@pytest.fixture(scope="session")
-def paddle_vocab() -> Path:
-    """A real `vocab.txt` of some 1,400 tokens."""
-    return Path(__file__).parents[1] / "fixtures" / "paddle_example" / "vocab.txt"

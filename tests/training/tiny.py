@@ -10,8 +10,8 @@ from typing import Any
 from ernie_triton.build.torch_models.checkpoints import load_model, load_tokenizer
 from ernie_triton.training.datasets import DataSet, read_dataset
 from ernie_triton.training.tasks import Learner, learner_for
+from tests.paths import SAMPLES
 
-SAMPLES = Path(__file__).parents[3] / "samples"
 TASKS: Mapping[str, str] = {
     "tnews": "seq_cls",
     "afqmc": "seq_cls",

@@ -16,7 +16,6 @@ from safetensors.torch import load_file, save_file
 
 from ernie_triton.cli import main
 from ernie_triton.tasks import ENGINES, LAYOUTS, PRECISIONS
-from tests.build.conftest import Run
 from tests.build.load.exports import transformers_model
 from tests.build.models import (
     save_paddlenlp,
@@ -25,6 +24,7 @@ from tests.build.models import (
     vocabulary_lines,
     write_vocabulary,
 )
+from tests.commands import Run
 
 
 def change_config(folder: Path, **changes: Any) -> None:

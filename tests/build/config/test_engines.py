@@ -1,7 +1,6 @@
 """The engine stage as a container runs it: sessions, plans, copies; the committed examples."""
 
 import dataclasses
-from pathlib import Path
 
 import pytest
 from tritonclient.grpc import model_config_pb2 as pb
@@ -12,8 +11,9 @@ from ernie_triton.pipeline import PipelineSpec
 from tests.build.config.configs import embedded, in_containers, parameters_of
 from tests.build.config.specs import LENGTHS, SIZES
 from tests.build.models import spec_of
+from tests.paths import FIXTURES
 
-GOLDENS = Path(__file__).parents[2] / "fixtures/configs"
+GOLDENS = FIXTURES / "configs"
 EXAMPLES = {
     "onnxruntime_cpu_packed": spec_of(task="token_cls", engine="onnxruntime", threads=2),
     "onnxruntime_gpu_padded": spec_of(

@@ -1,7 +1,6 @@
 """FP16 and INT8 graphs: what they answer, and that every number format is written out."""
 
 from collections import Counter
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -25,8 +24,9 @@ from ernie_triton.tasks import LAYOUTS
 from tests.build.graph.test_heads import HEADS
 from tests.build.load.exports import transformers_model
 from tests.build.models import arrays_of, checkpoint_config, random_rows
+from tests.paths import SAMPLES
 
-SAMPLES = Path(__file__).parents[2] / "samples/checkpoints"
+CHECKPOINT_FOLDER = SAMPLES / "checkpoints"
 CHECKPOINTS = {
     "tnews": ("sequence", "cls"),
     "afqmc": ("sequence", "cls"),
@@ -84,7 +84,7 @@ def largest_difference(found: Values, expected: Values) -> float:
 @pytest.mark.parametrize("name", CHECKPOINTS)
 def test_fp16_logits_of_the_sample_checkpoints_are_the_fp32_ones(name: str) -> None:
     head, pooling = CHECKPOINTS[name]
-    model = read_source(SAMPLES / name, Wanted(head=head, pooling=pooling)).model
+    model = read_source(CHECKPOINT_FOLDER / name, Wanted(head=head, pooling=pooling)).model
     assert isinstance(model, Model)
     random = np.random.default_rng(1)
     lengths = random.integers(4, 100, 12).astype(np.int32)

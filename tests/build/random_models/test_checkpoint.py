@@ -18,7 +18,7 @@ from ernie_triton.errors import CheckpointError
 from ernie_triton.model_shapes import FAMILY, VOCABULARY_SIZE, Shape
 from ernie_triton.tokenizer.encoder import TextEncoder
 from ernie_triton.tokenizer.vocabulary import load_vocabulary
-from tests.build.conftest import Run
+from tests.commands import Run
 
 SHAPE = Shape(layers=2, hidden=48, heads=4, feed_forward=96)
 

@@ -13,8 +13,8 @@ from ernie_triton.client.wire import Endpoint, InferRequest, Reply, RequestedOut
 from ernie_triton.errors import CheckpointError, RepositoryError
 from ernie_triton.server.embedded import EmbeddedServer
 from tests.commands import command
-from tests.conftest import ROOT
 from tests.live.requests import engine_runs
+from tests.paths import ROOT
 from tests.perf.conftest import Tiny
 
 main = command("perf")

@@ -16,9 +16,9 @@ from ernie_triton.build.load import read_source
 from ernie_triton.cli import main
 from ernie_triton.errors import PipelineError
 from ernie_triton.training.compression.steps import STEPS, chosen_steps
-from tests.build.conftest import Run
 from tests.build.test_build import manifest_in
-from tests.conftest import ROOT
+from tests.commands import Run
+from tests.paths import ROOT
 from tests.training.compression.news import few_news
 
 TEACHER = ROOT / "samples/checkpoints/tnews"

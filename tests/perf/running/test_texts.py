@@ -10,7 +10,7 @@ from ernie_triton.perf.running.texts import Row, rows_of
 from ernie_triton.perf.text_spec import TextKind, TextSpec
 from ernie_triton.tokenizer.encoder import TextEncoder
 from ernie_triton.tokenizer.vocabulary import load_vocabulary
-from tests.conftest import ROOT
+from tests.paths import ROOT
 
 TITLES = TextKind(name="titles", mean=24, deviation=7, shortest=8, longest=60)
 LONG = TextKind(name="long", tokens=128)

@@ -8,7 +8,7 @@ from ernie_triton.errors import PipelineError
 from ernie_triton.perf.tuning.setting import DEFAULTS, Setting, setting_of
 from ernie_triton.perf.tuning.toml_file import write_tuned
 from ernie_triton.pipeline import load_pipeline
-from tests.conftest import ROOT
+from tests.paths import ROOT
 
 TUNED = Setting(threads=1, instances=2, max_batch_size=16, max_queue_delay_us=500)
 

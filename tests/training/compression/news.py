@@ -3,7 +3,7 @@
 import shutil
 from pathlib import Path
 
-from tests.conftest import ROOT
+from tests.paths import ROOT
 
 
 def few_news(folder: Path, *, train: int, dev: int) -> Path:

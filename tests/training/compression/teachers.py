@@ -11,7 +11,8 @@ import torch
 from ernie_triton.build.torch_models.checkpoints import load_model, save_model
 from ernie_triton.training.compression.preparation import Prepared, prepared
 from ernie_triton.training.compression.pruning.widths import Kept
-from tests.training.tiny import SAMPLES, TASKS, data_folder, part_of, write_base
+from tests.paths import SAMPLES
+from tests.training.tiny import TASKS, data_folder, part_of, write_base
 
 LENGTH = 32
 

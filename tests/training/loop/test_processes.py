@@ -13,7 +13,7 @@ from safetensors.torch import load_file
 from ernie_triton.training.datasets import read_dataset
 from ernie_triton.training.loop.schedule import Schedule
 from ernie_triton.training.loop.training import train
-from tests.conftest import ROOT
+from tests.paths import ROOT
 from tests.training.tiny import data_folder, model_and_learner, write_base
 
 SCHEDULE = Schedule(epochs=2, batch_size=16, learning_rate=1e-3, precision="fp32", keep_best=False)

@@ -12,7 +12,8 @@ from ernie_triton.errors import DatasetError
 from ernie_triton.training.datasets import DataSet, read_dataset
 from ernie_triton.training.tasks import learner_for
 from ernie_triton.training.tasks.measuring import TorchRuntime, _settings
-from tests.training.tiny import SAMPLES, TASKS, model_and_learner, part_of, write_base
+from tests.paths import SAMPLES
+from tests.training.tiny import TASKS, model_and_learner, part_of, write_base
 
 RECORDED = {
     "tnews": "dev_accuracy",

@@ -19,8 +19,8 @@ from ernie_triton.build.load.onnx_graph.model import model_from_onnx
 from ernie_triton.build.load.paddle.export import is_paddle_export, onnx_from_paddle_export
 from ernie_triton.build.model.encoder import SequenceHead, named_arrays
 from ernie_triton.errors import CheckpointError, MissingExtraError
+from tests.paths import FIXTURES
 
-FIXTURES = Path(__file__).parents[2] / "fixtures"
 EXAMPLE = FIXTURES / "paddle_example"
 LEGACY = EXAMPLE / "seq_cls_inference"
 PIR = FIXTURES / "paddle_pir_export"

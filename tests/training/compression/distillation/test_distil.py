@@ -22,7 +22,7 @@ from ernie_triton.training.compression.distillation.teacher import Teacher
 from ernie_triton.training.compression.distillation.unlabelled import with_texts
 from ernie_triton.training.compression.preparation import prepared
 from ernie_triton.training.loop.schedule import Schedule
-from tests.build.conftest import Run
+from tests.commands import Run
 from tests.training.compression.teachers import LENGTH, few_lines, loaded, school, write_teacher
 from tests.training.tiny import TASKS, part_of
 

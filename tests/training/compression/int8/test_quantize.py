@@ -15,10 +15,10 @@ from ernie_triton.pipeline import load_pipeline
 from ernie_triton.training.compression.int8.calibration_texts import drawn_texts
 from ernie_triton.training.compression.int8.quantize import QuantizeOptions
 from ernie_triton.training.datasets import read_dataset
-from tests.build.conftest import Run
 from tests.build.models import tree_of
 from tests.build.test_build import manifest_in
-from tests.conftest import ROOT
+from tests.commands import Run
+from tests.paths import ROOT
 from tests.training.compression.news import few_news
 
 TEACHER = ROOT / "samples/checkpoints/tnews"

@@ -19,7 +19,7 @@ from ernie_triton.training.compression.pruning.prune import Pruning, cut, prune
 from ernie_triton.training.compression.pruning.rewiring import keep_parts
 from ernie_triton.training.compression.pruning.widths import Kept, Width
 from ernie_triton.training.loop.schedule import Schedule
-from tests.build.conftest import Run
+from tests.commands import Run
 from tests.training.compression.teachers import (
     LENGTH,
     answers_of,

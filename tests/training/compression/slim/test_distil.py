@@ -22,8 +22,8 @@ from ernie_triton.training.compression.slim import (
 )
 from ernie_triton.training.compression.slim.soft_scores import Scorer, scorer_for
 from ernie_triton.training.loop.training import Schedule
-from tests.build.conftest import Run
 from tests.build.test_build import manifest_in
+from tests.commands import Run
 from tests.training.compression.slim.teachers import LABELS, data_in, save_teacher
 
 SMALL = SlimTraining(

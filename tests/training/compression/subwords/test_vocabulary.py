@@ -21,9 +21,9 @@ from ernie_triton.training.compression.subwords.vocabulary import (
     subword_embeddings,
     write_tokenizer,
 )
+from tests.paths import SAMPLES
 from tests.tokenizer.original_tokenizer import OriginalTokenizer
 
-SAMPLES = Path(__file__).parents[4] / "samples"
 CHECKPOINT = SAMPLES / "checkpoints" / "tnews"
 PIECES = 600
 
