@@ -107,6 +107,14 @@ class DatasetError(ErnieTritonError):
     """A file of texts or of labelled examples is missing or not in its format."""
 
 
+class TrainingError(ErnieTritonError):
+    """A training cannot be started, resumed or finished as asked."""
+
+
+class SubwordsError(ErnieTritonError):
+    """A vocabulary cannot be shortened, or the texts do not make it worth while."""
+
+
 class ScenarioError(ErnieTritonError):
     """A scenario of a measurement says something that cannot be run."""
 

@@ -21,7 +21,7 @@ from transformers import TrainerCallback
 from ernie_triton.training.loop import trainer, work_folder
 from ernie_triton.training.loop.schedule import Schedule
 from ernie_triton.training.loop.training import TrainingResult, train
-from tests.training.tiny import model_and_learner, part_of, write_base
+from tests.training.tiny import model_and_task, part_of, write_base
 
 SCHEDULE = Schedule(
     epochs=2, batch_size=16, learning_rate=3e-3, evaluations_per_epoch=2, precision="fp32", seed=7
@@ -64,8 +64,8 @@ def _live(base: Path, work: Path, answer: Path, instant: Callable[[], None]) -> 
     try:
         instant()
         data = part_of("tnews", train=ROWS, dev=40)
-        model, learner = model_and_learner(base, data)
-        result = train(model, data, learner, SCHEDULE, work, checkpoint_every_s=0.0)
+        model, task = model_and_task(base, data)
+        result = train(model, data, task, SCHEDULE, work, checkpoint_every_s=0.0)
         answer.write_text(json.dumps(_summary(model, result)), encoding="utf-8")
         code = 0
     finally:

@@ -9,7 +9,7 @@ from typing import Any
 
 from ernie_triton.build.torch_models.checkpoints import load_model, load_tokenizer
 from ernie_triton.training.datasets import DataSet, read_dataset
-from ernie_triton.training.tasks import Learner, learner_for
+from ernie_triton.training.tasks import TrainingTask, training_task
 from tests.paths import SAMPLES
 
 TASKS: Mapping[str, str] = {
@@ -65,10 +65,10 @@ def part_of(name: str, *, train: int, dev: int) -> DataSet:
     return dataclasses.replace(data, train=data.train[:train], dev=data.dev[:dev])
 
 
-def model_and_learner(
+def model_and_task(
     base: Path, data: DataSet, *, max_length: int = 48, seed: int = 0
-) -> tuple[Any, Learner]:
-    """A new model of a base for some data, and the data's learner."""
+) -> tuple[Any, TrainingTask]:
+    """A new model of a base for some data, and the data's task."""
     model = load_model(base, task=data.task, labels=data.outputs, seed=seed)
     tokenizer = load_tokenizer(base, max_length=max_length)
-    return model, learner_for(data, tokenizer, max_length=max_length)
+    return model, training_task(data, tokenizer, max_length=max_length)

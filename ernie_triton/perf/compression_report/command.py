@@ -1,6 +1,7 @@
 """`compress`: every compression of a fine-tuned checkpoint, and what each is worth."""
 
 import argparse
+import dataclasses
 from typing import TYPE_CHECKING
 
 from ernie_triton.errors import MissingExtraError
@@ -10,11 +11,11 @@ from ernie_triton.training.commands.quantize import add_quantize_options, quanti
 if TYPE_CHECKING:
     from ernie_triton.training.compression.compress import Compression
 
-STEPS = "int8, pruned, pruned_int8, distilled, distilled_int8, slim_bow, slim_cnn, report"
-
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Add the command's description and options."""
+    from ernie_triton.training.compression.steps import STEP_NAMES
+
     parser.description = (
         "Prune, distil and quantise a fine-tuned checkpoint, each result a checkpoint "
         "that builds as any other; build all of them, serve them in one server, measure them in "
@@ -23,7 +24,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     )
     add_place_options(parser, needs_data=True)
     steps = parser.add_argument_group("steps")
-    steps.add_argument("--only", default="", metavar="STEP,…", help=f"of {STEPS}; default all")
+    steps.add_argument(
+        "--only", default="", metavar="STEP,…", help=f"of {', '.join(STEP_NAMES)}; default all"
+    )
     steps.add_argument("--skip", default="", metavar="STEP,…", help="all but these")
     steps.add_argument(
         "--width",
@@ -114,16 +117,33 @@ def _check_report() -> None:
 
 
 def _report(arguments: argparse.Namespace, work: "Compression", skipped: tuple[str, ...]) -> None:
+    """Build, serve and measure the results of all finished steps, and write the report."""
+    from ernie_triton.build.load.settings import config_values
+    from ernie_triton.build.progress import timed_step
     from ernie_triton.perf.compression_report.measuring import QUICK, Measuring
     from ernie_triton.perf.compression_report.table import markdown
-    from ernie_triton.perf.compression_report.variants import cpu_has_bf16
-    from ernie_triton.training.compression.compress import done_steps, report_on
+    from ernie_triton.perf.compression_report.variants import cpu_has_bf16, variants_of
+    from ernie_triton.perf.compression_report.writing import make_report, write_report
+    from ernie_triton.training.compression.compress import done_steps, print_progress
+    from ernie_triton.training.compression.preparation import usual_max_length
+    from ernie_triton.training.datasets import plain_dev
 
     precisions = arguments.precision or (["bf16"] if cpu_has_bf16() else [])
-    measuring = Measuring(rounds=arguments.rounds, seconds=arguments.seconds)
-    if arguments.quick:
-        measuring = QUICK
     steps = [step for step in done_steps(work) if step.name not in skipped]
-    report, paths = report_on(work, steps, precisions, measuring)
+    folder = work.output / "report"
+    data = dataclasses.replace(work.data, dev_path=plain_dev(work.data, folder), is_plain=True)
+    values = config_values(work.checkpoint)
+    shape = f"{values.get('num_hidden_layers')} layers x {values.get('hidden_size')}"
+    report = make_report(
+        variants_of(work, steps, precisions),
+        data,
+        work.output / "model_repository",
+        QUICK if arguments.quick else Measuring(rounds=arguments.rounds, seconds=arguments.seconds),
+        max_length=work.options.max_length or usual_max_length(work.checkpoint, data.task),
+        title=f"{work.checkpoint.name} on {data.name}, {shape}",
+        step=timed_step,
+        progress=print_progress,
+    )
+    paths = write_report(report, folder)
     print(markdown(report))
     print("\n".join(map(str, paths)))

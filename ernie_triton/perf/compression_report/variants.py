@@ -2,6 +2,7 @@
 
 import dataclasses
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,8 +13,11 @@ from ernie_triton.build.publish.manifest import Manifest
 from ernie_triton.errors import ExactnessError
 from ernie_triton.pipeline import PipelineSpec, load_pipeline
 from ernie_triton.training.compression.pipelines import CPU_PIPELINE
+from ernie_triton.training.compression.steps import ORIGINAL
 
 if TYPE_CHECKING:
+    from ernie_triton.training.compression.compress import Compression
+    from ernie_triton.training.compression.steps import CompressionStep
     from ernie_triton.training.datasets import DataSet
 
 _ENGINES = {"fp16": "onnxruntime"}
@@ -70,6 +74,27 @@ class Variant:
             engine=self.engine or _ENGINES.get(self.precision, "openvino"),
             tolerance=_TOLERANCES.get(self.precision, 0.0),
         )
+
+
+def variants_of(
+    work: "Compression", steps: Sequence["CompressionStep"], precisions: Sequence[str]
+) -> list[Variant]:
+    """List what the report compares: the original in its precisions, and each step's result."""
+    variants = [
+        Variant(model=ORIGINAL, checkpoint=work.checkpoint, precision=precision)
+        for precision in dict.fromkeys(("fp32", *precisions))
+    ]
+    for step in steps:
+        variant = Variant(
+            model=step.model,
+            checkpoint=work.folder(step.name),
+            precision="int8" if step.kind == "quantize" else "fp32",
+        )
+        if step.kind == "slim":
+            # The hops between three stages would take most of the time of so small a model.
+            variant = dataclasses.replace(variant, engine="onnxruntime", joined=True)
+        variants.append(variant)
+    return variants
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

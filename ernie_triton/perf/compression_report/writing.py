@@ -20,8 +20,6 @@ from ernie_triton.server.wheel import find_wheel
 if TYPE_CHECKING:
     from ernie_triton.training.datasets import DataSet
 
-REPOSITORY = "model_repository"
-
 
 def check_tools() -> None:
     """Look for what serves, measures and draws.

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
-    from ernie_triton.training.compression.measured import Report
+    from ernie_triton.training.compression.step_report import StepReport
     from ernie_triton.training.datasets import DataSet
     from ernie_triton.training.loop.schedule import Schedule
 
@@ -15,7 +15,7 @@ _T = TypeVar("_T")
 
 def add_place_options(parser: argparse.ArgumentParser, *, needs_data: bool) -> None:
     """Add the checkpoint, the data and the output."""
-    from ernie_triton.training.datasets import TASKS
+    from ernie_triton.training.datasets import TRAINED_TASKS
 
     parser.add_argument("checkpoint", type=Path, help="folder of the fine-tuned model")
     parser.add_argument(
@@ -27,7 +27,7 @@ def add_place_options(parser: argparse.ArgumentParser, *, needs_data: bool) -> N
     )
     parser.add_argument("--output", type=Path, required=True, metavar="DIR", help="folder to make")
     parser.add_argument(
-        "--task", choices=TASKS, help="the data's task (default: what the checkpoint says)"
+        "--task", choices=TRAINED_TASKS, help="the data's task (default: what the checkpoint says)"
     )
 
 
@@ -102,7 +102,7 @@ def given(value: _T | None, usual: _T) -> _T:
     return usual if value is None else value
 
 
-def print_report(report: "Report", output: Path) -> None:
+def print_report(report: "StepReport", output: Path) -> None:
     """The figures, and where the checkpoint is."""
     print(report.lines())
     print(output)

@@ -111,16 +111,20 @@ def _run_slim(arguments: argparse.Namespace) -> int:
 
 
 def _distillation(arguments: argparse.Namespace) -> "Distillation":
-    from ernie_triton.training.compression.distillation.distil import ANSWERS, LAYERS, Distillation
+    from ernie_triton.training.compression.distillation.distil import (
+        ANSWER_STAGE,
+        LAYER_STAGE,
+        Distillation,
+    )
 
     usual = Distillation()
     layers = schedule_from(
-        arguments, LAYERS, epochs=arguments.layer_epochs or None, learning_rate=None
+        arguments, LAYER_STAGE, epochs=arguments.layer_epochs or None, learning_rate=None
     )
     return Distillation(
         layers=None if arguments.layer_epochs == 0 else layers,
         answers=schedule_from(
-            arguments, ANSWERS, epochs=arguments.epochs, learning_rate=arguments.learning_rate
+            arguments, ANSWER_STAGE, epochs=arguments.epochs, learning_rate=arguments.learning_rate
         ),
         weights=dataclasses.replace(
             usual.weights, temperature=given(arguments.temperature, usual.weights.temperature)

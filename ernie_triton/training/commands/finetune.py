@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from ernie_triton.training.datasets import TASKS
+from ernie_triton.training.datasets import TRAINED_TASKS
 from ernie_triton.training.datasets.reading import DATASETS
 from ernie_triton.training.finetune.finetuning import (
     CURVE_FILE,
@@ -21,14 +21,14 @@ from ernie_triton.training.finetune.finetuning import (
     data_lines,
     finetune,
 )
-from ernie_triton.training.loop.schedule import PRECISIONS
+from ernie_triton.training.loop.schedule import TRAINING_PRECISIONS
 from ernie_triton.training.loop.training import CHECKPOINT_EVERY_S, leave_processes
 
 _DESCRIPTION = (
     "Fine-tune a checkpoint on labelled data in CLUE's formats. Hyper-parameters that are not "
-    "given are those of the data set in ernie_triton/training/finetune/recipes.toml. A run that was "
-    "killed goes on when it is started again. On several GPUs: torchrun --nproc-per-node N -m "
-    "ernie_triton finetune …"
+    "given come from ernie_triton/training/finetune/recipes.toml, by the name of the data set. "
+    "A killed run resumes when it is started again. To use N GPUs, run: torchrun "
+    "--nproc-per-node N -m ernie_triton finetune …"
 )
 
 _HYPER_PARAMETERS: Sequence[tuple[tuple[str, ...], str, type, str, str, str]] = (
@@ -77,7 +77,7 @@ the recipe's own."""
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Add the description and every option; hyper-parameters not given are None."""
     parser.description = _DESCRIPTION
-    parser.add_argument("task", choices=TASKS, help="what the model learns")
+    parser.add_argument("task", choices=TRAINED_TASKS, help="what the model learns")
     texts = {
         "--checkpoint": "the base: a transformers or PaddleNLP checkpoint; config.json and "
         "vocab.txt alone for random weights",
@@ -109,7 +109,7 @@ def _add_run_options(group: "argparse._ArgumentGroup") -> None:
         "what to compute in (default: auto: on a GPU bf16, or fp16 where it has none; on a CPU "
         "bf16 where it has instructions for it, else fp32)"
     )
-    _add(group, "--precision", choices=PRECISIONS, default="auto", help=text)
+    _add(group, "--precision", choices=TRAINING_PRECISIONS, default="auto", help=text)
     text = "start anew where a killed run has left its work"
     _add(group, "--no_resume", action="store_true", help=text)
     text = (
@@ -153,17 +153,17 @@ def run(arguments: argparse.Namespace) -> int:
     made = finetune(wanted, _note if is_first else lambda _: None)
     leave_processes()
     if is_first:
-        print("\n".join(summary(made)))
+        print("\n".join(_summary(made)))
     return 0
 
 
-def summary(made: FineTuned) -> list[str]:
+def _summary(made: FineTuned) -> list[str]:
     """What came of it, for a reader."""
     result, wanted = made.result, made.wanted
     head, *notes = data_lines(made.data)
     count = len(result.history.evaluations)
     build = [
-        *("ernie-triton", "build", str(wanted.output)),
+        *("ernie-triton", "build", "--checkpoint", str(wanted.output)),
         *made.pipeline_options(),
         *("--repository", "model_repository"),
     ]

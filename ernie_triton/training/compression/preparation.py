@@ -14,7 +14,7 @@ from ernie_triton.build.torch_models.modules import PROBLEMS
 from ernie_triton.errors import CheckpointError
 from ernie_triton.tasks import EMBEDDING, QA, SEQ_CLS, TOKEN_CLS, task_named
 from ernie_triton.training.datasets import DataSet
-from ernie_triton.training.tasks import Batch, Learner, learner_for
+from ernie_triton.training.tasks import Batch, TrainingTask, training_task
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -26,40 +26,42 @@ _ROWS_AT_ONCE = 32
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Prepared:
+class PreparedModel:
     """A fine-tuned model, and what measures and trains models of its task.
 
     Attributes:
         checkpoint: its folder.
         model: in evaluation mode, in float32.
-        learner: of the data's task.
+        task: of the data's task.
     """
 
     checkpoint: Path
     model: "PreTrainedModel"
-    learner: Learner
+    task: TrainingTask
 
     @property
     def data(self) -> DataSet:
         """The data set."""
-        return self.learner.data
+        return self.task.data
 
     def points_of(self, model: "PreTrainedModel") -> float:
         """The metric of a model on the development set, in hundredths."""
-        evaluation: Evaluation = self.learner.evaluate(model, self.data.dev)
+        evaluation: Evaluation = self.task.evaluate(model, self.data.dev)
         return evaluation.points
 
     def batches(self, examples: int, *, seed: int = 0) -> Iterator[Batch]:
         """Training examples drawn at random, shortest first; at most so many."""
         count = len(self.data.train)
         chosen = np.random.default_rng(seed).permutation(count)[:examples]
-        rows = self.learner.rows([self.data.train[index] for index in chosen])
+        rows = self.task.rows([self.data.train[index] for index in chosen])
         rows.sort(key=lambda row: len(row["input_ids"]))
         for start in range(0, len(rows), _ROWS_AT_ONCE):
-            yield self.learner.collate(rows[start : start + _ROWS_AT_ONCE])
+            yield self.task.collate(rows[start : start + _ROWS_AT_ONCE])
 
 
-def prepared(checkpoint: Path, data: DataSet, *, max_length: int | None = None) -> Prepared:
+def prepared_model(
+    checkpoint: Path, data: DataSet, *, max_length: int | None = None
+) -> PreparedModel:
     """Load a fine-tuned model for data of its task.
 
     Args:
@@ -75,8 +77,8 @@ def prepared(checkpoint: Path, data: DataSet, *, max_length: int | None = None) 
     _check_labels(model, checkpoint, data)
     length = max_length or usual_max_length(checkpoint, data.task)
     tokenizer = load_tokenizer(checkpoint, max_length=length)
-    learner = learner_for(data, tokenizer, max_length=length)
-    return Prepared(checkpoint=checkpoint, model=model, learner=learner)
+    task = training_task(data, tokenizer, max_length=length)
+    return PreparedModel(checkpoint=checkpoint, model=model, task=task)
 
 
 def task_of(checkpoint: Path) -> str:

@@ -11,16 +11,16 @@ from ernie_triton.build.progress import timed_step
 from ernie_triton.errors import PipelineError
 from ernie_triton.tasks import task_named
 from ernie_triton.training.compression.distillation.distil import (
-    ANSWERS,
-    LAYERS,
+    ANSWER_STAGE,
+    LAYER_STAGE,
     Distillation,
     distil,
 )
 from ernie_triton.training.compression.distillation.students import StudentShape
 from ernie_triton.training.compression.int8.quantize import QuantizeOptions, quantize_checkpoint
-from ernie_triton.training.compression.measured import Report
 from ernie_triton.training.compression.pruning.prune import RECOVERY, Pruning, prune
 from ernie_triton.training.compression.slim.distil import SlimTraining, distil_slim
+from ernie_triton.training.compression.step_report import StepReport
 from ernie_triton.training.loop.schedule import Schedule
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ SCORES = "scores"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Step:
+class CompressionStep:
     """A step that makes one checkpoint of another.
 
     Attributes:
@@ -50,13 +50,13 @@ class Step:
 
 
 STEPS = (
-    Step(name="int8", kind="quantize", of=ORIGINAL, model="original"),
-    Step(name="pruned", kind="prune", of=ORIGINAL, model="pruned"),
-    Step(name="pruned_int8", kind="quantize", of="pruned", model="pruned"),
-    Step(name="distilled", kind="distil", of=ORIGINAL, model="distilled"),
-    Step(name="distilled_int8", kind="quantize", of="distilled", model="distilled"),
-    Step(name="slim_bow", kind="slim", of=ORIGINAL, model="slim bow"),
-    Step(name="slim_cnn", kind="slim", of=ORIGINAL, model="slim CNN"),
+    CompressionStep(name="int8", kind="quantize", of=ORIGINAL, model="original"),
+    CompressionStep(name="pruned", kind="prune", of=ORIGINAL, model="pruned"),
+    CompressionStep(name="pruned_int8", kind="quantize", of="pruned", model="pruned"),
+    CompressionStep(name="distilled", kind="distil", of=ORIGINAL, model="distilled"),
+    CompressionStep(name="distilled_int8", kind="quantize", of="distilled", model="distilled"),
+    CompressionStep(name="slim_bow", kind="slim", of=ORIGINAL, model="slim bow"),
+    CompressionStep(name="slim_cnn", kind="slim", of=ORIGINAL, model="slim CNN"),
 )
 STEP_NAMES = (*(step.name for step in STEPS), REPORT)
 
@@ -81,7 +81,7 @@ class StepOptions:
     quantize: QuantizeOptions = dataclasses.field(default_factory=QuantizeOptions)
     max_length: int | None = None
 
-    def of(self, step: Step) -> Mapping[str, object]:
+    def of(self, step: CompressionStep) -> Mapping[str, object]:
         """What of these decides a step's result, as JSON can hold it."""
         training: dict[str, object] = {
             "epochs": self.epochs,
@@ -100,7 +100,7 @@ class StepOptions:
 
 def chosen_steps(
     task: str, only: tuple[str, ...] = (), skipped: tuple[str, ...] = ()
-) -> tuple[Step, ...]:
+) -> tuple[CompressionStep, ...]:
     """The steps to do, in their order, with those that they need.
 
     Args:
@@ -133,7 +133,9 @@ def chosen_steps(
     return tuple(step for step in STEPS if step.name in needed)
 
 
-def run_step(step: Step, source: Path, data: "DataSet", output: Path, options: StepOptions) -> str:
+def run_step(
+    step: CompressionStep, source: Path, data: "DataSet", output: Path, options: StepOptions
+) -> str:
     """Do a step; returns what came of it in a line.
 
     Args:
@@ -159,8 +161,8 @@ def run_step(step: Step, source: Path, data: "DataSet", output: Path, options: S
 
 
 def _smaller(
-    step: Step, source: Path, data: "DataSet", output: Path, options: StepOptions
-) -> Report:
+    step: CompressionStep, source: Path, data: "DataSet", output: Path, options: StepOptions
+) -> StepReport:
     if step.kind == "slim":
         slim = SlimTraining(max_length=options.max_length)
         # Its own learning rate: such a student starts from nothing.
@@ -173,8 +175,8 @@ def _smaller(
         pruning = Pruning(recovery=_schedule(RECOVERY, options), max_length=options.max_length)
         return prune(source, data, output, width=options.width, pruning=pruning)
     how = Distillation(
-        layers=_schedule(LAYERS, options),
-        answers=_schedule(ANSWERS, options),
+        layers=_schedule(LAYER_STAGE, options),
+        answers=_schedule(ANSWER_STAGE, options),
         max_length=options.max_length,
     )
     student = options.student or StudentShape(layers=_half_of_layers(source))

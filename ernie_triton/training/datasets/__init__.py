@@ -5,10 +5,10 @@ No torch is needed. An error names its file and line; what a rule of a format le
 
 from ernie_triton.training.datasets.examples import AnswerSpan, DataSet, LabelledText, Target
 from ernie_triton.training.datasets.plain import items_of, plain_dev
-from ernie_triton.training.datasets.reading import TASKS, read_dataset
+from ernie_triton.training.datasets.reading import TRAINED_TASKS, read_dataset
 
 __all__ = [
-    "TASKS",
+    "TRAINED_TASKS",
     "AnswerSpan",
     "DataSet",
     "LabelledText",

@@ -16,7 +16,7 @@ from ernie_triton.training.datasets.label_names import (
 )
 from ernie_triton.training.datasets.lines import Record, read_records
 
-TASKS = (SEQ_CLS.name, MULTI_LABEL.name, REGRESSION.name, TOKEN_CLS.name, QA.name)
+TRAINED_TASKS = (SEQ_CLS.name, MULTI_LABEL.name, REGRESSION.name, TOKEN_CLS.name, QA.name)
 DATASETS: Mapping[str, tuple[str, ...]] = {
     SEQ_CLS.name: tuple(known.name for known in classification.FORMATS),
     MULTI_LABEL.name: ("multi_label",),
@@ -44,7 +44,7 @@ def read_dataset(
     """Read the training and the development set of a folder, every line of them.
 
     Args:
-        task: one of `TASKS`.
+        task: one of `TRAINED_TASKS`.
         folder: with `train.json` and `dev.json`, and mostly `labels.json` or `labels.txt`.
         dataset: the format's name, one of `DATASETS`; empty to recognise it by the keys.
         train_file: instead of the folder's own.
@@ -53,8 +53,10 @@ def read_dataset(
     Raises:
         DatasetError: a file is missing or empty, or a line of no use; it names file and line.
     """
-    if task not in TASKS:
-        raise DatasetError(f"the task {task!r} is not trained; expected one of {', '.join(TASKS)}")
+    if task not in TRAINED_TASKS:
+        raise DatasetError(
+            f"the task {task!r} is not trained; expected one of {', '.join(TRAINED_TASKS)}"
+        )
     if dataset and dataset not in DATASETS[task]:
         known = ", ".join(DATASETS[task])
         raise DatasetError(f"the data set {dataset!r} is none of {task}'s; expected one of {known}")
@@ -186,7 +188,7 @@ def _read_token_cls(folder: Path, dataset: str, train_path: Path, dev_path: Path
     splits = [list(tagging.tagged_texts(path)) for path in (train_path, dev_path)]
     labels = _labels(folder) or tagging.labels_in(splits[0])
     train, dev = (
-        tuple(tagging.example_of(record, labels) for record in records) for records in splits
+        tuple(tagging.tagged_example(record, labels) for record in records) for records in splits
     )
     return DataSet(
         name=dataset or DATASETS[TOKEN_CLS.name][0],
@@ -202,13 +204,13 @@ def _read_token_cls(folder: Path, dataset: str, train_path: Path, dev_path: Path
 
 
 def _read_qa(folder: Path, dataset: str, train_path: Path, dev_path: Path) -> DataSet:  # noqa: ARG001
-    read = [squad.example_of(*one, train=True) for one in squad.questions_in(train_path)]
+    read = [squad.question_example(*one, train=True) for one in squad.questions_in(train_path)]
     moved = sum(is_moved for _, is_moved in read)
     note = (
         f"{train_path}: {moved} of {len(read)} answers did not stand where answer_start says and "
         "were found elsewhere in their context"
     )
-    dev = [squad.example_of(*one, train=False)[0] for one in squad.questions_in(dev_path)]
+    dev = [squad.question_example(*one, train=False)[0] for one in squad.questions_in(dev_path)]
     return DataSet(
         name=dataset or DATASETS[QA.name][0],
         task=QA.name,

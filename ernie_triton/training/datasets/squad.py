@@ -57,7 +57,7 @@ class _Place:
             self._character = found
 
 
-def example_of(record: Record, context: str, *, train: bool) -> tuple[LabelledText, bool]:
+def question_example(record: Record, context: str, *, train: bool) -> tuple[LabelledText, bool]:
     """A question with its answers, and whether the place of the first had to be mended.
 
     To be learned, an answer must stand in the context. Where it does not start at the character

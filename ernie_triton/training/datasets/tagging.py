@@ -3,12 +3,12 @@
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from ernie_triton.decoders.entities import OUTSIDE
 from ernie_triton.errors import DatasetError
 from ernie_triton.training.datasets.examples import LabelledText
 from ernie_triton.training.datasets.label_names import LabelNames, names_of
 from ernie_triton.training.datasets.lines import Record, numbered_lines, read_records
 
-OUTSIDE = "O"
 JSON_ENDINGS = (".json", ".jsonl")
 _ENDS = {"B": ("B", "I"), "I": ("I", "I"), "E": ("I", "E"), "S": ("B", "E")}
 """The prefixes of a word's first and last character, by that of the word."""
@@ -43,7 +43,7 @@ def labels_in(records: Sequence[Record]) -> LabelNames:
     return names_of((OUTSIDE, *ordered))
 
 
-def example_of(record: Record, labels: LabelNames) -> LabelledText:
+def tagged_example(record: Record, labels: LabelNames) -> LabelledText:
     """The tokens joined to a text, and a label for each character of it.
 
     Raises:

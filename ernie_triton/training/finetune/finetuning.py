@@ -23,7 +23,7 @@ from ernie_triton.training.finetune.curve import check_drawing, curve_png
 from ernie_triton.training.finetune.recipes import Recipe, recipe_for
 from ernie_triton.training.loop.training import CHECKPOINT_EVERY_S, TrainingResult, train
 from ernie_triton.training.loop.work_folder import WorkFolder
-from ernie_triton.training.tasks import learner_for
+from ernie_triton.training.tasks import training_task
 
 TRAINING_FILE = "training.json"
 CURVE_FILE = "curve.png"
@@ -37,7 +37,7 @@ class FineTuning:
     """What to fine-tune on what.
 
     Attributes:
-        task: one of `datasets.TASKS`.
+        task: one of `datasets.TRAINED_TASKS`.
         checkpoint: the base: transformers or PaddleNLP weights, or `config.json` and `vocab.txt`
             alone for random weights.
         data: the folder of the data set.
@@ -162,11 +162,11 @@ def finetune(wanted: FineTuning, note: Note) -> FineTuned:
         wanted.checkpoint, task=data.task, labels=data.outputs, seed=recipe.schedule.seed
     )
     tokenizer = load_tokenizer(wanted.checkpoint, max_length=recipe.max_length)
-    learner = learner_for(data, tokenizer, max_length=recipe.max_length)
+    task = training_task(data, tokenizer, max_length=recipe.max_length)
     result = train(
         model,
         data,
-        learner,
+        task,
         recipe.schedule,
         wanted.work,
         signature=f"fine-tuning, {data.task}, {recipe.max_length} tokens",
@@ -179,7 +179,7 @@ def finetune(wanted: FineTuning, note: Note) -> FineTuned:
         data=data,
         recipe=recipe,
         result=result,
-        answering=learner.answering(),
+        answering=task.answering(),
         parameters=sum(weights.numel() for weights in model.parameters()),
     )
     if result.is_writer:

@@ -6,15 +6,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from ernie_triton.errors import TrainingError
 from ernie_triton.strict_toml import read_described
-from ernie_triton.training.errors import TrainingError
 from ernie_triton.training.loop.schedule import Schedule
 
 RECIPES_FILE = Path(__file__).with_name("recipes.toml")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Values:
+class RecipeValues:
     """One table of the file, as in `Schedule`; None is what it does not name.
 
     `max_length` is most tokens of a row.
@@ -48,9 +48,9 @@ class Recipes:
         data: by the name of the data set.
     """
 
-    defaults: Values
-    random_weights: Values = field(default_factory=Values)
-    data: Mapping[str, Values] = field(default_factory=dict)
+    defaults: RecipeValues
+    random_weights: RecipeValues = field(default_factory=RecipeValues)
+    data: Mapping[str, RecipeValues] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,7 +86,7 @@ def recipe_for(
     """
     recipes = read_described(Recipes, path, TrainingError)
     values: dict[str, Any] = dict(recipes.defaults.given())
-    values |= recipes.data.get(dataset, Values()).given()
+    values |= recipes.data.get(dataset, RecipeValues()).given()
     if not has_weights:
         values |= recipes.random_weights.given()
     values |= dict(given or {})

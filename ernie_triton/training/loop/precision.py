@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from ernie_triton.training.errors import TrainingError
+from ernie_triton.errors import TrainingError
 
 _CPU_FACTS = Path("/proc/cpuinfo")
 _CPU_FLAGS = ("avx512_bf16", "amx_bf16")

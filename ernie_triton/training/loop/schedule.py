@@ -3,9 +3,9 @@
 import math
 from dataclasses import dataclass
 
-from ernie_triton.training.errors import TrainingError
+from ernie_triton.errors import TrainingError
 
-PRECISIONS = ("auto", "fp32", "bf16", "fp16")
+TRAINING_PRECISIONS = ("auto", "fp32", "bf16", "fp16")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,7 +26,7 @@ class Schedule:
         label_smoothing: the share of a label's probability that is spread over all labels.
         early_stopping: evaluations without progress after which training ends; 0 for never.
         evaluations_per_epoch: how often the development set is measured.
-        precision: one of `PRECISIONS`; `auto` takes the fastest that the device computes in.
+        precision: one of `TRAINING_PRECISIONS`; `auto` is the fastest that the device has.
         accumulation_steps: batches whose gradients are added up for one step.
         max_steps: end after so many steps, whatever the epochs say; 0 for no such end.
         keep_best: end with the weights of the best evaluation; else with the last ones.
@@ -56,8 +56,8 @@ class Schedule:
             _check(name, getattr(self, name), 0 <= getattr(self, name) < 1, "0 to below 1")
         rate = self.learning_rate
         _check("learning_rate", rate, math.isfinite(rate) and rate > 0, "above 0")
-        known = self.precision in PRECISIONS
-        _check("precision", self.precision, known, f"one of {', '.join(PRECISIONS)}")
+        known = self.precision in TRAINING_PRECISIONS
+        _check("precision", self.precision, known, f"one of {', '.join(TRAINING_PRECISIONS)}")
 
     def steps_per_epoch(self, rows: int, processes: int = 1) -> int:
         """Optimizer steps of one pass over so many rows, the last and smaller batch included."""

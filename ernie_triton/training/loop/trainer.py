@@ -16,13 +16,13 @@ from torch import nn
 from transformers import PrinterCallback, Trainer, TrainingArguments
 
 from ernie_triton.build.check.evaluation import Evaluation
-from ernie_triton.training.errors import TrainingError
+from ernie_triton.errors import TrainingError
 from ernie_triton.training.loop.callbacks import Conductor
 from ernie_triton.training.loop.history import ELAPSED, LOSS, POINTS, history_of
 from ernie_triton.training.loop.row_order import LengthGroupedRows
 from ernie_triton.training.loop.schedule import Schedule
 from ernie_triton.training.loop.work_folder import (
-    WEIGHTS_FILE,
+    MODEL_STATE_FILE,
     WorkFolder,
     load_tensors,
     save_tensors,
@@ -57,8 +57,8 @@ class ResumableTrainer(Trainer):
         work: WorkFolder,
         *,
         precision: str,
-        collate: Callable[[Sequence[Features]], Batch],
-        loss: Callable[[nn.Module, Mapping[str, torch.Tensor]], torch.Tensor],
+        collate: Callable[[Sequence[Features]], Any],
+        loss: Callable[[nn.Module, Batch], torch.Tensor],
         measure: Callable[[nn.Module], Evaluation],
         checkpoint_every_s: float,
         may_skip_weights: bool = False,
@@ -196,12 +196,12 @@ class ResumableTrainer(Trainer):
             return
         folder = Path(output_dir or self.work.partial)
         folder.mkdir(parents=True, exist_ok=True)
-        save_tensors(state_dict or self._module.state_dict(), folder / WEIGHTS_FILE)
+        save_tensors(state_dict or self._module.state_dict(), folder / MODEL_STATE_FILE)
 
     def _load_from_checkpoint(
         self, resume_from_checkpoint: str, model: nn.Module | None = None
     ) -> None:
-        state = load_tensors(Path(resume_from_checkpoint) / WEIGHTS_FILE)
+        state = load_tensors(Path(resume_from_checkpoint) / MODEL_STATE_FILE)
         (model or self._module).load_state_dict(state)
 
 

@@ -21,26 +21,17 @@ from ernie_triton.training.loop.history import Evaluated, History, history_of
 from ernie_triton.training.loop.precision import resolved_precision
 from ernie_triton.training.loop.schedule import Schedule
 from ernie_triton.training.loop.work_folder import WorkFolder
-from ernie_triton.training.tasks import Features, Learner
+from ernie_triton.training.tasks import Batch, Features, TrainingTask
 
 if TYPE_CHECKING:
     import torch
     from torch import nn
 
-Loss: TypeAlias = "Callable[[nn.Module, Mapping[str, torch.Tensor]], torch.Tensor]"
+Loss: TypeAlias = "Callable[[nn.Module, Batch], torch.Tensor]"
 """Given the model and a collated batch with its targets: a scalar to be minimised, the batch's
 mean. It may call other models too (a teacher), and runs under the training's precision."""
 
 CHECKPOINT_EVERY_S = 300.0
-
-__all__ = [
-    "CHECKPOINT_EVERY_S",
-    "Loss",
-    "Schedule",
-    "TrainingResult",
-    "leave_processes",
-    "train",
-]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,7 +68,7 @@ class TrainingResult:
 def train(
     model: "nn.Module",
     data: DataSet,
-    learner: Learner,
+    task: TrainingTask,
     schedule: Schedule,
     work: Path,
     *,
@@ -90,13 +81,13 @@ def train(
     """Train a model in place; it ends with the best (or the last) weights, in evaluation mode.
 
     Args:
-        model: what to train, see `Learner` for what it must answer. New weights must come from a
-            seed, or a resumed run would start with others.
+        model: the module to train; `TrainingTask` says what it must return. Draw new weights from a
+            seed, so that a resumed run starts with the same ones.
         data: the examples.
-        learner: of the data's task.
+        task: of the data's task.
         schedule: how.
         work: the folder for checkpoints; the caller removes it when the result is safe.
-        loss: instead of the learner's own.
+        loss: instead of the task's own.
         signature: what else decides the course of the training (a loss's weights, the teacher): a
             folder of a training with another signature is not gone on with.
         resume: go on with what `work` holds; else it is removed.
@@ -113,12 +104,12 @@ def train(
         raise MissingExtraError("accelerate", "train", "training models")
     from ernie_triton.training.loop import progress, trainer
 
-    rows = learner.rows(data.train)
+    rows = task.rows(data.train)
     precision = resolved_precision(schedule.precision)
     folder = WorkFolder(path=work)
 
-    def own_loss(model: "nn.Module", batch: Mapping[str, "torch.Tensor"]) -> "torch.Tensor":
-        return learner.loss(model, dict(batch), smoothing=schedule.label_smoothing)
+    def own_loss(model: "nn.Module", batch: Batch) -> "torch.Tensor":
+        return task.loss(model, batch, smoothing=schedule.label_smoothing)
 
     run = trainer.ResumableTrainer(
         model,
@@ -126,9 +117,9 @@ def train(
         schedule,
         folder,
         precision=precision,
-        collate=learner.collate,
+        collate=task.collate,
         loss=loss or own_loss,
-        measure=lambda model: learner.evaluate(model, data.dev),
+        measure=lambda model: task.evaluate(model, data.dev),
         checkpoint_every_s=checkpoint_every_s,
         may_skip_weights=loss is not None,
     )

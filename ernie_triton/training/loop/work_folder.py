@@ -12,14 +12,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ernie_triton.training.errors import TrainingError
+from ernie_triton.errors import TrainingError
 
 if TYPE_CHECKING:
     import torch
 
 RUN_FILE = "run.json"
 STATE_FILE = "trainer_state.json"
-WEIGHTS_FILE = "weights.pt"
+MODEL_STATE_FILE = "weights.pt"
 _CHECKPOINT = re.compile(r"checkpoint-(\d+)")
 _BEST = re.compile(r"best-(\d+)\.pt")
 

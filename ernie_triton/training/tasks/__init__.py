@@ -5,7 +5,7 @@ will get; the metric is made by the stages that serve and the clients' scorers, 
 that `--evaluate` prints.
 """
 
-from ernie_triton.training.tasks.base import Batch, Features, Learner
-from ernie_triton.training.tasks.choice import learner_for
+from ernie_triton.training.tasks.base import Batch, Features, TrainingTask
+from ernie_triton.training.tasks.choice import training_task
 
-__all__ = ["Batch", "Features", "Learner", "learner_for"]
+__all__ = ["Batch", "Features", "TrainingTask", "training_task"]

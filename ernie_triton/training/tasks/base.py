@@ -1,4 +1,4 @@
-"""The learner: all that training, pruning and distillation know of a task."""
+"""The task: all that training, pruning and distillation know of a task."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
@@ -14,7 +14,7 @@ from ernie_triton.errors import DatasetError
 from ernie_triton.pipeline import Answering, Batching, PipelineSpec
 from ernie_triton.tokenizer.encoder import TextEncoder
 from ernie_triton.training.datasets import DataSet, LabelledText
-from ernie_triton.training.tasks.measuring import INPUTS, measure
+from ernie_triton.training.tasks.measuring import INPUTS, evaluate_model
 
 if TYPE_CHECKING:
     import torch
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 Features: TypeAlias = dict[str, npt.NDArray[Any]]
 """One row: `input_ids` and `token_type_ids`, int32 [tokens], and the task's targets."""
 
-Batch: TypeAlias = "dict[str, torch.Tensor]"
+Batch: TypeAlias = "Mapping[str, torch.Tensor]"
 """Rows of a step: the model's inputs, int64 [rows, longest], and the targets by their names."""
 
 MOST_WINDOWS = 1 << 20
@@ -32,7 +32,7 @@ MOST_WINDOWS = 1 << 20
 _ROWS_AT_ONCE = 512
 
 
-class Learner(ABC):
+class TrainingTask(ABC):
     """How one task is made into rows, learned and measured.
 
     A model is any module that is called with `INPUTS` and whose answer has the attribute `logits`
@@ -86,7 +86,7 @@ class Learner(ABC):
             **self.stack_targets(rows, longest),
         }
 
-    def inputs(self, batch: Mapping[str, "torch.Tensor"]) -> Batch:
+    def inputs(self, batch: Batch) -> Batch:
         """What of a batch a model is called with."""
         return {name: batch[name] for name in INPUTS}
 
@@ -112,7 +112,7 @@ class Learner(ABC):
         Raises:
             DatasetError: there are no examples.
         """
-        return measure(model, self.parts(), self.data, examples)
+        return evaluate_model(model, self.parts(), self.data, examples)
 
     def parts(self) -> PipelineParts:
         """The stages around the model, as a build makes them."""

@@ -73,7 +73,7 @@ class TorchRuntime:
         return {name: getattr(found, name).float().cpu().numpy() for name in self._outputs}
 
 
-def measure(
+def evaluate_model(
     model: "nn.Module", parts: PipelineParts, data: DataSet, examples: Sequence[LabelledText]
 ) -> Evaluation:
     """Answer every example and score the answers; the model is in evaluation mode meanwhile.

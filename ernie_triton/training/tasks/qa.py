@@ -1,4 +1,4 @@
-"""Learner of question answering: the first and the last token of the answer in its context."""
+"""TrainingTask of question answering: the first and the last token of the answer in its context."""
 
 import math
 from collections.abc import Sequence
@@ -11,7 +11,7 @@ from ernie_triton.tasks import NO_SPAN
 from ernie_triton.tokenizer.windows import Window
 from ernie_triton.training.datasets import AnswerSpan, LabelledText
 from ernie_triton.training.tasks.base import MOST_WINDOWS, Batch, Features
-from ernie_triton.training.tasks.windows import WindowLearner
+from ernie_triton.training.tasks.windows import WindowTraining
 
 if TYPE_CHECKING:
     import torch
@@ -21,7 +21,7 @@ NO_ANSWER = 0
 """The token, [CLS], that stands for "no answer here"."""
 
 
-class Reader(WindowLearner):
+class QaTraining(WindowTraining):
     """Learns where the answer starts and ends.
 
     `start_positions` and `end_positions` are int64 [rows], tokens of the row; both are 0 where the

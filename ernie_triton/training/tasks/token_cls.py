@@ -1,4 +1,4 @@
-"""Learner of token classification: a label for each word of a text."""
+"""TrainingTask of token classification: a label for each word of a text."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -8,7 +8,7 @@ import numpy as np
 from ernie_triton.tokenizer.windows import Window
 from ernie_triton.training.datasets import LabelledText
 from ernie_triton.training.tasks.base import Batch, Features, padded
-from ernie_triton.training.tasks.windows import WindowLearner
+from ernie_triton.training.tasks.windows import WindowTraining
 
 if TYPE_CHECKING:
     import torch
@@ -18,7 +18,7 @@ IGNORED = -100
 """The target of special tokens, padding and a word's further pieces."""
 
 
-class Tagger(WindowLearner):
+class TokenClsTraining(WindowTraining):
     """Learns the label of each word at its first piece; `labels` are int64 [rows, longest]."""
 
     def window_rows(self, example: LabelledText, windows: Sequence[Window]) -> list[Features]:

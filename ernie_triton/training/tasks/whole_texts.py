@@ -7,14 +7,14 @@ import numpy as np
 import numpy.typing as npt
 
 from ernie_triton.training.datasets import LabelledText
-from ernie_triton.training.tasks.base import Batch, Features, Learner
+from ernie_triton.training.tasks.base import Batch, Features, TrainingTask
 
 if TYPE_CHECKING:
     import torch
     from torch import nn
 
 
-class WholeTexts(Learner):
+class WholeTextTraining(TrainingTask):
     """A row for each example, cut to the length allowed."""
 
     def rows(self, examples: Sequence[LabelledText]) -> list[Features]:
@@ -41,7 +41,7 @@ class WholeTexts(Learner):
         return {"labels": torch.from_numpy(np.stack([row["labels"] for row in rows]))}
 
 
-class Classifier(WholeTexts):
+class SeqClsTraining(WholeTextTraining):
     """Learns one label; `labels` are int64 [rows]."""
 
     def loss(self, model: "nn.Module", batch: Batch, *, smoothing: float = 0.0) -> "torch.Tensor":
@@ -52,7 +52,7 @@ class Classifier(WholeTexts):
         return torch.nn.functional.cross_entropy(logits, batch["labels"], label_smoothing=smoothing)
 
 
-class MultiLabelClassifier(WholeTexts):
+class MultiLabelTraining(WholeTextTraining):
     """Learns which labels a text has; `labels` are float32 [rows, labels], 0 or 1."""
 
     def target(self, example: LabelledText) -> npt.NDArray[Any]:
@@ -70,7 +70,7 @@ class MultiLabelClassifier(WholeTexts):
         return torch.nn.functional.binary_cross_entropy_with_logits(logits, wanted)
 
 
-class Regressor(WholeTexts):
+class RegressionTraining(WholeTextTraining):
     """Learns a number; `labels` are float32 [rows]."""
 
     def target(self, example: LabelledText) -> npt.NDArray[Any]:

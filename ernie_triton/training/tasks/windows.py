@@ -7,12 +7,12 @@ from itertools import groupby
 from ernie_triton.pipeline import PipelineSpec
 from ernie_triton.tokenizer.windows import Window, WindowEncoder, WindowRules
 from ernie_triton.training.datasets import LabelledText
-from ernie_triton.training.tasks.base import MOST_WINDOWS, Features, Learner
+from ernie_triton.training.tasks.base import MOST_WINDOWS, Features, TrainingTask
 
 _TEXTS_AT_ONCE = 256
 
 
-class WindowLearner(Learner):
+class WindowTraining(TrainingTask):
     """A row for each window of each example's text."""
 
     def rows(self, examples: Sequence[LabelledText]) -> list[Features]:

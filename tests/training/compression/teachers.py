@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from ernie_triton.build.torch_models.checkpoints import load_model, save_model
-from ernie_triton.training.compression.preparation import Prepared, prepared
+from ernie_triton.training.compression.preparation import PreparedModel, prepared_model
 from ernie_triton.training.compression.pruning.widths import Kept
 from tests.paths import SAMPLES
 from tests.training.tiny import TASKS, data_folder, part_of, write_base
@@ -31,10 +31,12 @@ def write_teacher(folder: Path, name: str, **config: Any) -> Path:
     return folder
 
 
-def school(folder: Path, name: str, *, train: int = 24, dev: int = 8, **config: Any) -> Prepared:
+def school(
+    folder: Path, name: str, *, train: int = 24, dev: int = 8, **config: Any
+) -> PreparedModel:
     """A tiny teacher with some data of a sample."""
     checkpoint = write_teacher(folder / "teacher", name, **config)
-    return prepared(checkpoint, part_of(name, train=train, dev=dev), max_length=LENGTH)
+    return prepared_model(checkpoint, part_of(name, train=train, dev=dev), max_length=LENGTH)
 
 
 def few_lines(folder: Path, name: str, *, train: int, dev: int) -> Path:

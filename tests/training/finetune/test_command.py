@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from ernie_triton.cli import main as build_scripts
+from ernie_triton.cli import main as ernie_triton
 from ernie_triton.training.loop.trainer import ResumableTrainer
 from tests.commands import command
 from tests.training.tiny import data_folder, write_base
@@ -53,9 +53,9 @@ def test_what_is_printed_last_builds_the_pipeline(
     record = json.loads((output / "training.json").read_text(encoding="utf-8"))
     assert f"{record['metric']} {record['points']:.2f}" in words[1][1]
     command = shlex.split(words[-1][1])
-    assert command[:4] == ["python", "-m", "build_scripts", "build"]
+    assert command[:3] == ["ernie-triton", "build", "--checkpoint"]
     command[command.index("model_repository")] = str(tmp_path / "repository")
-    assert build_scripts(command[3:]) == 0
+    assert ernie_triton(command[1:]) == 0
     assert "exactness largest difference" in capfd.readouterr().out
 
 
@@ -83,7 +83,7 @@ def test_the_toolkits_spelling_and_the_houses_are_one(base: Path, tmp_path: Path
         *("--weight-decay", "0.1", "--max-grad-norm", "2", "--early-stopping", "3"),
         *("--gradient-accumulation-steps", "2", "--label-smoothing", "0.1"),
     ]
-    assert build_scripts(["finetune", "seq_cls", *toolkit]) == 0
+    assert ernie_triton(["finetune", "seq_cls", *toolkit]) == 0
     assert main(["seq_cls", *house]) == 0
     one, other = (
         json.loads((tmp_path / name / "training.json").read_text(encoding="utf-8")) for name in "ab"

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from ernie_triton.errors import TrainingError
 from ernie_triton.strict_toml import read_described
 from ernie_triton.training.datasets.reading import DATASETS
-from ernie_triton.training.errors import TrainingError
 from ernie_triton.training.finetune.recipes import RECIPES_FILE, Recipes, recipe_for
 
 

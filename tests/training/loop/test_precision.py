@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from ernie_triton.training.errors import TrainingError
+from ernie_triton.errors import TrainingError
 from ernie_triton.training.loop import precision
 from ernie_triton.training.loop.precision import resolved_precision
 

@@ -14,7 +14,7 @@ from ernie_triton.training.datasets import read_dataset
 from ernie_triton.training.loop.schedule import Schedule
 from ernie_triton.training.loop.training import train
 from tests.paths import ROOT
-from tests.training.tiny import data_folder, model_and_learner, write_base
+from tests.training.tiny import data_folder, model_and_task, write_base
 
 SCHEDULE = Schedule(epochs=2, batch_size=16, learning_rate=1e-3, precision="fp32", keep_best=False)
 
@@ -27,7 +27,7 @@ def test_two_processes_learn_what_one_does_with_twice_the_batch(tmp_path: Path) 
     done = subprocess.run(
         [
             *(sys.executable, "-m", "torch.distributed.run", "--standalone"),
-            *("--nproc-per-node", "2", "-m", "ernie_triton.training.finetune", "seq_cls"),
+            *("--nproc-per-node", "2", "-m", "ernie_triton", "finetune", "seq_cls"),
             *("--checkpoint", str(base), "--data", str(data), "--output", str(tmp_path / "out")),
             *("--epochs", "2", "--batch-size", "8", "--learning-rate", "1e-3", "--keep", "last"),
             *("--precision", "fp32", "--max-seq-length", "48"),
@@ -44,8 +44,8 @@ def test_two_processes_learn_what_one_does_with_twice_the_batch(tmp_path: Path) 
     assert done.stderr.count("step 4/8") + done.stderr.count("step 8/8") == 2
     assert "by 2 processes" in done.stdout
     assert not (tmp_path / "out.work").exists()
-    model, learner = model_and_learner(base, read_dataset("seq_cls", data), seed=SCHEDULE.seed)
-    train(model, learner.data, learner, SCHEDULE, tmp_path / "alone.work")
+    model, task = model_and_task(base, read_dataset("seq_cls", data), seed=SCHEDULE.seed)
+    train(model, task.data, task, SCHEDULE, tmp_path / "alone.work")
     together = load_file(tmp_path / "out/model.safetensors")
     for name, weights in model.state_dict().items():
         torch.testing.assert_close(together[name], weights, rtol=1e-4, atol=2e-5)

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from ernie_triton.training.errors import TrainingError
+from ernie_triton.errors import TrainingError
 from ernie_triton.training.loop.schedule import Schedule
 
 

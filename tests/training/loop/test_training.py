@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 import torch
 
-from ernie_triton.training.errors import TrainingError
+from ernie_triton.errors import TrainingError
 from ernie_triton.training.loop.schedule import Schedule
 from ernie_triton.training.loop.training import TrainingResult, train
-from ernie_triton.training.tasks import Learner
-from tests.training.tiny import TASKS, model_and_learner, part_of, write_base
+from ernie_triton.training.tasks import TrainingTask
+from tests.training.tiny import TASKS, model_and_task, part_of, write_base
 
 SHORT = Schedule(epochs=1, batch_size=16, learning_rate=1e-3, precision="fp32")
 LEARNED = {
@@ -49,29 +49,29 @@ def still(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def trained(
     base: Path, work: Path, schedule: Schedule, *, name: str = "tnews", **options: Any
-) -> tuple[Any, Learner, TrainingResult]:
+) -> tuple[Any, TrainingTask, TrainingResult]:
     data = part_of(name, train=options.pop("rows", 64), dev=options.pop("dev", 40))
-    model, learner = model_and_learner(base, data)
-    return model, learner, train(model, data, learner, schedule, work, **options)
+    model, task = model_and_task(base, data)
+    return model, task, train(model, data, task, schedule, work, **options)
 
 
 @pytest.mark.parametrize("name", TASKS)
 def test_every_task_learns(base: Path, tmp_path: Path, name: str) -> None:
     rows, epochs, share = LEARNED[name]
     schedule = dataclasses.replace(SHORT, epochs=epochs, learning_rate=5e-3, keep_best=False)
-    model, learner, result = trained(base, tmp_path / "work", schedule, name=name, rows=rows, dev=8)
+    model, task, result = trained(base, tmp_path / "work", schedule, name=name, rows=rows, dev=8)
     losses = [loss for _, loss in result.history.losses]
     assert sum(losses[-5:]) / sum(losses[:5]) < share
     assert result.steps == epochs * math.ceil(result.rows / 16)
     if name == "tnews":
         # 15 labels: by chance 6.7.
-        assert learner.evaluate(model, learner.data.train).points > 40
+        assert task.evaluate(model, task.data.train).points > 40
 
 
 def test_the_kept_weights_have_the_points_that_are_said(base: Path, tmp_path: Path) -> None:
     schedule = dataclasses.replace(SHORT, epochs=6, learning_rate=2e-2, evaluations_per_epoch=2)
-    model, learner, result = trained(base, tmp_path / "work", schedule)
-    again = learner.evaluate(model, learner.data.dev)
+    model, task, result = trained(base, tmp_path / "work", schedule)
+    again = task.evaluate(model, task.data.dev)
     assert (again.points, again.figures) == (result.points, result.figures)
     points = [one.points for one in result.history.evaluations]
     assert (len(points), max(points)) == (12, result.points)
@@ -80,9 +80,9 @@ def test_the_kept_weights_have_the_points_that_are_said(base: Path, tmp_path: Pa
 
 def test_the_last_weights_are_kept_where_they_are_wanted(base: Path, tmp_path: Path) -> None:
     schedule = dataclasses.replace(SHORT, epochs=3, learning_rate=2e-2, keep_best=False)
-    model, learner, result = trained(base, tmp_path / "work", schedule)
+    model, task, result = trained(base, tmp_path / "work", schedule)
     assert result.kept == result.history.evaluations[-1]
-    assert learner.evaluate(model, learner.data.dev).points == result.points
+    assert task.evaluate(model, task.data.dev).points == result.points
 
 
 def test_a_training_without_progress_stops(base: Path, tmp_path: Path) -> None:
@@ -115,19 +115,19 @@ def test_steps_are_adamw_with_warm_up_and_decay(still: Path, tmp_path: Path) -> 
     schedule = dataclasses.replace(
         SHORT, epochs=4, batch_size=64, warmup_share=0.25, weight_decay=0.1, keep_best=False
     )
-    model, learner, _ = trained(still, tmp_path / "work", schedule)
-    other, _ = model_and_learner(still, learner.data)
+    model, task, _ = trained(still, tmp_path / "work", schedule)
+    other, _ = model_and_task(still, task.data)
     other.train()
     decays = [p for name, p in other.named_parameters() if p.dim() > 1]
     rest = [p for name, p in other.named_parameters() if p.dim() == 1]
     groups = [{"params": decays, "weight_decay": 0.1}, {"params": rest, "weight_decay": 0.0}]
     optimizer = torch.optim.AdamW(groups, lr=1e-3)
-    batch = learner.collate(learner.rows(learner.data.train))
+    batch = task.collate(task.rows(task.data.train))
     for share in (0.0, 1.0, 2 / 3, 1 / 3):
         for group in optimizer.param_groups:
             group["lr"] = 1e-3 * share
         loss = torch.nn.functional.cross_entropy(
-            other(**learner.inputs(batch)).logits, batch["labels"]
+            other(**task.inputs(batch)).logits, batch["labels"]
         )
         torch.autograd.backward(loss)
         torch.nn.utils.clip_grad_norm_(other.parameters(), 1.0)
@@ -147,10 +147,10 @@ def test_another_loss_may_be_learned(base: Path, tmp_path: Path) -> None:
         return found.pow(2).mean()
 
     schedule = dataclasses.replace(SHORT, epochs=10, learning_rate=1e-2, keep_best=False)
-    model, learner, _ = trained(base, tmp_path / "work", schedule, loss=loss, signature="zero")
-    batch = learner.collate(learner.rows(learner.data.train)[:8])
+    model, task, _ = trained(base, tmp_path / "work", schedule, loss=loss, signature="zero")
+    batch = task.collate(task.rows(task.data.train)[:8])
     with torch.no_grad():
-        assert model(**learner.inputs(batch)).logits.abs().max() < 0.1
+        assert model(**task.inputs(batch)).logits.abs().max() < 0.1
     assert set(seen) == {("input_ids", "token_type_ids", "attention_mask", "labels")}
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from ernie_triton.training.errors import TrainingError
+from ernie_triton.errors import TrainingError
 from ernie_triton.training.loop.work_folder import WorkFolder
 
 

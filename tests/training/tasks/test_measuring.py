@@ -10,10 +10,10 @@ from ernie_triton.build.torch_models.checkpoints import load_model, load_tokeniz
 from ernie_triton.engines import Engine
 from ernie_triton.errors import DatasetError
 from ernie_triton.training.datasets import DataSet, read_dataset
-from ernie_triton.training.tasks import learner_for
+from ernie_triton.training.tasks import training_task
 from ernie_triton.training.tasks.measuring import TorchRuntime, _settings
 from tests.paths import SAMPLES
-from tests.training.tiny import TASKS, model_and_learner, part_of, write_base
+from tests.training.tiny import TASKS, model_and_task, part_of, write_base
 
 RECORDED = {
     "tnews": "dev_accuracy",
@@ -30,9 +30,9 @@ def test_a_sample_checkpoint_has_the_points_that_its_own_training_measured(name:
     folder = SAMPLES / "checkpoints" / name
     data = read_dataset(TASKS[name], SAMPLES / "data" / name)
     model = load_model(folder, task=data.task, labels=data.outputs)
-    learner = learner_for(data, load_tokenizer(folder, max_length=128), max_length=128)
+    task = training_task(data, load_tokenizer(folder, max_length=128), max_length=128)
     recorded = json.loads((folder / "training.json").read_text(encoding="utf-8"))[RECORDED[name]]
-    found = learner.evaluate(model, data.dev)
+    found = task.evaluate(model, data.dev)
     assert found.points == pytest.approx(100 * recorded, abs=0.02)
     assert found.examples == len(data.dev)
 
@@ -41,22 +41,22 @@ def test_a_sample_checkpoint_has_the_points_that_its_own_training_measured(name:
 def test_examples_have_the_points_of_their_file(tmp_path: Path, name: str) -> None:
     # The file's way: the client's own reader of `--evaluate` and its job.
     data = part_of(name, train=30, dev=10_000)
-    model, learner = model_and_learner(write_base(tmp_path / "base"), data, max_length=64)
-    parts = learner.parts()
+    model, task = model_and_task(write_base(tmp_path / "base"), data, max_length=64)
+    parts = task.parts()
     outputs = [tensor.name for tensor in parts.task.engine_outputs]
     engine = Engine(runtime=TorchRuntime(model, outputs), settings=_settings(parts))
     wanted = evaluate(parts, engine, data.dev_path)
-    found = learner.evaluate(model, data.dev)
+    found = task.evaluate(model, data.dev)
     assert (found.metric, found.figures) == (wanted.metric, wanted.figures)
     assert found.points == pytest.approx(wanted.points, abs=1e-6)
 
 
 def test_measuring_leaves_a_model_in_its_mode(tmp_path: Path) -> None:
     data: DataSet = part_of("tnews", train=2, dev=2)
-    model, learner = model_and_learner(write_base(tmp_path / "base"), data)
+    model, task = model_and_task(write_base(tmp_path / "base"), data)
     for training in (True, False):
         model.train(training)
-        learner.evaluate(model, data.dev)
+        task.evaluate(model, data.dev)
         assert model.training is training
     with pytest.raises(DatasetError, match="no examples to measure on"):
-        learner.evaluate(model, ())
+        task.evaluate(model, ())

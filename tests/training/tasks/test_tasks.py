@@ -11,8 +11,8 @@ from transformers import BertTokenizer
 
 from ernie_triton.errors import DatasetError
 from ernie_triton.training.datasets import AnswerSpan, LabelledText
-from ernie_triton.training.tasks import Learner
-from tests.training.tiny import TASKS, model_and_learner, part_of, write_base
+from ernie_triton.training.tasks import TrainingTask
+from tests.training.tiny import TASKS, model_and_task, part_of, write_base
 
 
 @pytest.fixture(scope="module")
@@ -20,8 +20,10 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_base(tmp_path_factory.mktemp("base"))
 
 
-def made(base: Path, name: str, *, max_length: int = 48, train: int = 40) -> tuple[Any, Learner]:
-    return model_and_learner(base, part_of(name, train=train, dev=8), max_length=max_length)
+def made(
+    base: Path, name: str, *, max_length: int = 48, train: int = 40
+) -> tuple[Any, TrainingTask]:
+    return model_and_task(base, part_of(name, train=train, dev=8), max_length=max_length)
 
 
 def tokens(base: Path, ids: Any) -> list[str]:
@@ -31,58 +33,56 @@ def tokens(base: Path, ids: Any) -> list[str]:
 
 @pytest.mark.parametrize(("name", "max_length"), [("tnews", 16), ("afqmc", 60)])
 def test_rows_are_transformers_tokens(base: Path, name: str, max_length: int) -> None:
-    _, learner = made(base, name, max_length=max_length)
+    _, task = made(base, name, max_length=max_length)
     theirs = BertTokenizer.from_pretrained(base)
-    texts = [
-        list(column) for column in zip(*(one.texts for one in learner.data.train), strict=True)
-    ]
+    texts = [list(column) for column in zip(*(one.texts for one in task.data.train), strict=True)]
     wanted = theirs(*texts, truncation=True, max_length=max_length)
     for row, ids, types in zip(
-        learner.rows(learner.data.train), wanted["input_ids"], wanted["token_type_ids"], strict=True
+        task.rows(task.data.train), wanted["input_ids"], wanted["token_type_ids"], strict=True
     ):
         assert (row["input_ids"].tolist(), row["token_type_ids"].tolist()) == (ids, types)
 
 
 @pytest.mark.parametrize("name", TASKS)
 def test_a_batch_is_padded_to_its_longest_row(base: Path, name: str) -> None:
-    model, learner = made(base, name)
-    rows = learner.rows(learner.data.train)[:7]
-    batch = learner.collate(rows)
+    model, task = made(base, name)
+    rows = task.rows(task.data.train)[:7]
+    batch = task.collate(rows)
     lengths = [len(row["input_ids"]) for row in rows]
     assert batch["input_ids"].shape == (7, max(lengths))
     assert batch["attention_mask"].sum(dim=1).tolist() == lengths
     for at, row in enumerate(rows):
         assert batch["input_ids"][at, : lengths[at]].tolist() == row["input_ids"].tolist()
         assert not batch["input_ids"][at, lengths[at] :].any()
-    assert set(batch) == {"input_ids", "token_type_ids", "attention_mask", *learner.targets}
-    assert learner.loss(model, batch).dtype == torch.float32
+    assert set(batch) == {"input_ids", "token_type_ids", "attention_mask", *task.targets}
+    assert task.loss(model, batch).dtype == torch.float32
 
 
 @pytest.mark.parametrize("name", ["tnews", "similarity", "multi_label", "msra_ner", "cmrc2018"])
 def test_the_loss_is_that_of_transformers_own_heads(base: Path, name: str) -> None:
-    model, learner = made(base, name)
-    rows = learner.rows(learner.data.train)
+    model, task = made(base, name)
+    rows = task.rows(task.data.train)
     # Of one length, since transformers lets qa's padding compete with the tokens.
     longest = max(len(row["input_ids"]) for row in rows)
-    batch = learner.collate([row for row in rows if len(row["input_ids"]) == longest][:6])
-    targets = {key: batch[key] for key in learner.targets}
+    batch = task.collate([row for row in rows if len(row["input_ids"]) == longest][:6])
+    targets = {key: batch[key] for key in task.targets}
     if name == "similarity":
         targets = {"labels": batch["labels"][:, None]}
-    theirs = model(**learner.inputs(batch), **targets).loss
-    assert float(learner.loss(model, batch).detach()) == pytest.approx(
+    theirs = model(**task.inputs(batch), **targets).loss
+    assert float(task.loss(model, batch).detach()) == pytest.approx(
         float(theirs.detach()), rel=1e-5
     )
 
 
 def test_a_word_has_its_label_at_its_first_piece(base: Path) -> None:
-    _, learner = made(base, "msra_ner")
+    _, task = made(base, "msra_ner")
     example = LabelledText(
         texts=("在Hongkong2中国",), target=("O", *["B-LOC"] * 9, "B-ORG", "I-ORG"), line=1
     )
-    row = learner.features(example)
+    row = task.features(example)
     words = tokens(base, row["input_ids"])
     labels = [
-        (word, learner.data.labels[label] if label >= 0 else "")
+        (word, task.data.labels[label] if label >= 0 else "")
         for word, label in zip(words, row["labels"], strict=True)
     ]
     assert labels[0] == ("[CLS]", "")
@@ -93,36 +93,36 @@ def test_a_word_has_its_label_at_its_first_piece(base: Path) -> None:
 
 
 def test_windows_of_a_long_text_hold_every_word(base: Path) -> None:
-    _, learner = made(base, "msra_ner", max_length=16)
+    _, task = made(base, "msra_ner", max_length=16)
     text = "新华社泉州电记者韩长董秀英" * 4
     example = LabelledText(texts=(text,), target=tuple(["B-ORG", "O"] * (len(text) // 2)), line=3)
-    rows = learner.rows([example])
+    rows = task.rows([example])
     assert len(rows) > 1
     # Windows of 16 share a quarter.
     seen = [int((row["labels"] >= 0).sum()) for row in rows]
     assert sum(seen) == len(text) + 4 * (len(rows) - 1)
     with pytest.raises(DatasetError, match=r":3: the text has \d windows of 16 tokens"):
-        learner.features(example)
+        task.features(example)
 
 
 def test_an_answer_stands_at_its_tokens(base: Path) -> None:
-    _, learner = made(base, "cmrc2018", max_length=48)
+    _, task = made(base, "cmrc2018", max_length=48)
     answer = AnswerSpan(texts=("上海",), start=3)
     example = LabelledText(texts=("在哪里？", "他住在上海。"), target=answer, line=1)
-    row = learner.features(example)
+    row = task.features(example)
     place = slice(int(row["start_positions"]), int(row["end_positions"]) + 1)
     assert tokens(base, row["input_ids"][place]) == ["上", "海"]
     none = dataclasses.replace(example, target=AnswerSpan(texts=(), start=-1))
-    row = learner.features(none)
+    row = task.features(none)
     assert (int(row["start_positions"]), int(row["end_positions"])) == (0, 0)
 
 
 def test_windows_without_the_whole_answer_have_none(base: Path) -> None:
-    _, learner = made(base, "cmrc2018", max_length=24)
+    _, task = made(base, "cmrc2018", max_length=24)
     context = "一二三四五六七八九十" * 5
     start = 14
     answer = AnswerSpan(texts=(context[start : start + 6],), start=start)
-    rows = learner.rows([LabelledText(texts=("几？", context), target=answer, line=1)])
+    rows = task.rows([LabelledText(texts=("几？", context), target=answer, line=1)])
     spans = [(int(row["start_positions"]), int(row["end_positions"])) for row in rows]
     assert any(span == (0, 0) for span in spans)
     whole = [
@@ -135,25 +135,25 @@ def test_windows_without_the_whole_answer_have_none(base: Path) -> None:
 
 
 def test_models_that_learned_unanswerable_questions_may_give_no_answer(base: Path) -> None:
-    _, learner = made(base, "cmrc2018")
-    assert learner.answering().no_answer_threshold == 0.0
-    answered = tuple(one for one in learner.data.train if one.target.texts)  # type: ignore[union-attr]
-    learner.data = dataclasses.replace(learner.data, train=answered)
-    assert learner.answering().no_answer_threshold == np.inf
+    _, task = made(base, "cmrc2018")
+    assert task.answering().no_answer_threshold == 0.0
+    answered = tuple(one for one in task.data.train if one.target.texts)  # type: ignore[union-attr]
+    task.data = dataclasses.replace(task.data, train=answered)
+    assert task.answering().no_answer_threshold == np.inf
 
 
 def test_smoothing_spreads_a_share_of_the_label(base: Path) -> None:
-    model, learner = made(base, "tnews")
-    batch = learner.collate(learner.rows(learner.data.train)[:4])
+    model, task = made(base, "tnews")
+    batch = task.collate(task.rows(task.data.train)[:4])
     with torch.no_grad():
-        logs = torch.log_softmax(model(**learner.inputs(batch)).logits, dim=-1)
-        found = float(learner.loss(model, batch, smoothing=0.3))
+        logs = torch.log_softmax(model(**task.inputs(batch)).logits, dim=-1)
+        found = float(task.loss(model, batch, smoothing=0.3))
     labels = batch["labels"]
     wanted = -(0.7 * logs[range(4), labels] + 0.3 * logs.mean(dim=-1)).mean()
     assert found == pytest.approx(float(wanted), rel=1e-5)
 
 
 def test_texts_without_a_word_cost_nothing(base: Path) -> None:
-    model, learner = made(base, "msra_ner")
-    batch = learner.collate(learner.rows([LabelledText(texts=("",), target=(), line=1)]))
-    assert float(learner.loss(model, batch).detach()) == 0.0
+    model, task = made(base, "msra_ner")
+    batch = task.collate(task.rows([LabelledText(texts=("",), target=(), line=1)]))
+    assert float(task.loss(model, batch).detach()) == 0.0

@@ -31,13 +31,13 @@ from ernie_triton.training.compression.distillation.students import (
 )
 from ernie_triton.training.compression.distillation.teacher import Teacher
 from ernie_triton.training.compression.distillation.unlabelled import with_texts
-from ernie_triton.training.compression.measured import REPORT_FILE, Report, measured
-from ernie_triton.training.compression.preparation import Prepared, prepared
+from ernie_triton.training.compression.preparation import PreparedModel, prepared_model
 from ernie_triton.training.compression.pruning.importance import (
     Importance,
     task_importance,
     weight_importance,
 )
+from ernie_triton.training.compression.step_report import REPORT_FILE, StepReport, model_figures
 from ernie_triton.training.compression.subwords.students import TeacherOfTexts, with_subwords
 from ernie_triton.training.datasets import DataSet
 from ernie_triton.training.loop.schedule import Schedule
@@ -46,8 +46,8 @@ from ernie_triton.training.loop.training import TrainingResult, train
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
-LAYERS = Schedule(epochs=3, learning_rate=2e-4, weight_decay=0.0, keep_best=False)
-ANSWERS = Schedule(epochs=5, learning_rate=1e-4)
+LAYER_STAGE = Schedule(epochs=3, learning_rate=2e-4, weight_decay=0.0, keep_best=False)
+ANSWER_STAGE = Schedule(epochs=5, learning_rate=1e-4)
 _LAYER_STAGE_DEV = 256
 _OF_THE_TEACHER = (
     *("vocab_size", "max_position_embeddings", "type_vocab_size", "pad_token_id", "use_task_id"),
@@ -75,8 +75,8 @@ class Distillation:
             sequences are shorter; it then learns answers alone. 0: it reads the teacher's tokens.
     """
 
-    layers: Schedule | None = LAYERS
-    answers: Schedule = ANSWERS
+    layers: Schedule | None = LAYER_STAGE
+    answers: Schedule = ANSWER_STAGE
     weights: Weights = field(default_factory=lambda: Weights(labels=0.5))
     texts: Path | None = None
     examples: int = 1024
@@ -94,7 +94,7 @@ def distil(
     distillation: Distillation | None = None,
     work: Path | None = None,
     resume: bool = True,
-) -> Report:
+) -> StepReport:
     """Teach a student, and write it as a checkpoint.
 
     Args:
@@ -115,7 +115,7 @@ def distil(
     """
     how = distillation or Distillation()
     check_free(output)
-    own = school = prepared(checkpoint, data, max_length=how.max_length)
+    own = school = prepared_model(checkpoint, data, max_length=how.max_length)
     shape = student.of(school.model)
     folder = work or output.with_name(f"{output.name}.work")
     if how.subwords:
@@ -134,11 +134,11 @@ def distil(
         seconds["layers"] = result.seconds
     result = _teach_answers(model, teacher, school, how, folder / "answers", resume=resume)
     seconds["answers"] = result.seconds
-    report = Report(
+    report = StepReport(
         step="distil",
         metric=METRICS[data.task].name,
-        before=measured(own.model, before),
-        after=measured(model, result.points),
+        before=model_figures(own.model, before),
+        after=model_figures(model, result.points),
         seconds=seconds,
         settings={**_settings(how, model, shape), "points_at_first": at_first},
     )
@@ -148,7 +148,7 @@ def distil(
     return report
 
 
-def new_student(school: Prepared, shape: Shape, how: Distillation) -> "PreTrainedModel":
+def new_student(school: PreparedModel, shape: Shape, how: Distillation) -> "PreTrainedModel":
     """The student with the teacher's weights as far as its shape has room for them."""
     config = school.model.config
     sizes: dict[str, Any] = {
@@ -163,7 +163,7 @@ def new_student(school: Prepared, shape: Shape, how: Distillation) -> "PreTraine
     return student
 
 
-def _importance(school: Prepared, shape: Shape, how: Distillation) -> Importance:
+def _importance(school: PreparedModel, shape: Shape, how: Distillation) -> Importance:
     """What may be left out; without measuring where nothing has to be."""
     widths = widths_of(school.model)
     is_narrower = (
@@ -179,7 +179,7 @@ def _importance(school: Prepared, shape: Shape, how: Distillation) -> Importance
 def _teach_layers(
     model: "PreTrainedModel",
     teacher: Teacher,
-    school: Prepared,
+    school: PreparedModel,
     how: Distillation,
     folder: Path,
     *,
@@ -201,7 +201,7 @@ def _teach_layers(
     result = train(
         model,
         data,
-        school.learner,
+        school.task,
         how.layers,
         folder,
         loss=LayerLesson(teacher, how.weights, chosen),
@@ -217,7 +217,7 @@ def _teach_layers(
 def _teach_answers(
     model: "PreTrainedModel",
     teacher: Teacher,
-    school: Prepared,
+    school: PreparedModel,
     how: Distillation,
     folder: Path,
     *,
@@ -228,10 +228,10 @@ def _teach_answers(
     return train(
         model,
         with_texts(school.data, how.texts),
-        school.learner,
+        school.task,
         how.answers,
         folder,
-        loss=AnswerLesson(teacher, school.learner, weights),
+        loss=AnswerLesson(teacher, school.task, weights),
         signature=f"answers {how}",
         resume=resume,
         name="answers",

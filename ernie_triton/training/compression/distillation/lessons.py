@@ -1,6 +1,6 @@
 """What a student is told about a batch: losses that training minimises, made of a teacher."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
@@ -16,15 +16,13 @@ from ernie_triton.training.compression.distillation.losses import (
     vector_loss,
 )
 from ernie_triton.training.compression.distillation.signals import PROJECTIONS, Signals, signals_of
-from ernie_triton.training.compression.distillation.teacher import ANSWERS, Teacher
+from ernie_triton.training.compression.distillation.teacher import ANSWER_NAMES, Teacher
 from ernie_triton.training.compression.pruning.rewiring import features_of
 from ernie_triton.training.compression.pruning.widths import Kept
-from ernie_triton.training.tasks import Learner
+from ernie_triton.training.tasks import Batch, TrainingTask
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
-
-Batch = Mapping[str, "Tensor"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,23 +56,23 @@ class Weights:
 class AnswerLesson:
     """Prediction-layer distillation: the teacher's soft answers, and the labels."""
 
-    def __init__(self, teacher: Teacher, learner: Learner, weights: Weights) -> None:
-        self._teacher, self._learner, self._weights = teacher, learner, weights
+    def __init__(self, teacher: Teacher, task: TrainingTask, weights: Weights) -> None:
+        self._teacher, self._task, self._weights = teacher, task, weights
 
     def __call__(self, model: "nn.Module", batch: Batch) -> "Tensor":
         """The loss of a batch; of a row met before, the teacher's answer is remembered."""
-        answer: Any = model(**self._learner.inputs(batch))
+        answer: Any = model(**self._task.inputs(batch))
         wanted = self._teacher.answer(batch)
-        return answers_and_labels(self._learner, self._weights, answer, wanted, batch)
+        return answers_and_labels(self._task, self._weights, answer, wanted, batch)
 
 
 class RecoveryLesson:
     """For a pruned model: to go on as it did, in every layer, with the heads that it still has."""
 
     def __init__(
-        self, teacher: Teacher, learner: Learner, weights: Weights, kept: Sequence[Kept]
+        self, teacher: Teacher, task: TrainingTask, weights: Weights, kept: Sequence[Kept]
     ) -> None:
-        self._teacher, self._learner, self._weights = teacher, learner, weights
+        self._teacher, self._task, self._weights = teacher, task, weights
         size = head_size_of(teacher.model)
         self._features = [features_of(part.heads, size) for part in kept]
         self._heads = [len(part.heads) for part in kept]
@@ -83,7 +81,7 @@ class RecoveryLesson:
         """The loss of a batch."""
         weights, mask = self._weights, batch["attention_mask"]
         student, teacher = signals_of(model, batch), self._teacher.signals(batch)
-        loss = answers_and_labels(self._learner, weights, student.answer, teacher.answer, batch)
+        loss = answers_and_labels(self._task, weights, student.answer, teacher.answer, batch)
         if weights.hidden:
             pairs = zip(student.hidden, teacher.hidden, strict=True)
             loss = loss + weights.hidden * _mean([vector_loss(a, b, mask) for a, b in pairs])
@@ -152,24 +150,27 @@ PROJECTION = "distillation_projection"
 
 def scores_of(answer: Any) -> list["Tensor"]:  # noqa: ANN401 (as transformers answers)
     """The scores of an answer, whatever the task."""
-    return [getattr(answer, name) for name in ANSWERS if hasattr(answer, name)]
+    return [getattr(answer, name) for name in ANSWER_NAMES if hasattr(answer, name)]
 
 
 def answers_and_labels(
-    learner: Learner,
+    task: TrainingTask,
     weights: Weights,
     student: Any,  # noqa: ANN401 (as transformers answers)
     teacher: Any,  # noqa: ANN401
     batch: Batch,
 ) -> "Tensor":
     """The loss of answers that are there: against the teacher's, and against the labels."""
-    task, mask = learner.data.task, batch["attention_mask"]
     loss = weights.answers * answer_loss(
-        task, student, teacher, mask, temperature=weights.temperature
+        task.data.task,
+        student,
+        teacher,
+        batch["attention_mask"],
+        temperature=weights.temperature,
     )
     if weights.labels:
         answered: Any = lambda **_inputs: SimpleNamespace(**dict(student))  # noqa: E731
-        loss = loss + weights.labels * learner.loss(answered, dict(batch))
+        loss = loss + weights.labels * task.loss(answered, batch)
     return loss
 
 

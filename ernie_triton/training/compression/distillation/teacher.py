@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from torch import Tensor
     from transformers import PreTrainedModel
 
-ANSWERS = ("logits", "start_logits", "end_logits")
+ANSWER_NAMES = ("logits", "start_logits", "end_logits")
 """What answers are called; of a task one, or both ends."""
 
 
@@ -63,7 +63,7 @@ class Teacher:
         self._follow(batch["input_ids"].device)
         with torch.no_grad():
             answer: Any = self.model(**{name: batch[name] for name in INPUTS})
-        found = {name: getattr(answer, name) for name in ANSWERS if hasattr(answer, name)}
+        found = {name: getattr(answer, name) for name in ANSWER_NAMES if hasattr(answer, name)}
         lengths = batch["attention_mask"].sum(dim=1).tolist()
         for index, (key, length) in enumerate(zip(keys, lengths, strict=True)):
             self._remembered[key] = {

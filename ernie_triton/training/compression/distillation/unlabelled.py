@@ -41,7 +41,7 @@ def _example(data: DataSet, path: Path, number: int, line: str) -> LabelledText:
 
 
 def _target(data: DataSet, text: str) -> Target:
-    """Anything that a learner of the task can make into a row."""
+    """Anything that a task of the task can make into a row."""
     known: dict[str, Target] = {
         SEQ_CLS.name: 0,
         MULTI_LABEL.name: (),

@@ -1,10 +1,10 @@
 """A torch model that computes in the rounded numbers of its INT8 graph, and can still be trained.
 
-Rounding is that of `ernie_triton.build.graph.numerics` and `cpu_int8`: weights of linear layers to 255 steps
-with a scale for each output, their inputs to 256 steps of one calibrated scale, word embeddings to
-255 steps with a scale for each token. Gradients pass rounding straight through, and stop where an
-input was clipped (Bengio, Léonard, Courville, arxiv.org/abs/1308.3432; Jacob et al.,
-arxiv.org/abs/1712.05877).
+It rounds as `build.graph.numerics` and `build.graph.cpu_int8` do. Weights of linear layers get 255
+steps with a scale for each output; their inputs get 256 steps of one calibrated scale; word
+embeddings get 255 steps with a scale for each token. Gradients pass straight through the rounding,
+but stop where an input was clipped (Bengio, Léonard, Courville, arxiv.org/abs/1308.3432; Jacob et
+al., arxiv.org/abs/1712.05877).
 """
 
 from collections.abc import Callable, Collection, Iterator, Mapping
@@ -16,11 +16,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from ernie_triton.build.convert.calibration import LARGEST_STEP
 from ernie_triton.build.graph.cpu_int8 import WORD_TABLE
 from ernie_triton.build.load.naming import TRANSFORMERS
 from ernie_triton.errors import CheckpointError
 
-LARGEST_STEP = 127.0
 _SMALLEST_SCALE = float(np.finfo(np.float32).smallest_subnormal)
 
 _LINEARS: Mapping[str, str] = {

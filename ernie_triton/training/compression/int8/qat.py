@@ -14,9 +14,10 @@ from ernie_triton.training.compression.distillation.lessons import AnswerLesson,
 from ernie_triton.training.compression.distillation.teacher import Teacher
 from ernie_triton.training.compression.int8.fake_quantization import rounding
 from ernie_triton.training.compression.int8.folder import RoundedTraining
-from ernie_triton.training.compression.preparation import prepared
+from ernie_triton.training.compression.preparation import prepared_model
 from ernie_triton.training.datasets import DataSet
-from ernie_triton.training.loop.training import Schedule, train
+from ernie_triton.training.loop.schedule import Schedule
+from ernie_triton.training.loop.training import train
 
 WEIGHTS = Weights(answers=0.5, labels=0.5, temperature=1.0)
 """The loss is of the answers alone: rounding moves what is inside by itself."""
@@ -48,7 +49,7 @@ def fine_tune_rounded(
         TrainingError: the training fails.
         MissingExtraError: torch, transformers or accelerate is not installed.
     """
-    given = prepared(checkpoint, data, max_length=max_length)
+    given = prepared_model(checkpoint, data, max_length=max_length)
     model = given.model
     teacher = Teacher(copy.deepcopy(model), data.task)
     with rounding(model, scales, pair=data.pair):
@@ -56,10 +57,10 @@ def fine_tune_rounded(
         result = train(
             model,
             data,
-            given.learner,
+            given.task,
             schedule,
             work,
-            loss=AnswerLesson(teacher, given.learner, WEIGHTS),
+            loss=AnswerLesson(teacher, given.task, WEIGHTS),
             signature=f"rounded {sorted(scales.items())} {WEIGHTS}",
             name="fine-tuning with rounding",
         )

@@ -6,7 +6,7 @@ arxiv.org/abs/1905.10650; the importance of DynaBERT, arxiv.org/abs/2004.04037, 
 absolute value is taken for each example, so that effects of opposite sign do not cancel.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -17,14 +17,13 @@ from ernie_triton.arrays import Float64
 from ernie_triton.build.torch_models.layer_widths import head_size_of, layers_of
 from ernie_triton.build.torch_models.modules import import_torch
 from ernie_triton.errors import CheckpointError
-from ernie_triton.training.compression.preparation import Prepared
+from ernie_triton.training.compression.preparation import PreparedModel
+from ernie_triton.training.loop.training import Loss
+from ernie_triton.training.tasks import Batch
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
     from transformers import PreTrainedModel
-
-Batch = Mapping[str, "Tensor"]
-Loss = Callable[["nn.Module", Batch], "Tensor"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -43,7 +42,7 @@ class Importance:
 
 
 def measure_importance(
-    model: "PreTrainedModel", batches: Iterable[Batch], loss: Loss
+    model: "PreTrainedModel", batches: Iterable[Batch], loss: "Loss"
 ) -> Importance:
     """Importance by the loss on examples.
 
@@ -81,18 +80,18 @@ def measure_importance(
     )
 
 
-def task_importance(ready: Prepared, examples: int) -> Importance:
+def task_importance(ready: PreparedModel, examples: int) -> Importance:
     """Importance by the task's own loss, on training examples drawn at random.
 
     Args:
         ready: a fine-tuned model with its data.
         examples: how many; all there are where these are fewer.
     """
-    learner = ready.learner
+    task = ready.task
     return measure_importance(
         ready.model,
         ready.batches(examples),
-        lambda model, batch: learner.loss(model, dict(batch)),
+        task.loss,
     )
 
 

@@ -21,8 +21,7 @@ from ernie_triton.build.torch_models.checkpoints import (
 )
 from ernie_triton.training.compression.distillation.lessons import RecoveryLesson, Weights
 from ernie_triton.training.compression.distillation.teacher import Teacher
-from ernie_triton.training.compression.measured import REPORT_FILE, Report, measured
-from ernie_triton.training.compression.preparation import Prepared, prepared, task_of
+from ernie_triton.training.compression.preparation import PreparedModel, prepared_model, task_of
 from ernie_triton.training.compression.pruning.importance import (
     Importance,
     task_importance,
@@ -30,6 +29,7 @@ from ernie_triton.training.compression.pruning.importance import (
 )
 from ernie_triton.training.compression.pruning.rewiring import keep_parts
 from ernie_triton.training.compression.pruning.widths import Kept, Width, kept_parts
+from ernie_triton.training.compression.step_report import REPORT_FILE, StepReport, model_figures
 from ernie_triton.training.datasets import DataSet
 from ernie_triton.training.loop.schedule import Schedule
 from ernie_triton.training.loop.training import train
@@ -69,7 +69,7 @@ def prune(
     pruning: Pruning | None = None,
     work: Path | None = None,
     resume: bool = True,
-) -> Report:
+) -> StepReport:
     """Prune a fine-tuned model, and write the smaller one as a checkpoint.
 
     Args:
@@ -96,7 +96,7 @@ def prune(
         return report
     folder = work or output.with_name(f"{output.name}.work")
     student, report = _pruned_by_loss(
-        prepared(checkpoint, data, max_length=how.max_length), how, folder, resume=resume
+        prepared_model(checkpoint, data, max_length=how.max_length), how, folder, resume=resume
     )
     _save(student, output, checkpoint, report)
     shutil.rmtree(folder, ignore_errors=True)
@@ -114,9 +114,9 @@ def cut(
 
 
 def _pruned_by_loss(
-    whole: Prepared, how: Pruning, folder: Path, *, resume: bool
-) -> tuple["PreTrainedModel", Report]:
-    learner = whole.learner
+    whole: PreparedModel, how: Pruning, folder: Path, *, resume: bool
+) -> tuple["PreTrainedModel", StepReport]:
+    task = whole.task
     with timed_step("importance") as notes:
         before, started = whole.points_of(whole.model), time.perf_counter()
         importance = task_importance(whole, how.examples)
@@ -125,11 +125,11 @@ def _pruned_by_loss(
         points = when_cut = whole.points_of(student)
         notes.append(f"{before:.2f} points, {when_cut:.2f} when cut")
     if how.recovery is not None:
-        lesson = RecoveryLesson(Teacher(whole.model, learner.data.task), learner, how.weights, kept)
+        lesson = RecoveryLesson(Teacher(whole.model, task.data.task), task, how.weights, kept)
         result = train(
             student,
             whole.data,
-            learner,
+            task,
             how.recovery,
             folder,
             loss=lesson,
@@ -138,25 +138,25 @@ def _pruned_by_loss(
             name="recovery",
         )
         points, seconds["recovery"] = result.points, result.seconds
-    return student, Report(
+    return student, StepReport(
         step="prune",
-        metric=METRICS[learner.data.task].name,
-        before=measured(whole.model, before),
-        after=measured(student, points),
+        metric=METRICS[task.data.task].name,
+        before=model_figures(whole.model, before),
+        after=model_figures(student, points),
         seconds=seconds,
         settings={**_settings(how, student), "points_when_cut": when_cut},
     )
 
 
-def _pruned_by_weights(checkpoint: Path, width: Width) -> tuple["PreTrainedModel", Report]:
+def _pruned_by_weights(checkpoint: Path, width: Width) -> tuple["PreTrainedModel", StepReport]:
     model = load_model(checkpoint, task=task_of(checkpoint))
     started = time.perf_counter()
     student, _ = cut(model, weight_importance(model), width)
-    return student, Report(
+    return student, StepReport(
         step="prune",
         metric="",
-        before=measured(model, None),
-        after=measured(student, None),
+        before=model_figures(model, None),
+        after=model_figures(student, None),
         seconds={"cutting": time.perf_counter() - started},
         settings={**asdict(width), "layers": [asdict(one) for one in widths_of(student)]},
     )
@@ -172,6 +172,6 @@ def _settings(how: Pruning, student: "PreTrainedModel") -> dict[str, object]:
     }
 
 
-def _save(model: "PreTrainedModel", output: Path, checkpoint: Path, report: Report) -> None:
+def _save(model: "PreTrainedModel", output: Path, checkpoint: Path, report: StepReport) -> None:
     more = {REPORT_FILE: report.as_bytes()}
     save_model(model, output, tokenizer_from=checkpoint, more_files=more)

@@ -9,6 +9,7 @@ up to three, since Chinese words are rarely one.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -17,7 +18,7 @@ from ernie_triton.arrays import Int32
 from ernie_triton.errors import DatasetError
 from ernie_triton.tokenizer.vocabulary import UNKNOWN, Vocabulary
 
-Text = Int32
+TokenIds: TypeAlias = Int32
 """Token ids of one text without special tokens, int32 [tokens]."""
 
 LONGEST_RUN = 3
@@ -58,7 +59,9 @@ class Augmentation:
 class Augmenter:
     """Makes new texts out of the tokens of a set of texts."""
 
-    def __init__(self, texts: Sequence[Text], vocabulary: Vocabulary, how: Augmentation) -> None:
+    def __init__(
+        self, texts: Sequence[TokenIds], vocabulary: Vocabulary, how: Augmentation
+    ) -> None:
         """Remember where each category's tokens stand.
 
         Args:
@@ -74,7 +77,7 @@ class Augmenter:
         kinds = self._categories[self._tokens]
         self._places = {kind: np.flatnonzero(kinds == kind) for kind in np.unique(kinds).tolist()}
 
-    def copies(self, examples: Sequence[tuple[Text, ...]]) -> Iterator[tuple[Text, ...]]:
+    def copies(self, examples: Sequence[tuple[TokenIds, ...]]) -> Iterator[tuple[TokenIds, ...]]:
         """New examples, `Augmentation.copies` of each, round after round over all of them.
 
         The same seed and texts give the same examples; an earlier round does not depend on how many
@@ -85,7 +88,7 @@ class Augmenter:
             for texts in examples:
                 yield tuple(self._changed(text, random) for text in texts)
 
-    def _changed(self, text: Text, random: np.random.Generator) -> Text:
+    def _changed(self, text: TokenIds, random: np.random.Generator) -> TokenIds:
         """One new text: words replaced, then noise, then perhaps a span of it."""
         chances = random.random(len(text) + 1)
         made = text.copy()
@@ -99,7 +102,7 @@ class Augmenter:
             made = made[start : start + length]
         return made
 
-    def _replace(self, text: Text, place: int, random: np.random.Generator) -> None:
+    def _replace(self, text: TokenIds, place: int, random: np.random.Generator) -> None:
         """Put a run from elsewhere in the place of one of the same length and category."""
         kind = int(self._categories[text[place]])
         found = self._places.get(kind)

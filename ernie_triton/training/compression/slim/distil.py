@@ -19,19 +19,21 @@ from ernie_triton.build.torch_models.modules import import_torch
 from ernie_triton.errors import CheckpointError
 from ernie_triton.tasks import TASKS, task_named
 from ernie_triton.tokenizer.vocabulary import load_vocabulary
-from ernie_triton.training.compression.measured import (
-    REPORT_FILE,
-    Report,
-    measured,
-    measured_module,
-)
-from ernie_triton.training.compression.preparation import Prepared, prepared
+from ernie_triton.training.compression.preparation import PreparedModel, prepared_model
 from ernie_triton.training.compression.slim.augment import Augmentation, Augmenter
 from ernie_triton.training.compression.slim.checkpoints import save_student
-from ernie_triton.training.compression.slim.lesson import Row, RowMaker, TaughtRows
-from ernie_triton.training.compression.slim.soft_scores import scorer_for
+from ernie_triton.training.compression.slim.lesson import RowMaker, TaughtRows
+from ernie_triton.training.compression.slim.soft_scores import teacher_scorer
+from ernie_triton.training.compression.step_report import (
+    REPORT_FILE,
+    StepReport,
+    model_figures,
+    module_figures,
+)
 from ernie_triton.training.datasets import DataSet
-from ernie_triton.training.loop.training import Schedule, train
+from ernie_triton.training.loop.schedule import Schedule
+from ernie_triton.training.loop.training import train
+from ernie_triton.training.tasks import Features
 
 if TYPE_CHECKING:
     from ernie_triton.training.compression.slim.modules import SlimClassifier
@@ -99,7 +101,7 @@ def distil_slim(
     training: SlimTraining | None = None,
     work: Path | None = None,
     scores: Path | None = None,
-) -> Report:
+) -> StepReport:
     """Teach a bag of words or a convolution, and write it as a checkpoint that builds as any other.
 
     Args:
@@ -123,25 +125,25 @@ def distil_slim(
     check_free(output)
     folder = work or output.with_name(f"{output.name}.work")
     began = time.perf_counter()
-    ready = prepared(teacher, data, max_length=how.max_length)
+    ready = prepared_model(teacher, data, max_length=how.max_length)
     before = ready.points_of(ready.model)
     rows = _rows(ready, how)
     made = time.perf_counter()
-    scorer = scorer_for(teacher, ready.model, ready.learner, scores or folder / "scores")
+    scorer = teacher_scorer(teacher, ready.model, ready.task, scores or folder / "scores")
     for row, logits in zip(rows, scorer.scores(rows), strict=True):
         row["labels"] = logits
     scored = time.perf_counter()
     student = _student(ready, kind, how)
-    learner = TaughtRows(ready.learner, rows, temperature=how.temperature)
+    task = TaughtRows(ready.task, rows, temperature=how.temperature)
     signature, name = f"slim, temperature {how.temperature}", f"distilling a {kind}"
     result = train(
-        student, data, learner, how.schedule, folder / "training", signature=signature, name=name
+        student, data, task, how.schedule, folder / "training", signature=signature, name=name
     )
-    report = Report(
+    report = StepReport(
         step="distil",
         metric=result.metric,
-        before=measured(ready.model, before),
-        after=measured_module(student, 0, result.points),
+        before=model_figures(ready.model, before),
+        after=module_figures(student, 0, result.points),
         seconds={"texts": made - began, "scores": scored - made, "training": result.seconds},
         settings={"student": kind, "rows": len(rows), **_settings(how)},
     )
@@ -162,12 +164,12 @@ def _check(kind: str, data: DataSet) -> None:
         )
 
 
-def _rows(ready: Prepared, how: SlimTraining) -> list[Row]:
+def _rows(ready: PreparedModel, how: SlimTraining) -> list[Features]:
     """Rows of the training data, of the texts without labels, and of new texts made of both."""
-    maker = RowMaker(ready.learner)
-    rows: list[Row] = [
+    maker = RowMaker(ready.task)
+    rows: list[Features] = [
         {name: row[name] for name in ("input_ids", "token_type_ids")}
-        for row in ready.learner.rows(ready.data.train)
+        for row in ready.task.rows(ready.data.train)
     ]
     if how.unlabelled is not None:
         found = read_sample_texts(how.unlabelled, pair=ready.data.pair)
@@ -181,7 +183,7 @@ def _rows(ready: Prepared, how: SlimTraining) -> list[Row]:
     return rows + [maker.row(made) for made in augmenter.copies(examples)]
 
 
-def _student(ready: Prepared, kind: str, how: SlimTraining) -> "SlimClassifier":
+def _student(ready: PreparedModel, kind: str, how: SlimTraining) -> "SlimClassifier":
     """A student with the teacher's word vectors; its other weights follow from the seed."""
     torch = import_torch()
     from ernie_triton.training.compression.slim.modules import SlimClassifier
@@ -194,7 +196,7 @@ def _student(ready: Prepared, kind: str, how: SlimTraining) -> "SlimClassifier":
         filters=how.filters if kind == "cnn" else (),
         hidden_size=how.hidden_size,
         pair=ready.data.pair,
-        pad_token_id=ready.learner.tokenizer.pad_token_id,
+        pad_token_id=ready.task.tokenizer.pad_token_id,
         max_position_embeddings=_MAX_POSITIONS,
     )
     with torch.random.fork_rng(devices=[]):

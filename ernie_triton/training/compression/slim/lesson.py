@@ -7,31 +7,28 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ernie_triton.training.compression.distillation.losses import answer_loss
-from ernie_triton.training.compression.slim.augment import Text
+from ernie_triton.training.compression.slim.augment import TokenIds
 from ernie_triton.training.datasets import LabelledText
-from ernie_triton.training.tasks import Batch, Features, Learner
-from ernie_triton.training.tasks.whole_texts import WholeTexts
+from ernie_triton.training.tasks import Batch, Features, TrainingTask
+from ernie_triton.training.tasks.whole_texts import WholeTextTraining
 
 if TYPE_CHECKING:
     import torch
     from torch import nn
 
-Row = Features
-"""`input_ids` and `token_type_ids` of one row, and its `labels` when it is taught."""
 
+class TaughtRows(WholeTextTraining):
+    """A task whose rows are given, with soft scores as `labels`, float32 [rows, labels]."""
 
-class TaughtRows(WholeTexts):
-    """A learner whose rows are given, with soft scores as `labels`, float32 [rows, labels]."""
-
-    def __init__(self, learner: Learner, rows: Sequence[Row], *, temperature: float) -> None:
-        """Take over a learner's data, tokenizer and metric.
+    def __init__(self, task: TrainingTask, rows: Sequence[Features], *, temperature: float) -> None:
+        """Take over a task's data, tokenizer and metric.
 
         Args:
-            learner: of the data's own task.
+            task: of the data's own task.
             rows: what to train on, whatever examples are asked for.
             temperature: softens the teacher's and the student's scores.
         """
-        super().__init__(learner.data, learner.tokenizer, max_length=learner.max_length)
+        super().__init__(task.data, task.tokenizer, max_length=task.max_length)
         self._rows = list(rows)
         self._temperature = temperature
 
@@ -55,17 +52,17 @@ class TaughtRows(WholeTexts):
 class RowMaker:
     """Puts texts without special tokens into rows, and takes them out again."""
 
-    def __init__(self, learner: Learner) -> None:
-        self._tokenizer, self._max_length = learner.tokenizer, learner.max_length
+    def __init__(self, task: TrainingTask) -> None:
+        self._tokenizer, self._max_length = task.tokenizer, task.max_length
 
-    def texts(self, row: Row) -> tuple[Text, ...]:
+    def texts(self, row: Features) -> tuple[TokenIds, ...]:
         """The one or two texts of a row."""
         ids, types = row["input_ids"], row["token_type_ids"]
         first = int(np.count_nonzero(types == 0))
         second = ids[first:-1]
         return (ids[1 : first - 1], second) if first < len(ids) else (ids[1:-1],)
 
-    def row(self, texts: tuple[Text, ...]) -> Row:
+    def row(self, texts: tuple[TokenIds, ...]) -> Features:
         """One row; what does not fit is cut off its longer text, as the tokenizer does."""
         room = self._max_length - 1 - len(texts)
         lengths = [len(text) for text in texts]
@@ -79,7 +76,7 @@ class RowMaker:
             types.append(np.full(length + 1, kind, np.int32))
         return {"input_ids": np.concatenate(ids), "token_type_ids": np.concatenate(types)}
 
-    def plain_rows(self, texts: Sequence[str], pairs: Sequence[str] | None) -> Iterator[Row]:
+    def plain_rows(self, texts: Sequence[str], pairs: Sequence[str] | None) -> Iterator[Features]:
         """Rows of texts as they are."""
         encoded = self._tokenizer.encode(texts, pairs)
         ends = np.cumsum(encoded.lengths)[:-1]

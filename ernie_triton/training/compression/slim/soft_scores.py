@@ -25,7 +25,7 @@ from ernie_triton.build.torch_models.modules import import_torch
 from ernie_triton.engines import Engine, load_engine
 from ernie_triton.errors import CheckpointError
 from ernie_triton.settings import EngineSettings
-from ernie_triton.training.tasks import Features, Learner
+from ernie_triton.training.tasks import Features, TrainingTask
 from ernie_triton.training.tasks.measuring import TorchRuntime
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 ROWS_OF_A_PART = 2048
 
 
-class Scorer:
+class TeacherScorer:
     """Scores rows with a teacher, each part once."""
 
     def __init__(self, engine: Engine, identity: str, folder: Path) -> None:
@@ -75,7 +75,9 @@ class Scorer:
         return found
 
 
-def scorer_for(folder: Path, module: "nn.Module", learner: Learner, cache: Path) -> Scorer:
+def teacher_scorer(
+    folder: Path, module: "nn.Module", task: TrainingTask, cache: Path
+) -> TeacherScorer:
     """The fastest scorer of a teacher here: torch on a GPU, else an OpenVINO engine on the CPU.
 
     The engine computes in bf16 where the CPU can: that moves a score by less than a student ever
@@ -84,7 +86,7 @@ def scorer_for(folder: Path, module: "nn.Module", learner: Learner, cache: Path)
     Args:
         folder: the teacher's checkpoint.
         module: the same as a module.
-        learner: of its task and tokenizer.
+        task: of its task and tokenizer.
         cache: where parts are kept.
 
     Raises:
@@ -95,25 +97,25 @@ def scorer_for(folder: Path, module: "nn.Module", learner: Learner, cache: Path)
     model = read_source(folder, Wanted(head="sequence")).model
     if not isinstance(model, Model):
         raise CheckpointError(f"{folder} holds no encoder; name a fine-tuned checkpoint as teacher")
-    settings = _settings(model, learner)
+    settings = _settings(model, task)
     if torch.cuda.is_available():
         runtime: Any = TorchRuntime(module.to("cuda").eval(), ["logits"])
         engine = Engine(runtime=runtime, settings=settings("onnxruntime", "fp32", "padded"))
     else:
         engine = _engine(model, settings("openvino", "bf16", "packed"))
-    return Scorer(engine, f"{_digest(model)} {engine.settings.precision}", cache)
+    return TeacherScorer(engine, f"{_digest(model)} {engine.settings.precision}", cache)
 
 
-def _settings(model: Model, learner: Learner) -> Any:  # noqa: ANN401 (three words to settings)
+def _settings(model: Model, task: TrainingTask) -> Any:  # noqa: ANN401 (three words to settings)
     def settings(engine: str, precision: str, layout: str) -> EngineSettings:
         return EngineSettings(
-            task=learner.data.task,
-            pair=learner.data.pair,
+            task=task.data.task,
+            pair=task.data.pair,
             engine=engine,
             precision=precision,
             layout=layout,
             threads=0,
-            max_length=learner.max_length,
+            max_length=task.max_length,
             pad_token_id=model.pad_token_id,
             vocabulary_size=model.vocabulary_size,
             token_types=model.token_types,

@@ -10,7 +10,7 @@ import itertools
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 
-Pair = tuple[str, str]
+_Pair = tuple[str, str]
 
 
 def merged_pieces(
@@ -48,14 +48,14 @@ class _Merging:
         ordered = sorted(runs)
         self._symbols = [list(run) for run in ordered]
         self._times = [runs[run] for run in ordered]
-        self._counts: Counter[Pair] = Counter()
-        self._places: dict[Pair, set[int]] = defaultdict(set)
+        self._counts: Counter[_Pair] = Counter()
+        self._places: dict[_Pair, set[int]] = defaultdict(set)
         for index in range(len(ordered)):
             self._count(index, 1)
         self._heap = [(-times, pair) for pair, times in self._counts.items()]
         heapq.heapify(self._heap)
 
-    def most_frequent(self, least: int) -> Pair | None:
+    def most_frequent(self, least: int) -> _Pair | None:
         """The pair to merge next, or None where no more is frequent enough."""
         while self._heap:
             times, pair = heapq.heappop(self._heap)
@@ -67,9 +67,9 @@ class _Merging:
                 heapq.heappush(self._heap, (-now, pair))
         return None
 
-    def merge(self, pair: Pair) -> None:
+    def merge(self, pair: _Pair) -> None:
         """Make one symbol of the pair wherever it stands."""
-        changed: set[Pair] = set()
+        changed: set[_Pair] = set()
         for index in sorted(self._places[pair]):
             changed.update(self._count(index, -1))
             self._symbols[index] = _merged(self._symbols[index], pair)
@@ -78,7 +78,7 @@ class _Merging:
             if self._counts[other] > 0:
                 heapq.heappush(self._heap, (-self._counts[other], other))
 
-    def _count(self, index: int, sign: int) -> Iterable[Pair]:
+    def _count(self, index: int, sign: int) -> Iterable[_Pair]:
         """Count the neighbours in a run, or count them out."""
         symbols = self._symbols[index]
         pairs = [
@@ -95,7 +95,7 @@ class _Merging:
         return pairs
 
 
-def _merged(symbols: list[str], pair: Pair) -> list[str]:
+def _merged(symbols: list[str], pair: _Pair) -> list[str]:
     left, right = pair
     made: list[str] = []
     place = 0

@@ -10,19 +10,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ernie_triton.build.torch_models.modules import import_torch
+from ernie_triton.errors import SubwordsError
 from ernie_triton.tasks import task_named
 from ernie_triton.training.compression.distillation.teacher import Teacher, row_keys
 from ernie_triton.training.compression.distillation.unlabelled import with_texts
-from ernie_triton.training.compression.preparation import Prepared
+from ernie_triton.training.compression.preparation import PreparedModel
 from ernie_triton.training.compression.subwords.vocabulary import (
     ShortenedVocabulary,
-    SubwordsError,
     shortened_vocabulary,
     subword_embeddings,
     write_tokenizer,
 )
 from ernie_triton.training.datasets import DataSet
-from ernie_triton.training.tasks import Features, learner_for
+from ernie_triton.training.tasks import Features, training_task
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -34,34 +34,36 @@ _ROWS_AT_ONCE = 256
 class TeacherOfTexts(Teacher):
     """A teacher that is asked by a student's rows and answers for the texts behind them."""
 
-    def __init__(self, teacher: Prepared, student: Prepared, data: DataSet) -> None:
+    def __init__(self, teacher: PreparedModel, student: PreparedModel, data: DataSet) -> None:
         """Note which row of the teacher's each row of the student's stands for.
 
         Args:
-            teacher: with the learner whose rows it reads.
+            teacher: with the task whose rows it reads.
             student: with another tokenizer's.
             data: all examples that it will be asked about; of two whose rows are the same to the
                 student, it answers for the later one.
         """
         super().__init__(teacher.model, data.task)
-        self._learner = teacher.learner
+        self._task = teacher.task
         self._rows: dict[bytes, Features] = {}
         for start in range(0, len(data.train), _ROWS_AT_ONCE):
             examples = data.train[start : start + _ROWS_AT_ONCE]
-            keys = row_keys(student.learner.collate(student.learner.rows(examples)))
-            self._rows.update(zip(keys, self._learner.rows(examples), strict=True))
+            keys = row_keys(student.task.collate(student.task.rows(examples)))
+            self._rows.update(zip(keys, self._task.rows(examples), strict=True))
 
     def answer(self, batch: Mapping[str, "Tensor"]) -> Any:  # noqa: ANN401 (as transformers answers)
         """Its answer to the texts of a batch of the student's rows, float32 `logits`."""
         new = [key for key in dict.fromkeys(row_keys(batch)) if key not in self._remembered]
         if new:
-            rows = self._learner.collate([self._rows[key] for key in new])
+            rows = self._task.collate([self._rows[key] for key in new])
             device = batch["input_ids"].device
             self._remember(new, {name: tensor.to(device) for name, tensor in rows.items()})
         return super().answer(batch)
 
 
-def with_subwords(teacher: Prepared, pieces: int, texts: Path | None, folder: Path) -> Prepared:
+def with_subwords(
+    teacher: PreparedModel, pieces: int, texts: Path | None, folder: Path
+) -> PreparedModel:
     """The teacher as it would be with a vocabulary of longer pieces: what students begin with.
 
     Args:
@@ -87,9 +89,9 @@ def with_subwords(teacher: Prepared, pieces: int, texts: Path | None, folder: Pa
     )
     folder.mkdir(parents=True, exist_ok=True)
     write_tokenizer(shortened, teacher.checkpoint, folder)
-    length = teacher.learner.max_length
-    learner = learner_for(data, shortened.encoder(length), max_length=length)
-    return Prepared(checkpoint=folder, model=_with_rows(teacher.model, shortened), learner=learner)
+    length = teacher.task.max_length
+    task = training_task(data, shortened.encoder(length), max_length=length)
+    return PreparedModel(checkpoint=folder, model=_with_rows(teacher.model, shortened), task=task)
 
 
 def _with_rows(model: "PreTrainedModel", shortened: ShortenedVocabulary) -> "PreTrainedModel":

@@ -40,7 +40,7 @@ def new_tokens(
     whole = [token for token in known if len(token) > 1 and not token.startswith(CONTINUES)]
     candidates = dict.fromkeys([*merged_pieces(runs, pieces), *whole])
     forms = [f for piece in candidates for f in (piece, CONTINUES + piece) if f not in old.ids]
-    provisional = joined(old, (*needed, *forms))
+    provisional = extended_vocabulary(old, (*needed, *forms))
     used = _uses(provisional, texts, lower_case=lower_case)
     return (*needed, *(form for form in forms if used[provisional.ids[form]] >= _LEAST_USES))
 
@@ -65,7 +65,7 @@ def encoder_of(
     )
 
 
-def joined(old: Vocabulary, new: Sequence[str]) -> Vocabulary:
+def extended_vocabulary(old: Vocabulary, new: Sequence[str]) -> Vocabulary:
     """A vocabulary with new tokens after its own."""
     ids = {**old.ids, **{token: old.size + place for place, token in enumerate(new)}}
     return Vocabulary(ids=ids, size=old.size + len(new))

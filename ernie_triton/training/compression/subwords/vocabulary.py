@@ -25,18 +25,19 @@ from ernie_triton.build.load.settings import (
     tokenizer_settings,
 )
 from ernie_triton.build.progress import timed_step
-from ernie_triton.errors import ErnieTritonError
+from ernie_triton.errors import SubwordsError
 from ernie_triton.tokenizer.encoder import TextEncoder
 from ernie_triton.tokenizer.piece_table import CONTINUES
 from ernie_triton.tokenizer.vocabulary import VOCABULARY_FILE, Vocabulary, load_vocabulary
-from ernie_triton.training.compression.subwords.tokens import UNCUT, encoder_of, joined, new_tokens
+from ernie_triton.training.compression.subwords.tokens import (
+    UNCUT,
+    encoder_of,
+    extended_vocabulary,
+    new_tokens,
+)
 
 LEAST_SHORTENING = 0.10
 """Share of the tokens that must go, or new rows cost more than they bring."""
-
-
-class SubwordsError(ErnieTritonError):
-    """A vocabulary cannot be shortened, or the texts do not make it worth while."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,7 +70,7 @@ class ShortenedVocabulary:
     @property
     def vocabulary(self) -> Vocabulary:
         """All tokens."""
-        return joined(self.old, self.new_tokens)
+        return extended_vocabulary(self.old, self.new_tokens)
 
     def encoder(self, max_length: int) -> TextEncoder:
         """The tokenizer, as it is served."""
@@ -185,7 +186,7 @@ def _measured(
     old: Vocabulary, new: tuple[str, ...], texts: Sequence[str], *, lower_case: bool
 ) -> ShortenedVocabulary:
     before = encoder_of(old, UNCUT, lower_case=lower_case, words=False)
-    after = encoder_of(joined(old, new), UNCUT, lower_case=lower_case, words=True)
+    after = encoder_of(extended_vocabulary(old, new), UNCUT, lower_case=lower_case, words=True)
     surfaces = [token.removeprefix(CONTINUES) for token in new]
     made = before.encode(surfaces) if surfaces else None
     rows = (

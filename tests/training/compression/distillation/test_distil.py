@@ -20,7 +20,7 @@ from ernie_triton.training.compression.distillation.lessons import (
 from ernie_triton.training.compression.distillation.students import StudentShape
 from ernie_triton.training.compression.distillation.teacher import Teacher
 from ernie_triton.training.compression.distillation.unlabelled import with_texts
-from ernie_triton.training.compression.preparation import prepared
+from ernie_triton.training.compression.preparation import prepared_model
 from ernie_triton.training.loop.schedule import Schedule
 from tests.commands import Run
 from tests.training.compression.teachers import LENGTH, few_lines, loaded, school, write_teacher
@@ -56,7 +56,7 @@ def test_what_is_written_is_what_was_measured(tmp_path: Path) -> None:
     shape = StudentShape(layers=1, hidden=48)
     output = tmp_path / "student"
     report = distil(taught.checkpoint, taught.data, output, shape, distillation=SHORT)
-    again = prepared(output, taught.data, max_length=LENGTH)
+    again = prepared_model(output, taught.data, max_length=LENGTH)
     assert again.points_of(again.model) == report.after.points
     assert PROJECTION not in dict(again.model.named_modules())
     written = json.loads((output / "compression.json").read_text(encoding="utf-8"))
@@ -96,7 +96,7 @@ def test_lessons_bring_the_student_nearer_to_the_teacher(tmp_path: Path) -> None
     batch = next(iter(taught.batches(32)))
     lessons: dict[str, Any] = {
         "layers": LayerLesson(Teacher(taught.model, "seq_cls"), Weights(), (1,)),
-        "answers": AnswerLesson(Teacher(taught.model, "seq_cls"), taught.learner, Weights()),
+        "answers": AnswerLesson(Teacher(taught.model, "seq_cls"), taught.task, Weights()),
     }
     far: dict[str, list[float]] = {name: [] for name in lessons}
     for name, layers, answers in (
@@ -121,11 +121,11 @@ def test_the_teacher_s_own_copy_has_nothing_to_learn(tmp_path: Path, name: str) 
     copy = loaded(taught.checkpoint, task=TASKS[name])
     teacher, batch = Teacher(taught.model, TASKS[name]), next(iter(taught.batches(4)))
     layers = LayerLesson(teacher, Weights(), (0, 1))
-    answers = AnswerLesson(teacher, taught.learner, Weights(labels=0.0))
+    answers = AnswerLesson(teacher, taught.task, Weights(labels=0.0))
     for lesson in (layers, answers):
         assert float(lesson(copy, batch).detach()) == pytest.approx(0.0, abs=1e-5)
-    with_labels = AnswerLesson(teacher, taught.learner, Weights(answers=0.0, labels=2.0))
-    expected = 2.0 * float(taught.learner.loss(copy, dict(batch)).detach())
+    with_labels = AnswerLesson(teacher, taught.task, Weights(answers=0.0, labels=2.0))
+    expected = 2.0 * float(taught.task.loss(copy, dict(batch)).detach())
     assert float(with_labels(copy, batch).detach()) == pytest.approx(expected, rel=1e-5)
 
 
@@ -147,11 +147,11 @@ def test_texts_without_labels_are_taught_too(tmp_path: Path, name: str) -> None:
     path.write_text(f"{line}\n{line}。\n", encoding="utf-8")
     more = with_texts(taught.data, path)
     assert len(more.train) == len(taught.data.train) + 2
-    rows = taught.learner.rows(more.train)
-    assert len(rows) == len(taught.learner.rows(taught.data.train)) + 2
-    batch = taught.learner.collate(rows[-2:])
+    rows = taught.task.rows(more.train)
+    assert len(rows) == len(taught.task.rows(taught.data.train)) + 2
+    batch = taught.task.collate(rows[-2:])
     teacher = Teacher(taught.model, TASKS[name])
-    lesson = AnswerLesson(teacher, taught.learner, Weights())
+    lesson = AnswerLesson(teacher, taught.task, Weights())
     assert torch.isfinite(lesson(loaded(taught.checkpoint, task=TASKS[name]), batch))
 
 

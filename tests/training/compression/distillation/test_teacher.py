@@ -16,18 +16,18 @@ NAMES = ("logits", "start_logits", "end_logits")
 @pytest.mark.parametrize("name", TASKS)
 def test_answers_are_remembered_row_by_row(tmp_path: Path, name: str) -> None:
     taught = school(tmp_path, name, train=8)
-    rows = taught.learner.rows(taught.data.train)
+    rows = taught.task.rows(taught.data.train)
     rows.sort(key=lambda row: len(row["input_ids"]))
     calls = []
     taught.model.register_forward_hook(lambda *_: calls.append(1))
     teacher = Teacher(taught.model, taught.data.task)
-    batches = [taught.learner.collate(some) for some in (rows[:4], rows[4:])]
+    batches = [taught.task.collate(some) for some in (rows[:4], rows[4:])]
     first: list[Any] = [teacher.answer(batch) for batch in batches]
     assert len(calls) == 2
-    mixed = taught.learner.collate([rows[0], rows[-1], rows[5]])
+    mixed = taught.task.collate([rows[0], rows[-1], rows[5]])
     again = teacher.answer(mixed)
     assert len(calls) == 2
-    expected = taught.model(**taught.learner.inputs(mixed))
+    expected = taught.model(**taught.task.inputs(mixed))
     mask = mixed["attention_mask"].bool()
     for key in set(NAMES) & set(expected.keys()):
         found, wanted = getattr(again, key), expected[key]

@@ -45,16 +45,16 @@ def effect(model: Any, example: Any, loss: Any, place: Any, features: slice, cou
 @pytest.mark.parametrize("name", ["tnews", "afqmc", "similarity", "cmrc2018"])
 def test_importance_is_the_mean_effect_by_finite_differences(tmp_path: Path, name: str) -> None:
     taught = school(tmp_path, name, train=3)
-    model, learner = taught.model.double(), taught.learner
+    model, task = taught.model.double(), taught.task
 
     def loss(model: Any, batch: Any) -> Any:
         # In float64, without which differences are lost in rounding.
         known = {key: t.double() if t.is_floating_point() else t for key, t in batch.items()}
-        return _float64_loss(learner, model, known)
+        return _float64_loss(task, model, known)
 
-    rows = learner.rows(taught.data.train)[:3]
-    found = measure_importance(model, [learner.collate(rows)], loss)
-    alone = [learner.collate([row]) for row in rows]
+    rows = task.rows(taught.data.train)[:3]
+    found = measure_importance(model, [task.collate(rows)], loss)
+    alone = [task.collate([row]) for row in rows]
     for index, layer in enumerate(layers_of(model)):
 
         def heads(factors: torch.Tensor, layer: Any = layer) -> Any:
@@ -76,10 +76,10 @@ def test_importance_is_the_mean_effect_by_finite_differences(tmp_path: Path, nam
     assert (found.hidden >= 0).all()
 
 
-def _float64_loss(learner: Any, model: Any, batch: Any) -> torch.Tensor:
+def _float64_loss(task: Any, model: Any, batch: Any) -> torch.Tensor:
     """The tasks' losses written out in float64."""
     cross_entropy = torch.nn.functional.cross_entropy
-    answer = model(**learner.inputs(batch))
+    answer = model(**task.inputs(batch))
     if "start_positions" in batch:
         hidden = batch["attention_mask"] == 0
         starts, ends = (
@@ -94,13 +94,13 @@ def _float64_loss(learner: Any, model: Any, batch: Any) -> torch.Tensor:
 
 def test_examples_of_opposite_effect_do_not_cancel(tmp_path: Path) -> None:
     taught = school(tmp_path, "tnews", train=6)
-    learner, rows = taught.learner, taught.learner.rows(taught.data.train)
+    task, rows = taught.task, taught.task.rows(taught.data.train)
 
     def loss(model: Any, batch: Any) -> Any:
-        return learner.loss(model, dict(batch))
+        return task.loss(model, dict(batch))
 
-    together = measure_importance(taught.model, [learner.collate(rows)], loss)
-    apart = [measure_importance(taught.model, [learner.collate([row])], loss) for row in rows]
+    together = measure_importance(taught.model, [task.collate(rows)], loss)
+    apart = [measure_importance(taught.model, [task.collate([row])], loss) for row in rows]
     for part in ("heads", "neurons"):
         for layer in range(2):
             mean = np.mean([getattr(one, part)[layer] for one in apart], axis=0)

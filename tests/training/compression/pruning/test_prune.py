@@ -13,7 +13,7 @@ from ernie_triton.build.torch_models.layer_widths import layers_of
 from ernie_triton.errors import CheckpointError
 from ernie_triton.training.compression.distillation.lessons import RecoveryLesson, Weights
 from ernie_triton.training.compression.distillation.teacher import Teacher
-from ernie_triton.training.compression.preparation import prepared
+from ernie_triton.training.compression.preparation import prepared_model
 from ernie_triton.training.compression.pruning.importance import weight_importance
 from ernie_triton.training.compression.pruning.prune import Pruning, cut, prune
 from ernie_triton.training.compression.pruning.rewiring import keep_parts
@@ -77,7 +77,7 @@ def test_what_is_written_is_what_was_measured(tmp_path: Path) -> None:
     how = dataclasses.replace(UNEVEN, recovery=dataclasses.replace(SHORT, epochs=2))
     output = tmp_path / "pruned"
     report = prune(taught.checkpoint, taught.data, output, width=0.5, pruning=how)
-    again = prepared(output, taught.data, max_length=LENGTH)
+    again = prepared_model(output, taught.data, max_length=LENGTH)
     assert again.points_of(again.model) == report.after.points
     assert taught.points_of(taught.model) == report.before.points
     written = json.loads((output / "compression.json").read_text(encoding="utf-8"))
@@ -111,7 +111,7 @@ def test_a_model_that_lost_nothing_has_nothing_to_learn(tmp_path: Path, name: st
     batch = next(iter(taught.batches(4)))
     kept = [Kept(heads=torch.arange(4).numpy(), neurons=torch.arange(64).numpy()) for _ in range(2)]
     teacher = Teacher(loaded(taught.checkpoint, task=TASKS[name]), TASKS[name])
-    lesson = RecoveryLesson(teacher, taught.learner, Weights(labels=0.0), kept)
+    lesson = RecoveryLesson(teacher, taught.task, Weights(labels=0.0), kept)
     assert float(lesson(taught.model, batch).detach()) == pytest.approx(0.0, abs=1e-5)
     with multiplied(layers_of(taught.model)[0], "heads", torch.zeros(32)):
         lost = float(lesson(taught.model, batch).detach())
@@ -130,11 +130,11 @@ def test_recovery_compares_the_heads_that_were_kept(tmp_path: Path) -> None:
     with multiplied(layers_of(whole)[0], "heads", mask_of(first, "heads", 4, 8)):
         # In the first layer the kept heads see what they saw; in the second they would not, but
         # for the mask.
-        lesson = RecoveryLesson(Teacher(whole, "seq_cls"), taught.learner, weights, (first, every))
+        lesson = RecoveryLesson(Teacher(whole, "seq_cls"), taught.task, weights, (first, every))
         assert float(lesson(student, batch).detach()) == pytest.approx(0.0, abs=1e-5)
     other = RecoveryLesson(
         Teacher(whole, "seq_cls"),
-        taught.learner,
+        taught.task,
         weights,
         (dataclasses.replace(first, heads=torch.tensor([0, 1]).numpy()), every),
     )

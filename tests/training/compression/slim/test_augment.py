@@ -10,7 +10,7 @@ from ernie_triton.tokenizer.vocabulary import REQUIRED_TOKENS, Vocabulary
 from ernie_triton.training.compression.slim.augment import (
     Augmentation,
     Augmenter,
-    Text,
+    TokenIds,
     token_categories,
 )
 
@@ -24,13 +24,13 @@ UNKNOWN = TOKENS.index("[UNK]")
 NOTHING = {"noise": 0.0, "replaced": 0.0, "sampled": 0.0}
 
 
-def texts_of(count: int, *, seed: int = 0) -> list[Text]:
+def texts_of(count: int, *, seed: int = 0) -> list[TokenIds]:
     random = np.random.default_rng(seed)
     lengths = random.integers(1, 30, count)
     return [random.integers(4, len(TOKENS), n, dtype=np.int32) for n in lengths]
 
 
-def made_of(texts: Sequence[Text], **how: float) -> list[Text]:
+def made_of(texts: Sequence[TokenIds], **how: float) -> list[TokenIds]:
     settings = Augmentation(**{**NOTHING, **how})  # type: ignore[arg-type]
     examples = [(text,) for text in texts]
     return [text for (text,) in Augmenter(texts, VOCABULARY, settings).copies(examples)]

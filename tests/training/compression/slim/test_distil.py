@@ -13,15 +13,15 @@ import torch
 from ernie_triton.build.load import read_source
 from ernie_triton.build.model.slim import SlimModel
 from ernie_triton.errors import CheckpointError, TextError
-from ernie_triton.training.compression.preparation import prepared
+from ernie_triton.training.compression.preparation import prepared_model
 from ernie_triton.training.compression.slim import (
     Augmentation,
     SlimTraining,
     distil_slim,
     soft_scores,
 )
-from ernie_triton.training.compression.slim.soft_scores import Scorer, scorer_for
-from ernie_triton.training.loop.training import Schedule
+from ernie_triton.training.compression.slim.soft_scores import TeacherScorer, teacher_scorer
+from ernie_triton.training.loop.schedule import Schedule
 from tests.build.test_build import manifest_in
 from tests.commands import Run
 from tests.training.compression.slim.teachers import LABELS, data_in, save_teacher
@@ -78,15 +78,15 @@ def test_the_same_seed_gives_the_same_student_and_kept_scores_are_taken(
     data = data_in(tmp_path, train=40, dev=10)
     monkeypatch.setattr(soft_scores, "ROWS_OF_A_PART", 50)
     work = tmp_path / "work"
-    real = Scorer.scores
+    real = TeacherScorer.scores
     kept = {}
 
-    def scores_and_files(self: Scorer, rows: Any) -> Any:
+    def scores_and_files(self: TeacherScorer, rows: Any) -> Any:
         found = real(self, rows)
         kept.update({path: path.read_bytes() for path in (work / "scores").iterdir()})
         return found
 
-    monkeypatch.setattr(Scorer, "scores", scores_and_files)
+    monkeypatch.setattr(TeacherScorer, "scores", scores_and_files)
     distil_slim(teacher, data, tmp_path / "first", training=SMALL, work=work)
     assert len(kept) == 3  # 120 rows
     assert not work.exists()
@@ -105,9 +105,9 @@ def test_the_same_seed_gives_the_same_student_and_kept_scores_are_taken(
 
 def test_scores_are_the_teacher_s_and_change_with_it(tmp_path: Path, teacher: Path) -> None:
     data = data_in(tmp_path, train=30, dev=10)
-    ready = prepared(teacher, data, max_length=32)
-    rows = ready.learner.rows(data.train)
-    scorer = scorer_for(teacher, ready.model, ready.learner, tmp_path / "scores")
+    ready = prepared_model(teacher, data, max_length=32)
+    rows = ready.task.rows(data.train)
+    scorer = teacher_scorer(teacher, ready.model, ready.task, tmp_path / "scores")
     found = scorer.scores(rows)
     with torch.inference_mode():
         expected = [
@@ -121,7 +121,7 @@ def test_scores_are_the_teacher_s_and_change_with_it(tmp_path: Path, teacher: Pa
     content = bytearray(weights.read_bytes())
     content[-1] ^= 1
     weights.write_bytes(bytes(content))
-    scorer_for(other, ready.model, ready.learner, tmp_path / "scores").scores(rows)
+    teacher_scorer(other, ready.model, ready.task, tmp_path / "scores").scores(rows)
     assert len(list((tmp_path / "scores").iterdir())) == 2
 
 

@@ -11,7 +11,7 @@ import torch
 from ernie_triton.tokenizer.encoder import TextEncoder
 from ernie_triton.tokenizer.vocabulary import Vocabulary
 from ernie_triton.training.compression.slim.lesson import RowMaker, TaughtRows
-from ernie_triton.training.tasks import learner_for
+from ernie_triton.training.tasks import training_task
 from tests.build.models import vocabulary_lines
 from tests.build.slim_students import data_of
 
@@ -22,16 +22,16 @@ TEXTS = ["今天的股市大涨", "", "好", "1 2 3 4", "不" * 30]
 PAIRS = ["好", "今天", "", "的" * 30, "是" * 11]
 
 
-def learner_of(folder: Path, *, pair: bool, task: str = "seq_cls") -> Any:
+def task_of(folder: Path, *, pair: bool, task: str = "seq_cls") -> Any:
     tokenizer = TextEncoder(VOCABULARY, max_length=20, lower_case=True)
-    return learner_for(data_of(folder, pair=pair, task=task), tokenizer, max_length=20)
+    return training_task(data_of(folder, pair=pair, task=task), tokenizer, max_length=20)
 
 
 @pytest.mark.parametrize("pair", [False, True])
 def test_rows_are_taken_apart_and_put_together_as_the_tokenizer_makes_them(
     tmp_path: Path, pair: bool
 ) -> None:
-    maker = RowMaker(learner_of(tmp_path, pair=pair))
+    maker = RowMaker(task_of(tmp_path, pair=pair))
     rows = list(maker.plain_rows(TEXTS, PAIRS if pair else None))
     assert len(rows) == len(TEXTS)
     for row in rows:
@@ -46,9 +46,9 @@ def test_rows_are_taken_apart_and_put_together_as_the_tokenizer_makes_them(
 @pytest.mark.parametrize("pair", [False, True])
 def test_what_does_not_fit_is_cut_as_the_tokenizer_cuts_it(tmp_path: Path, pair: bool) -> None:
     whole = TextEncoder(VOCABULARY, max_length=100, lower_case=True)
-    maker = RowMaker(learner_of(tmp_path, pair=pair))
+    maker = RowMaker(task_of(tmp_path, pair=pair))
     expected = list(maker.plain_rows(TEXTS, PAIRS if pair else None))
-    long = learner_of(tmp_path, pair=pair)
+    long = task_of(tmp_path, pair=pair)
     long.tokenizer = whole
     for row, cut in zip(
         RowMaker(long).plain_rows(TEXTS, PAIRS if pair else None), expected, strict=True
@@ -73,7 +73,7 @@ def test_the_loss_is_0_at_the_teacher_s_scores_and_grows_away_from_them(
         }
         for row in scores
     ]
-    taught = TaughtRows(learner_of(tmp_path, pair=False, task=task), rows, temperature=2.0)
+    taught = TaughtRows(task_of(tmp_path, pair=False, task=task), rows, temperature=2.0)
     assert taught.rows(()) == rows
     batch = taught.collate(taught.rows(()))
     assert batch["labels"].dtype == torch.float32

@@ -12,12 +12,12 @@ import torch
 from ernie_triton.build.load import read_source
 from ernie_triton.build.model.encoder import Model
 from ernie_triton.build.torch_models.checkpoints import load_model, load_tokenizer, save_model
+from ernie_triton.errors import SubwordsError
 from ernie_triton.tokenizer.vocabulary import load_vocabulary
 from ernie_triton.training.compression.distillation.distil import Distillation, distil
 from ernie_triton.training.compression.distillation.students import StudentShape
-from ernie_triton.training.compression.preparation import Prepared, prepared
+from ernie_triton.training.compression.preparation import PreparedModel, prepared_model
 from ernie_triton.training.compression.subwords.students import TeacherOfTexts, with_subwords
-from ernie_triton.training.compression.subwords.vocabulary import SubwordsError
 from ernie_triton.training.datasets import DataSet, read_dataset
 from ernie_triton.training.loop.schedule import Schedule
 from tests.training.tiny import data_folder, write_base
@@ -44,18 +44,18 @@ def classifier(tmp_path_factory: pytest.TempPathFactory) -> Taught:
 @pytest.fixture(scope="module")
 def schools(
     classifier: Taught, tmp_path_factory: pytest.TempPathFactory
-) -> tuple[Prepared, Prepared]:
-    teacher = prepared(*classifier)
+) -> tuple[PreparedModel, PreparedModel]:
+    teacher = prepared_model(*classifier)
     folder = tmp_path_factory.mktemp("tokenizer")
     return teacher, with_subwords(teacher, PIECES, None, folder)
 
 
 def test_the_student_begins_with_fewer_tokens_and_rows_for_all_of_them(
-    schools: tuple[Prepared, Prepared],
+    schools: tuple[PreparedModel, PreparedModel],
 ) -> None:
     teacher, student = schools
     counts = [
-        sum(len(row["input_ids"]) for row in school.learner.rows(school.data.dev))
+        sum(len(row["input_ids"]) for row in school.task.rows(school.data.dev))
         for school in schools
     ]
     assert counts[1] < counts[0] * 0.9
@@ -68,17 +68,17 @@ def test_the_student_begins_with_fewer_tokens_and_rows_for_all_of_them(
 
 
 def test_the_teacher_answers_for_the_texts_behind_the_students_rows(
-    schools: tuple[Prepared, Prepared],
+    schools: tuple[PreparedModel, PreparedModel],
 ) -> None:
     teacher, student = schools
     examples = student.data.train[:24]
     answer = TeacherOfTexts(teacher, student, student.data).answer(
-        student.learner.collate(student.learner.rows(examples))
+        student.task.collate(student.task.rows(examples))
     )
     for example, logits in zip(examples, answer.logits, strict=True):
-        batch = teacher.learner.collate([teacher.learner.features(example)])
+        batch = teacher.task.collate([teacher.task.features(example)])
         with torch.no_grad():
-            expected = teacher.model(**teacher.learner.inputs(batch)).logits[0]
+            expected = teacher.model(**teacher.task.inputs(batch)).logits[0]
         np.testing.assert_allclose(logits, expected, atol=1e-5)
 
 
@@ -108,4 +108,4 @@ def test_a_distilled_student_is_a_checkpoint_that_reads_words(
 def test_a_task_of_places_in_the_text_is_refused(tmp_path: Path) -> None:
     checkpoint, data = taught(tmp_path, "msra_ner", "token_cls")
     with pytest.raises(SubwordsError, match="token_cls asks for places in the text"):
-        with_subwords(prepared(checkpoint, data), PIECES, None, tmp_path / "tokenizer")
+        with_subwords(prepared_model(checkpoint, data), PIECES, None, tmp_path / "tokenizer")

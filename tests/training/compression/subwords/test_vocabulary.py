@@ -11,12 +11,12 @@ import numpy as np
 import pytest
 
 from ernie_triton.build.load.settings import folds_case, parts_ideographs
+from ernie_triton.errors import SubwordsError
 from ernie_triton.tokenizer.encoder import TextEncoder
 from ernie_triton.tokenizer.vocabulary import UNKNOWN, load_vocabulary
 from ernie_triton.training.compression.subwords.tokens import common_characters
 from ernie_triton.training.compression.subwords.vocabulary import (
     ShortenedVocabulary,
-    SubwordsError,
     shortened_vocabulary,
     subword_embeddings,
     write_tokenizer,

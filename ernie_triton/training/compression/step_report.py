@@ -14,7 +14,7 @@ _BYTES_PER_WEIGHT = 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Measured:
+class ModelFigures:
     """A model.
 
     Attributes:
@@ -30,15 +30,15 @@ class Measured:
     points: float | None
 
 
-def measured(model: "PreTrainedModel", points: float | None) -> Measured:
+def model_figures(model: "PreTrainedModel", points: float | None) -> ModelFigures:
     """The figures of a Transformer."""
-    return measured_module(model, int(model.config.num_hidden_layers), points)
+    return module_figures(model, int(model.config.num_hidden_layers), points)
 
 
-def measured_module(module: "nn.Module", layers: int, points: float | None) -> Measured:
+def module_figures(module: "nn.Module", layers: int, points: float | None) -> ModelFigures:
     """The figures of any model, with so many Transformer layers."""
     parameters = sum(parameter.numel() for parameter in module.parameters())
-    return Measured(
+    return ModelFigures(
         parameters=parameters,
         size_bytes=_BYTES_PER_WEIGHT * parameters,
         layers=layers,
@@ -47,7 +47,7 @@ def measured_module(module: "nn.Module", layers: int, points: float | None) -> M
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Report:
+class StepReport:
     """One step.
 
     Attributes:
@@ -61,8 +61,8 @@ class Report:
 
     step: str
     metric: str
-    before: Measured
-    after: Measured
+    before: ModelFigures
+    after: ModelFigures
     seconds: Mapping[str, float]
     settings: Mapping[str, Any]
 
@@ -94,5 +94,5 @@ class Report:
         return f"{table}\n{took}"
 
 
-def _megabytes(model: Measured) -> str:
+def _megabytes(model: ModelFigures) -> str:
     return f"{model.size_bytes / 1e6:.1f}"
