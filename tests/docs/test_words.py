@@ -1,0 +1,102 @@
+"""The guides agree with the project, with each other, and in both languages."""
+
+import argparse
+import re
+from collections.abc import Iterator, Sequence
+from importlib import import_module
+
+import pytest
+
+from ernie_triton.cli import COMMANDS
+from ernie_triton.commands import Command
+from tests.docs.guides import ALL, CHINESE, GUIDES, ROOT, Guide
+
+README, CHINESE_README = GUIDES["README.md"], Guide(path=CHINESE)
+_OTHERS_OPTIONS = {"--profile", "--url"}
+
+
+def options(commands: Sequence[Command], place: str = "") -> Iterator[tuple[str, set[str]]]:
+    """Each command below a place, with its options."""
+    for command in commands:
+        name = f"{place} {command.name}".strip()
+        yield from options(command.group, name)
+        if command.module:
+            parser = argparse.ArgumentParser()
+            import_module(command.module).add_options(parser)
+            yield name, set(parser._option_string_actions)
+
+
+OPTIONS = dict(options(COMMANDS))
+
+
+def test_the_readme_is_read_in_one_go() -> None:
+    assert len(README.text.splitlines()) <= 130
+
+
+def test_both_readmes_have_the_same_commands_programs_and_output() -> None:
+    # Without the picture of the flow, whose words are translated.
+    assert CHINESE_README.blocks[1:] == README.blocks[1:]
+    assert [name for name, _ in CHINESE_README.blocks] == [name for name, _ in README.blocks]
+
+
+def test_both_readmes_have_the_same_sections_figures_and_links() -> None:
+    def skeleton(guide: Guide) -> list[int]:
+        return [len(marks) for marks in re.findall(r"^(#+) ", guide.prose, re.MULTILINE)]
+
+    def figures(guide: Guide) -> list[str]:
+        tables = [line for line in guide.prose.splitlines() if line.startswith("|")]
+        return re.findall(r"\d[\d.,]*\d|\d", "\n".join(tables))
+
+    assert skeleton(CHINESE_README) == skeleton(README)
+    assert figures(CHINESE_README) == figures(README)
+    assert set(CHINESE_README.links) - {README.path.name} == set(README.links) - {CHINESE.name}
+    assert README.path.name in CHINESE_README.text.splitlines()[0]
+    assert CHINESE.name in README.text.splitlines()[0]
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_every_link_leads_somewhere(name: str) -> None:
+    for link in ALL[name].links:
+        if link.startswith(("http://", "https://")):
+            continue
+        file, _, anchor = link.partition("#")
+        target = (ALL[name].path.parent / file) if file else ALL[name].path
+        assert target.exists(), link
+        if anchor:
+            assert anchor in Guide(path=target).anchors, link
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_every_file_that_is_named_is_there(name: str) -> None:
+    tops = {path.name for path in ROOT.iterdir()} - {"build"}
+    for span in ALL[name].spans:
+        if re.fullmatch(r"[\w.\-]+(/[\w.\-]+)*/?", span) and span.split("/")[0] in tops:
+            assert (ROOT / span).exists(), span
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_every_option_that_is_named_is_one_of_a_command(name: str) -> None:
+    known = set().union(*OPTIONS.values()) | _OTHERS_OPTIONS
+    for span in ALL[name].spans:
+        place = max(
+            (place for place in OPTIONS if f"{span} ".startswith(f"ernie-triton {place} ")),
+            default="",
+            key=len,
+        )
+        wanted = OPTIONS[place] if place else known
+        if span.startswith(("ernie-triton ", "--")):
+            for option in re.findall(r"(?<!\S)--[a-z][\w-]*", span):
+                assert option in wanted, span
+
+
+def test_every_folder_of_the_map_is_there() -> None:
+    rows = re.findall(r"^\| (`\w+/`.*?) \|", README.prose, re.MULTILINE)
+    folders = re.findall(r"`(\w+)/`", " ".join(rows))
+    assert len(folders) >= 10
+    assert all((ROOT / folder).is_dir() for folder in folders)
+
+
+def test_every_room_is_described() -> None:
+    rooms = {path.parent.name for path in (ROOT / "ernie_triton").glob("*/__init__.py")}
+    described = re.findall(r"^\| `(\w+)/` \|", GUIDES["docs/architecture.md"].prose, re.MULTILINE)
+    assert set(described) == rooms
