@@ -18,10 +18,10 @@ from ernie_triton.build.convert.conversion import Converted, check_quality, conv
 from ernie_triton.build.convert.engine_file import adopt_graph, write_engine
 from ernie_triton.build.graph.export import export_onnx
 from ernie_triton.build.load import read_source
-from ernie_triton.build.load.source import Source, Wanted
-from ernie_triton.build.model.encoder import VectorHead
-from ernie_triton.build.model.slim import AnyModel, SlimModel
-from ernie_triton.build.model.trimming import fitted
+from ernie_triton.build.load.source import Source, WantedHead
+from ernie_triton.build.model.heads import VectorHead
+from ernie_triton.build.model.models import AnyModel, trim_model
+from ernie_triton.build.model.slim import SlimModel
 from ernie_triton.build.parts import BuildParts, Expected, Step, label_names
 from ernie_triton.build.publish import manifest
 from ernie_triton.build.publish.facts import engine_facts, model_facts, source_facts
@@ -62,7 +62,7 @@ def read_parts(spec: PipelineSpec, step: Step) -> BuildParts:
         ErnieTritonError: the checkpoint, its vocabulary or its labels do not fit the pipeline.
     """
     with step("read") as notes:
-        wanted = Wanted(head=task_named(spec.task).head, pooling=spec.answering.pooling)
+        wanted = WantedHead(head=task_named(spec.task).head, pooling=spec.answering.pooling)
         source = read_source(spec.checkpoint, wanted)
         spec = _as_its_problem(spec, source)
         check_student(source, spec)
@@ -81,7 +81,7 @@ def read_parts(spec: PipelineSpec, step: Step) -> BuildParts:
     with step("graph") as notes:
         model = source.model
         if model is not None:
-            model = fitted(model, max_length=spec.max_length, pair=spec.pair)
+            model = trim_model(model, max_length=spec.max_length, pair=spec.pair)
         graph = _graph(model, source, spec)
         notes.append(f"{len(graph.graph.node)} nodes, {spec.layout}")
     encoder = TextEncoder(

@@ -16,7 +16,7 @@ from ernie_triton.build.check.exactness import SampleTexts
 from ernie_triton.build.check.reference import Reference, Row, reference_for, rows_of
 from ernie_triton.build.load.labels import read_label_file
 from ernie_triton.build.load.source import Source
-from ernie_triton.build.model.slim import AnyModel
+from ernie_triton.build.model.models import AnyModel
 from ernie_triton.decoders.labels import check_label_count
 from ernie_triton.pipeline import PipelineSpec
 from ernie_triton.settings import EngineSettings

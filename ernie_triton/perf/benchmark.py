@@ -19,10 +19,10 @@ from ernie_triton.batch import TokenBatch
 from ernie_triton.build.check.speed import named_processor
 from ernie_triton.build.convert.engine_file import adopt_graph, write_engine
 from ernie_triton.build.graph.export import export_onnx
-from ernie_triton.build.model.trimming import fitted
+from ernie_triton.build.model.models import trim_model
 from ernie_triton.build.random_models.torch_export import (
     export_with_torch,
-    model_of,
+    model_from_classifier,
     random_classifier,
 )
 from ernie_triton.engines import Engine, load_engine, thread_count
@@ -105,7 +105,7 @@ def benchmark_shape(name: str, *, rows: int, rounds: int, threads: int) -> list[
         exported = Path(scratch) / "exported.onnx"
         export_with_torch(classifier, exported)
         graphs = {"exported": adopt_graph(onnx.load(exported), ("logits",))}
-        model = fitted(model_of(classifier), max_length=LONGEST, pair=False)
+        model = trim_model(model_from_classifier(classifier), max_length=LONGEST, pair=False)
         graphs |= {layout: export_onnx(model, layout) for layout in ("padded", "packed")}
         engines = {}
         for number, candidate in enumerate(CANDIDATES):

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from ernie_triton.build.model.trimming import fitted
+from ernie_triton.build.model.models import trim_model
 from ernie_triton.tasks import SEQ_CLS
 from tests.backends import fake_triton
 from tests.backends.calls import Array, assert_as_declared, assert_matches, execute, opened, refusal
@@ -48,7 +48,7 @@ def single_stage(request: pytest.FixtureRequest, folder: Path) -> Stage[Any]:
     from ernie_triton.backends.engine import TritonPythonModel
 
     settings = dataclasses.replace(engine_settings("onnxruntime", request.param), token_types=0)
-    single = fitted(MODEL, max_length=POSITIONS, pair=False)
+    single = trim_model(MODEL, max_length=POSITIONS, pair=False)
     write_tiny_engine(single, settings, folder / "1")
     return opened(TritonPythonModel(), settings, folder)
 

@@ -16,7 +16,9 @@ from safetensors.torch import save_file
 from ernie_triton.batch import TokenBatch
 from ernie_triton.build.check.exactness import SAMPLE_TEXTS
 from ernie_triton.build.load.settings import CheckpointConfig
-from ernie_triton.build.model.encoder import Encoder, Layer, Linear, Model, Norm, SequenceHead
+from ernie_triton.build.model.encoder import Encoder, Layer, Linear, Norm
+from ernie_triton.build.model.heads import SequenceHead
+from ernie_triton.build.model.models import Model
 from ernie_triton.pipeline import PipelineSpec
 from tests.build.load.exports import HEADS, VOCABULARY
 from tests.paths import FIXTURES

@@ -14,8 +14,8 @@ from ernie_triton.build.check.local_answers import PipelineParts
 from ernie_triton.build.config import ModelSizes
 from ernie_triton.build.convert.engine_file import write_engine
 from ernie_triton.build.load import read_source
-from ernie_triton.build.load.source import Wanted
-from ernie_triton.build.model.encoder import Model
+from ernie_triton.build.load.source import WantedHead
+from ernie_triton.build.model.models import Model
 from ernie_triton.engines import Engine, load_engine
 from ernie_triton.pipeline import load_pipeline
 from ernie_triton.settings import EngineSettings
@@ -46,7 +46,7 @@ class Sample:
         spec = load_pipeline(ROOT / "pipelines" / f"{name}.toml")
         self.spec = dataclasses.replace(spec, task=PROBLEMS.get(name, spec.task))
         head = task_named(self.spec.task).head
-        source = read_source(spec.checkpoint, Wanted(head=head, pooling=spec.answering.pooling))
+        source = read_source(spec.checkpoint, WantedHead(head=head, pooling=spec.answering.pooling))
         assert isinstance(source.model, Model)
         self.model = source.model
         self.data = ROOT / "samples/data" / name / "dev.json"

@@ -14,8 +14,7 @@ from onnx import TensorProto, helper
 
 from ernie_triton.batch import TokenBatch
 from ernie_triton.build.convert.engine_file import adopt_graph, write_engine
-from ernie_triton.build.model.encoder import Model
-from ernie_triton.build.model.trimming import fitted
+from ernie_triton.build.model.models import Model, trim_model
 from ernie_triton.engines import ENGINE_FILES, RUNTIMES, Engine, load_engine, thread_count
 from ernie_triton.errors import EngineError, MissingExtraError
 from ernie_triton.tasks import LAYOUTS, task_named
@@ -73,7 +72,7 @@ def test_a_model_fitted_to_short_rows_answers_as_the_whole_one(
 ) -> None:
     """Rows that fill a batch up would be longer than these, were they as long as a step."""
     settings = dataclasses.replace(engine_settings(name, layout, pair=pair), max_length=longest)
-    write_tiny_engine(fitted(model, max_length=longest, pair=pair), settings, tmp_path)
+    write_tiny_engine(trim_model(model, max_length=longest, pair=pair), settings, tmp_path)
     engine = load_engine(tmp_path, settings)
     assert ("token_type_ids" in engine.runtime.input_types) == pair
     for lengths in ((2,), (longest, 2, longest), (longest,) * 9):

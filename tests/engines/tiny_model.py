@@ -13,18 +13,9 @@ from ernie_triton.batch import TokenBatch
 from ernie_triton.build.check.reference import model_outputs
 from ernie_triton.build.convert.engine_file import write_engine
 from ernie_triton.build.graph.export import export_onnx
-from ernie_triton.build.model.encoder import (
-    Encoder,
-    Head,
-    Layer,
-    Linear,
-    Model,
-    Norm,
-    SequenceHead,
-    SpanHead,
-    TokenHead,
-    VectorHead,
-)
+from ernie_triton.build.model.encoder import Encoder, Layer, Linear, Norm
+from ernie_triton.build.model.heads import Head, SequenceHead, SpanHead, TokenHead, VectorHead
+from ernie_triton.build.model.models import Model
 from ernie_triton.settings import EngineSettings
 from ernie_triton.tasks import task_named
 

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from ernie_triton.build.torch_models.checkpoints import load_model, load_tokenizer, widths_of
+from ernie_triton.build.torch_models.checkpoints import load_model, load_tokenizer
+from ernie_triton.build.torch_models.layer_widths import widths_of
 from samples.cli import VOCABULARY, main
 
 

@@ -22,16 +22,9 @@ from ernie_triton.batch import TokenBatch
 from ernie_triton.build.check.slim_reference import slim_outputs
 from ernie_triton.build.check.source_model import transformers_model
 from ernie_triton.build.load.source import Source
-from ernie_triton.build.model.encoder import (
-    Encoder,
-    Layer,
-    Linear,
-    Model,
-    Norm,
-    SpanHead,
-    TokenHead,
-    VectorHead,
-)
+from ernie_triton.build.model.encoder import Encoder, Layer, Linear, Norm
+from ernie_triton.build.model.heads import SpanHead, TokenHead, VectorHead
+from ernie_triton.build.model.models import Model
 from ernie_triton.build.model.slim import SlimModel
 from ernie_triton.tasks import Task
 

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from ernie_triton.build.load.settings import config_values
 from ernie_triton.build.load.source import Source
-from ernie_triton.build.model.encoder import Model
+from ernie_triton.build.model.models import Model
 from ernie_triton.build.torch_models.checkpoints import load_model
 from ernie_triton.errors import CheckpointError
 from ernie_triton.tasks import Task

@@ -2,7 +2,8 @@
 
 from ernie_triton.build.load.source import Source
 from ernie_triton.build.load.state import TASKS_BY_HEAD
-from ernie_triton.build.model.encoder import HEAD_NAMES, Head, Model, SequenceHead, VectorHead
+from ernie_triton.build.model.heads import HEAD_NAMES, Head, SequenceHead, VectorHead
+from ernie_triton.build.model.models import Model
 from ernie_triton.build.model.slim import SlimModel
 
 

@@ -23,7 +23,7 @@ from ernie_triton.build.convert.fp16_range import check_fp16_range
 from ernie_triton.build.convert.quantization import Int8Graphs, quantize
 from ernie_triton.build.graph.export import export_onnx, quantizable_linears
 from ernie_triton.build.graph.numerics import Numerics
-from ernie_triton.build.model.encoder import Model
+from ernie_triton.build.model.models import Model
 from ernie_triton.build.model.slim import SlimModel
 from ernie_triton.build.parts import BuildParts, Step
 from ernie_triton.build.progress import progress_bar

@@ -15,7 +15,7 @@ from onnx import TensorProto, helper
 from ernie_triton.batch import TokenBatch
 from ernie_triton.build.graph.export import export_onnx
 from ernie_triton.build.graph.numerics import FP16_LIMIT, Numerics
-from ernie_triton.build.model.encoder import Model
+from ernie_triton.build.model.models import Model
 from ernie_triton.errors import PrecisionError
 
 _CELLS = 2048

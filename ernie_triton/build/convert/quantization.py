@@ -19,7 +19,7 @@ from ernie_triton.build.check.quality import Quality
 from ernie_triton.build.graph import cpu_int8
 from ernie_triton.build.graph.export import export_onnx
 from ernie_triton.build.graph.numerics import Numerics
-from ernie_triton.build.model.encoder import Model
+from ernie_triton.build.model.models import Model
 from ernie_triton.build.progress import progress_bar
 from ernie_triton.engines import Engine
 from ernie_triton.errors import ExactnessError

@@ -9,8 +9,7 @@ rectangle `[items, longest]`:
 - padded: inputs `input_ids [items, length]`, `token_type_ids [items, length]`; the rectangle is the
   input itself.
 
-A model without token types (`ernie_triton.build.model.trimming`), as for single texts, has no
-`token_type_ids`.
+A model without token types has no `token_type_ids`: `trim_model` removes them for single texts.
 
 Where the head reads the first token of a text alone, the last layer computes that token alone: its
 keys and values still come from every token, its query, projection and feed-forward do not.
@@ -29,8 +28,9 @@ from ernie_triton.build.graph.heads import Place, needs_first_token_only, write_
 from ernie_triton.build.graph.numerics import FP32, Numerics
 from ernie_triton.build.graph.packing import packed_rows
 from ernie_triton.build.graph.slim import write_slim_graph
-from ernie_triton.build.model.encoder import Encoder, Layer, Linear, Model
-from ernie_triton.build.model.slim import AnyModel, SlimModel
+from ernie_triton.build.model.encoder import Encoder, Layer, Linear
+from ernie_triton.build.model.models import AnyModel, Model
+from ernie_triton.build.model.slim import SlimModel
 from ernie_triton.tasks import LAYOUTS
 
 MASK_VALUE = -10000.0

@@ -5,14 +5,8 @@ from dataclasses import dataclass
 from onnx import TensorProto
 
 from ernie_triton.build.graph.builder import GraphBuilder
-from ernie_triton.build.model.encoder import (
-    Head,
-    Model,
-    SequenceHead,
-    SpanHead,
-    TokenHead,
-    VectorHead,
-)
+from ernie_triton.build.model.heads import Head, SequenceHead, SpanHead, TokenHead, VectorHead
+from ernie_triton.build.model.models import Model
 
 FLOAT, INT32 = TensorProto.FLOAT, TensorProto.INT32
 

@@ -7,25 +7,26 @@ import onnx
 from google.protobuf.message import DecodeError
 
 from ernie_triton.build.load.onnx_graph.model import model_from_onnx
-from ernie_triton.build.load.paddle.checkpoint import WEIGHTS_FILE, read_paddlenlp
+from ernie_triton.build.load.paddle.checkpoint import PDPARAMS_FILE, read_paddlenlp
 from ernie_triton.build.load.paddle.export import is_paddle_export, onnx_from_paddle_export
 from ernie_triton.build.load.settings import (
     CONFIG_FILES,
     folds_case,
-    parts_ideographs,
     read_config,
+    splits_ideographs,
     vocabulary_beside,
 )
 from ernie_triton.build.load.slim import is_slim_checkpoint, read_slim
-from ernie_triton.build.load.source import Source, Wanted
+from ernie_triton.build.load.source import Source, WantedHead
 from ernie_triton.build.load.transformers import SAFETENSORS_FILE, TORCH_FILE, read_transformers
-from ernie_triton.build.model.encoder import HEAD_NAMES, Model, VectorHead
+from ernie_triton.build.model.heads import HEAD_NAMES, VectorHead
+from ernie_triton.build.model.models import Model
 from ernie_triton.errors import CheckpointError, OtherTaskError, UnrecognisedGraphError
 
-_CHECKPOINT_FILES = (SAFETENSORS_FILE, TORCH_FILE, WEIGHTS_FILE)
+_CHECKPOINT_FILES = (SAFETENSORS_FILE, TORCH_FILE, PDPARAMS_FILE)
 
 
-def read_source(path: Path, wanted: Wanted | None = None) -> Source:
+def read_source(path: Path, wanted: WantedHead | None = None) -> Source:
     """Read a checkpoint folder, a static export, or an ONNX file.
 
     Args:
@@ -36,7 +37,7 @@ def read_source(path: Path, wanted: Wanted | None = None) -> Source:
     Raises:
         CheckpointError: the path holds nothing that is known, or something damaged.
     """
-    wanted = wanted or Wanted()
+    wanted = wanted or WantedHead()
     if not path.exists():
         raise CheckpointError(f"the checkpoint {path} does not exist")
     if path.is_file() and path.name in _CHECKPOINT_FILES:
@@ -46,7 +47,7 @@ def read_source(path: Path, wanted: Wanted | None = None) -> Source:
             return read_slim(path, wanted)
         if any((path / name).is_file() for name in (SAFETENSORS_FILE, TORCH_FILE)):
             return read_transformers(path, wanted)
-        if (path / WEIGHTS_FILE).is_file():
+        if (path / PDPARAMS_FILE).is_file():
             return read_paddlenlp(path, wanted)
     if is_paddle_export(path):
         graph = onnx_from_paddle_export(path)
@@ -86,7 +87,7 @@ def _read_onnx(path: Path) -> onnx.ModelProto:
     return graph
 
 
-def _from_graph(kind: str, path: Path, graph: onnx.ModelProto, wanted: Wanted) -> Source:
+def _from_graph(kind: str, path: Path, graph: onnx.ModelProto, wanted: WantedHead) -> Source:
     folder = path if path.is_dir() else path.parent
     has_config = any((folder / name).is_file() for name in CONFIG_FILES)
     config = read_config(folder) if has_config else None
@@ -109,12 +110,12 @@ def _from_graph(kind: str, path: Path, graph: onnx.ModelProto, wanted: Wanted) -
         labels=config.labels if config else None,
         vocabulary=vocabulary_beside(folder),
         lower_case=folds_case(folder),
-        tokenize_chinese_chars=parts_ideographs(folder),
+        tokenize_chinese_chars=splits_ideographs(folder),
         problem=config.problem if config else "",
     )
 
 
-def _pooled(model: Model, wanted: Wanted) -> Model:
+def _pooled(model: Model, wanted: WantedHead) -> Model:
     """The model with the pooling that is wanted of hidden states."""
     if not isinstance(model.head, VectorHead) or model.head.pooling != "cls":
         return model

@@ -1,10 +1,12 @@
 """Label names from a file: a JSON list, one name a line, or CLUE's `labels.json`."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from ernie_triton.decoders.labels import check_labels
-from ernie_triton.errors import LabelCountError
+from ernie_triton.errors import CheckpointError, LabelCountError
 
 
 def read_label_file(path: Path) -> tuple[str, ...]:
@@ -35,3 +37,24 @@ def read_label_file(path: Path) -> tuple[str, ...]:
             f"{path} is neither a JSON list, nor CLUE's JSON lines, nor a name a line: {error}"
         ) from error
     return tuple(check_labels([line.strip() for line in lines], str(path)))
+
+
+def labels_of(values: Mapping[str, Any], path: Path) -> tuple[str, ...] | None:
+    """The label names of a configuration's `id2label`; None where it has none of its own.
+
+    Raises:
+        CheckpointError: its keys are not 0, 1, …, or its names not a label each.
+    """
+    by_id = values.get("id2label")
+    if not isinstance(by_id, Mapping) or not by_id:
+        return None
+    try:
+        ordered = [by_id[key] for key in sorted(by_id, key=int)]
+        numbers = sorted(int(key) for key in by_id)
+    except ValueError as error:
+        raise CheckpointError(f"{path}: id2label has a key that is not a number") from error
+    if numbers != list(range(len(numbers))):
+        raise CheckpointError(f"{path}: the keys of id2label are not 0 to {len(numbers) - 1}")
+    if ordered == [f"LABEL_{index}" for index in numbers]:
+        return None
+    return tuple(check_labels(ordered, f"{path}: id2label"))

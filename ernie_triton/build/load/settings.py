@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ernie_triton.decoders.labels import check_labels
+from ernie_triton.build.load.labels import labels_of
 from ernie_triton.errors import CheckpointError
 from ernie_triton.tokenizer.piece_table import MAX_WORD_CHARACTERS
 from ernie_triton.tokenizer.vocabulary import VOCABULARY_FILE
@@ -20,7 +20,7 @@ _ACTIVATIONS = {
     "relu": "relu",
     "tanh": "tanh",
 }
-HEADS = {
+HEADS_BY_ARCHITECTURE = {
     "ForSequenceClassification": "sequence",
     "ForTokenClassification": "token",
     "ForQuestionAnswering": "span",
@@ -37,7 +37,7 @@ class CheckpointConfig:
         model_type: `ernie`, `bert`, `roberta`, …, lower case; empty where nothing says it.
         heads: attention heads before any pruning.
         hidden: width of the token vectors, as declared.
-        activation: of the feed-forward layers, one of `ernie_triton.build.model.encoder.ACTIVATIONS`.
+        activation: of the feed-forward layers, one of `ACTIVATIONS`.
         pooler_activation: of BERT's pooler in PaddleNLP, where it can be switched off.
         layer_norm_eps: of every norm.
         pad_token_id: the token masked in attention.
@@ -123,7 +123,7 @@ def folds_case(folder: Path) -> bool:
     return bool(lower_case)
 
 
-def parts_ideographs(folder: Path) -> bool:
+def splits_ideographs(folder: Path) -> bool:
     """Whether each ideograph is a word to the tokenizer beside the weights; BERT's own default.
 
     Raises:
@@ -201,7 +201,10 @@ def _head(values: Mapping[str, Any]) -> str | None:
     architectures = values.get("architectures")
     known = architectures if isinstance(architectures, list) else ()
     architecture = str(next(iter(known), values.get("init_class", "")))
-    return next((head for ending, head in HEADS.items() if architecture.endswith(ending)), None)
+    return next(
+        (head for ending, head in HEADS_BY_ARCHITECTURE.items() if architecture.endswith(ending)),
+        None,
+    )
 
 
 def problem_of(values: Mapping[str, Any]) -> str:
@@ -228,24 +231,3 @@ def _index(values: Mapping[str, Any], key: str, path: Path) -> int:
     if not isinstance(index, int) or index < 0:
         raise CheckpointError(f"{path}: {key} is {index!r}; expected a row of a table")
     return int(index)
-
-
-def labels_of(values: Mapping[str, Any], path: Path) -> tuple[str, ...] | None:
-    """The label names of a configuration's `id2label`; None where it has none of its own.
-
-    Raises:
-        CheckpointError: its keys are not 0, 1, …, or its names not a label each.
-    """
-    by_id = values.get("id2label")
-    if not isinstance(by_id, Mapping) or not by_id:
-        return None
-    try:
-        ordered = [by_id[key] for key in sorted(by_id, key=int)]
-        numbers = sorted(int(key) for key in by_id)
-    except ValueError as error:
-        raise CheckpointError(f"{path}: id2label has a key that is not a number") from error
-    if numbers != list(range(len(numbers))):
-        raise CheckpointError(f"{path}: the keys of id2label are not 0 to {len(numbers) - 1}")
-    if ordered == [f"LABEL_{index}" for index in numbers]:
-        return None
-    return tuple(check_labels(ordered, f"{path}: id2label"))

@@ -1,4 +1,4 @@
-"""Checkpoints of bag-of-words and convolution students, as `ernie_triton.training.compression.slim` writes.
+"""Checkpoints of bag-of-words and convolution students, written by distillation.
 
 The folder is that of a transformers checkpoint: `config.json` of the model type `ernie_slim`,
 `model.safetensors`, `vocab.txt` and `tokenizer_config.json`. Linear weights are [outputs, inputs].
@@ -12,19 +12,20 @@ from typing import Any
 import numpy as np
 
 from ernie_triton.arrays import Float32
+from ernie_triton.build.load.labels import labels_of
 from ernie_triton.build.load.settings import (
     config_values,
     folds_case,
-    labels_of,
-    parts_ideographs,
     problem_of,
     read_json,
+    splits_ideographs,
     vocabulary_beside,
 )
-from ernie_triton.build.load.source import Source, Wanted
+from ernie_triton.build.load.source import Source, WantedHead
 from ernie_triton.build.load.state import TASKS_BY_HEAD
 from ernie_triton.build.load.transformers import SAFETENSORS_FILE, read_safetensors
-from ernie_triton.build.model.encoder import Linear, SequenceHead
+from ernie_triton.build.model.encoder import Linear
+from ernie_triton.build.model.heads import SequenceHead
 from ernie_triton.build.model.slim import KINDS, SlimModel
 from ernie_triton.errors import CheckpointError, OtherTaskError
 
@@ -77,7 +78,7 @@ def is_slim_checkpoint(folder: Path) -> bool:
     return path.is_file() and read_json(path).get("model_type") == MODEL_TYPE
 
 
-def read_slim(folder: Path, wanted: Wanted) -> Source:
+def read_slim(folder: Path, wanted: WantedHead) -> Source:
     """Read a student.
 
     Raises:
@@ -102,7 +103,7 @@ def read_slim(folder: Path, wanted: Wanted) -> Source:
         labels=labels_of(values, path),
         vocabulary=vocabulary_beside(folder),
         lower_case=folds_case(folder),
-        tokenize_chinese_chars=parts_ideographs(folder),
+        tokenize_chinese_chars=splits_ideographs(folder),
         problem=problem_of(values),
     )
 

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import onnx
 
-from ernie_triton.build.model.slim import AnyModel
+from ernie_triton.build.model.models import AnyModel
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Wanted:
+class WantedHead:
     """What a checkpoint is to be read as.
 
     Attributes:

@@ -10,21 +10,12 @@ from collections.abc import Mapping
 import numpy as np
 
 from ernie_triton.arrays import Float32
-from ernie_triton.build.load.naming import TRANSFORMERS, NameScheme, modern_name
 from ernie_triton.build.load.settings import CheckpointConfig
-from ernie_triton.build.load.source import Wanted
-from ernie_triton.build.model.encoder import (
-    Encoder,
-    Head,
-    Layer,
-    Linear,
-    Model,
-    Norm,
-    SequenceHead,
-    SpanHead,
-    TokenHead,
-    VectorHead,
-)
+from ernie_triton.build.load.source import WantedHead
+from ernie_triton.build.load.weights import TRANSFORMERS, NameScheme, modern_name
+from ernie_triton.build.model.encoder import Encoder, Layer, Linear, Norm
+from ernie_triton.build.model.heads import Head, SequenceHead, SpanHead, TokenHead, VectorHead
+from ernie_triton.build.model.models import Model
 from ernie_triton.errors import CheckpointError, OtherTaskError
 from ernie_triton.tasks import TASKS
 
@@ -45,7 +36,7 @@ def model_from_state(
     scheme: NameScheme,
     config: CheckpointConfig,
     where: str,
-    wanted: Wanted | None = None,
+    wanted: WantedHead | None = None,
 ) -> Model:
     """Put a checkpoint's arrays in their places.
 
@@ -60,7 +51,7 @@ def model_from_state(
         CheckpointError: an array is missing, left over, or of a shape that contradicts another, or
             the model is of another task.
     """
-    wanted = wanted or Wanted()
+    wanted = wanted or WantedHead()
     head = wanted.head or config.head or "sequence"
     # Vectors can be had of any model; its own head is left out then.
     if config.head not in (None, head) and head != "vector":

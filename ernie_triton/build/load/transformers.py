@@ -7,16 +7,15 @@ import numpy as np
 import numpy.typing as npt
 from safetensors import SafetensorError, safe_open
 
-from ernie_triton.build.load.naming import TRANSFORMERS
-from ernie_triton.build.load.paddle.pickled import float32_array, is_index_buffer
 from ernie_triton.build.load.settings import (
     folds_case,
-    parts_ideographs,
     read_config,
+    splits_ideographs,
     vocabulary_beside,
 )
-from ernie_triton.build.load.source import Source, Wanted
+from ernie_triton.build.load.source import Source, WantedHead
 from ernie_triton.build.load.state import model_from_state
+from ernie_triton.build.load.weights import TRANSFORMERS, float32_array, is_index_buffer
 from ernie_triton.errors import CheckpointError, MissingExtraError
 
 if TYPE_CHECKING:
@@ -26,7 +25,7 @@ SAFETENSORS_FILE = "model.safetensors"
 TORCH_FILE = "pytorch_model.bin"
 
 
-def read_transformers(folder: Path, wanted: Wanted) -> Source:
+def read_transformers(folder: Path, wanted: WantedHead) -> Source:
     """Read a folder that `save_pretrained` of transformers wrote.
 
     Raises:
@@ -45,7 +44,7 @@ def read_transformers(folder: Path, wanted: Wanted) -> Source:
         labels=config.labels,
         vocabulary=vocabulary_beside(folder),
         lower_case=folds_case(folder),
-        tokenize_chinese_chars=parts_ideographs(folder),
+        tokenize_chinese_chars=splits_ideographs(folder),
         problem=config.problem,
     )
 

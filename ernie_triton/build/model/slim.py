@@ -1,7 +1,6 @@
 """A student without attention: a bag of words or a convolution over word pieces (ERNIE-Slim).
 
-Beside `ernie_triton.build.model.encoder.Model` the other thing that a checkpoint may be read into. Its texts
-are rows of tokens as those of an encoder are; what is made of a row:
+A checkpoint is read into this or into `Model`. A row of tokens is turned into a vector by one of:
 
 - `bow`: the mean over the tokens that count of their word vectors, each with the vector of the
   bigram that it begins, where the model has bigrams;
@@ -20,7 +19,8 @@ import numpy as np
 import numpy.typing as npt
 
 from ernie_triton.arrays import Float32
-from ernie_triton.build.model.encoder import Linear, Model, SequenceHead, named_arrays
+from ernie_triton.build.model.encoder import Linear, named_arrays
+from ernie_triton.build.model.heads import SequenceHead
 from ernie_triton.errors import CheckpointError
 
 KINDS = ("bow", "cnn")
@@ -112,10 +112,6 @@ class SlimModel:
     def parameters(self) -> int:
         """How many weights the model has."""
         return sum(int(array.size) for _, array in named_arrays(self))
-
-
-AnyModel = Model | SlimModel
-"""What a checkpoint of weights can be."""
 
 
 def bigram_addends(

@@ -6,7 +6,7 @@ from pathlib import Path
 import onnx
 
 from ernie_triton.build.load.source import Source
-from ernie_triton.build.model.encoder import Model
+from ernie_triton.build.model.models import Model
 from ernie_triton.build.model.slim import SlimModel
 from ernie_triton.build.publish.manifest import EngineFacts, ModelFacts, SourceFacts, file_hashes
 from ernie_triton.pipeline import PipelineSpec

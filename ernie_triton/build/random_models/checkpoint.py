@@ -3,7 +3,9 @@
 For measuring: speed depends on the shape, not on what was learned. No torch is needed.
 """
 
+import itertools
 import json
+import string
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -15,12 +17,17 @@ from safetensors.numpy import save_file
 from ernie_triton.build.graph.export import export_onnx
 from ernie_triton.build.load import read_source
 from ernie_triton.build.load.transformers import SAFETENSORS_FILE
-from ernie_triton.build.publish.whole_folder import whole_folder
-from ernie_triton.build.random_models.vocabulary import SPECIALS, plain_vocabulary
 from ernie_triton.build.random_models.weights import random_state
+from ernie_triton.build.whole_folder import whole_folder
 from ernie_triton.errors import CheckpointError
 from ernie_triton.model_shapes import POSITIONS, TASK_TYPES, TOKEN_TYPES, VOCABULARY_SIZE, Shape
+from ernie_triton.tokenizer.vocabulary import CLASSIFY, MASK, PAD, SEPARATE, UNKNOWN
 
+_SPECIALS = (PAD, CLASSIFY, SEPARATE, MASK, UNKNOWN)
+_PUNCTUATION = "，。、；：？！…—·“”‘’（）《》【】「」￥％～＋－／＝℃°×÷→"
+_IDEOGRAPHS = range(0x4E00, 0x9FA6)
+"""The block of Unicode 1.1: the 20,902 characters that GBK knows, every common one among them."""
+_ALPHABET = string.digits + string.ascii_lowercase
 _TRIAL_ROWS, _TRIAL_TOKENS = 64, 24
 _WARNINGS_AND_WORSE = 3
 
@@ -96,13 +103,33 @@ def ernie_config(shape: Shape, *, vocabulary_size: int, positions: int) -> dict[
     }
 
 
+def _plain_vocabulary(size: int) -> list[str]:
+    """The entries in the order of their ids, all different, `[PAD]` first.
+
+    Args:
+        size: how many; those left when everything has its token are `[unused1]`, `[unused2]`, ….
+
+    Raises:
+        ValueError: the size does not hold every character.
+    """
+    pairs = ["".join(pair) for pair in itertools.product(_ALPHABET, repeat=2)]
+    entries = [*_SPECIALS, *string.punctuation, *_PUNCTUATION, *_ALPHABET]
+    entries += map(chr, _IDEOGRAPHS)
+    entries += pairs
+    entries += [f"##{piece}" for piece in (*_ALPHABET, *pairs)]
+    spare = size - len(entries)
+    if spare < 0:
+        raise ValueError(f"{len(entries)} entries do not fit a vocabulary of {size}")
+    return entries + [f"[unused{number}]" for number in range(1, spare + 1)]
+
+
 def _write_texts(wanted: RandomModel, folder: Path) -> None:
-    vocabulary = plain_vocabulary(VOCABULARY_SIZE)
+    vocabulary = _plain_vocabulary(VOCABULARY_SIZE)
     names = ("pad_token", "cls_token", "sep_token", "mask_token", "unk_token")
     tokenizer = {
         "do_lower_case": True,
         "tokenizer_class": "BertTokenizer",
-        **dict(zip(names, SPECIALS, strict=True)),
+        **dict(zip(names, _SPECIALS, strict=True)),
     }
     labels = [f"class_{index}" for index in range(wanted.labels)]
     config = {
@@ -135,8 +162,8 @@ def _mean_logits(folder: Path, seed: int) -> npt.NDArray[np.float32]:
     )
     random = np.random.default_rng(seed)
     size = (_TRIAL_ROWS, _TRIAL_TOKENS)
-    ids = random.integers(len(SPECIALS), VOCABULARY_SIZE // 2, size, dtype=np.int32)
-    ids[:, 0], ids[:, -1] = SPECIALS.index("[CLS]"), SPECIALS.index("[SEP]")
+    ids = random.integers(len(_SPECIALS), VOCABULARY_SIZE // 2, size, dtype=np.int32)
+    ids[:, 0], ids[:, -1] = _SPECIALS.index("[CLS]"), _SPECIALS.index("[SEP]")
     feed = {"input_ids": ids, "token_type_ids": np.zeros_like(ids)}
     (logits,) = session.run(["logits"], feed)
     return np.asarray(logits.mean(axis=0), dtype=np.float32)

@@ -5,10 +5,10 @@ import warnings
 from pathlib import Path
 from typing import Any
 
-from ernie_triton.build.load.naming import TRANSFORMERS
 from ernie_triton.build.load.settings import CheckpointConfig
 from ernie_triton.build.load.state import model_from_state
-from ernie_triton.build.model.encoder import Model
+from ernie_triton.build.load.weights import TRANSFORMERS
+from ernie_triton.build.model.models import Model
 from ernie_triton.errors import CheckpointError, MissingExtraError
 from ernie_triton.model_shapes import POSITIONS, TASK_TYPES, TOKEN_TYPES, VOCABULARY_SIZE, Shape
 
@@ -42,7 +42,7 @@ def random_classifier(shape: Shape, *, labels: int, seed: int = 0) -> Any:  # no
     return classifier.eval()
 
 
-def model_of(classifier: Any) -> Model:  # noqa: ANN401
+def model_from_classifier(classifier: Any) -> Model:  # noqa: ANN401
     """The weights of such a classifier as our model."""
     config = classifier.config
     return model_from_state(

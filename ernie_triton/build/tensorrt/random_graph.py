@@ -4,11 +4,10 @@ import onnx
 
 from ernie_triton.build.graph.export import export_onnx, quantizable_linears
 from ernie_triton.build.graph.numerics import Numerics
-from ernie_triton.build.load.naming import TRANSFORMERS
 from ernie_triton.build.load.settings import CheckpointConfig
 from ernie_triton.build.load.state import model_from_state
-from ernie_triton.build.model.encoder import Model
-from ernie_triton.build.model.trimming import fitted
+from ernie_triton.build.load.weights import TRANSFORMERS
+from ernie_triton.build.model.models import Model, trim_model
 from ernie_triton.build.random_models.weights import random_state
 from ernie_triton.model_shapes import Shape
 
@@ -43,7 +42,7 @@ def random_graph(shape: Shape, precision: str, layout: str, *, max_length: int) 
         layout: `packed` or `padded`.
         max_length: most tokens of a row.
     """
-    model = fitted(random_model(shape), max_length=max_length, pair=False)
+    model = trim_model(random_model(shape), max_length=max_length, pair=False)
     names = quantizable_linears(model, layout) if precision == "int8" else ()
     compute = "fp32" if precision == "fp32" else "fp16"
     return export_onnx(

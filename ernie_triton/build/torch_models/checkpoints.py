@@ -12,29 +12,31 @@ from typing import TYPE_CHECKING
 
 from ernie_triton.build.load import holds_weights, read_source
 from ernie_triton.build.load.settings import (
-    HEADS,
+    HEADS_BY_ARCHITECTURE,
     TOKENIZER_FILE,
     config_values,
     folds_case,
-    parts_ideographs,
+    splits_ideographs,
     tokenizer_settings,
     vocabulary_beside,
 )
-from ernie_triton.build.load.source import Source, Wanted
+from ernie_triton.build.load.source import Source, WantedHead
 from ernie_triton.build.load.transformers import SAFETENSORS_FILE
-from ernie_triton.build.model.encoder import Encoder, Model, VectorHead
-from ernie_triton.build.publish.whole_folder import whole_folder
-from ernie_triton.build.torch_models.config_models import random_model
+from ernie_triton.build.model.encoder import Encoder
+from ernie_triton.build.model.heads import VectorHead
+from ernie_triton.build.model.models import Model
 from ernie_triton.build.torch_models.layer_widths import LayerWidth, resize_layers, widths_of
 from ernie_triton.build.torch_models.modules import (
-    PROBLEMS,
+    PROBLEM_TYPES,
     answer_values,
     family_of,
-    fill,
     import_torch,
+    model_from_config,
     new_model,
     sizes_of,
 )
+from ernie_triton.build.torch_models.weights import copy_weights
+from ernie_triton.build.whole_folder import whole_folder
 from ernie_triton.errors import CheckpointError
 from ernie_triton.tasks import task_named
 from ernie_triton.tokenizer.encoder import TextEncoder
@@ -43,9 +45,6 @@ from ernie_triton.tokenizer.vocabulary import VOCABULARY_FILE, load_vocabulary
 if TYPE_CHECKING:
     from torch import nn
     from transformers import PreTrainedModel
-
-__all__ = ["LayerWidth", "check_free", "load_model", "load_tokenizer", "resize_layers"]
-__all__ += ["save_model", "widths_of"]
 
 
 def load_model(
@@ -68,7 +67,7 @@ def load_model(
     """
     import_torch()
     if not holds_weights(folder) and (folder / "config.json").is_file():
-        return random_model(folder, task, labels, seed)
+        return model_from_config(folder, task, labels, seed)
     source, is_whole = _read(folder, task, labels)
     if not isinstance(source.model, Model):
         found = "an export" if source.model is None else "a slim model"
@@ -87,7 +86,7 @@ def load_model(
     sizes |= answer_values(task, names, outputs or len(names or ()))
     built = new_model(family_of(values), task_named(task).head, sizes, seed=seed)
     resize_layers(built, _widths(model.encoder))
-    fill(built, model, str(folder))
+    copy_weights(built, model, str(folder))
     return built
 
 
@@ -111,7 +110,7 @@ def load_tokenizer(folder: Path, *, max_length: int) -> TextEncoder:
         load_vocabulary(path),
         max_length=max_length,
         lower_case=folds_case(folder),
-        tokenize_chinese_chars=parts_ideographs(folder),
+        tokenize_chinese_chars=splits_ideographs(folder),
     )
 
 
@@ -186,23 +185,23 @@ def _read(folder: Path, task: str, labels: Sequence[str] | None) -> tuple[Source
     """What the folder holds, and whether its head is kept; otherwise only its encoder is."""
     head = task_named(task).head
     if labels is None or head == "vector":
-        return read_source(folder, Wanted(head=head)), True
+        return read_source(folder, WantedHead(head=head)), True
     try:
-        source = read_source(folder, Wanted(head=head))
+        source = read_source(folder, WantedHead(head=head))
     except CheckpointError:
-        return read_source(folder, Wanted(head="vector")), False
+        return read_source(folder, WantedHead(head="vector")), False
     fits = head == "span" or (
         isinstance(source.model, Model)
         and _outputs(source.model) == len(labels)
         and source.labels in (None, tuple(labels))
     )
     if not fits:
-        source = read_source(folder, Wanted(head="vector"))
+        source = read_source(folder, WantedHead(head="vector"))
     return source, fits
 
 
 def _check_problem(folder: Path, problem: str, task: str) -> None:
-    expected = PROBLEMS.get(task)
+    expected = PROBLEM_TYPES.get(task)
     if problem and expected and problem != expected:
         raise CheckpointError(
             f"{folder} says problem_type {problem!r}; expected {expected!r} for the task {task}"
@@ -242,11 +241,11 @@ def _copy_tokenizer(source: Path, folder: Path) -> None:
 
 def _head_of(model: "PreTrainedModel") -> str:
     name = type(model).__name__
-    return next(head for ending, head in HEADS.items() if name.endswith(ending))
+    return next(head for ending, head in HEADS_BY_ARCHITECTURE.items() if name.endswith(ending))
 
 
 def _check_written(beside: Path, folder: Path, head: str, widths: Sequence[LayerWidth]) -> None:
-    source = read_source(beside, Wanted(head=head))
+    source = read_source(beside, WantedHead(head=head))
     found = _widths(source.model.encoder) if isinstance(source.model, Model) else []
     if found != list(widths):
         raise CheckpointError(

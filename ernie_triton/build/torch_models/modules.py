@@ -6,34 +6,21 @@ before the last, is what BERT calls pooler and classifier: the same numbers unde
 """
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from ernie_triton.arrays import Float32
-from ernie_triton.build.load.naming import TRANSFORMERS
-from ernie_triton.build.load.settings import HEADS
-from ernie_triton.build.model.encoder import (
-    Encoder,
-    Linear,
-    Model,
-    Norm,
-    SequenceHead,
-    SpanHead,
-    TokenHead,
-    VectorHead,
-)
+from ernie_triton.build.load.settings import HEADS_BY_ARCHITECTURE, config_values, read_config
+from ernie_triton.build.model.encoder import Encoder
 from ernie_triton.errors import CheckpointError, MissingExtraError
 from ernie_triton.tasks import task_named
 
 if TYPE_CHECKING:
     from transformers import PretrainedConfig, PreTrainedModel
 
-
-ARCHITECTURES = {head: ending for ending, head in HEADS.items()}
+ARCHITECTURES = {head: ending for ending, head in HEADS_BY_ARCHITECTURE.items()}
 """How transformers names a model by what it ends in (`Task.head`)."""
 
-PROBLEMS = {
+PROBLEM_TYPES = {
     "seq_cls": "single_label_classification",
     "multi_label": "multi_label_classification",
     "regression": "regression",
@@ -42,6 +29,12 @@ PROBLEMS = {
 
 _ACTIVATIONS = {"gelu": "gelu", "gelu_tanh": "gelu_pytorch_tanh", "relu": "relu", "tanh": "tanh"}
 _DROPOUTS = ("hidden_dropout_prob", "attention_probs_dropout_prob", "classifier_dropout")
+
+
+_SIZES = (
+    *("vocab_size", "hidden_size", "num_hidden_layers", "num_attention_heads"),
+    *("max_position_embeddings", "type_vocab_size"),
+)
 
 
 def import_torch() -> Any:  # noqa: ANN401 (a module)
@@ -136,91 +129,37 @@ def answer_values(task: str, labels: Sequence[str] | None, outputs: int) -> dict
         "id2label": dict(enumerate(names)),
         "label2id": {name: index for index, name in enumerate(names)},
     }
-    if task in PROBLEMS:
-        values["problem_type"] = PROBLEMS[task]
+    if task in PROBLEM_TYPES:
+        values["problem_type"] = PROBLEM_TYPES[task]
     return values
 
 
-def state_from_model(model: Model, prefix: str) -> dict[str, Float32]:
-    """The weights of a canonical model by transformers' names of an ERNIE or BERT.
-
-    Args:
-        model: its head may be a `VectorHead`: then the encoder alone, with its pooler if it has
-            one.
-        prefix: of the encoder's names, with its dot: `ernie.`, `bert.`, or nothing.
-    """
-    encoder, scheme = model.encoder, TRANSFORMERS
-    state = {
-        f"{prefix}embeddings.{name}_embeddings.weight": table
-        for name, table in (
-            ("word", encoder.word),
-            ("position", encoder.position),
-            ("token_type", encoder.token_type),
-        )
-    }
-    state |= _norm(f"{prefix}{scheme.embedding_norm}", encoder.embedding_norm)
-    for index, layer in enumerate(encoder.layers):
-        name = f"{prefix}{scheme.layer.format(index)}"
-        state |= _linear(f"{name}.{scheme.query}", layer.query)
-        state |= _linear(f"{name}.{scheme.key}", layer.key)
-        state |= _linear(f"{name}.{scheme.value}", layer.value)
-        state |= _linear(f"{name}.{scheme.attention_output}", layer.attention_output)
-        state |= _norm(f"{name}.{scheme.attention_norm}", layer.attention_norm)
-        state |= _linear(f"{name}.{scheme.intermediate}", layer.intermediate)
-        state |= _linear(f"{name}.{scheme.output}", layer.output)
-        state |= _norm(f"{name}.{scheme.output_norm}", layer.output_norm)
-    head = model.head
-    if isinstance(head, SequenceHead | VectorHead) and head.pooler is not None:
-        state |= _linear(f"{prefix}pooler.dense", head.pooler)
-    if isinstance(head, SequenceHead | TokenHead):
-        state |= _linear("classifier", head.output)
-    if isinstance(head, SpanHead):
-        state |= _linear("qa_outputs", head.output)
-    return state
-
-
-def fill(built: "PreTrainedModel", model: Model, where: str) -> None:
-    """Copy a canonical model's weights into a module; what the model lacks stays as it is.
-
-    Args:
-        built: its layers as wide as the model's.
-        model: a `VectorHead` stands for an encoder without a head of the task.
-        where: the model's folder, for messages.
+def model_from_config(
+    folder: Path, task: str, labels: Sequence[str] | None, seed: int
+) -> "PreTrainedModel":
+    """A model of the sizes that a `config.json` without weights names.
 
     Raises:
-        CheckpointError: the module has no place for a weight, or one of another shape.
+        CheckpointError: a size is missing, or the scores have no names.
     """
-    torch = import_torch()
-    prefix = "" if built.base_model is built else f"{built.base_model_prefix}."
-    state, places = state_from_model(model, prefix), dict(built.named_parameters())
-    pooler = f"{prefix}pooler.dense.weight"
-    if pooler not in places:
-        state = {name: array for name, array in state.items() if f"{prefix}pooler." not in name}
-    elif "classifier.weight" in state and pooler not in state:
-        raise CheckpointError(
-            f"{where} has a classifier without a pooler before it, which transformers has not; "
-            f"it can be built and served, but not trained"
-        )
-    for name, array in state.items():
-        place = places.get(name)
-        if place is None or tuple(place.shape) != array.shape:
-            found = "no such weight" if place is None else f"one of shape {list(place.shape)}"
-            raise CheckpointError(
-                f"{where}: {name} has the shape {list(array.shape)}, but {type(built).__name__} "
-                f"has {found}; such a model cannot be trained"
-            )
-        with torch.no_grad():
-            place.copy_(torch.from_numpy(np.array(array, dtype=np.float32)))
+    config, values = read_config(folder), config_values(folder)
+    for name in _SIZES:
+        if not isinstance(values.get(name), int) or values[name] < 1:
+            raise CheckpointError(f"{folder}/config.json: {name} is {values.get(name)!r}")
+    head, names = task_named(task).head, labels or config.labels
+    if head in ("sequence", "token") and not names:
+        raise CheckpointError(f"{folder}/config.json names no labels, and none are given")
+    sizes = {name: values[name] for name in _SIZES} | {
+        "intermediate_size": values.get("intermediate_size", 4 * config.hidden),
+        "hidden_act": values.get("hidden_act", "gelu"),
+        "layer_norm_eps": config.layer_norm_eps,
+        "pad_token_id": config.pad_token_id,
+        "use_task_id": False,
+    }
+    sizes |= training_values(values) | answer_values(task, names, len(names or ()))
+    return new_model(family_of(values), head, sizes, seed=seed)
 
 
 def _listed(values: Mapping[str, Any]) -> list[Any]:
     architectures = values.get("architectures")
     return list(architectures) if isinstance(architectures, list) else []
-
-
-def _linear(name: str, linear: Linear) -> dict[str, Float32]:
-    return {f"{name}.weight": linear.weight.T, f"{name}.bias": linear.bias}
-
-
-def _norm(name: str, norm: Norm) -> dict[str, Float32]:
-    return {f"{name}.weight": norm.scale, f"{name}.bias": norm.bias}

@@ -10,7 +10,7 @@ import numpy as np
 from ernie_triton.build.check.evaluation import Evaluation
 from ernie_triton.build.load.settings import config_values, read_config
 from ernie_triton.build.torch_models.checkpoints import load_model, load_tokenizer
-from ernie_triton.build.torch_models.modules import PROBLEMS
+from ernie_triton.build.torch_models.modules import PROBLEM_TYPES
 from ernie_triton.errors import CheckpointError
 from ernie_triton.tasks import EMBEDDING, QA, SEQ_CLS, TOKEN_CLS, task_named
 from ernie_triton.training.datasets import DataSet
@@ -88,7 +88,7 @@ def task_of(checkpoint: Path) -> str:
         CheckpointError: it does not say what the model ends in.
     """
     config = read_config(checkpoint)
-    problems = {problem: task for task, problem in PROBLEMS.items()}
+    problems = {problem: task for task, problem in PROBLEM_TYPES.items()}
     tasks = {"token": TOKEN_CLS, "span": QA, "vector": EMBEDDING}
     if config.head == "sequence":
         return problems.get(config.problem, SEQ_CLS.name)

@@ -11,9 +11,9 @@ import torch
 from ernie_triton.batch import TokenBatch
 from ernie_triton.build.check.reference import model_outputs, reference_for, rows_of
 from ernie_triton.build.load import read_source
-from ernie_triton.build.load.naming import TRANSFORMERS
-from ernie_triton.build.load.source import Source, Wanted
+from ernie_triton.build.load.source import Source, WantedHead
 from ernie_triton.build.load.state import model_from_state
+from ernie_triton.build.load.weights import TRANSFORMERS
 from ernie_triton.tasks import QA, SEQ_CLS, TASKS
 from tests.build.load.exports import (
     MaskFromIds,
@@ -149,7 +149,7 @@ def test_the_formulas_of_every_head_equal_transformers(
     kind: str, task: str, head: str, pooling: str
 ) -> None:
     source = transformers_model(kind, head=head)
-    wanted = Wanted(head=head, pooling=pooling or "cls")
+    wanted = WantedHead(head=head, pooling=pooling or "cls")
     config = checkpoint_config(source)
     model = model_from_state(arrays_of(source), TRANSFORMERS, config, "here", wanted)
     rows = random_rows((9, 2, 20), types=source.config.type_vocab_size)
@@ -174,7 +174,7 @@ def test_every_format_s_reference_answers_for_every_head(
         save_paddlenlp(model, tmp_path)
     else:
         onnx.save(export(MaskFromIds(model)), tmp_path / "model.onnx")
-    source = read_source(tmp_path, Wanted(head=head, pooling=pooling or "cls"))
+    source = read_source(tmp_path, WantedHead(head=head, pooling=pooling or "cls"))
     assert source.kind.startswith(source_format)
     reference = reference_for(source, TASKS[task])
     expected = expected_outputs(model, ROWS, pooling)
@@ -184,7 +184,7 @@ def test_every_format_s_reference_answers_for_every_head(
 
 @pytest.mark.parametrize("task", ["token_cls", "qa"])
 def test_static_exports_of_other_tasks_are_answered_by_themselves_as_paddle_did(task: str) -> None:
-    wanted = Wanted(head=TASKS[task].head)
+    wanted = WantedHead(head=TASKS[task].head)
     source = read_source(PADDLE_EXAMPLE / f"{task}_inference", wanted)
     reference = reference_for(source, TASKS[task])
     names = [tensor.name for tensor in TASKS[task].engine_outputs]

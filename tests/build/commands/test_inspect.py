@@ -6,7 +6,7 @@ import pytest
 
 from ernie_triton.build.commands.inspection import describe
 from ernie_triton.build.load import read_source
-from ernie_triton.build.load.source import Source, Wanted
+from ernie_triton.build.load.source import Source, WantedHead
 from tests.build.load.exports import PrunedClassifier, randomised, transformers_model
 from tests.build.models import pruned_model, save_transformers
 
@@ -84,5 +84,5 @@ def test_every_head_is_described_with_the_tasks_that_it_serves(
 
 def test_an_encoder_without_pooler_is_described_so(tmp_path: Path) -> None:
     folder = save_transformers(transformers_model("ernie", head="token"), tmp_path)
-    lines = lines_of(read_source(folder, Wanted(head="vector")))
+    lines = lines_of(read_source(folder, WantedHead(head="vector")))
     assert (lines["task"], lines["head"]) == ("embedding", "vectors; no pooler")

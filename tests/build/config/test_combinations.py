@@ -11,9 +11,9 @@ from tritonclient.grpc import model_config_pb2 as pb
 from ernie_triton.build.config import ModelSizes, pipeline_configs
 from ernie_triton.build.graph.export import export_onnx
 from ernie_triton.build.graph.numerics import Numerics
-from ernie_triton.build.load.naming import TRANSFORMERS
 from ernie_triton.build.load.state import model_from_state
-from ernie_triton.build.model.trimming import fitted
+from ernie_triton.build.load.weights import TRANSFORMERS
+from ernie_triton.build.model.models import trim_model
 from ernie_triton.build.tensorrt.profiles import load_of, profile_of
 from ernie_triton.pipeline import PipelineSpec
 from ernie_triton.settings import EngineSettings, TokenizerSettings
@@ -68,7 +68,7 @@ def graph_of(spec: PipelineSpec, compute: str) -> onnx.ModelProto:
 def _graph_of(head: str, layout: str, compute: str, max_length: int, pair: bool) -> onnx.ModelProto:
     source = transformers_model("ernie", head=head)
     model = model_from_state(arrays_of(source), TRANSFORMERS, checkpoint_config(source), "here")
-    model = fitted(model, max_length=max_length, pair=pair)
+    model = trim_model(model, max_length=max_length, pair=pair)
     return export_onnx(model, layout, Numerics(compute=compute))
 
 

@@ -16,7 +16,7 @@ from ernie_triton.build.convert.calibration import (
     percentile_limit,
 )
 from ernie_triton.build.graph.export import export_onnx, quantizable_linears
-from ernie_triton.build.random_models.torch_export import model_of
+from ernie_triton.build.random_models.torch_export import model_from_classifier
 from ernie_triton.tasks import CALIBRATORS
 from tests.build.models import random_rows, single_rows
 
@@ -81,7 +81,7 @@ def test_a_limit_is_the_largest_int8_step() -> None:
 
 
 def test_what_is_observed_is_what_the_layers_read(ernie: Any) -> None:
-    model = model_of(ernie)
+    model = model_from_classifier(ernie)
     batch = random_rows((5, 2, 9))
     graph = export_onnx(model, "packed")
     linears = quantizable_linears(model, "packed")

@@ -12,7 +12,7 @@ from onnx import TensorProto, helper
 
 from ernie_triton.build.convert.engine_file import adopt_graph, write_engine
 from ernie_triton.build.graph.export import export_onnx
-from ernie_triton.build.random_models.torch_export import model_of
+from ernie_triton.build.random_models.torch_export import model_from_classifier
 from ernie_triton.engines import ENGINE_FILES, Engine, load_engine
 from ernie_triton.errors import EngineError, UnrecognisedGraphError
 from ernie_triton.settings import EngineSettings
@@ -55,7 +55,7 @@ def copy_of(graph: onnx.ModelProto) -> onnx.ModelProto:
 
 @pytest.mark.parametrize("layout", LAYOUTS)
 def test_openvino_takes_keys_as_they_lie(ernie: Any, layout: str, tmp_path: Path) -> None:
-    model = model_of(ernie)
+    model = model_from_classifier(ernie)
     write_engine(export_onnx(model, layout), "openvino", tmp_path)
     graph = openvino.Core().read_model(tmp_path / "model.xml")
     turns = [node for node in graph.get_ops() if node.get_type_name() == "Transpose"]

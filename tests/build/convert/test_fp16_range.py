@@ -8,7 +8,8 @@ import pytest
 from ernie_triton.build.convert.fp16_range import check_fp16_range
 from ernie_triton.build.graph.export import export_onnx
 from ernie_triton.build.graph.numerics import Numerics
-from ernie_triton.build.model.encoder import Linear, Model
+from ernie_triton.build.model.encoder import Linear
+from ernie_triton.build.model.models import Model
 from ernie_triton.errors import PrecisionError
 from ernie_triton.tasks import LAYOUTS
 from tests.build.graph.test_precision import inputs, model_of, run

@@ -18,8 +18,10 @@ from ernie_triton.build.convert.engine_file import write_engine
 from ernie_triton.build.convert.quantization import Int8Graphs, damage_of, quantize
 from ernie_triton.build.graph.cpu_int8 import WORD_TABLE
 from ernie_triton.build.graph.export import export_onnx
-from ernie_triton.build.model.encoder import Linear, Model, SequenceHead
-from ernie_triton.build.random_models.torch_export import model_of
+from ernie_triton.build.model.encoder import Linear
+from ernie_triton.build.model.heads import SequenceHead
+from ernie_triton.build.model.models import Model
+from ernie_triton.build.random_models.torch_export import model_from_classifier
 from ernie_triton.engines import Engine, load_engine
 from ernie_triton.errors import ExactnessError
 from ernie_triton.pipeline import PipelineSpec
@@ -101,7 +103,7 @@ class Bench:
 
 @pytest.mark.parametrize("engine", ["onnxruntime", "openvino"])
 def test_a_sensitive_layer_is_kept_and_no_other(tmp_path: Path, ernie: Any, engine: str) -> None:
-    bench = Bench(with_outlier(model_of(ernie)), tmp_path, 0.0, engine=engine)
+    bench = Bench(with_outlier(model_from_classifier(ernie)), tmp_path, 0.0, engine=engine)
     assert not bench.judge.quality(bench.load(bench.graphs.graph(()), "int8")).fits
     made = quantize(bench.graphs, bench.judge, bench.load, BATCH)
     assert list(made.kept) == [SENSITIVE]
@@ -114,13 +116,13 @@ def test_a_sensitive_layer_is_kept_and_no_other(tmp_path: Path, ernie: Any, engi
 
 
 def test_nothing_is_kept_where_everything_fits(tmp_path: Path, ernie: Any) -> None:
-    bench = Bench(model_of(ernie), tmp_path, 0.05, engine="onnxruntime")
+    bench = Bench(model_from_classifier(ernie), tmp_path, 0.05, engine="onnxruntime")
     made = quantize(bench.graphs, bench.judge, bench.load, BATCH)
     assert (made.kept, made.layers) == ({}, 13)
 
 
 def test_what_cannot_fit_is_refused_with_the_figure(tmp_path: Path, ernie: Any) -> None:
-    model = model_of(ernie)
+    model = model_from_classifier(ernie)
     bench = Bench(model, tmp_path, 0.0, engine="onnxruntime")
     # Held against the decisions of the opposite classifier, no choice of layers helps.
     assert isinstance(model.head, SequenceHead)
@@ -136,7 +138,7 @@ def test_what_cannot_fit_is_refused_with_the_figure(tmp_path: Path, ernie: Any) 
 
 
 def test_gpu_graphs_are_int8_on_fp16_with_the_table_as_it_is(tmp_path: Path, ernie: Any) -> None:
-    bench = Bench(model_of(ernie), tmp_path, 0.0, engine="onnxruntime", device="gpu")
+    bench = Bench(model_from_classifier(ernie), tmp_path, 0.0, engine="onnxruntime", device="gpu")
     assert WORD_TABLE not in bench.graphs.layers
     graph = bench.graphs.graph(("layer_0/output",))
     types = {item.name: item.data_type for item in graph.graph.initializer}

@@ -21,7 +21,7 @@ from ernie_triton.build.graph.cpu_int8 import (
 )
 from ernie_triton.build.graph.export import export_onnx, quantizable_linears
 from ernie_triton.build.graph.numerics import Numerics
-from ernie_triton.build.random_models.torch_export import model_of
+from ernie_triton.build.random_models.torch_export import model_from_classifier
 from tests.build.models import random_rows
 
 BATCH = random_rows((9, 2, 30, 12), types=2)
@@ -35,7 +35,7 @@ def feeds(batch: TokenBatch, layout: str) -> Any:
 
 
 def quantised(ernie: Any, layout: str) -> onnx.ModelProto:
-    model = model_of(ernie)
+    model = model_from_classifier(ernie)
     linears = quantizable_linears(model, layout)
     graph = export_onnx(model, layout)
     seen = observed(graph, linears.values(), [BATCH], lambda batch: feeds(batch, layout))
@@ -83,12 +83,12 @@ def test_onnx_runtime_computes_the_same_and_every_product_in_int8(
 
 
 def test_a_graph_without_int8_is_left_as_it_is(ernie: Any) -> None:
-    graph = export_onnx(model_of(ernie), "packed")
+    graph = export_onnx(model_from_classifier(ernie), "packed")
     assert for_onnx_runtime(graph) == graph
 
 
 def test_the_word_table_is_int8_with_a_scale_for_each_token(ernie: Any) -> None:
-    model = model_of(ernie)
+    model = model_from_classifier(ernie)
     graph = export_onnx(model, "packed")
     changed = with_int8_table(graph)
     onnx.checker.check_model(changed, full_check=True)
@@ -102,7 +102,7 @@ def test_the_word_table_is_int8_with_a_scale_for_each_token(ernie: Any) -> None:
 
 
 def test_the_graph_looks_up_what_the_table_holds(ernie: Any) -> None:
-    model = model_of(ernie)
+    model = model_from_classifier(ernie)
     changed = with_int8_table(export_onnx(model, "packed"))
     arrays = {item.name: numpy_helper.to_array(item) for item in changed.graph.initializer}
     word = arrays[f"{WORD_TABLE}/weight"] * arrays[f"{WORD_TABLE}/scales"]
@@ -158,5 +158,5 @@ def test_the_bound_is_below_every_int8(ernie: Any) -> None:
 
 
 def test_a_graph_without_roundings_is_left_as_it_is(ernie: Any) -> None:
-    graph = export_onnx(model_of(ernie), "packed")
+    graph = export_onnx(model_from_classifier(ernie), "packed")
     assert for_openvino(graph) == graph

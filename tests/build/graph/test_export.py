@@ -11,9 +11,9 @@ import torch
 from ernie_triton.batch import TokenBatch
 from ernie_triton.build.check.reference import model_outputs
 from ernie_triton.build.graph.export import export_onnx
-from ernie_triton.build.load.naming import TRANSFORMERS
 from ernie_triton.build.load.state import model_from_state
-from ernie_triton.build.model.encoder import Model
+from ernie_triton.build.load.weights import TRANSFORMERS
+from ernie_triton.build.model.models import Model
 from ernie_triton.tasks import LAYOUTS
 from tests.build.load.exports import PrunedClassifier, randomised, transformers_model
 from tests.build.models import (

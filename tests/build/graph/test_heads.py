@@ -13,10 +13,11 @@ from ernie_triton.build.convert.engine_file import write_engine
 from ernie_triton.build.graph.export import export_onnx
 from ernie_triton.build.graph.heads import needs_first_token_only
 from ernie_triton.build.graph.numerics import FP32, Numerics
-from ernie_triton.build.load.naming import TRANSFORMERS
-from ernie_triton.build.load.source import Wanted
+from ernie_triton.build.load.source import WantedHead
 from ernie_triton.build.load.state import model_from_state
-from ernie_triton.build.model.encoder import Model, VectorHead
+from ernie_triton.build.load.weights import TRANSFORMERS
+from ernie_triton.build.model.heads import VectorHead
+from ernie_triton.build.model.models import Model
 from ernie_triton.engines import ENGINE_FILES, Engine, load_engine
 from ernie_triton.settings import EngineSettings
 from ernie_triton.tasks import LAYOUTS, TASKS
@@ -45,7 +46,7 @@ LENGTHS = (7, 2, 30, 2, 13, 31)
 
 def model_of(source: Any, head: str, pooling: str) -> Model:
     config = checkpoint_config(source)
-    wanted = Wanted(head=head, pooling=pooling or "cls")
+    wanted = WantedHead(head=head, pooling=pooling or "cls")
     return model_from_state(arrays_of(source), TRANSFORMERS, config, "here", wanted)
 
 

@@ -15,10 +15,10 @@ from ernie_triton.batch import TokenBatch
 from ernie_triton.build.graph.export import export_onnx, quantizable_linears
 from ernie_triton.build.graph.numerics import Numerics
 from ernie_triton.build.load import read_source
-from ernie_triton.build.load.naming import TRANSFORMERS
-from ernie_triton.build.load.source import Wanted
+from ernie_triton.build.load.source import WantedHead
 from ernie_triton.build.load.state import model_from_state
-from ernie_triton.build.model.encoder import Model
+from ernie_triton.build.load.weights import TRANSFORMERS
+from ernie_triton.build.model.models import Model
 from ernie_triton.errors import PrecisionError
 from ernie_triton.tasks import LAYOUTS
 from tests.build.graph.test_heads import HEADS
@@ -47,7 +47,7 @@ Values = dict[str, npt.NDArray[Any]]
 
 def model_of(head: str = "sequence", pooling: str = "cls", **settings: Any) -> Model:
     source = transformers_model("ernie", head=head, **settings)
-    wanted = Wanted(head=head, pooling=pooling or "cls")
+    wanted = WantedHead(head=head, pooling=pooling or "cls")
     return model_from_state(
         arrays_of(source), TRANSFORMERS, checkpoint_config(source), "here", wanted
     )
@@ -84,7 +84,7 @@ def largest_difference(found: Values, expected: Values) -> float:
 @pytest.mark.parametrize("name", CHECKPOINTS)
 def test_fp16_logits_of_the_sample_checkpoints_are_the_fp32_ones(name: str) -> None:
     head, pooling = CHECKPOINTS[name]
-    model = read_source(CHECKPOINT_FOLDER / name, Wanted(head=head, pooling=pooling)).model
+    model = read_source(CHECKPOINT_FOLDER / name, WantedHead(head=head, pooling=pooling)).model
     assert isinstance(model, Model)
     random = np.random.default_rng(1)
     lengths = random.integers(4, 100, 12).astype(np.int32)

@@ -12,8 +12,8 @@ from ernie_triton.build.check.slim_reference import slim_outputs
 from ernie_triton.build.convert.engine_file import write_engine
 from ernie_triton.build.graph.export import export_onnx
 from ernie_triton.build.graph.numerics import Numerics
+from ernie_triton.build.model.models import trim_model
 from ernie_triton.build.model.slim import SlimModel
-from ernie_triton.build.model.trimming import fitted
 from ernie_triton.engines import load_engine
 from ernie_triton.errors import PrecisionError
 from ernie_triton.settings import EngineSettings
@@ -49,7 +49,7 @@ def test_the_graph_gives_the_logits_of_torch_and_of_the_formulas(name: str, pair
     np.testing.assert_allclose(expected, by_formula, rtol=0, atol=2e-5)
     assert np.ptp(expected, axis=0).min() > 0.1
     for layout in LAYOUTS:
-        found = answers(fitted(model, max_length=LONGEST, pair=pair), layout, batch)
+        found = answers(trim_model(model, max_length=LONGEST, pair=pair), layout, batch)
         np.testing.assert_allclose(found, expected, rtol=0, atol=2e-5)
 
 
@@ -59,7 +59,7 @@ def test_the_graph_gives_the_logits_of_torch_and_of_the_formulas(name: str, pair
 def test_both_runtimes_answer_alike_with_filling_tokens_and_rows(
     tmp_path: Path, name: str, pair: bool, engine: str, layout: str
 ) -> None:
-    model = fitted(model_of(student(name, pair=pair)), max_length=LONGEST, pair=pair)
+    model = trim_model(model_of(student(name, pair=pair)), max_length=LONGEST, pair=pair)
     write_engine(export_onnx(model, layout), engine, tmp_path)
     settings = EngineSettings(
         task="seq_cls",
@@ -86,7 +86,7 @@ def test_bigrams_of_a_large_vocabulary_find_their_buckets(tmp_path: Path, engine
     # Integers of this size were rounded where a runtime computed them in floating point.
     buckets = 2**24 + 9973
     module = student("bigrams", vocab_size=40_000, embedding_size=1, bigram_buckets=buckets)
-    model = fitted(model_of(module), max_length=LONGEST, pair=False)
+    model = trim_model(model_of(module), max_length=LONGEST, pair=False)
     random = np.random.default_rng(5)
     ids = random.integers(30_000, 40_000, 900, dtype=np.int32)
     batch = TokenBatch(
@@ -113,7 +113,7 @@ def test_bigrams_of_a_large_vocabulary_find_their_buckets(tmp_path: Path, engine
 @pytest.mark.parametrize(("name", "pair"), CASES)
 def test_padding_that_the_lengths_count_changes_nothing(name: str, pair: bool) -> None:
     # As Triton's own ragged batching makes batches: rows of one request have its longest length.
-    model = fitted(model_of(student(name, pair=pair)), max_length=LONGEST, pair=pair)
+    model = trim_model(model_of(student(name, pair=pair)), max_length=LONGEST, pair=pair)
     batch = batch_of(pair=pair)
     padded = {key: np.pad(x, ((0, 0), (0, 0))) for key, x in padded_inputs(batch, 0).items()}
     items, length = padded["input_ids"].shape

@@ -6,7 +6,8 @@ import numpy as np
 import numpy.typing as npt
 from torch import nn
 
-from ernie_triton.build.model.encoder import Model, named_arrays
+from ernie_triton.build.model.encoder import named_arrays
+from ernie_triton.build.model.models import Model
 
 Arrays = dict[str, npt.NDArray[np.float32]]
 

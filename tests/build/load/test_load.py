@@ -10,14 +10,10 @@ import pytest
 
 from ernie_triton.build.graph.export import export_onnx
 from ernie_triton.build.load import read_source
-from ernie_triton.build.load.source import Source, Wanted
-from ernie_triton.build.model.encoder import (
-    HEAD_NAMES,
-    Model,
-    SequenceHead,
-    VectorHead,
-    named_arrays,
-)
+from ernie_triton.build.load.source import Source, WantedHead
+from ernie_triton.build.model.encoder import named_arrays
+from ernie_triton.build.model.heads import HEAD_NAMES, SequenceHead, VectorHead
+from ernie_triton.build.model.models import Model
 from ernie_triton.errors import CheckpointError, OtherTaskError
 from tests.build.load.exports import (
     MaskFromIds,
@@ -190,7 +186,7 @@ def test_each_task_in_every_format_is_the_same_canonical_graph(tmp_path: Path, h
     save_paddlenlp(source, tmp_path / "paddlenlp")
     (tmp_path / "onnx").mkdir()
     onnx.save(export(MaskFromIds(source)), tmp_path / "onnx/model.onnx")
-    wanted = Wanted(head=head, pooling="mean")
+    wanted = WantedHead(head=head, pooling="mean")
     first, *others = (
         model_in(read_source(tmp_path / name, wanted))
         for name in ("safetensors", "paddlenlp", "onnx")
@@ -211,13 +207,13 @@ def test_an_export_is_recognised_by_its_outputs_where_nothing_is_wanted(
 def test_an_export_of_another_task_is_refused_with_its_own(tmp_path: Path) -> None:
     onnx.save(export(MaskFromIds(transformers_model("bert", head="span"))), tmp_path / "model.onnx")
     with pytest.raises(OtherTaskError, match=r"build it with --task qa$"):
-        read_source(tmp_path, Wanted(head="sequence"))
+        read_source(tmp_path, WantedHead(head="sequence"))
 
 
 @pytest.mark.parametrize("pooling", ["cls", "mean", "pooler"])
 def test_an_export_of_hidden_states_is_pooled_as_wanted(tmp_path: Path, pooling: str) -> None:
     source = transformers_model("bert", head="vector")
     onnx.save(export(MaskFromIds(source)), tmp_path / "model.onnx")
-    head = model_in(read_source(tmp_path, Wanted(head="vector", pooling=pooling))).head
+    head = model_in(read_source(tmp_path, WantedHead(head="vector", pooling=pooling))).head
     assert isinstance(head, VectorHead)
     assert head.pooling == pooling

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from ernie_triton.build.load.settings import (
     folds_case,
-    parts_ideographs,
     read_config,
+    splits_ideographs,
     vocabulary_beside,
 )
 from ernie_triton.errors import CheckpointError, ErnieTritonError, LabelCountError
@@ -279,7 +279,7 @@ def test_ideographs_are_words_unless_the_tokenizer_says_otherwise(
 ) -> None:
     if settings is not None:
         written(tmp_path, settings, "tokenizer_config.json")
-    assert parts_ideographs(tmp_path) is parts
+    assert splits_ideographs(tmp_path) is parts
 
 
 @pytest.mark.parametrize(
@@ -293,7 +293,7 @@ def test_other_ways_to_make_words_are_refused(
     tmp_path: Path, settings: dict[str, Any], fault: str
 ) -> None:
     with pytest.raises(CheckpointError, match=fault):
-        parts_ideographs(written(tmp_path, settings, "tokenizer_config.json"))
+        splits_ideographs(written(tmp_path, settings, "tokenizer_config.json"))
 
 
 def test_only_a_file_is_a_vocabulary(tmp_path: Path) -> None:

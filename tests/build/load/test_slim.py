@@ -11,7 +11,7 @@ from safetensors.numpy import load_file, save_file
 from ernie_triton.build.check.slim_reference import slim_outputs
 from ernie_triton.build.load import read_source
 from ernie_triton.build.load.slim import MODEL_TYPE
-from ernie_triton.build.load.source import Wanted
+from ernie_triton.build.load.source import WantedHead
 from ernie_triton.build.model.slim import SlimModel
 from ernie_triton.errors import CheckpointError, OtherTaskError
 from tests.build.models import LABELS, random_rows, single_rows
@@ -46,7 +46,7 @@ def test_the_task_is_in_the_configuration(
     tmp_path: Path, task: str, labels: int, problem: str
 ) -> None:
     folder = save_checkpoint(student(labels=labels), tmp_path / "student", task=task)
-    source = read_source(folder, Wanted(head="sequence"))
+    source = read_source(folder, WantedHead(head="sequence"))
     assert source.problem == problem
     assert source.labels == (LABELS if task == "multi_label" else ("score",))
 
@@ -69,7 +69,7 @@ def test_a_student_is_of_no_other_task(tmp_path: Path, head: str) -> None:
     with pytest.raises(
         OtherTaskError, match="is a student of seq_cls or multi_label or regression"
     ):
-        read_source(folder, Wanted(head=head))
+        read_source(folder, WantedHead(head=head))
 
 
 @pytest.mark.parametrize(

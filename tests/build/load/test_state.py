@@ -8,17 +8,12 @@ import numpy.typing as npt
 import pytest
 
 from ernie_triton.build.check.reference import model_outputs
-from ernie_triton.build.load.naming import PADDLENLP, TRANSFORMERS, NameScheme
-from ernie_triton.build.load.source import Wanted
+from ernie_triton.build.load.source import WantedHead
 from ernie_triton.build.load.state import model_from_state
-from ernie_triton.build.model.encoder import (
-    HEAD_NAMES,
-    Model,
-    SequenceHead,
-    TokenHead,
-    VectorHead,
-    named_arrays,
-)
+from ernie_triton.build.load.weights import PADDLENLP, TRANSFORMERS, NameScheme
+from ernie_triton.build.model.encoder import named_arrays
+from ernie_triton.build.model.heads import HEAD_NAMES, SequenceHead, TokenHead, VectorHead
+from ernie_triton.build.model.models import Model
 from ernie_triton.errors import CheckpointError
 from tests.build.load.exports import transformers_model
 from tests.build.models import (
@@ -36,7 +31,7 @@ State = dict[str, npt.NDArray[np.float32]]
 ROWS = random_rows((9, 3, 14))
 
 
-def read(state: State, source: Any, wanted: Wanted | None = None, **changes: Any) -> Model:
+def read(state: State, source: Any, wanted: WantedHead | None = None, **changes: Any) -> Model:
     config = dataclasses.replace(checkpoint_config(source), **changes)
     return model_from_state(state, TRANSFORMERS, config, "weights.bin", wanted)
 
@@ -282,7 +277,7 @@ def test_attention_features_that_are_no_whole_heads_are_refused() -> None:
 )
 def test_each_head_answers_as_transformers(kind: str, head: str, pooling: str) -> None:
     source = transformers_model(kind, head=head)
-    wanted = Wanted(head=head, pooling=pooling or "cls")
+    wanted = WantedHead(head=head, pooling=pooling or "cls")
     model = read(arrays_of(source), source, wanted)
     for row, expected in zip(
         single_rows(ROWS), expected_outputs(source, ROWS, pooling), strict=True
@@ -312,7 +307,7 @@ def test_another_task_than_the_configuration_s_is_refused_with_both(
     source = transformers_model("ernie", head=is_of)
     expected = rf"weights\.bin is a model of {named}, .* found --task of {asked}$"
     with pytest.raises(CheckpointError, match=expected):
-        read(arrays_of(source), source, Wanted(head=wanted))
+        read(arrays_of(source), source, WantedHead(head=wanted))
 
 
 @pytest.mark.parametrize(
@@ -324,14 +319,14 @@ def test_another_task_s_arrays_are_refused_where_no_configuration_says_it(
 ) -> None:
     source = transformers_model("ernie", head=is_of)
     with pytest.raises(CheckpointError, match=r"weights\.bin has no (array )?'?classifier"):
-        read(arrays_of(source), source, Wanted(head=wanted), head=None)
+        read(arrays_of(source), source, WantedHead(head=wanted), head=None)
 
 
 @pytest.mark.parametrize("kind", ["ernie", "roberta"])
 @pytest.mark.parametrize("head", ["sequence", "token", "span"])
 def test_vectors_of_a_fine_tuned_model_leave_its_head_out(kind: str, head: str) -> None:
     source = transformers_model(kind, head=head)
-    model = read(arrays_of(source), source, Wanted(head="vector", pooling="mean"))
+    model = read(arrays_of(source), source, WantedHead(head="vector", pooling="mean"))
     assert isinstance(model.head, VectorHead)
     has_pooler = (kind, head) == ("ernie", "sequence")
     assert (model.head.pooler is not None) == has_pooler
@@ -344,7 +339,7 @@ def test_vectors_of_a_fine_tuned_model_leave_its_head_out(kind: str, head: str) 
 def test_the_pooler_s_vector_needs_a_pooler() -> None:
     source = transformers_model("bert", head="token")
     with pytest.raises(CheckpointError, match="pooling by the pooler needs one"):
-        read(arrays_of(source), source, Wanted(head="vector", pooling="pooler"))
+        read(arrays_of(source), source, WantedHead(head="vector", pooling="pooler"))
 
 
 def test_a_pooler_that_the_head_does_not_read_is_passed_over() -> None:

@@ -3,20 +3,16 @@
 import numpy as np
 import pytest
 
-from ernie_triton.build.model.encoder import (
+from ernie_triton.build.model.encoder import Encoder, Layer, Linear, Norm, named_arrays
+from ernie_triton.build.model.heads import (
     HEAD_NAMES,
-    Encoder,
     Head,
-    Layer,
-    Linear,
-    Model,
-    Norm,
     SequenceHead,
     SpanHead,
     TokenHead,
     VectorHead,
-    named_arrays,
 )
+from ernie_triton.build.model.models import Model
 from ernie_triton.errors import CheckpointError
 from ernie_triton.tasks import TASKS
 from tests.build.load.exports import PrunedClassifier, randomised

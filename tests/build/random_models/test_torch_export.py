@@ -13,7 +13,7 @@ from ernie_triton.build.check.reference import model_outputs
 from ernie_triton.build.random_models.torch_export import (
     export_checkpoint,
     export_with_torch,
-    model_of,
+    model_from_classifier,
     random_classifier,
 )
 from ernie_triton.cli import main
@@ -43,7 +43,7 @@ def test_the_seed_decides_the_weights() -> None:
 
 def test_our_model_of_it_answers_as_it_and_has_the_family_s_tables() -> None:
     classifier = random_classifier(SHAPE, labels=3)
-    model = model_of(classifier)
+    model = model_from_classifier(classifier)
     assert model.encoder.vocabulary_size == VOCABULARY_SIZE
     assert (model.encoder.max_positions, len(model.encoder.token_type)) == (POSITIONS, TOKEN_TYPES)
     batch = random_rows((9, 2), types=2)

@@ -13,7 +13,8 @@ from onnx import TensorProto, helper
 
 from ernie_triton.build.graph.export import export_onnx
 from ernie_triton.build.graph.numerics import Numerics
-from ernie_triton.build.model.encoder import Head, Linear, SpanHead, TokenHead, VectorHead
+from ernie_triton.build.model.encoder import Linear
+from ernie_triton.build.model.heads import Head, SpanHead, TokenHead, VectorHead
 from ernie_triton.build.tensorrt import random_graph as random_graphs
 from ernie_triton.build.tensorrt.api import TensorRt
 from ernie_triton.build.tensorrt.compile_check import compile_for, targets

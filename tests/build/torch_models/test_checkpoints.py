@@ -11,14 +11,9 @@ import transformers
 
 from ernie_triton.build.check.reference import model_outputs, reference_for
 from ernie_triton.build.load import read_source
-from ernie_triton.build.load.source import Wanted
-from ernie_triton.build.torch_models.checkpoints import (
-    LayerWidth,
-    load_tokenizer,
-    resize_layers,
-    save_model,
-    widths_of,
-)
+from ernie_triton.build.load.source import WantedHead
+from ernie_triton.build.torch_models.checkpoints import load_tokenizer, save_model
+from ernie_triton.build.torch_models.layer_widths import LayerWidth, resize_layers, widths_of
 from ernie_triton.errors import CheckpointError, VocabularyError
 from ernie_triton.tasks import TASKS
 from tests.build.load.exports import transformers_model
@@ -41,7 +36,7 @@ NARROW = (LayerWidth(heads=2, feed_forward=16), LayerWidth(heads=1, feed_forward
 
 def formulas_of(folder: Path, task: str, rows: Any = ROWS) -> list[Any]:
     """What the weights in a folder mean, computed without torch."""
-    source = read_source(folder, Wanted(head=TASKS[task].head))
+    source = read_source(folder, WantedHead(head=TASKS[task].head))
     return [model_outputs(source.model, row) for row in single_rows(rows)]  # type: ignore[arg-type]
 
 
@@ -171,7 +166,7 @@ def test_layers_of_any_width_are_written_and_read_back(
     again = loaded(folder, task=task)
     assert widths_of(again) == NARROW
     expected = expected_outputs(model, ROWS)
-    reference = reference_for(read_source(folder, Wanted(head=TASKS[task].head)), TASKS[task])
+    reference = reference_for(read_source(folder, WantedHead(head=TASKS[task].head)), TASKS[task])
     assert reference.name.startswith("transformers ")
     for row, ours, formulas, answer in zip(
         single_rows(ROWS),

@@ -8,7 +8,7 @@ import pytest
 from onnx import helper
 
 from ernie_triton.build.graph.export import export_onnx
-from ernie_triton.build.random_models.torch_export import model_of, random_classifier
+from ernie_triton.build.random_models.torch_export import model_from_classifier, random_classifier
 from ernie_triton.model_shapes import Shape
 from ernie_triton.perf.limits.arithmetic import mean_text_flops, text_flops
 
@@ -36,7 +36,7 @@ def test_medium_takes_about_twice_its_layers_weights_per_token() -> None:
 
 @pytest.mark.parametrize("tokens", [2, 9, 31])
 def test_the_formula_counts_every_product_of_the_canonical_graph(tokens: int) -> None:
-    graph = export_onnx(model_of(random_classifier(SHAPE, labels=7)), "padded")
+    graph = export_onnx(model_from_classifier(random_classifier(SHAPE, labels=7)), "padded")
     assert text_flops(SHAPE, tokens=tokens, labels=7) == counted_flops(graph, tokens)
 
 

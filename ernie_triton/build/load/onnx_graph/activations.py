@@ -36,4 +36,4 @@ def _identity(x: Array) -> Array:
 ACTIVATION_FUNCTIONS: Mapping[str, Callable[[Array], Array]] = MappingProxyType(
     {"gelu": _gelu, "gelu_tanh": _gelu_tanh, "relu": _relu, "tanh": _tanh, "identity": _identity}
 )
-"""Each of `ernie_triton.build.model.encoder.ACTIVATIONS`, elementwise, in the precision of its argument."""
+"""Each of `ACTIVATIONS`, elementwise, in the precision of its argument."""

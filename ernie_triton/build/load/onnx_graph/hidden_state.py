@@ -6,7 +6,7 @@ import numpy as np
 
 from ernie_triton.build.load.onnx_graph.norm import find_norm
 from ernie_triton.build.load.onnx_graph.reading import Reading
-from ernie_triton.build.model.encoder import Head
+from ernie_triton.build.model.heads import Head
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -19,7 +19,8 @@ from ernie_triton.build.load.onnx_graph.linear import read_linear, read_residual
 from ernie_triton.build.load.onnx_graph.norm import read_norm
 from ernie_triton.build.load.onnx_graph.reading import Reading
 from ernie_triton.build.load.onnx_graph.selection import first_token_source
-from ernie_triton.build.model.encoder import Encoder, Layer, Model, Norm
+from ernie_triton.build.model.encoder import Encoder, Layer, Norm
+from ernie_triton.build.model.models import Model
 from ernie_triton.errors import UnrecognisedGraphError
 
 

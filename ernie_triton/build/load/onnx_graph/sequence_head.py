@@ -10,7 +10,7 @@ from ernie_triton.build.load.onnx_graph.selection import (
     is_selection,
     selected_from,
 )
-from ernie_triton.build.model.encoder import SequenceHead
+from ernie_triton.build.model.heads import SequenceHead
 from ernie_triton.errors import UnrecognisedGraphError
 
 

@@ -8,7 +8,8 @@ from ernie_triton.build.load.onnx_graph.hidden_state import FoundHead, every_tok
 from ernie_triton.build.load.onnx_graph.linear import find_linear, read_linear
 from ernie_triton.build.load.onnx_graph.reading import Reading
 from ernie_triton.build.load.onnx_graph.selection import SELECTING
-from ernie_triton.build.model.encoder import Linear, SpanHead, TokenHead
+from ernie_triton.build.model.encoder import Linear
+from ernie_triton.build.model.heads import SpanHead, TokenHead
 from ernie_triton.errors import UnrecognisedGraphError
 
 

@@ -13,7 +13,7 @@ from ernie_triton.build.load.onnx_graph.norm import find_norm
 from ernie_triton.build.load.onnx_graph.probe import Probe
 from ernie_triton.build.load.onnx_graph.reading import Reading
 from ernie_triton.build.load.onnx_graph.selection import SELECTING, first_token_source
-from ernie_triton.build.model.encoder import VectorHead
+from ernie_triton.build.model.heads import VectorHead
 from ernie_triton.errors import UnrecognisedGraphError
 
 _AVERAGING = SELECTING | {

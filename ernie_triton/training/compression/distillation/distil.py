@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 from ernie_triton.build.check.evaluation import METRICS
 from ernie_triton.build.progress import timed_step
-from ernie_triton.build.torch_models.checkpoints import check_free, save_model, widths_of
-from ernie_triton.build.torch_models.layer_widths import layers_of
+from ernie_triton.build.torch_models.checkpoints import check_free, save_model
+from ernie_triton.build.torch_models.layer_widths import layers_of, widths_of
 from ernie_triton.build.torch_models.modules import import_torch, new_model
 from ernie_triton.model_shapes import Shape
 from ernie_triton.tasks import task_named

@@ -18,7 +18,7 @@ from torch.nn import functional
 
 from ernie_triton.build.convert.calibration import LARGEST_STEP
 from ernie_triton.build.graph.cpu_int8 import WORD_TABLE
-from ernie_triton.build.load.naming import TRANSFORMERS
+from ernie_triton.build.load.weights import TRANSFORMERS
 from ernie_triton.errors import CheckpointError
 
 _SMALLEST_SCALE = float(np.finfo(np.float32).smallest_subnormal)

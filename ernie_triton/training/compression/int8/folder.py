@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ernie_triton.build.load import read_source
-from ernie_triton.build.load.paddle.checkpoint import WEIGHTS_FILE
+from ernie_triton.build.load.paddle.checkpoint import PDPARAMS_FILE
 from ernie_triton.build.load.settings import CONFIG_FILES
 from ernie_triton.build.load.transformers import SAFETENSORS_FILE, TORCH_FILE
-from ernie_triton.build.publish.whole_folder import whole_folder
+from ernie_triton.build.whole_folder import whole_folder
 from ernie_triton.pipeline import PipelineSpec
 from ernie_triton.tokenizer.vocabulary import VOCABULARY_FILE
 from ernie_triton.training.compression.int8.calibration_texts import CALIBRATION_FILE
@@ -27,7 +27,7 @@ from ernie_triton.training.datasets.plain import PLAIN_DEV
 FIGURES_FILE = "quantization.json"
 _CHECKPOINT_FILES = (
     *CONFIG_FILES,
-    *(SAFETENSORS_FILE, TORCH_FILE, WEIGHTS_FILE),
+    *(SAFETENSORS_FILE, TORCH_FILE, PDPARAMS_FILE),
     VOCABULARY_FILE,
     "tokenizer_config.json",
     "special_tokens_map.json",

@@ -13,12 +13,8 @@ from typing import TYPE_CHECKING
 
 from ernie_triton.build.check.evaluation import METRICS
 from ernie_triton.build.progress import timed_step
-from ernie_triton.build.torch_models.checkpoints import (
-    check_free,
-    load_model,
-    save_model,
-    widths_of,
-)
+from ernie_triton.build.torch_models.checkpoints import check_free, load_model, save_model
+from ernie_triton.build.torch_models.layer_widths import widths_of
 from ernie_triton.training.compression.distillation.lessons import RecoveryLesson, Weights
 from ernie_triton.training.compression.distillation.teacher import Teacher
 from ernie_triton.training.compression.preparation import PreparedModel, prepared_model, task_of

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 from ernie_triton.build.load import read_source
 from ernie_triton.build.load.slim import MODEL_TYPE
-from ernie_triton.build.publish.whole_folder import whole_folder
 from ernie_triton.build.torch_models.checkpoints import check_free, write_beside_config
-from ernie_triton.build.torch_models.modules import PROBLEMS
+from ernie_triton.build.torch_models.modules import PROBLEM_TYPES
+from ernie_triton.build.whole_folder import whole_folder
 
 if TYPE_CHECKING:
     from ernie_triton.training.compression.slim.modules import SlimClassifier
@@ -44,7 +44,7 @@ def save_student(
     config = {
         "model_type": MODEL_TYPE,
         **asdict(student.slim),
-        "problem_type": PROBLEMS[data.task],
+        "problem_type": PROBLEM_TYPES[data.task],
         "id2label": {str(index): name for index, name in enumerate(names)},
         "label2id": {name: index for index, name in enumerate(names)},
     }

@@ -17,9 +17,9 @@ from ernie_triton.batch import TokenBatch
 from ernie_triton.build.convert.engine_file import write_engine
 from ernie_triton.build.graph.export import export_onnx
 from ernie_triton.build.load import read_source
-from ernie_triton.build.load.source import Wanted
-from ernie_triton.build.model.encoder import Model, named_arrays
-from ernie_triton.build.model.trimming import fitted
+from ernie_triton.build.load.source import WantedHead
+from ernie_triton.build.model.encoder import named_arrays
+from ernie_triton.build.model.models import Model, trim_model
 from ernie_triton.build.progress import progress_bar
 from ernie_triton.build.torch_models.modules import import_torch
 from ernie_triton.engines import Engine, load_engine
@@ -94,7 +94,7 @@ def teacher_scorer(
         MissingExtraError: OpenVINO is not installed.
     """
     torch = import_torch()
-    model = read_source(folder, Wanted(head="sequence")).model
+    model = read_source(folder, WantedHead(head="sequence")).model
     if not isinstance(model, Model):
         raise CheckpointError(f"{folder} holds no encoder; name a fine-tuned checkpoint as teacher")
     settings = _settings(model, task)
@@ -125,7 +125,7 @@ def _settings(model: Model, task: TrainingTask) -> Any:  # noqa: ANN401 (three w
 
 
 def _engine(model: Model, settings: EngineSettings) -> Engine:
-    model = fitted(model, max_length=settings.max_length, pair=settings.pair)
+    model = trim_model(model, max_length=settings.max_length, pair=settings.pair)
     with tempfile.TemporaryDirectory(prefix="ernie-triton-") as folder:
         write_engine(export_onnx(model, settings.layout), settings.engine, Path(folder))
         return load_engine(Path(folder), settings)

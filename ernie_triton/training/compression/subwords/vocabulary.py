@@ -21,7 +21,7 @@ import numpy.typing as npt
 from ernie_triton.build.load.settings import (
     TOKENIZER_FILE,
     folds_case,
-    parts_ideographs,
+    splits_ideographs,
     tokenizer_settings,
 )
 from ernie_triton.build.progress import timed_step
@@ -101,7 +101,7 @@ def shortened_vocabulary(
         SubwordsError: the vocabulary has words already, or sequences get too little shorter.
         CheckpointError, VocabularyError: the tokenizer's files are damaged.
     """
-    if not parts_ideographs(checkpoint):
+    if not splits_ideographs(checkpoint):
         raise SubwordsError(
             f"{checkpoint} reads runs of Chinese already (tokenize_chinese_chars is false); "
             f"expected a model that reads single characters"

@@ -12,7 +12,8 @@ from torch import Tensor
 
 from ernie_triton.build.graph.export import export_onnx
 from ernie_triton.build.load.onnx_graph.model import model_from_onnx
-from ernie_triton.build.model.encoder import SpanHead, TokenHead, VectorHead, named_arrays
+from ernie_triton.build.model.encoder import named_arrays
+from ernie_triton.build.model.heads import SpanHead, TokenHead, VectorHead
 from tests.build.load.arrays import assert_same_arrays, expected_arrays, without_pooler
 from tests.build.load.exports import (
     IDS,

@@ -13,7 +13,8 @@ from torch.nn import functional
 
 from ernie_triton.build.graph.export import export_onnx
 from ernie_triton.build.load.onnx_graph.model import model_from_onnx
-from ernie_triton.build.model.encoder import SequenceHead, named_arrays
+from ernie_triton.build.model.encoder import named_arrays
+from ernie_triton.build.model.heads import SequenceHead
 from tests.build.load.arrays import Arrays, assert_same_arrays, expected_arrays, weights_of
 from tests.build.load.exports import (
     HIDDEN,

@@ -17,7 +17,8 @@ import pytest
 from ernie_triton.build.graph.export import export_onnx
 from ernie_triton.build.load.onnx_graph.model import model_from_onnx
 from ernie_triton.build.load.paddle.export import is_paddle_export, onnx_from_paddle_export
-from ernie_triton.build.model.encoder import SequenceHead, named_arrays
+from ernie_triton.build.model.encoder import named_arrays
+from ernie_triton.build.model.heads import SequenceHead
 from ernie_triton.errors import CheckpointError, MissingExtraError
 from tests.paths import FIXTURES
 

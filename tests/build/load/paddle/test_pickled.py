@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ernie_triton.build.load.paddle.pickled import read_pdparams
+from ernie_triton.build.load.paddle.checkpoint import read_pdparams
 from ernie_triton.errors import CheckpointError, UnsafePickleError
 from tests.build.models import PADDLE_EXAMPLE
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import torch
 
-from ernie_triton.build.torch_models.checkpoints import LayerWidth, widths_of
+from ernie_triton.build.torch_models.layer_widths import LayerWidth, widths_of
 from ernie_triton.errors import CheckpointError, DatasetError
 from ernie_triton.training.compression.distillation.distil import Distillation, distil
 from ernie_triton.training.compression.distillation.lessons import (

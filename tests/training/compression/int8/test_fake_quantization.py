@@ -12,8 +12,8 @@ from ernie_triton.build.convert.quantization import Int8Graphs
 from ernie_triton.build.graph.cpu_int8 import WORD_TABLE
 from ernie_triton.build.graph.export import quantizable_linears
 from ernie_triton.build.graph.numerics import int8_weight
-from ernie_triton.build.model.trimming import fitted
-from ernie_triton.build.random_models.torch_export import model_of
+from ernie_triton.build.model.models import trim_model
+from ernie_triton.build.random_models.torch_export import model_from_classifier
 from ernie_triton.errors import CheckpointError
 from ernie_triton.training.compression.int8.fake_quantization import (
     rounded_input,
@@ -55,7 +55,7 @@ def test_gradients_pass_through_rounding_and_stop_at_clipping() -> None:
 def test_the_rounded_model_answers_as_the_graph(
     ernie: Any, kept: tuple[str, ...], pair: bool
 ) -> None:
-    model = fitted(model_of(ernie), max_length=128, pair=pair)
+    model = trim_model(model_from_classifier(ernie), max_length=128, pair=pair)
     scales = calibrated_scales(model, BATCH, "percentile")
     spec = spec_of(engine="onnxruntime", precision="int8", pair=pair)
     graph = Int8Graphs(model=model, spec=spec, scales=scales).graph(kept)
@@ -71,7 +71,7 @@ def test_the_rounded_model_answers_as_the_graph(
 def test_the_model_gets_its_own_layers_back(ernie: Any) -> None:
     before = {name: id(module) for name, module in ernie.named_modules()}
     state = {name: tensor.clone() for name, tensor in ernie.state_dict().items()}
-    scales = dict.fromkeys(quantizable_linears(model_of(ernie), "packed"), 0.1)
+    scales = dict.fromkeys(quantizable_linears(model_from_classifier(ernie), "packed"), 0.1)
     manager = rounding(ernie, scales, pair=False)
     manager.__enter__()
     assert {name: id(module) for name, module in ernie.named_modules()} != before

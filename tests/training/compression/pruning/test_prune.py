@@ -8,8 +8,7 @@ from typing import Any
 import pytest
 import torch
 
-from ernie_triton.build.torch_models.checkpoints import LayerWidth, widths_of
-from ernie_triton.build.torch_models.layer_widths import layers_of
+from ernie_triton.build.torch_models.layer_widths import LayerWidth, layers_of, widths_of
 from ernie_triton.errors import CheckpointError
 from ernie_triton.training.compression.distillation.lessons import RecoveryLesson, Weights
 from ernie_triton.training.compression.distillation.teacher import Teacher

@@ -7,8 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from ernie_triton.build.torch_models.checkpoints import widths_of
-from ernie_triton.build.torch_models.layer_widths import layers_of
+from ernie_triton.build.torch_models.layer_widths import layers_of, widths_of
 from ernie_triton.training.compression.pruning.importance import Importance
 from ernie_triton.training.compression.pruning.prune import cut
 from ernie_triton.training.compression.pruning.rewiring import keep_parts

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from ernie_triton.build.load import read_source
-from ernie_triton.build.model.encoder import Model
+from ernie_triton.build.model.models import Model
 from ernie_triton.build.torch_models.checkpoints import load_model, load_tokenizer, save_model
 from ernie_triton.errors import SubwordsError
 from ernie_triton.tokenizer.vocabulary import load_vocabulary

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ernie_triton.build.load.settings import folds_case, parts_ideographs
+from ernie_triton.build.load.settings import folds_case, splits_ideographs
 from ernie_triton.errors import SubwordsError
 from ernie_triton.tokenizer.encoder import TextEncoder
 from ernie_triton.tokenizer.vocabulary import UNKNOWN, load_vocabulary
@@ -70,7 +70,7 @@ def test_the_files_are_standard_and_read_back(
     settings = json.loads((written / "tokenizer_config.json").read_text(encoding="utf-8"))
     assert settings["tokenize_chinese_chars"] is False
     assert settings["unk_token"] == UNKNOWN
-    assert not parts_ideographs(written)
+    assert not splits_ideographs(written)
     assert folds_case(written) is True
     new, old = load_vocabulary(written / "vocab.txt"), load_vocabulary(CHECKPOINT / "vocab.txt")
     assert new == shortened.vocabulary

@@ -1,4 +1,4 @@
-"""A fitted model answers as the model it was made of."""
+"""A trim_model model answers as the model it was made of."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import pytest
 
 from ernie_triton.build.graph.export import export_onnx
 from ernie_triton.build.graph.numerics import Numerics
-from ernie_triton.build.model.trimming import fitted
+from ernie_triton.build.model.models import trim_model
 from ernie_triton.tasks import LAYOUTS
 from tests.build.graph.test_precision import run
 from tests.engines.tiny_model import random_batch, random_model
@@ -25,7 +25,7 @@ def test_token_type_0_moves_into_the_words(layout: str, compute: str) -> None:
     feed["token_type_ids"] = np.zeros_like(feed["token_type_ids"])
     numerics = Numerics(compute=compute)
     expected = run(export_onnx(model, layout, numerics), feed)
-    graph = export_onnx(fitted(model, max_length=LONGEST, pair=False), layout, numerics)
+    graph = export_onnx(trim_model(model, max_length=LONGEST, pair=False), layout, numerics)
     names = {item.name for item in graph.graph.input}
     assert names == feed.keys() - {"token_type_ids"}
     found = run(graph, {name: feed[name] for name in names})
@@ -35,7 +35,7 @@ def test_token_type_0_moves_into_the_words(layout: str, compute: str) -> None:
 
 def test_a_model_for_pairs_keeps_its_token_types_and_loses_positions_alone() -> None:
     model = random_model()
-    made = fitted(model, max_length=LONGEST, pair=True)
+    made = trim_model(model, max_length=LONGEST, pair=True)
     batch = random_batch((2, 9, LONGEST, 5))
     expected = run(export_onnx(model, "packed"), batch.packed())
     found = run(export_onnx(made, "packed"), batch.packed())

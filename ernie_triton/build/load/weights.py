@@ -2,6 +2,13 @@
 
 import re
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ernie_triton.errors import CheckpointError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,3 +75,26 @@ def modern_name(name: str) -> str:
         "LayerNorm.bias",
         re.sub(r"LayerNorm\.gamma$", "LayerNorm.weight", name),
     )
+
+
+def is_index_buffer(name: str) -> bool:
+    """Whether an array is one of the integer buffers that some versions save with the weights."""
+    return name.rpartition(".")[2] in ("position_ids", "token_type_ids")
+
+
+def float32_array(array: npt.NDArray[Any], name: str, path: Path) -> npt.NDArray[np.float32]:
+    """A weight as float32, without a copy where it is that already.
+
+    Raises:
+        CheckpointError: the weight is not of a floating type, or not finite.
+    """
+    # NumPy itself has no bfloat16; safetensors gives the type of ml_dtypes.
+    if array.dtype.kind != "f" and array.dtype.name != "bfloat16":
+        raise CheckpointError(
+            f"{path}: {name} has the type {array.dtype}; expected floating-point weights "
+            f"(a quantised model has to be given as its exported graph)"
+        )
+    values = np.asarray(array, dtype=np.float32)
+    if not np.isfinite(values).all():
+        raise CheckpointError(f"{path}: {name} holds values that are not finite")
+    return values

@@ -1,0 +1,96 @@
+"""Weights between the canonical model and a module of transformers."""
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ernie_triton.arrays import Float32
+from ernie_triton.build.load.weights import TRANSFORMERS
+from ernie_triton.build.model.encoder import Linear, Norm
+from ernie_triton.build.model.heads import SequenceHead, SpanHead, TokenHead, VectorHead
+from ernie_triton.build.model.models import Model
+from ernie_triton.build.torch_models.modules import import_torch
+from ernie_triton.errors import CheckpointError
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
+
+def state_from_model(model: Model, prefix: str) -> dict[str, Float32]:
+    """The weights of a canonical model by transformers' names of an ERNIE or BERT.
+
+    Args:
+        model: its head may be a `VectorHead`: then the encoder alone, with its pooler if it has
+            one.
+        prefix: of the encoder's names, with its dot: `ernie.`, `bert.`, or nothing.
+    """
+    encoder, scheme = model.encoder, TRANSFORMERS
+    state = {
+        f"{prefix}embeddings.{name}_embeddings.weight": table
+        for name, table in (
+            ("word", encoder.word),
+            ("position", encoder.position),
+            ("token_type", encoder.token_type),
+        )
+    }
+    state |= _norm(f"{prefix}{scheme.embedding_norm}", encoder.embedding_norm)
+    for index, layer in enumerate(encoder.layers):
+        name = f"{prefix}{scheme.layer.format(index)}"
+        state |= _linear(f"{name}.{scheme.query}", layer.query)
+        state |= _linear(f"{name}.{scheme.key}", layer.key)
+        state |= _linear(f"{name}.{scheme.value}", layer.value)
+        state |= _linear(f"{name}.{scheme.attention_output}", layer.attention_output)
+        state |= _norm(f"{name}.{scheme.attention_norm}", layer.attention_norm)
+        state |= _linear(f"{name}.{scheme.intermediate}", layer.intermediate)
+        state |= _linear(f"{name}.{scheme.output}", layer.output)
+        state |= _norm(f"{name}.{scheme.output_norm}", layer.output_norm)
+    head = model.head
+    if isinstance(head, SequenceHead | VectorHead) and head.pooler is not None:
+        state |= _linear(f"{prefix}pooler.dense", head.pooler)
+    if isinstance(head, SequenceHead | TokenHead):
+        state |= _linear("classifier", head.output)
+    if isinstance(head, SpanHead):
+        state |= _linear("qa_outputs", head.output)
+    return state
+
+
+def copy_weights(built: "PreTrainedModel", model: Model, where: str) -> None:
+    """Copy a canonical model's weights into a module; what the model lacks stays as it is.
+
+    Args:
+        built: its layers as wide as the model's.
+        model: a `VectorHead` stands for an encoder without a head of the task.
+        where: the model's folder, for messages.
+
+    Raises:
+        CheckpointError: the module has no place for a weight, or one of another shape.
+    """
+    torch = import_torch()
+    prefix = "" if built.base_model is built else f"{built.base_model_prefix}."
+    state, places = state_from_model(model, prefix), dict(built.named_parameters())
+    pooler = f"{prefix}pooler.dense.weight"
+    if pooler not in places:
+        state = {name: array for name, array in state.items() if f"{prefix}pooler." not in name}
+    elif "classifier.weight" in state and pooler not in state:
+        raise CheckpointError(
+            f"{where} has a classifier without a pooler before it, which transformers has not; "
+            f"it can be built and served, but not trained"
+        )
+    for name, array in state.items():
+        place = places.get(name)
+        if place is None or tuple(place.shape) != array.shape:
+            found = "no such weight" if place is None else f"one of shape {list(place.shape)}"
+            raise CheckpointError(
+                f"{where}: {name} has the shape {list(array.shape)}, but {type(built).__name__} "
+                f"has {found}; such a model cannot be trained"
+            )
+        with torch.no_grad():
+            place.copy_(torch.from_numpy(np.array(array, dtype=np.float32)))
+
+
+def _linear(name: str, linear: Linear) -> dict[str, Float32]:
+    return {f"{name}.weight": linear.weight.T, f"{name}.bias": linear.bias}
+
+
+def _norm(name: str, norm: Norm) -> dict[str, Float32]:
+    return {f"{name}.weight": norm.scale, f"{name}.bias": norm.bias}
