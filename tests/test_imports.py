@@ -107,7 +107,7 @@ def test_the_build_takes_nothing_but_the_configuration_message_from_tritonclient
 
 
 def test_the_rules_see_the_imports_that_are_there() -> None:
-    assert "triton_python_backend_utils" in packages(Path("ernie_triton/backends/stage.py"))
+    assert "triton_python_backend_utils" in packages(Path("ernie_triton/backends/triton_model.py"))
     assert "tritonclient" in packages(Path("ernie_triton/build/config/messages.py"))
     assert "tokenizers" in packages(Path("ernie_triton/tokenizer/fallback.py"))
 

@@ -1,96 +1,10 @@
-"""First stage: UTF-8 texts, or pairs, to rows of token ids."""
+"""The first stage, in Triton."""
 
-from collections.abc import Mapping, Sequence
-from pathlib import Path
-from typing import Any
-
-import numpy.typing as npt
-
-from ernie_triton.arrays import Tensors
-from ernie_triton.backends.stage import Stage, rows_of
-from ernie_triton.errors import TextError
-from ernie_triton.settings import TokenizerSettings
-from ernie_triton.tasks import TOKEN_TYPE_IDS, task_named
-from ernie_triton.tokenizer.encoder import TextEncoder
-from ernie_triton.tokenizer.length_buckets import LengthBuckets
-from ernie_triton.tokenizer.vocabulary import VOCABULARY_FILE, load_vocabulary
-from ernie_triton.tokenizer.windows import WindowEncoder, WindowRules, window_tensors
+from ernie_triton.backends.triton_model import StageModel
+from ernie_triton.stages.tokenizer import TokenizerStage
 
 
-class TritonPythonModel(Stage[tuple[list[str], ...]]):
-    """Tokenises a batch of requests; an item is a request's columns of texts.
+class TritonPythonModel(StageModel):
+    """Runs `TokenizerStage`."""
 
-    Texts that are cut are tokenised in one call for the whole batch; those covered by windows,
-    whose rows are many anyway, request by request.
-    """
-
-    def open(self, parameters: Mapping[str, str], folder: Path) -> None:
-        """Load the vocabulary."""
-        settings = TokenizerSettings.from_parameters(parameters)
-        task = task_named(settings.task)
-        self.inputs = tuple(spec.name for spec in task.text_inputs(pair=settings.pair))
-        self._has_windows = task.has_windows
-        self._is_pair = settings.pair
-        self._encoder = TextEncoder(
-            load_vocabulary(folder / VOCABULARY_FILE),
-            max_length=settings.max_length,
-            lower_case=settings.lower_case,
-            tokenize_chinese_chars=settings.tokenize_chinese_chars,
-        )
-        self._buckets = LengthBuckets(
-            bucket=settings.length_bucket,
-            max_length=settings.max_length,
-            pad_token_id=self._encoder.pad_token_id,
-        )
-        rules = WindowRules(
-            max_length=settings.max_length,
-            overlap=settings.overlap,
-            max_windows=settings.max_windows,
-        )
-        self._windows = WindowEncoder(self._encoder, rules)
-
-    def read(self, tensors: Tensors) -> tuple[list[str], ...]:
-        """Decode the request's texts.
-
-        Raises:
-            TextError: one is not UTF-8.
-        """
-        return tuple(
-            [_decoded(text, name, row) for row, text in enumerate(rows_of(tensor))]
-            for name, tensor in tensors.items()
-        )
-
-    def run(self, items: Sequence[tuple[list[str], ...]]) -> Sequence[Tensors]:
-        """Tokenise; rows of one request are padded to its longest, or to the bucket of that.
-
-        Raises:
-            TextError: a request needs more windows than allowed.
-        """
-        if self._has_windows:
-            return [self._window_tensors(columns) for columns in items]
-        columns = [[text for part in parts for text in part] for parts in zip(*items, strict=True)]
-        tokenized = self._encoder.encode(*columns)
-        rows = [len(item[0]) for item in items]
-        requests = tokenized.by_request(rows, self._encoder.pad_token_id)
-        return [self._sent(tensors) for tensors in requests]
-
-    def _window_tensors(self, columns: tuple[list[str], ...]) -> Tensors:
-        *questions, texts = columns
-        windows = self._windows.encode(texts, questions[0] if questions else None)
-        return self._sent(window_tensors(windows, self._encoder.pad_token_id))
-
-    def _sent(self, tensors: dict[str, npt.NDArray[Any]]) -> Tensors:
-        """What the next stages want of a request's tensors."""
-        if not self._is_pair:
-            del tensors[TOKEN_TYPE_IDS.name]
-        return self._buckets.padded(tensors)
-
-
-def _decoded(text: Any, name: str, row: int) -> str:  # noqa: ANN401
-    try:
-        return bytes(text).decode("utf-8")
-    except UnicodeDecodeError as error:
-        raise TextError(
-            f"row {row} of the input {name!r} is not UTF-8: byte 0x{text[error.start]:02x} at "
-            f"offset {error.start}; send UTF-8 text"
-        ) from error
+    stage_type = TokenizerStage

@@ -1,7 +1,6 @@
 """Engine outputs to answers: last of the three stages, one decoder for each task. Pure NumPy."""
 
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 from typing import Any, Protocol
 
 from ernie_triton.arrays import Tensors
@@ -30,7 +29,7 @@ class Decoder(Protocol):
         """Answer a batch of what `read` took, in order."""
 
 
-DECODERS: Mapping[str, Callable[[Mapping[str, str], Path], Decoder]] = {
+DECODERS: Mapping[str, Callable[[Mapping[str, str], Sequence[str]], Decoder]] = {
     SEQ_CLS.name: LabelDecoder,
     MULTI_LABEL.name: LabelDecoder,
     REGRESSION.name: LabelDecoder,
@@ -38,4 +37,4 @@ DECODERS: Mapping[str, Callable[[Mapping[str, str], Path], Decoder]] = {
     QA.name: AnswerDecoder,
     EMBEDDING.name: VectorDecoder,
 }
-"""By task; each takes the stage's parameters and its version's folder."""
+"""By task; each takes the stage's parameters and the label names, if the task has any."""

@@ -8,13 +8,12 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from ernie_triton.decoders.labels import load_stage_labels, softmax
+from ernie_triton.decoders.labels import check_label_count, softmax
 from ernie_triton.decoders.window_merging import merge_windows, windows_by_text
 from ernie_triton.errors import LabelCountError
 from ernie_triton.settings import StageSettings
@@ -73,11 +72,16 @@ class EntitySpan:
 class EntityDecoder:
     """Finds the entities of each text of a request."""
 
-    def __init__(self, parameters: Mapping[str, str], folder: Path) -> None:
-        """Load the label names and see what scheme they are in."""
+    def __init__(self, parameters: Mapping[str, str], labels: Sequence[str]) -> None:
+        """Keep the label names and recognise their scheme.
+
+        Raises:
+            LabelCountError: they are not one for each score of the engine.
+        """
         settings = EntitySettings.from_parameters(parameters)
+        check_label_count(labels, settings.labels, "the engine")
         self._per_token = settings.per_token
-        self._labels = load_stage_labels(folder, settings.labels)
+        self._labels = labels
         self._parts = label_parts(self._labels)
         self.inputs = (
             *(tensor.name for tensor in TOKEN_CLS.engine_outputs),

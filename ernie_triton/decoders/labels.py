@@ -116,15 +116,16 @@ class LabelDecoder:
 
     inputs = tuple(tensor.name for tensor in SEQ_CLS.engine_outputs)
 
-    def __init__(self, parameters: Mapping[str, str], folder: Path) -> None:
-        """Load the label names.
+    def __init__(self, parameters: Mapping[str, str], labels: Sequence[str]) -> None:
+        """Keep the label names.
 
         Raises:
             LabelCountError: they are not one for each score of the engine.
         """
         settings = LabelSettings.from_parameters(parameters)
+        check_label_count(labels, settings.labels, "the engine")
         self._task = settings.task
-        self._labels = load_stage_labels(folder, settings.labels)
+        self._labels = labels
         self._names = np.array([name.encode("utf-8") for name in self._labels], dtype=np.object_)
         self._thresholds = np.array(settings.thresholds, np.float32)
 
@@ -163,14 +164,3 @@ def sigmoid(logits: Float32) -> Float32:
     """Independent probabilities, float32 of the same shape; no finite input overflows."""
     half = np.tanh(logits * np.float32(0.5)) * np.float32(0.5)
     return np.asarray(half + np.float32(0.5), dtype=np.float32)
-
-
-def load_stage_labels(folder: Path, count: int) -> list[str]:
-    """The label names of a stage's model folder, one for each score.
-
-    Raises:
-        LabelCountError: the file does not hold so many distinct names.
-    """
-    labels = load_labels(folder.parent / LABELS_FILE)
-    check_label_count(labels, count, "the engine")
-    return labels

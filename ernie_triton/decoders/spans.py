@@ -9,7 +9,6 @@ import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -52,7 +51,7 @@ class AnswerCandidate:
 class AnswerDecoder:
     """Finds the best answers of each question of a request."""
 
-    def __init__(self, parameters: Mapping[str, str], folder: Path) -> None:  # noqa: ARG002
+    def __init__(self, parameters: Mapping[str, str], labels: Sequence[str]) -> None:  # noqa: ARG002
         """Keep the settings."""
         self._settings = AnswerSettings.from_parameters(parameters)
         self._outputs = tuple(tensor.name for tensor in QA.engine_outputs)

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -27,7 +26,7 @@ class VectorDecoder:
 
     inputs = tuple(tensor.name for tensor in EMBEDDING.engine_outputs)
 
-    def __init__(self, parameters: Mapping[str, str], folder: Path) -> None:  # noqa: ARG002
+    def __init__(self, parameters: Mapping[str, str], labels: Sequence[str]) -> None:  # noqa: ARG002
         """Keep the settings."""
         self._normalize = VectorSettings.from_parameters(parameters).normalize
 

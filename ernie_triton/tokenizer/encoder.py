@@ -5,7 +5,7 @@ A whole batch is looked up in `character_table` at once; the words between, most
 digits, are made by WordPiece once and then remembered. Where the vocabulary's words are runs of
 Chinese (`tokenize_chinese_chars` off), `piece_table` cuts all of them at once. A text of which the
 table cannot prove every character, or that spells a special token, is tokenised by itself
-(`whole_texts`).
+(`fallback`).
 """
 
 import re
@@ -64,6 +64,7 @@ class TextEncoder:
         self.classify_id = vocabulary.ids[CLASSIFY]
         self.separate_id = vocabulary.ids[SEPARATE]
         self.pad_token_id = vocabulary.ids[PAD]
+        self.vocabulary_size = vocabulary.size
         self._table = character_table(
             vocabulary, lower_case=lower_case, tokenize_chinese_chars=tokenize_chinese_chars
         )

@@ -9,20 +9,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from queue import Queue
 from types import ModuleType
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
-import numpy.typing as npt
 
-Array = npt.NDArray[Any]
-
-TYPE_NAMES: Mapping[str, str] = {
-    "int32": "INT32",
-    "int64": "INT64",
-    "float32": "FP32",
-    "bool": "BOOL",
-    "object": "STRING",
-}
+from ernie_triton.arrays import Array
+from tests.stages.calls import TYPE_NAMES
 
 
 class TritonModelException(Exception):  # noqa: N818 - the name is Triton's

@@ -11,13 +11,13 @@ import pytest
 from ernie_triton.batch import TokenBatch
 from ernie_triton.build.load.source import WantedHead
 from ernie_triton.build.load.transformers import read_transformers
-from ernie_triton.decoders import DECODERS
 from ernie_triton.decoders.entities import EntitySettings
 from ernie_triton.decoders.labels import LabelSettings
 from ernie_triton.decoders.spans import AnswerSettings
 from ernie_triton.decoders.vectors import VectorSettings
 from ernie_triton.engines import load_engine
 from ernie_triton.settings import EngineSettings, StageSettings
+from ernie_triton.stages.postprocess import PostprocessStage
 from ernie_triton.tasks import TASKS
 from tests.build.config.configs import (
     Configs,
@@ -86,11 +86,11 @@ def served_by(repository: Path, configs: Configs, batch: TokenBatch = BATCH) -> 
 
 
 def settings_in(repository: Path, configs: Configs, kind: type[StageSettings]) -> Any:
-    """The postprocess stage's settings, which its decoder takes."""
+    """The postprocess stage's settings, which it takes."""
     parameters = parameters_of(configs["p_postprocess"])
-    decoder = DECODERS[parameters["task"]](parameters, repository / "p_postprocess/1")
+    stage = PostprocessStage.open(parameters, repository / "p_postprocess/1")
     names = {tensor.name for tensor in configs["p_postprocess"].input}
-    assert set(decoder.inputs) == names
+    assert set(stage.inputs) == names
     return kind.from_parameters(parameters)
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -191,15 +190,14 @@ def request_of(
     }
 
 
-def decoder(folder: Path, *, per_token: bool = False) -> EntityDecoder:
-    (folder / "labels.txt").write_text("".join(f"{name}\n" for name in NAMES), encoding="utf-8")
+def decoder(*, per_token: bool = False) -> EntityDecoder:
     settings = EntitySettings(task="token_cls", labels=len(NAMES), per_token=per_token)
-    return EntityDecoder(settings.to_parameters(), folder / "1")
+    return EntityDecoder(settings.to_parameters(), NAMES)
 
 
 @pytest.mark.parametrize("per_token", [False, True])
-def test_only_the_texts_own_characters_are_in_the_answer(per_token: bool, tmp_path: Path) -> None:
-    made = decoder(tmp_path, per_token=per_token)
+def test_only_the_texts_own_characters_are_in_the_answer(per_token: bool) -> None:
+    made = decoder(per_token=per_token)
     texts = [
         ("去北京😀", [OUTSIDE, BEGINS, INSIDE, BEGINS]),
         ("", []),
@@ -228,8 +226,8 @@ def test_only_the_texts_own_characters_are_in_the_answer(per_token: bool, tmp_pa
         assert tokens[1] == []
 
 
-def test_requests_of_one_batch_get_their_own_entities(tmp_path: Path) -> None:
-    made = decoder(tmp_path)
+def test_requests_of_one_batch_get_their_own_entities() -> None:
+    made = decoder()
     requests = [[("北", [BEGINS])], [("不", [OUTSIDE]), ("京", [INSIDE])]]
     answers = made.run([made.read(request_of(texts)) for texts in requests])
     entities = [[json.loads(text) for text in answer["OUTPUT"]] for answer in answers]
@@ -237,8 +235,8 @@ def test_requests_of_one_batch_get_their_own_entities(tmp_path: Path) -> None:
     assert cut == [[["北"]], [[], ["京"]]]
 
 
-def test_scores_of_another_count_are_refused_with_both_numbers(tmp_path: Path) -> None:
+def test_scores_of_another_count_are_refused_with_both_numbers() -> None:
     request = request_of([("北", [BEGINS])])
     request["logits"] = request["logits"][..., :2]
     with pytest.raises(LabelCountError, match="returns 2 scores a token but there are 3 label"):
-        decoder(tmp_path).read(request)
+        decoder().read(request)

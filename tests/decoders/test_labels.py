@@ -109,11 +109,10 @@ NAMES = ("体育", "财经", "国际")
 
 
 def decoder(
-    folder: Path, task: str, *, names: Sequence[str] = NAMES, thresholds: Sequence[float] = ()
+    task: str, *, names: Sequence[str] = NAMES, thresholds: Sequence[float] = ()
 ) -> LabelDecoder:
-    (folder / "labels.txt").write_text("".join(f"{name}\n" for name in names), encoding="utf-8")
     settings = LabelSettings(task=task, labels=len(names), thresholds=tuple(thresholds))
-    return LabelDecoder(settings.to_parameters(), folder / "1")
+    return LabelDecoder(settings.to_parameters(), names)
 
 
 @given(logits=finite_logits)
@@ -124,8 +123,8 @@ def test_sigmoids_are_pytorchs_and_finite_for_any_finite_logits(logits: Float32)
     np.testing.assert_allclose(made, expected, atol=1e-6)
 
 
-def test_labels_from_their_own_thresholds_on_are_selected(tmp_path: Path) -> None:
-    made = decoder(tmp_path, "multi_label", thresholds=(0.5, 0.25, 0.9))
+def test_labels_from_their_own_thresholds_on_are_selected() -> None:
+    made = decoder("multi_label", thresholds=(0.5, 0.25, 0.9))
     # Odds of 1, 1/3 and 4 are probabilities of 0.5, 0.25 and 0.8.
     logits = np.log(np.array([[1, 1 / 2, 4], [0.9, 1 / 4, 19], [1e-9, 1e-9, 1e-9]], np.float32))
     (answer,) = made.run([made.read({"logits": logits})])
@@ -145,14 +144,14 @@ def test_labels_from_their_own_thresholds_on_are_selected(tmp_path: Path) -> Non
     np.testing.assert_allclose(answer["confidence"][:, 0], [0.8, 0.95, 0], atol=1e-6)
 
 
-def test_one_threshold_is_for_all_labels(tmp_path: Path) -> None:
-    made = decoder(tmp_path, "multi_label", thresholds=(0.5,))
+def test_one_threshold_is_for_all_labels() -> None:
+    made = decoder("multi_label", thresholds=(0.5,))
     (answer,) = made.run([np.array([[0, -0.1, 3]], np.float32)])
     assert answer["selected"].tolist() == [[True, False, True]]
 
 
-def test_a_regression_is_the_models_number(tmp_path: Path) -> None:
-    made = decoder(tmp_path, "regression", names=["similarity"])
+def test_a_regression_is_the_models_number() -> None:
+    made = decoder("regression", names=["similarity"])
     items = [np.array(rows, np.float32) for rows in ([[-3.25], [17.5]], [[0.0]])]
     first, second = made.run([made.read({"logits": item}) for item in items])
     assert set(first) == {"score"}
@@ -161,6 +160,6 @@ def test_a_regression_is_the_models_number(tmp_path: Path) -> None:
     assert first["score"].dtype == np.float32
 
 
-def test_single_labels_have_nothing_selected(tmp_path: Path) -> None:
-    (answer,) = decoder(tmp_path, "seq_cls").run([np.zeros((1, 3), np.float32)])
+def test_single_labels_have_nothing_selected() -> None:
+    (answer,) = decoder("seq_cls").run([np.zeros((1, 3), np.float32)])
     assert set(answer) == {"label", "confidence", "label_name", "scores"}

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import math
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -43,15 +42,14 @@ def with_junk(request: Request, outputs: tuple[str, ...], added: int) -> Request
 
 
 @pytest.mark.parametrize("added", [0, 5])
-def test_entities_are_those_of_the_real_tokens(tmp_path: Path, added: int) -> None:
+def test_entities_are_those_of_the_real_tokens(added: int) -> None:
     rng = np.random.default_rng(4)
     request = request_of(
         TEXTS,
         lambda _, first, end: {"logits": rng.normal(size=(end - first + 2, 3)).astype(np.float32)},
     )
-    (tmp_path / "labels.txt").write_text("".join(f"{name}\n" for name in LABELS), encoding="utf-8")
     settings = EntitySettings(task="token_cls", labels=3, per_token=True)
-    decoder = EntityDecoder(settings.to_parameters(), tmp_path / "1")
+    decoder = EntityDecoder(settings.to_parameters(), LABELS)
     junk = with_junk(request, ("logits",), added)
     plain, padded = (decoder.run([decoder.read(one)])[0] for one in (request, junk))
     assert plain["tokens"].tolist() == padded["tokens"].tolist()
@@ -61,7 +59,7 @@ def test_entities_are_those_of_the_real_tokens(tmp_path: Path, added: int) -> No
 
 @pytest.mark.parametrize("added", [0, 5])
 @pytest.mark.parametrize("threshold", [math.inf, 0.0])
-def test_answers_are_those_of_the_real_tokens(tmp_path: Path, added: int, threshold: float) -> None:
+def test_answers_are_those_of_the_real_tokens(added: int, threshold: float) -> None:
     rng = np.random.default_rng(5)
     names = ("start_logits", "end_logits")
     request = request_of(
@@ -73,7 +71,7 @@ def test_answers_are_those_of_the_real_tokens(tmp_path: Path, added: int, thresh
     settings = AnswerSettings(
         task="qa", max_answer_tokens=5, n_best=9, no_answer_threshold=threshold
     )
-    decoder = AnswerDecoder(settings.to_parameters(), tmp_path / "1")
+    decoder = AnswerDecoder(settings.to_parameters(), ())
     junk = with_junk(request, names, added)
     plain, padded = (decoder.run([decoder.read(one)])[0] for one in (request, junk))
     assert {name: values.tolist() for name, values in plain.items()} == {

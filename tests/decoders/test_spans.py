@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -170,7 +169,7 @@ def test_a_context_without_tokens_has_no_answer(threshold: float) -> None:
 
 
 def decoder(settings: AnswerSettings) -> AnswerDecoder:
-    return AnswerDecoder(settings.to_parameters(), Path("unused"))
+    return AnswerDecoder(settings.to_parameters(), ())
 
 
 @pytest.mark.parametrize("n_best", [1, 3, 50])

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import numpy.typing as npt
 import pytest
@@ -36,7 +34,7 @@ def test_vectors_get_length_1_as_in_pytorch_and_zero_stays(rows: Float32) -> Non
 @pytest.mark.parametrize("normalize", [True, False])
 def test_requests_of_one_batch_get_their_own_vectors(normalize: bool) -> None:
     settings = VectorSettings(task="embedding", normalize=normalize)
-    made = VectorDecoder(settings.to_parameters(), Path("unused"))
+    made = VectorDecoder(settings.to_parameters(), ())
     requests = [[[3.0, 4.0]], [[0.0, 0.0], [-6.0, 8.0]]]
     items = [made.read({"vector": np.array(rows, np.float32)}) for rows in requests]
     first, second = (answer["embedding"] for answer in made.run(items))

@@ -44,7 +44,7 @@ def test_finding_the_wheel_does_not_import_it() -> None:
 
 def test_a_missing_wheel_is_named_with_its_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "path", [])
-    with pytest.raises(MissingExtraError, match=r"'nvidia-pytriton'.*\.\[server\]"):
+    with pytest.raises(MissingExtraError, match=r"'nvidia-pytriton'.*ernie-triton\[server\]"):
         find_wheel()
 
 

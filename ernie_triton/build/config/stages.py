@@ -38,8 +38,21 @@ def tokenizer_config(
     task = task_named(spec.task)
     texts = task.text_inputs(pair=spec.pair)
     outputs = (*token_tensors(pair=spec.pair), *window_tensors(task), *task.tokenizer_results)
-    settings = TokenizerSettings(
-        task=task.name,
+    settings = tokenizer_settings(spec, sizes, length_bucket=length_bucket)
+    config = python_stage(spec, "tokenizer", texts, outputs, sizes, settings)
+    # What waited here for company stays together in the stages after it.
+    config.dynamic_batching.max_queue_delay_microseconds = spec.batching.max_queue_delay_us
+    for sample in WARM_UP_TEXTS:
+        warm_up(config, sample, texts, {})
+    return config
+
+
+def tokenizer_settings(
+    spec: PipelineSpec, sizes: ModelSizes, *, length_bucket: int = 1
+) -> TokenizerSettings:
+    """Settings of a pipeline's tokenizer stage."""
+    return TokenizerSettings(
+        task=spec.task,
         pair=spec.pair,
         max_length=spec.max_length,
         lower_case=sizes.lower_case,
@@ -48,12 +61,6 @@ def tokenizer_config(
         length_bucket=length_bucket,
         tokenize_chinese_chars=sizes.tokenize_chinese_chars,
     )
-    config = python_stage(spec, "tokenizer", texts, outputs, sizes, settings)
-    # What waited here for company stays together in the stages after it.
-    config.dynamic_batching.max_queue_delay_microseconds = spec.batching.max_queue_delay_us
-    for sample in WARM_UP_TEXTS:
-        warm_up(config, sample, texts, {})
-    return config
 
 
 def postprocess_config(spec: PipelineSpec, sizes: ModelSizes) -> pb.ModelConfig:

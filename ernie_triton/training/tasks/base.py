@@ -130,7 +130,7 @@ class TrainingTask(ABC):
             hidden=0,
             lower_case=True,
             pad_token_id=self.tokenizer.pad_token_id,
-            vocabulary_size=0,
+            vocabulary_size=self.tokenizer.vocabulary_size,
             token_types=2,
         )
         return PipelineParts(spec, sizes, self.tokenizer)

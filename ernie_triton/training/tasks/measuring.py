@@ -105,7 +105,7 @@ def evaluate_model(
 
 
 def _settings(parts: PipelineParts) -> EngineSettings:
-    """The settings that a padded engine looks at; the others say that nothing is limited."""
+    """Settings of a padded engine; `TorchRuntime` needs no runtime, precision or threads."""
     return EngineSettings(
         task=parts.task.name,
         pair=parts.spec.pair,

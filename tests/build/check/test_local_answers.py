@@ -1,5 +1,7 @@
 """The parts of a pipeline answer in this process as the server's stages do."""
 
+import dataclasses
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -39,6 +41,13 @@ def parts(folder: Path, task: str, **more: object) -> PipelineParts:
     return PipelineParts(spec, sizes, encoder)
 
 
+def local_answers(parts: PipelineParts, table: Mapping[int, list[float]]) -> LocalAnswers:
+    """Answers of an engine that scores a row by its length."""
+    made = engine(GivenScores(table))
+    settings = dataclasses.replace(made.settings, pair=parts.spec.pair, task=parts.spec.task)
+    return LocalAnswers(parts, dataclasses.replace(made, settings=settings))
+
+
 def request(texts: list[str], *outputs: RequestedOutput) -> InferRequest:
     return InferRequest(columns={"text": [text.encode() for text in texts]}, outputs=outputs)
 
@@ -53,8 +62,8 @@ def test_a_classification_is_tritons_best_first_and_ties_in_order() -> None:
 
 
 def test_texts_are_answered_with_names_and_what_was_cut(tmp_path: Path) -> None:
-    runtime = GivenScores({3: [2.0, 0.0], 8: [0.0, 3.0]})
-    answers = LocalAnswers(parts(tmp_path, "seq_cls"), engine(runtime))
+    table = {3: [2.0, 0.0], 8: [0.0, 3.0]}
+    answers = local_answers(parts(tmp_path, "seq_cls"), table)
     outputs = [RequestedOutput(name=name) for name in ("label_name", "truncated")]
     best = RequestedOutput(name="scores", class_count=1)
     reply = answers.infer(request(["1", "1 2 3 4 1 2 3 4"], *outputs, best), 1.0)
@@ -66,7 +75,7 @@ def test_texts_are_answered_with_names_and_what_was_cut(tmp_path: Path) -> None:
 
 def test_the_facts_are_those_of_the_ensemble(tmp_path: Path) -> None:
     pair = parts(tmp_path, "seq_cls", pair=True, batching=Batching(max_batch_size=4))
-    facts = LocalAnswers(pair, engine(GivenScores({}))).facts(1.0)
+    facts = local_answers(pair, {}).facts(1.0)
     assert facts.max_batch_size == 4
     assert facts.inputs == ("text", "text_pair")
     assert facts.outputs["scores"] == (2,)
@@ -75,7 +84,7 @@ def test_the_facts_are_those_of_the_ensemble(tmp_path: Path) -> None:
 
 def test_a_request_that_a_stage_refuses_is_refused(tmp_path: Path) -> None:
     few = parts(tmp_path, "token_cls", answering=Answering(max_windows=2))
-    answers = LocalAnswers(few, engine(GivenScores({})))
+    answers = local_answers(few, {})
     with pytest.raises(RequestRefusedError, match="windows of 8 tokens; at most 2 are allowed"):
         answers.infer(request(["1 2 " * 20], RequestedOutput(name="OUTPUT")), 1.0)
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ernie_triton.engines.file_pages import release_file_pages
+from ernie_triton.backends.file_pages import release_file_pages
 
 SIZE = 8 * 1024 * 1024
 

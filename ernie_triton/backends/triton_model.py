@@ -1,61 +1,42 @@
-"""What the three stages share: settings in, tensors in and out, and errors kept where they belong.
+"""A stage as a model of Triton's Python backend. The only module that knows Triton's Python API.
 
-A stage reads each request by itself, so that a bad one is answered with its own error; runs all
-the good ones as one batch; and answers each with its own rows, some of them later. The only module
-that knows Triton's Python API.
+Each request is read by itself, so that a bad one gets its own error. The good ones run as one
+batch, and each gets its own rows, some of them later.
 """
 
 import gc
 import json
-from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
 from pathlib import Path
-from typing import Any, Generic, TypeAlias, TypeVar
+from typing import Any, ClassVar
 
 import numpy as np
-import numpy.typing as npt
 import triton_python_backend_utils as pb_utils
 
 from ernie_triton.arrays import Tensors
-from ernie_triton.engines.file_pages import release_file_pages
+from ernie_triton.backends.file_pages import release_file_pages
 from ernie_triton.errors import ErnieTritonError
-
-Answer: TypeAlias = Tensors | Future[Tensors]
-"""What is sent back for a request; a future is sent when it is there, and its batch before it."""
-
-_Item = TypeVar("_Item")
+from ernie_triton.stages.stage import Stage
 
 _GARBAGE_THRESHOLD = 50_000
 """New objects between two looks for cycles; a stage makes hardly any, and a look takes time."""
 
+_SETTLING_BATCHES = (8, 64, 512, 4096)
+"""Batches after which a runtime has repacked its weights, some of them at a shape's first run, and
+has made kernels for most shapes, with parts of its library that are not read again."""
 
-class Stage(ABC, Generic[_Item]):
-    """One stage as Triton's Python backend wants it; subclasses say what it does."""
 
-    inputs: tuple[str, ...]
+class StageModel:
+    """Calls of Triton, passed on to a stage.
 
-    @abstractmethod
-    def open(self, parameters: Mapping[str, str], folder: Path) -> None:
-        """Prepare from the configuration's parameters and the files of the version's folder.
+    Attributes:
+        stage_type: the stage that `initialize` opens.
+        has_engine: whether the stage runs an engine, whose files are released from memory again.
+    """
 
-        Sets `inputs`, the names of the tensors that `read` is given.
-        """
-
-    @abstractmethod
-    def read(self, tensors: Tensors) -> _Item:
-        """Check and take one request's tensors.
-
-        Raises:
-            ErnieTritonError: the request is refused with this message.
-        """
-
-    @abstractmethod
-    def run(self, items: Sequence[_Item]) -> Sequence[Answer]:
-        """Answer a batch of requests, in order."""
-
-    def close(self) -> None:
-        """Answer what is still to be answered; nothing comes after this."""
+    stage_type: ClassVar[type[Stage[Any]]]
+    has_engine: ClassVar[bool] = False
 
     def initialize(self, args: Mapping[str, str]) -> None:
         """Called once by Triton when the model is loaded."""
@@ -63,10 +44,12 @@ class Stage(ABC, Generic[_Item]):
         parameters = {
             key: value["string_value"] for key, value in config.get("parameters", {}).items()
         }
+        folder = Path(args["model_repository"]) / args["model_version"]
         try:
-            self.open(parameters, Path(args["model_repository"]) / args["model_version"])
+            self._stage = self.stage_type.open(parameters, folder)
         except ErnieTritonError as error:
             raise pb_utils.TritonModelException(str(error)) from error
+        self._batches = 0
         gc.collect()
         gc.freeze()
         gc.set_threshold(_GARBAGE_THRESHOLD)
@@ -78,36 +61,39 @@ class Stage(ABC, Generic[_Item]):
         None stands for an answer that is sent later.
         """
         responses: list[Any] = [None] * len(requests)
-        items: list[_Item] = []
+        items: list[Any] = []
         places: list[int] = []
         for place, request in enumerate(requests):
             try:
-                items.append(self.read(self._tensors(request)))
+                items.append(self._stage.read(self._tensors(request)))
                 places.append(place)
             except ErnieTritonError as error:
                 responses[place] = _refusal(error)
         for place, answer in zip(places, self._answers(items), strict=True):
             responses[place] = self._replied(answer, requests[place])
+        self._batches += 1
+        if self.has_engine and self._batches in _SETTLING_BATCHES:
+            release_file_pages()
         return responses
 
     def finalize(self) -> None:
         """Called once by Triton before the model is unloaded."""
-        self.close()
+        self._stage.close()
 
     def _tensors(self, request: Any) -> Tensors:  # noqa: ANN401
         return {
             name: pb_utils.get_input_tensor_by_name(request, name).as_numpy()
-            for name in self.inputs
+            for name in self._stage.inputs
         }
 
-    def _answers(self, items: Sequence[_Item]) -> list[Any]:
+    def _answers(self, items: Sequence[Any]) -> list[Any]:
         """Triton's responses to a batch, or futures in their place."""
         if not items:
             return []
         try:
             return [
-                answer if isinstance(answer, Future) else _response(answer)
-                for answer in self.run(items)
+                output if isinstance(output, Future) else _response(output)
+                for output in self._stage.run(items)
             ]
         except Exception as error:
             if len(items) > 1:  # find the request at fault; the others keep their answers
@@ -130,15 +116,10 @@ class Stage(ABC, Generic[_Item]):
             return self._fault(error)
 
     def _fault(self, error: Exception) -> Any:  # noqa: ANN401
-        """The refusal; what is no fault of the request is told to the server's log too."""
+        """The refusal; the server's log is told of errors that are no fault of the request."""
         if not isinstance(error, ErnieTritonError):
             pb_utils.Logger.log_error(f"{type(self).__module__}: {error!r}")
         return _refusal(error)
-
-
-def rows_of(tensor: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    """The tensor's single column, [rows, 1] as [rows]."""
-    return tensor.reshape(-1)
 
 
 def _response(tensors: Tensors) -> Any:  # noqa: ANN401

@@ -13,9 +13,9 @@ import numpy.typing as npt
 import pytest
 
 from ernie_triton.arrays import Outputs
-from ernie_triton.backends.deferred import DeferredRows, FairLock, then
 from ernie_triton.batch import TokenBatch
-from tests.backends.calls import ANSWER_S
+from ernie_triton.stages.deferred import DeferredRows, FairLock, then
+from tests.stages.calls import ANSWER_S
 
 CELLS = 256
 UNLUCKY = 1_000_000

@@ -5,29 +5,23 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pytest
 
+from ernie_triton.arrays import Array
 from ernie_triton.decoders.entities import EntitySettings
 from ernie_triton.decoders.spans import AnswerSettings
+from ernie_triton.errors import LabelCountError, TextError
 from ernie_triton.settings import TokenizerSettings
+from ernie_triton.stages.engine import EngineStage
+from ernie_triton.stages.postprocess import PostprocessStage
+from ernie_triton.stages.stage import Stage
+from ernie_triton.stages.tokenizer import TokenizerStage
 from ernie_triton.tasks import QA, TOKEN_CLS, WINDOW_TENSORS, token_tensors
-from tests.backends.calls import (
-    Array,
-    assert_as_declared,
-    assert_matches,
-    execute,
-    opened,
-    refusal,
-    texts,
-)
-from tests.backends.fake_triton import TritonError
 from tests.engines.tiny_model import VOCABULARY, engine_settings, random_model, write_tiny_engine
-
-if TYPE_CHECKING:
-    from ernie_triton.backends.stage import Stage
+from tests.stages.calls import answers, assert_as_declared, texts
 
 MAX_LENGTH, OVERLAP, MAX_WINDOWS = 12, 4, 12
 TENSORS_OF_TEXTS = (*token_tensors(pair=False), *WINDOW_TENSORS)
@@ -37,9 +31,7 @@ LONG = "北京天的好吃" * 4
 """Of 24 tokens, more than a window has."""
 
 
-def tokenizer(folder: Path, vocab: Path, task: str) -> Stage[Any]:
-    from ernie_triton.backends.tokenizer import TritonPythonModel
-
+def tokenizer(folder: Path, vocab: Path, task: str) -> TokenizerStage:
     # As many tokens as the tiny model knows.
     lines = vocab.read_text(encoding="utf-8").splitlines()[:VOCABULARY]
     (folder / "1" / "vocab.txt").write_text("\n".join(lines), encoding="utf-8")
@@ -51,20 +43,16 @@ def tokenizer(folder: Path, vocab: Path, task: str) -> Stage[Any]:
         overlap=OVERLAP,
         max_windows=MAX_WINDOWS,
     )
-    return opened(TritonPythonModel(), settings, folder)
+    return TokenizerStage.open(settings.to_parameters(), folder / "1")
 
 
-def engine(folder: Path, task: str, layout: str) -> Stage[Any]:
-    from ernie_triton.backends.engine import TritonPythonModel
-
+def engine(folder: Path, task: str, layout: str) -> EngineStage:
     settings = engine_settings("onnxruntime", layout, task, pair=task == "qa")
     write_tiny_engine(random_model(task=task), settings, folder / "1")
-    return opened(TritonPythonModel(), settings, folder)
+    return EngineStage.open(settings.to_parameters(), folder / "1")
 
 
-def postprocess(folder: Path, task: str) -> Stage[Any]:
-    from ernie_triton.backends.postprocess import TritonPythonModel
-
+def postprocess(folder: Path, task: str) -> PostprocessStage:
     (folder / "labels.txt").write_text("".join(f"{name}\n" for name in LABELS), encoding="utf-8")
     settings = {
         "token_cls": EntitySettings(task=task, labels=len(LABELS), per_token=False),
@@ -72,14 +60,13 @@ def postprocess(folder: Path, task: str) -> Stage[Any]:
             task=task, max_answer_tokens=8, n_best=3, no_answer_threshold=float("inf")
         ),
     }
-    return opened(TritonPythonModel(), settings[task], folder)
+    return PostprocessStage.open(settings[task].to_parameters(), folder / "1")
 
 
 def test_texts_of_one_request_become_rows_by_window(folder: Path, paddle_vocab: Path) -> None:
     stage = tokenizer(folder, paddle_vocab, "token_cls")
-    (response, short) = execute(stage, [{"text": texts(LONG[:22], "北京")}, {"text": texts("")}])
-    assert_as_declared(response, TENSORS_OF_TEXTS, 4)
-    tensors = response.tensors()
+    tensors, short = answers(stage, [{"text": texts(LONG[:22], "北京")}, {"text": texts("")}])
+    assert_as_declared(tensors, TENSORS_OF_TEXTS, 4)
     assert tensors["window"].tolist() == [[0, 0], [0, 6], [0, 12], [1, 0]]
     # [PAD] of this vocabulary is 0.
     assert [row.nonzero()[0].tolist() for row in tensors["input_ids"]] == [
@@ -89,49 +76,40 @@ def test_texts_of_one_request_become_rows_by_window(folder: Path, paddle_vocab: 
     assert tensors["input_ids"].shape == (4, MAX_LENGTH)
     assert tensors["source"].tolist() == [[LONG[:22].encode()], [b""], [b""], ["北京".encode()]]
     assert_as_declared(short, TENSORS_OF_TEXTS, 1)
-    assert short.tensors()["input_ids"].shape == (1, 2)
+    assert short["input_ids"].shape == (1, 2)
 
 
-def test_a_request_of_too_many_windows_spoils_itself_alone(
-    folder: Path, paddle_vocab: Path
-) -> None:
+def test_a_request_of_too_many_windows_is_refused(folder: Path, paddle_vocab: Path) -> None:
     stage = tokenizer(folder, paddle_vocab, "qa")
     good = {"question": texts("不"), "context": texts("北京的")}
-    endless = {"question": texts("不"), "context": texts(LONG * 3)}
-    huge = {"question": texts("不"), "context": texts(LONG * 100)}
-    alone = execute(stage, [good])[0].tensors()
-    first, refused, unread, last = execute(stage, [good, endless, huge, good])
-    for response in (first, last):
-        assert_as_declared(response, TENSORS_OF_PAIRS, 1)
-        for name, array in response.tensors().items():
-            np.testing.assert_array_equal(array, alone[name])
-    assert refusal(refused)[0] == refusal(unread)[0] == TritonError.INVALID_ARG
-    assert_matches("needs 17 windows of 12 tokens; at most 12 are allowed", refusal(refused)[1])
-    assert_matches(
-        "the request has 2,400 characters of text; expected at most 1,152", refusal(unread)[1]
-    )
+    assert_as_declared(stage.answer(good), TENSORS_OF_PAIRS, 1)
+    with pytest.raises(TextError, match="needs 17 windows of 12 tokens; at most 12 are allowed"):
+        stage.answer({"question": texts("不"), "context": texts(LONG * 3)})
+    message = "the request has 2,400 characters of text; expected at most 1,152"
+    with pytest.raises(TextError, match=message):
+        stage.answer({"question": texts("不"), "context": texts(LONG * 100)})
 
 
 def test_a_question_that_is_not_utf_8_is_named(folder: Path, paddle_vocab: Path) -> None:
     stage = tokenizer(folder, paddle_vocab, "qa")
-    (refused,) = execute(stage, [{"question": texts(b"\xff"), "context": texts("北")}])
-    assert_matches("row 0 of the input 'question' is not UTF-8", refusal(refused)[1])
+    with pytest.raises(TextError, match="row 0 of the input 'question' is not UTF-8"):
+        stage.read({"question": texts(b"\xff"), "context": texts("北")})
 
 
-def answers(
+def through_stages(
     folder: Path, vocab: Path, task: str, layout: str, requests: Sequence[dict[str, Array]]
 ) -> list[dict[str, Array]]:
-    """What the three stages make of requests that are batched in each of them."""
-    stages = [
+    """The tensors of requests after all three stages, batched in each of them."""
+    stages: list[Stage[Any]] = [
         tokenizer(folder, vocab, task),
         engine(folder, task, layout),
         postprocess(folder, task),
     ]
     passed: list[dict[str, Array]] = [dict(request) for request in requests]
     for stage in stages:
-        responses = execute(stage, passed)
-        for tensors, response in zip(passed, responses, strict=True):
-            tensors.update(response.tensors())
+        given = [{name: tensors[name] for name in stage.inputs} for tensors in passed]
+        for tensors, answer in zip(passed, answers(stage, given), strict=True):
+            tensors.update(answer)
     return passed
 
 
@@ -141,10 +119,10 @@ def test_entities_do_not_depend_on_what_else_is_asked(
 ) -> None:
     contents = [[LONG, "北京"], [""], ["天的好" * 9, LONG[3:], "吃"]]
     requests = [{"text": texts(*values)} for values in contents]
-    together = answers(folder, paddle_vocab, "token_cls", layout, requests)
+    together = through_stages(folder, paddle_vocab, "token_cls", layout, requests)
     seen = 0
     for request, values, answer in zip(requests, contents, together, strict=True):
-        (alone,) = answers(folder, paddle_vocab, "token_cls", layout, [request])
+        (alone,) = through_stages(folder, paddle_vocab, "token_cls", layout, [request])
         assert answer["OUTPUT"].shape == (len(values),)
         for text, found, expected in zip(values, answer["OUTPUT"], alone["OUTPUT"], strict=True):
             entities = json.loads(found)
@@ -168,9 +146,9 @@ def test_answers_do_not_depend_on_what_else_is_asked(
         }
         for pairs in contents
     ]
-    together = answers(folder, paddle_vocab, "qa", layout, requests)
+    together = through_stages(folder, paddle_vocab, "qa", layout, requests)
     for request, pairs, answer in zip(requests, contents, together, strict=True):
-        (alone,) = answers(folder, paddle_vocab, "qa", layout, [request])
+        (alone,) = through_stages(folder, paddle_vocab, "qa", layout, [request])
         np.testing.assert_array_equal(answer["span"], alone["span"])
         np.testing.assert_allclose(answer["score"], alone["score"], atol=1e-5)
         for (_, context), cut, (first, end) in zip(
@@ -182,19 +160,21 @@ def test_answers_do_not_depend_on_what_else_is_asked(
 def test_results_of_answers_are_as_declared(folder: Path, paddle_vocab: Path) -> None:
     stage = postprocess(folder, "qa")
     request = {"question": texts("不", "不"), "context": texts(LONG, "北")}
-    (tensors,) = answers(folder, paddle_vocab, "qa", "packed", [request])
-    (response,) = execute(stage, [{name: tensors[name] for name in stage.inputs}])
-    assert_as_declared(response, QA.results, 2)
+    (tensors,) = through_stages(folder, paddle_vocab, "qa", "packed", [request])
+    answer = stage.answer({name: tensors[name] for name in stage.inputs})
+    assert_as_declared(answer, QA.results, 2)
 
 
 def test_scores_of_another_count_than_the_labels_are_refused(
     folder: Path, paddle_vocab: Path
 ) -> None:
-    (tensors,) = answers(folder, paddle_vocab, "token_cls", "packed", [{"text": texts("北")}])
+    (tensors,) = through_stages(
+        folder, paddle_vocab, "token_cls", "packed", [{"text": texts("北")}]
+    )
     stage = postprocess(folder, "token_cls")
     good = {name: tensors[name] for name in stage.inputs}
     assert set(good) == {spec.name for spec in (*TOKEN_CLS.engine_outputs, *WINDOW_TENSORS)}
     bad = {**good, "logits": np.zeros((1, 3, 2), np.float32)}
-    fine, refused = execute(stage, [good, bad])
-    assert fine.error() is None
-    assert_matches("returns 2 scores a token but there are 3 label names", refusal(refused)[1])
+    stage.answer(good)
+    with pytest.raises(LabelCountError, match="returns 2 scores a token but there are 3 label"):
+        stage.read(bad)

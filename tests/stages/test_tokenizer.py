@@ -4,22 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pytest
 
+from ernie_triton.arrays import Tensors
+from ernie_triton.errors import TextError, VocabularyError
 from ernie_triton.settings import TokenizerSettings
+from ernie_triton.stages.tokenizer import TokenizerStage
 from ernie_triton.tasks import SEQ_CLS, token_tensors
-from tests.backends import fake_triton
-from tests.backends.calls import assert_as_declared, execute, opened, refusal, texts
-from tests.backends.fake_triton import InferenceResponse, TritonError
+from tests.stages.calls import answers, assert_as_declared, texts
 from tests.tokenizer.original_tokenizer import OriginalTokenizer
 
-if TYPE_CHECKING:
-    from ernie_triton.backends.stage import Stage
-
 MAX_LENGTH = 12
-"""Of single texts too: Triton drops the token types, which their configuration does not declare."""
 
 
 @pytest.fixture
@@ -27,31 +24,35 @@ def original(paddle_vocab: Path) -> OriginalTokenizer:
     return OriginalTokenizer(paddle_vocab, lower_case=True)
 
 
-def opened_stage(folder: Path, vocab: Path, *, pair: bool = False) -> Stage[Any]:
-    from ernie_triton.backends.tokenizer import TritonPythonModel
-
+def opened_stage(
+    folder: Path,
+    vocab: Path,
+    *,
+    task: str = "seq_cls",
+    pair: bool = False,
+    max_length: int = MAX_LENGTH,
+    length_bucket: int = 1,
+) -> TokenizerStage:
     (folder / "1" / "vocab.txt").write_bytes(vocab.read_bytes())
     settings = TokenizerSettings(
-        task="seq_cls",
+        task=task,
         pair=pair,
-        max_length=MAX_LENGTH,
+        max_length=max_length,
         lower_case=True,
-        overlap=0,
-        max_windows=1,
+        overlap=2,
+        max_windows=9,
+        length_bucket=length_bucket,
     )
-    return opened(TritonPythonModel(), settings, folder)
+    return TokenizerStage.open(settings.to_parameters(), folder / "1")
 
 
 def assert_rows(
-    response: InferenceResponse,
-    rows: Sequence[tuple[str, str | None]],
-    original: OriginalTokenizer,
+    tensors: Tensors, rows: Sequence[tuple[str, str | None]], original: OriginalTokenizer
 ) -> None:
     """The answer has the original's rows, padded to the longest of the request."""
     is_pair = rows[0][1] is not None
     specs = (*token_tensors(pair=is_pair), *SEQ_CLS.tokenizer_results)
-    assert_as_declared(response, specs, len(rows))
-    tensors = response.tensors()
+    assert_as_declared(tensors, specs, len(rows))
     expected = [original.row(text, pair, MAX_LENGTH) for text, pair in rows]
     longest = max(len(ids) for ids, _ in expected)
     pad = original.as_in_version_5.pad_token_id
@@ -72,9 +73,9 @@ def test_requests_of_one_batch_get_their_own_rows(
 ) -> None:
     requests = [["北京"], ["", "好吃吗" * 9, "iphone 12"], [" "], ["美" * 10, "a"]]
     stage = opened_stage(folder, paddle_vocab)
-    responses = execute(stage, [{"text": texts(*values)} for values in requests])
-    for values, response in zip(requests, responses, strict=True):
-        assert_rows(response, [(value, None) for value in values], original)
+    made = answers(stage, [{"text": texts(*values)} for values in requests])
+    for values, tensors in zip(requests, made, strict=True):
+        assert_rows(tensors, [(value, None) for value in values], original)
 
 
 def test_pairs_keep_their_partners(
@@ -82,7 +83,7 @@ def test_pairs_keep_their_partners(
 ) -> None:
     requests = [[("北京", "天")], [("", ""), ("好吃吗" * 9, "也"), ("不", "贵" * 20)]]
     stage = opened_stage(folder, paddle_vocab, pair=True)
-    responses = execute(
+    made = answers(
         stage,
         [
             {
@@ -92,8 +93,8 @@ def test_pairs_keep_their_partners(
             for pairs in requests
         ],
     )
-    for pairs, response in zip(requests, responses, strict=True):
-        assert_rows(response, pairs, original)
+    for pairs, tensors in zip(requests, made, strict=True):
+        assert_rows(tensors, pairs, original)
 
 
 @pytest.mark.parametrize(
@@ -105,45 +106,52 @@ def test_pairs_keep_their_partners(
         (b"ab\xed\xa0\x80", "byte 0xed at offset 2"),
     ],
 )
-def test_a_text_that_is_not_utf_8_spoils_its_own_request_alone(
-    damaged: bytes,
-    place: str,
-    folder: Path,
-    paddle_vocab: Path,
-    original: OriginalTokenizer,
+def test_a_text_that_is_not_utf_8_is_refused_with_its_place(
+    damaged: bytes, place: str, folder: Path, paddle_vocab: Path
 ) -> None:
     stage = opened_stage(folder, paddle_vocab)
-    good, bad, late = execute(
-        stage,
-        [{"text": texts("北京")}, {"text": texts("好", damaged)}, {"text": texts("也", "贵")}],
-    )
-    assert_rows(good, [("北京", None)], original)
-    assert_rows(late, [("也", None), ("贵", None)], original)
-    code, message = refusal(bad)
-    assert code == TritonError.INVALID_ARG
-    assert message == f"row 1 of the input 'text' is not UTF-8: {place}; send UTF-8 text"
-
-
-def test_a_batch_of_bad_requests_alone_is_answered_too(folder: Path, paddle_vocab: Path) -> None:
-    stage = opened_stage(folder, paddle_vocab)
-    codes = [refusal(one)[0] for one in execute(stage, [{"text": texts(b"\xff")}] * 2)]
-    assert codes == [TritonError.INVALID_ARG] * 2
+    message = f"^row 1 of the input 'text' is not UTF-8: {place}; send UTF-8 text$"
+    with pytest.raises(TextError, match=message):
+        stage.read({"text": texts("好", damaged)})
 
 
 def test_a_megabyte_is_cut_beside_a_short_text(
     folder: Path, paddle_vocab: Path, original: OriginalTokenizer
 ) -> None:
     stage = opened_stage(folder, paddle_vocab)
-    long, short = execute(stage, [{"text": texts("北京 " * 150_000)}, {"text": texts("好")}])
+    long, short = answers(stage, [{"text": texts("北京 " * 150_000)}, {"text": texts("好")}])
     assert_rows(long, [("北京 " * 20, None)], original)
     assert_rows(short, [("好", None)], original)
 
 
-def test_a_missing_vocabulary_fails_the_loading_with_its_path(folder: Path) -> None:
-    from ernie_triton.backends.tokenizer import TritonPythonModel
+@pytest.mark.parametrize("task", ["seq_cls", "token_cls"])
+def test_rows_are_padded_to_a_bucket_within_the_longest(
+    folder: Path, paddle_vocab: Path, task: str
+) -> None:
+    """Rows of few lengths, for an engine that Triton's own batcher feeds."""
+    requests = [
+        {"text": texts("北京", "好" * 5)},
+        {"text": texts("美" * 7)},
+        {"text": texts("美" * 19)},
+    ]
+    made = {}
+    for bucket in (1, 8):
+        stage = opened_stage(folder, paddle_vocab, task=task, max_length=21, length_bucket=bucket)
+        made[bucket] = answers(stage, requests)
+    lengths = [tensors["input_ids"].shape[1] for tensors in made[1]]
+    assert lengths == [7, 9, 21]
+    assert [tensors["input_ids"].shape[1] for tensors in made[8]] == [8, 16, 21]
+    for plain, padded, length in zip(made[1], made[8], lengths, strict=True):
+        assert plain.keys() == padded.keys()
+        for name, values in plain.items():
+            kept = padded[name][:, :length] if name == "input_ids" else padded[name]
+            np.testing.assert_array_equal(kept, values)
+        assert (padded["input_ids"][:, length:] == 0).all()  # [PAD] of this vocabulary
 
+
+def test_a_missing_vocabulary_is_named_with_its_path(folder: Path) -> None:
     settings = TokenizerSettings(
         task="seq_cls", pair=False, max_length=8, lower_case=True, overlap=0, max_windows=1
     )
-    with pytest.raises(fake_triton.TritonModelException, match=r"1/vocab\.txt cannot be read"):
-        opened(TritonPythonModel(), settings, folder)
+    with pytest.raises(VocabularyError, match=r"1/vocab\.txt cannot be read"):
+        TokenizerStage.open(settings.to_parameters(), folder / "1")

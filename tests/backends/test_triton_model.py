@@ -1,4 +1,4 @@
-"""What every stage does when its `run` fails, shown on one that adds numbers."""
+"""Triton's calls on a stage, shown on one that adds numbers: batches, errors, later answers."""
 
 from __future__ import annotations
 
@@ -8,42 +8,74 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+import pytest
 
-from ernie_triton.errors import TextError
+from ernie_triton.arrays import Array, Tensors
+from ernie_triton.errors import PipelineError, TextError
+from ernie_triton.stages.stage import Stage, StageOutput
 from tests.backends import fake_triton
-from tests.backends.calls import Array, execute, refusal
+from tests.backends.calls import execute, initialized, refusal
 from tests.backends.fake_triton import InferenceRequest, InferenceResponse, TritonError
 
 if TYPE_CHECKING:
-    from ernie_triton.arrays import Tensors
-    from ernie_triton.backends.stage import Answer, Stage
+    from ernie_triton.backends.triton_model import StageModel
+
+
+class OnNumbers(Stage[int]):
+    """A stage of requests that hold a number, with these two steps."""
+
+    inputs = ("number",)
+
+    def __init__(
+        self, run: Callable[[Sequence[int]], Sequence[StageOutput]], close: Callable[[], None]
+    ) -> None:
+        self._run = run
+        self._close = close
+
+    @classmethod
+    def open(cls, parameters: Mapping[str, str], folder: Path) -> OnNumbers:
+        raise PipelineError(f"{sorted(parameters)} in {folder.parts[-2:]}")
+
+    def read(self, tensors: Tensors) -> int:
+        return int(tensors["number"][0, 0])
+
+    def run(self, items: Sequence[int]) -> Sequence[StageOutput]:
+        return self._run(items)
+
+    def close(self) -> None:
+        self._close()
 
 
 def on_numbers(
-    run: Callable[[Sequence[int]], Sequence[Answer]], close: Callable[[], None] = lambda: None
-) -> Stage[int]:
-    """A stage of requests that hold a number, with these two steps."""
-    from ernie_triton.backends.stage import Stage
+    run: Callable[[Sequence[int]], Sequence[StageOutput]],
+    close: Callable[[], None] = lambda: None,
+) -> StageModel:
+    """A model that is loaded with such a stage."""
+    from ernie_triton.backends.triton_model import StageModel
 
-    class OnNumbers(Stage[int]):
-        inputs = ("number",)
+    class Opened(OnNumbers):
+        @classmethod
+        def open(cls, parameters: Mapping[str, str], folder: Path) -> OnNumbers:  # noqa: ARG003
+            return cls(run, close)
 
-        def open(self, parameters: Mapping[str, str], folder: Path) -> None:
-            raise NotImplementedError
+    class Model(StageModel):
+        stage_type = Opened
 
-        def read(self, tensors: Tensors) -> int:
-            return int(tensors["number"][0, 0])
-
-        def run(self, items: Sequence[int]) -> Sequence[Answer]:
-            return run(items)
-
-        def close(self) -> None:
-            close()
-
-    return OnNumbers()
+    return initialized(Model(), {}, Path("unused"))
 
 
-def adder(runs: list[int]) -> Stage[int]:
+def test_a_stage_that_cannot_be_opened_fails_the_loading_with_its_message(folder: Path) -> None:
+    from ernie_triton.backends.triton_model import StageModel
+
+    class Model(StageModel):
+        stage_type = OnNumbers
+
+    message = rf"\['one', 'two'\] in \('{folder.name}', '1'\)"
+    with pytest.raises(fake_triton.TritonModelException, match=message):
+        initialized(Model(), {"one": "1", "two": "2"}, folder)
+
+
+def adder(runs: list[int]) -> StageModel:
     def run(items: Sequence[int]) -> list[Tensors]:
         runs.append(len(items))
         if 13 in items:
@@ -91,7 +123,7 @@ def test_no_requests_make_no_run() -> None:
     assert runs == []
 
 
-def procrastinator(futures: Mapping[int, Future[Tensors]]) -> Stage[int]:
+def procrastinator(futures: Mapping[int, Future[Tensors]]) -> StageModel:
     """Answers some numbers when their futures do, all others at once, and 0 when it is closed."""
     return on_numbers(
         lambda items: [futures.get(item, number(item)) for item in items],

@@ -1,0 +1,92 @@
+"""All three stages in one process, for engines of our own on CPU.
+
+Tensors that the stages of an ensemble pass through the server stay in memory here: a request passes
+one queue and one process instead of three.
+"""
+
+from collections.abc import Mapping, Sequence
+from concurrent.futures import Future
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from ernie_triton.arrays import Tensors
+from ernie_triton.settings import part_parameters
+from ernie_triton.stages.deferred import then
+from ernie_triton.stages.engine import EngineStage
+from ernie_triton.stages.postprocess import PostprocessStage
+from ernie_triton.stages.stage import Stage, StageOutput
+from ernie_triton.stages.tokenizer import TokenizerStage
+
+
+class JoinedStages(Stage[tuple[list[str], ...]]):
+    """Tokenises, runs and answers the requests of a batch together."""
+
+    def __init__(
+        self, tokenizer: TokenizerStage, engine: EngineStage, postprocess: PostprocessStage
+    ) -> None:
+        """Pass requests through these stages."""
+        self._tokenizer = tokenizer
+        self._engine = engine
+        self._postprocess = postprocess
+        self.inputs = tokenizer.inputs
+        self._results = [tensor.name for tensor in tokenizer.task.tokenizer_results]
+
+    @classmethod
+    def open(cls, parameters: Mapping[str, str], folder: Path) -> "JoinedStages":
+        """Open the three stages, each with its own parameters, on the files of the one folder.
+
+        Raises:
+            ErnieTritonError: one of them cannot be opened.
+        """
+        return cls(
+            TokenizerStage.open(part_parameters(parameters, "tokenizer"), folder),
+            EngineStage.open(part_parameters(parameters, "engine"), folder),
+            PostprocessStage.open(part_parameters(parameters, "postprocess"), folder),
+        )
+
+    def read(self, tensors: Tensors) -> tuple[list[str], ...]:
+        """Decode the request's texts.
+
+        Raises:
+            TextError: a text is not UTF-8.
+        """
+        return self._tokenizer.read(tensors)
+
+    def run(self, items: Sequence[tuple[list[str], ...]]) -> list[StageOutput]:
+        """Answer a batch of requests; those that the engine's stage defers, later.
+
+        Raises:
+            TextError: a request needs more windows than allowed.
+        """
+        tokens = self._tokenizer.run(items)
+        answers: dict[int, StageOutput] = {}
+        scored: dict[int, Tensors] = {}
+        for place, outputs in enumerate(_passed(self._engine, tokens)):
+            if isinstance(outputs, Future):
+                answers[place] = then(outputs, partial(self._answered_alone, tokens[place]))
+            else:
+                scored[place] = {**tokens[place], **outputs}
+        if scored:
+            answers.update(zip(scored, self._answered([*scored.values()]), strict=True))
+        return [answers[place] for place in range(len(items))]
+
+    def close(self) -> None:
+        """Answer what was deferred."""
+        self._engine.close()
+
+    def _answered(self, scored: Sequence[Tensors]) -> Sequence[Tensors]:
+        """The answers to requests with the tensors of the first two stages."""
+        return [
+            {**answer, **{name: tensors[name] for name in self._results}}
+            for answer, tensors in zip(_passed(self._postprocess, scored), scored, strict=True)
+        ]
+
+    def _answered_alone(self, tokens: Tensors, outputs: Tensors) -> Tensors:
+        return self._answered([{**tokens, **outputs}])[0]
+
+
+def _passed(stage: Stage[Any], requests: Sequence[Tensors]) -> Sequence[Any]:
+    """Outputs of a stage for the requests, given its own inputs of each."""
+    given = ({name: tensors[name] for name in stage.inputs} for tensors in requests)
+    return stage.run([stage.read(tensors) for tensors in given])

@@ -1,0 +1,104 @@
+"""First stage: UTF-8 texts, or pairs, to rows of token ids."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from ernie_triton.arrays import Array, Tensors
+from ernie_triton.errors import TextError
+from ernie_triton.settings import TokenizerSettings
+from ernie_triton.stages.stage import Stage
+from ernie_triton.tasks import TOKEN_TYPE_IDS, task_named
+from ernie_triton.tokenizer.encoder import TextEncoder
+from ernie_triton.tokenizer.length_buckets import LengthBuckets
+from ernie_triton.tokenizer.vocabulary import VOCABULARY_FILE, load_vocabulary
+from ernie_triton.tokenizer.windows import WindowEncoder, WindowRules, window_tensors
+
+
+class TokenizerStage(Stage[tuple[list[str], ...]]):
+    """Tokenises a batch of requests; an item is a request's columns of texts.
+
+    Texts that are cut are tokenised in one call for the whole batch. Texts that are covered by
+    windows, which give many rows anyway, are tokenised request by request.
+    """
+
+    def __init__(self, settings: TokenizerSettings, encoder: TextEncoder) -> None:
+        """Use a tokenizer that was made for these settings."""
+        self.task = task_named(settings.task)
+        self.inputs = tuple(spec.name for spec in self.task.text_inputs(pair=settings.pair))
+        self._is_pair = settings.pair
+        self._encoder = encoder
+        self._buckets = LengthBuckets(
+            bucket=settings.length_bucket,
+            max_length=settings.max_length,
+            pad_token_id=encoder.pad_token_id,
+        )
+        rules = WindowRules(
+            max_length=settings.max_length,
+            overlap=settings.overlap,
+            max_windows=settings.max_windows,
+        )
+        self._windows = WindowEncoder(encoder, rules)
+
+    @classmethod
+    def open(cls, parameters: Mapping[str, str], folder: Path) -> "TokenizerStage":
+        """Load the vocabulary in a version's folder.
+
+        Raises:
+            PipelineError: a parameter is missing or wrong.
+            VocabularyError: the vocabulary is missing or damaged.
+        """
+        settings = TokenizerSettings.from_parameters(parameters)
+        encoder = TextEncoder(
+            load_vocabulary(folder / VOCABULARY_FILE),
+            max_length=settings.max_length,
+            lower_case=settings.lower_case,
+            tokenize_chinese_chars=settings.tokenize_chinese_chars,
+        )
+        return cls(settings, encoder)
+
+    def read(self, tensors: Tensors) -> tuple[list[str], ...]:
+        """Decode the request's texts.
+
+        Raises:
+            TextError: a text is not UTF-8.
+        """
+        return tuple(
+            [_decoded(text, name, row) for row, text in enumerate(tensor.reshape(-1))]
+            for name, tensor in tensors.items()
+        )
+
+    def run(self, items: Sequence[tuple[list[str], ...]]) -> Sequence[Tensors]:
+        """Tokenise; rows of one request are padded to its longest, or to the bucket of that.
+
+        Raises:
+            TextError: a request needs more windows than allowed.
+        """
+        if self.task.has_windows:
+            return [self._window_tensors(columns) for columns in items]
+        columns = [[text for part in parts for text in part] for parts in zip(*items, strict=True)]
+        tokenized = self._encoder.encode(*columns)
+        rows = [len(item[0]) for item in items]
+        requests = tokenized.by_request(rows, self._encoder.pad_token_id)
+        return [self._sent(tensors) for tensors in requests]
+
+    def _window_tensors(self, columns: tuple[list[str], ...]) -> Tensors:
+        *questions, texts = columns
+        windows = self._windows.encode(texts, questions[0] if questions else None)
+        return self._sent(window_tensors(windows, self._encoder.pad_token_id))
+
+    def _sent(self, tensors: dict[str, Array]) -> Tensors:
+        """The tensors of a request that the next stages take."""
+        if not self._is_pair:
+            del tensors[TOKEN_TYPE_IDS.name]
+        return self._buckets.padded(tensors)
+
+
+def _decoded(text: Any, name: str, row: int) -> str:  # noqa: ANN401
+    try:
+        return bytes(text).decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise TextError(
+            f"row {row} of the input {name!r} is not UTF-8: byte 0x{text[error.start]:02x} at "
+            f"offset {error.start}; send UTF-8 text"
+        ) from error

@@ -1,0 +1,44 @@
+"""Stages that are joined answer as the three do one after the other."""
+
+from __future__ import annotations
+
+from concurrent.futures import Future
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ernie_triton.stages.joined import JoinedStages
+from tests.stages.calls import answers, texts
+from tests.stages.test_windows import LONG, engine, postprocess, through_stages, tokenizer
+
+
+@pytest.fixture
+def joined(folder: Path, paddle_vocab: Path) -> JoinedStages:
+    return JoinedStages(
+        tokenizer(folder, paddle_vocab, "token_cls"),
+        engine(folder, "token_cls", "packed"),
+        postprocess(folder, "token_cls"),
+    )
+
+
+def test_requests_of_a_batch_have_the_answers_of_the_stages(
+    joined: JoinedStages, folder: Path, paddle_vocab: Path
+) -> None:
+    requests = [{"text": texts(LONG, "北京")}, {"text": texts("")}, {"text": texts("天的好" * 9)}]
+    expected = through_stages(folder, paddle_vocab, "token_cls", "packed", requests)
+    for found, wanted in zip(answers(joined, requests), expected, strict=True):
+        assert set(found) == {"OUTPUT"}
+        np.testing.assert_array_equal(found["OUTPUT"], wanted["OUTPUT"])
+
+
+def test_a_long_request_is_answered_after_the_short_ones_of_its_batch(
+    joined: JoinedStages, folder: Path, paddle_vocab: Path
+) -> None:
+    short, long = {"text": texts("北京")}, {"text": texts(*[LONG] * 3)}
+    outputs = joined.run([joined.read(one) for one in (short, long, short)])
+    assert [isinstance(output, Future) for output in outputs] == [False, True, False]
+    joined.close()
+    assert isinstance(outputs[1], Future)
+    (expected,) = through_stages(folder, paddle_vocab, "token_cls", "packed", [long])
+    np.testing.assert_array_equal(outputs[1].result()["OUTPUT"], expected["OUTPUT"])
