@@ -1,6 +1,6 @@
-"""The one way from rows to results, for every task, blocking and asyncio alike.
+"""Turn rows into results, for every task, blocking and asyncio alike.
 
-Stands between a task's client and a transport. It is written once, as coroutines; a blocking client
+Stands between a task's client and a transport. Everything here is a coroutine; a blocking client
 runs the same coroutines over a transport that never suspends (see `client`).
 """
 
@@ -41,9 +41,12 @@ DEFAULT_RETRIES = 6
 Row = tuple[bytes, ...]
 """One value for each of the task's inputs, in their order."""
 
+Send = Callable[[Sequence[Row]], Awaitable[Sequence[_R | ClientError]]]
+"""Answers a batch of rows: a result or an error for each; raises what concerns every batch."""
+
 
 class Codec(Protocol[_R_co]):
-    """What a task adds: which outputs it asks for, and what it reads from them."""
+    """A task's part of a call: the outputs to ask for, and the results to read from them."""
 
     @property
     def task(self) -> Task:
@@ -62,10 +65,10 @@ class Policy:
 
     Attributes:
         timeout_s: for each request to the server, its retries and their pauses included.
-        retries: tries after the first when the server is away. A full queue is a matter of time:
-            it is tried again until the timeout, unless `retries` is 0.
-        first_pause_s: before the first retry; it doubles from one to the next.
-        longest_pause_s: where the doubling ends.
+        retries: tries after the first when the server is away. A full queue is tried again until
+            the timeout, unless `retries` is 0.
+        first_pause_s: before the first retry; each further pause is twice as long.
+        longest_pause_s: upper limit of a pause.
     """
 
     timeout_s: float = DEFAULT_TIMEOUT_S
@@ -80,19 +83,19 @@ class Policy:
             raise ValueError(f"retries is {self.retries}; it must not be negative")
 
     def allows_retry(self, error: ClientError, failures: int) -> bool:
-        """Whether to send again what failed this many times, last with this error."""
+        """Decide whether to send a request again after this many failures."""
         if isinstance(error, QueueFullError):
             return self.retries > 0
         return failures <= self.retries
 
     def pause_s(self, failures: int) -> float:
-        """The pause after this many failures: doubled each time, and half of it by chance."""
+        """The pause after this many failures: doubled each time, then shortened by up to half."""
         pause_s = min(self.first_pause_s * 2.0 ** min(failures - 1, 30), self.longest_pause_s)
         return pause_s * random.uniform(0.5, 1.0)
 
 
 class Caller:
-    """Sends rows to one model and returns what a codec makes of the replies."""
+    """Sends rows to one model and reads the replies with a codec."""
 
     def __init__(self, transport: AsyncTransport, endpoint: Endpoint, policy: Policy) -> None:
         self._transport = transport
@@ -150,9 +153,8 @@ class Caller:
     async def outcomes(self, rows: Sequence[Row], codec: Codec[_R]) -> list[_R | ClientError]:
         """One result for each row, or the error that concerns that row and no other.
 
-        An error of the server concerns a whole request, so the rows of a refused one are sent
-        again one by one. Without an answer in time every row has the same error: sending them again
-        would only add to the load.
+        The server refuses a whole request, so the rows of a refused one are sent again one by one.
+        After a timeout every row has the same error: to send them again would only add load.
 
         Raises:
             ClientError: a reason that every other request would meet too.
@@ -220,10 +222,10 @@ class Caller:
         return codec.results_from_reply(reply)
 
     async def _with_retries(self, call: Callable[[float], Awaitable[_T]]) -> _T:
-        """What the call returns; repeated, within the timeout, when that is safe.
+        """The result of the call, which is repeated within the timeout if that is safe.
 
-        Inference changes nothing on the server, so a request that was refused for a full queue or
-        lost with its connection may be sent again. No other error is repeated.
+        Inference changes nothing on the server. A request may be sent again after a full queue or a
+        lost connection; after any other error it is not.
         """
         deadline = time.monotonic() + self._policy.timeout_s
         failures = 0

@@ -1,7 +1,7 @@
-"""Lines in: texts of a command line, of a text file or of a JSON lines file, one `Item` each.
+"""Read texts from a command line, a text file or a JSON lines file, one `Item` a line.
 
-The first step of a command line. Everything is read lazily, line by line, so a file of any length
-takes the memory of its lines in flight. A line that cannot be used becomes an item with its error,
+The first step of a command line. Files are read lazily, line by line, so a file of any length
+takes the memory of its lines in flight. A line that cannot be used becomes an item with an error,
 in its place among the others.
 """
 
@@ -23,35 +23,33 @@ STDIN = "-"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TextField:
-    """Where one input of the model comes from.
+    """The place of one input of the model in a JSON object.
 
     Attributes:
-        input: its name on the wire, and that of its option on the command line.
-        keys: where it stands in a JSON object; the first of them that is there.
-        help: what the option's help says.
-        is_optional: the command line may leave it out.
-        is_long: one on the command line serves all rows, and `--INPUT-file` reads one from a file.
-        advice: what to do where a JSON object has it and the run does not take it.
+        input: its name on the wire.
+        keys: its possible keys in the object; the first one found is used.
+        advice: what to do if the object has it and the model does not take it.
     """
 
     input: str
     keys: tuple[str, ...]
-    help: str
-    is_optional: bool = False
-    is_long: bool = False
     advice: str = "leave it out"
+
+
+TEXT = TextField(input="text", keys=("text", "sentence", "sentence1"))
+TEXT_PAIR = TextField(input="text_pair", keys=("text_pair", "sentence2"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Item:
-    """One line: its texts in the order of the model's inputs, or why it has none.
+    """One line: its texts in the order of the model's inputs, or an error.
 
     Attributes:
-        line: counted from 1; of a JSON document, the place of the example in it.
+        line: counted from 1; in a JSON document, the number of the example.
         texts: empty where there is an error.
         error: empty where there are texts.
         record: the example's whole JSON object, for its gold label; empty for plain text.
-        id: what the document calls the example; empty for lines.
+        id: the example's own id in a document; empty for lines.
     """
 
     line: int
@@ -62,7 +60,7 @@ class Item:
 
     @property
     def place(self) -> str:
-        """Where to look for it, for messages."""
+        """The place of the item in its source, for messages."""
         return f"example {self.id}" if self.id else f"line {self.line}"
 
 
@@ -73,7 +71,7 @@ def items_from_texts(columns: Sequence[Sequence[str]]) -> Iterator[Item]:
 
 
 def items_from_txt(lines: Iterable[bytes], inputs: Sequence[str]) -> Iterator[Item]:
-    """One item for each line of a text file; a TAB parts the texts where a model takes several."""
+    """One item for each line of a text file; a TAB separates the texts of a model with several."""
     for line, text in _decoded(lines):
         if isinstance(text, Item):
             yield text
@@ -96,8 +94,8 @@ def items_from_jsonl(
     Args:
         lines: the file.
         inputs: the model's inputs.
-        fields: where every input of the task may stand; one that the model does not take must not
-            be in the object.
+        fields: of every input of the task. An object must not hold an input that the model does
+            not take.
     """
     read = partial(_item_from_record, inputs=inputs, fields=fields)
     return items_from_objects(lines, read)
@@ -106,7 +104,7 @@ def items_from_jsonl(
 def items_from_objects(
     lines: Iterable[bytes], item_from_record: Callable[[int, dict[str, object]], Item]
 ) -> Iterator[Item]:
-    """What a function makes of the number and the JSON object of each line."""
+    """One item for each line, made of its number and its JSON object."""
     for line, text in _decoded(lines):
         if isinstance(text, Item):
             yield text
@@ -157,7 +155,7 @@ def text_from_file(path: str) -> str:
 
 
 def count_lines(path: str) -> int | None:
-    """How many lines a regular file has; None for anything that can be read only once."""
+    """The number of lines of a regular file; None for a source that can be read only once."""
     if path == STDIN or not Path(path).is_file():
         return None
     count, last = 0, b"\n"
@@ -169,7 +167,7 @@ def count_lines(path: str) -> int | None:
 
 
 def _decoded(lines: Iterable[bytes]) -> Iterator[tuple[int, str | Item]]:
-    """Number and text of each line without its end, or the item that says why there is no text."""
+    """Number and text of each line without its end; an item with an error in place of bad text."""
     for line, raw in enumerate(lines, 1):
         content = raw.removesuffix(b"\n").removesuffix(b"\r")
         try:

@@ -20,8 +20,7 @@ from ernie_triton.client.client import (
     run_blocking,
 )
 from ernie_triton.client.core import Caller
-from ernie_triton.client.json_cells import parsed_lists
-from ernie_triton.client.wire import Reply, RequestedOutput
+from ernie_triton.client.wire import Reply, RequestedOutput, parsed_lists
 from ernie_triton.tasks import QA, Task
 
 

@@ -1,6 +1,6 @@
-"""The server's own account of a model and its stages: what they are, and what they did so far.
+"""Read the server's own counts for a model and its stages, for measurements.
 
-For measurements; everything else goes through `transport`.
+Everything else goes through `transport`.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ import tritonclient.grpc as triton
 from ernie_triton.client.transport import Connection, mapped_errors
 from ernie_triton.client.wire import Endpoint
 
-DEFAULT_TIMEOUT_S = 10.0
+_TIMEOUT_S = 10.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StageCounts:
-    """What a stage did since it was loaded; times are sums over its requests, in nanoseconds.
+    """Counts of a stage since it was loaded; times are sums over its requests, in nanoseconds.
 
-    A run's compute time counts once for each request in it.
+    The compute time of an execution counts once for each request in it.
     """
 
     requests: int
@@ -35,7 +35,7 @@ class StageCounts:
     output_ns: int
 
     def since(self, before: StageCounts) -> StageCounts:
-        """What was added after an earlier count."""
+        """The difference to an earlier count."""
         return StageCounts(
             requests=self.requests - before.requests,
             failures=self.failures - before.failures,
@@ -51,7 +51,7 @@ class StageCounts:
 class StatisticsClient:
     """Asks one server about one model; a context manager over its connection."""
 
-    def __init__(self, url: str, model: str, *, timeout_s: float = DEFAULT_TIMEOUT_S) -> None:
+    def __init__(self, url: str, model: str, *, timeout_s: float = _TIMEOUT_S) -> None:
         """Connect with the first call, not here."""
         self._endpoint = Endpoint(url=url, model=model)
         self._timeout_s = timeout_s
@@ -82,7 +82,7 @@ class StatisticsClient:
         return tuple(steps) or (self._endpoint.model,)
 
     def counts(self, models: Sequence[str]) -> Mapping[str, StageCounts]:
-        """What each of these models did so far, all its versions together.
+        """The counts of each of these models so far, over all its versions.
 
         Raises:
             ClientError: the server is away or does not have one of them.
@@ -90,7 +90,7 @@ class StatisticsClient:
         return {model: _counts(self._statistics(model)) for model in models}
 
     def batch_sizes(self) -> Counter[int]:
-        """The runs of the model itself so far, by their rows; an earlier count can be subtracted.
+        """Executions of the model itself so far, by their rows.
 
         Raises:
             ClientError: the server is away or does not have the model.

@@ -1,7 +1,7 @@
-"""The wire itself: Triton's gRPC protocol through tritonclient, blocking and for asyncio.
+"""Speak Triton's gRPC protocol through tritonclient, blocking and for asyncio.
 
-With `statistics` the only module that knows tritonclient, and the only place where its one
-exception, `InferenceServerException`, becomes one of our `ClientError`s.
+Only this module and `statistics` import tritonclient. Its one exception,
+`InferenceServerException`, becomes one of our `ClientError`s here.
 """
 
 from __future__ import annotations
@@ -193,7 +193,7 @@ def _ready_names(models: Sequence[Any]) -> tuple[str, ...]:
 
 @contextmanager
 def mapped_errors(endpoint: Endpoint, timeout_s: float) -> Iterator[None]:
-    """Raise tritonclient's one exception as the `ClientError` that says what happened."""
+    """Raise the fitting `ClientError` in place of tritonclient's one exception."""
     try:
         yield
     except InferenceServerException as error:
@@ -203,7 +203,7 @@ def mapped_errors(endpoint: Endpoint, timeout_s: float) -> Iterator[None]:
 def _client_error(
     error: InferenceServerException, endpoint: Endpoint, timeout_s: float
 ) -> ClientError:
-    """The error of ours that says what happened, for what Triton 2.51 answers."""
+    """The `ClientError` for a status and message of Triton 2.51."""
     status = str(error.status() or "StatusCode.UNKNOWN").removeprefix("StatusCode.")
     message = str(error.message() or "no reason given").strip()
     if "unknown model" in message:

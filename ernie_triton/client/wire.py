@@ -1,4 +1,4 @@
-"""What crosses the seam between the clients and the network: requests, answers, transports.
+"""Requests, replies and transports: the seam between the clients and the network.
 
 Nothing here knows gRPC. `transport` implements the two protocols over tritonclient, the tests
 implement them in memory, and `core` uses either.
@@ -6,13 +6,16 @@ implement them in memory, and `core` uses either.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import numpy.typing as npt
 
-from ernie_triton.errors import TextError
+from ernie_triton.errors import ContractError, TextError
+
+_T = TypeVar("_T")
 
 Reply = Mapping[str, npt.NDArray[Any]]
 """The requested outputs by name, each with its first dimension over the request's rows."""
@@ -51,7 +54,7 @@ class InferRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelFacts:
-    """What the model's own config says: its tensors, and how many rows a request may have."""
+    """Facts of the model's own config: its tensors, and the most rows of a request."""
 
     max_batch_size: int
     inputs: tuple[str, ...]
@@ -108,4 +111,30 @@ def utf8_from_text(text: str) -> bytes:
         raise TextError(
             f"the text holds the lone surrogate U+{ord(text[error.start]):04X} at character "
             f"{error.start}, which UTF-8 cannot express; replace it"
+        ) from error
+
+
+def parsed_lists(
+    reply: Reply, output: str, parse: Callable[[dict[str, Any]], _T]
+) -> list[tuple[_T, ...]]:
+    """Parse an output of JSON lists, one a row, of shape [rows] or [rows, 1].
+
+    Args:
+        reply: the reply.
+        output: the output's name.
+        parse: makes a value of one object of a list.
+
+    Raises:
+        ContractError: a value is no such list.
+    """
+    return [_parsed_list(cell, output, parse) for cell in reply[output].ravel().tolist()]
+
+
+def _parsed_list(cell: bytes, output: str, parse: Callable[[dict[str, Any]], _T]) -> tuple[_T, ...]:
+    try:
+        return tuple(parse(record) for record in json.loads(cell))
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        raise ContractError(
+            f"the model returned {output} {cell[:80]!r}, expected a JSON list as in the wire "
+            f"contract ({type(error).__name__}: {error}); name a model that this version built"
         ) from error

@@ -9,8 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ernie_triton.client.items import (
+    TEXT,
+    TEXT_PAIR,
     Item,
-    TextField,
     count_lines,
     items_from_jsonl,
     items_from_texts,
@@ -19,10 +20,7 @@ from ernie_triton.client.items import (
 )
 from ernie_triton.errors import DatasetError
 
-FIELDS = (
-    TextField(input="text", keys=("text", "sentence", "sentence1"), help=""),
-    TextField(input="text_pair", keys=("text_pair", "sentence2"), help=""),
-)
+FIELDS = (TEXT, TEXT_PAIR)
 SINGLE = ("text",)
 PAIR = ("text", "text_pair")
 

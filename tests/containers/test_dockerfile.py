@@ -133,7 +133,7 @@ def test_its_install_steps_work_in_a_clean_environment(tmp_path: Path) -> None:
     _run_stage(stages()["server"], app, environment)
     where = "import ernie_triton.server.check_plans; print(ernie_triton.__file__)"
     assert str(python.parents[1]) in _output(python, tmp_path, "-c", where)
-    assert "--text" in _output(python, app, "-m", "ernie_triton.client.cli.seq_cls", "--help")
+    assert "--text" in _output(python, app, "-m", "clients.seq_cls_grpc_client", "--help")
     _run_stage(stages()["build"], app, environment)
     assert "build" in _output(python, app, "-m", "build_scripts", "--help")
     version = "import tensorrt, tensorrt_bindings as own; print(tensorrt.__version__, own.__file__)"

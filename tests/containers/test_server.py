@@ -61,7 +61,7 @@ def test_it_answers_a_real_client(container_server: ContainerServer) -> None:
 
 
 def test_the_client_in_the_image_asks_it(container_server: ContainerServer) -> None:
-    command = ["-m", "ernie_triton.client.cli.seq_cls", "--url", container_server.grpc_url]
+    command = ["-m", "clients.seq_cls_grpc_client", "--url", container_server.grpc_url]
     done = subprocess.run(
         [sys.executable, *command, "--text", "国足客场2:1逆转取胜"],
         cwd=ROOT,

@@ -13,7 +13,7 @@ from tests.paths import ROOT
 
 pytestmark = pytest.mark.live
 
-CLIENT = "ernie_triton/client/cli/seq_cls.py"
+CLIENT = "clients/seq_cls_grpc_client.py"
 
 
 def run(*command: str, code: int = 0) -> subprocess.CompletedProcess[str]:

@@ -9,7 +9,8 @@ import numpy as np
 
 from ernie_triton.arrays import Array, Tensors
 from ernie_triton.build import config
-from ernie_triton.client.wire import InferRequest, ModelFacts, Reply, RequestedOutput
+from ernie_triton.client.evaluation.evaluating import Evaluator
+from ernie_triton.client.wire import Endpoint, InferRequest, ModelFacts, Reply, RequestedOutput
 from ernie_triton.decoders.labels import LabelSettings
 from ernie_triton.engines import Engine
 from ernie_triton.errors import ErnieTritonError, RequestRefusedError
@@ -92,6 +93,16 @@ class LocalAnswers:
         if not output.class_count:
             return values
         return classification(values, self._parts.sizes.labels, output.class_count)
+
+
+def local_evaluator(parts: PipelineParts, engine: Engine) -> Evaluator:
+    """The evaluator of an engine between a pipeline's stages, in this process."""
+    return Evaluator(
+        LocalAnswers(parts, engine),
+        Endpoint(url="this process", model=parts.spec.name),
+        task=parts.task.name,
+        max_rows=parts.spec.batching.max_batch_size,
+    )
 
 
 def classification(scores: Array, labels: tuple[str, ...], count: int) -> Array:

@@ -7,7 +7,7 @@ from pathlib import Path
 from ernie_triton.batch import TokenBatch
 from ernie_triton.build.check.decisions import Row, agreement
 from ernie_triton.build.check.exactness import output_rows
-from ernie_triton.build.check.local_answers import PipelineParts
+from ernie_triton.build.check.local_answers import PipelineParts, local_evaluator
 from ernie_triton.build.check.quality import Limits, Quality
 from ernie_triton.engines import Engine
 
@@ -38,12 +38,10 @@ class Judge:
         agreed = agreement(self.parts.task, self._rows_before, after, thresholds)
         metric, examples, points = "", 0, None
         if self.data is not None:
-            # The clients' command lines come with it, which a build without data does not need.
-            from ernie_triton.build.check.evaluation import evaluate
-
             if self._points_before is None:
-                self._points_before = evaluate(self.parts, self.before, self.data).points
-            found = evaluate(self.parts, engine, self.data)
+                evaluator = local_evaluator(self.parts, self.before)
+                self._points_before = evaluator.evaluate_file(self.data).points
+            found = local_evaluator(self.parts, engine).evaluate_file(self.data)
             metric, examples, points = found.metric, found.examples, found.points
         return Quality(
             data=str(self.data or ""),

@@ -1,6 +1,6 @@
 """Turn texts into vectors, or pairs of texts into cosines, on a Triton server.
 
-The command line of embedding, over `command`; from Python use `ernie_triton.client.embedding`.
+The command line of embedding. From Python use `ernie_triton.client.EmbeddingClient`.
 
     ernie-triton ask embedding --file texts.txt --output vectors.npy
     ernie-triton ask embedding --text 股市大涨 --text-pair 股价上升
@@ -10,14 +10,14 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 from ernie_triton.client.cli.job import Job, TaskCommand
-from ernie_triton.client.cli.npy_sink import opened_npy_sink
-from ernie_triton.client.cli.options import Usage
+from ernie_triton.client.cli.options import TextOption, Usage
 from ernie_triton.client.cli.run import add_task_options, run_task
-from ernie_triton.client.cli.sink import JsonPrinter, TablePrinter
+from ernie_triton.client.cli.sink import JsonPrinter, TablePrinter, cut_cell, opened_npy_sink
 from ernie_triton.client.core import Caller
 from ernie_triton.client.embedding import (
     Embedding,
@@ -26,46 +26,20 @@ from ernie_triton.client.embedding import (
     hidden_size,
     similarity_outcomes,
 )
-from ernie_triton.client.evaluation.numbers import SimilarityScorer
-from ernie_triton.client.items import TextField
+from ernie_triton.client.evaluation.tasks import EVALUATION_METHODS
+from ernie_triton.client.items import TEXT, TEXT_PAIR
 from ernie_triton.errors import UsageError
 from ernie_triton.tasks import EMBEDDING
-
-_FIELDS = (
-    TextField(input="text", keys=("text", "sentence", "sentence1"), help="a text"),
-    TextField(
-        input="text_pair",
-        keys=("text_pair", "sentence2"),
-        help="a text to compare with it: prints cosines; as often as --text",
-        is_optional=True,
-        advice="add --pairs to compare the two",
-    ),
-)
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Add the command's description and options."""
-    add_task_options(parser, task_command())
+    add_task_options(parser, _COMMAND)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Run the command; returns its exit code."""
-    return run_task(task_command(), arguments)
-
-
-def task_command() -> TaskCommand:
-    """What the common command line does for this task."""
-    usage = Usage(
-        description="Turn texts into vectors, or pairs of texts into cosines, on a Triton server.",
-        default_model=EMBEDDING.default_model,
-        fields=_FIELDS,
-        examples='JSON lines {"sentence1", "sentence2", "label"} (AFQMC)',
-        output="of a name in .npy one float32 array [lines, hidden], a failed line as NaN; "
-        "of any other JSON lines",
-    )
-    return TaskCommand(
-        usage=usage, add_options=_add_options, check_options=_check_options, new_job=_new_job
-    )
+    return run_task(_COMMAND, arguments)
 
 
 def _add_options(parser: argparse.ArgumentParser) -> None:
@@ -86,14 +60,15 @@ def _check_options(found: argparse.Namespace) -> None:
 async def _new_job(found: argparse.Namespace, caller: Caller) -> Job[Embedding] | Job[Similarity]:
     texts = await caller.input_names(EMBEDDING)
     if _has_pairs(found):
-        pair = tuple(field.input for field in _FIELDS)
+        method = EVALUATION_METHODS[EMBEDDING.name]
+        pair = await method.texts(caller)
         return Job(
             texts=pair,
             send=partial(similarity_outcomes, caller),
             json_from_result=_json_from_similarity,
             printer=TablePrinter(("cosine", "cut"), pair, _cells_from_similarity),
-            scorer=SimilarityScorer(),
-            model_rows=len(pair),
+            method=method,
+            model_rows=method.rows_per_example,
         )
     hidden = await hidden_size(caller)
     return Job(
@@ -122,4 +97,26 @@ def _json_from_similarity(result: Similarity) -> Mapping[str, object]:
 
 
 def _cells_from_similarity(result: Similarity) -> list[tuple[str, str]]:
-    return [(f"{result.cosine:.4f}", "yes" if result.truncated else "")]
+    return [(f"{result.cosine:.4f}", cut_cell(result.truncated))]
+
+
+_COMMAND = TaskCommand(
+    usage=Usage(
+        description="Turn texts into vectors, or pairs of texts into cosines, on a Triton server.",
+        default_model=EMBEDDING.default_model,
+        texts=(
+            TextOption(field=TEXT, help="a text"),
+            TextOption(
+                field=replace(TEXT_PAIR, advice="add --pairs to compare the two"),
+                help="a text to compare with it: prints cosines; as often as --text",
+                is_optional=True,
+            ),
+        ),
+        examples='JSON lines {"sentence1", "sentence2", "label"} (AFQMC)',
+        output="a float32 array [lines, hidden] if the name ends in .npy, with NaN for a failed "
+        "line; else JSON lines",
+    ),
+    add_options=_add_options,
+    check_options=_check_options,
+    new_job=_new_job,
+)

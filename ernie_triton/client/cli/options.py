@@ -1,6 +1,6 @@
-"""The command line that every client has, as typed options.
+"""The options that every client's command line has, as a typed object.
 
-Read by `command`; a task adds its own options and names its texts.
+`run` reads them. A task adds its own options and names its texts.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ernie_triton.client.cli.stream import DEFAULT_BATCH_SIZE, DEFAULT_CONCURRENCY, Window
+from ernie_triton.client.cli.stream import DEFAULT_BATCH_SIZE, DEFAULT_CONCURRENCY, RequestLimits
 from ernie_triton.client.core import DEFAULT_RETRIES, DEFAULT_TIMEOUT_S, Policy
 from ernie_triton.client.items import STDIN, TextField, text_from_file
 from ernie_triton.client.transport import Connection
@@ -19,43 +19,70 @@ from ernie_triton.errors import UsageError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TextOption:
+    """The option of one text of a row, and its place in a JSON object.
+
+    Attributes:
+        field: the text's name and place.
+        help: the option's help.
+        is_optional: the command line may leave it out.
+        is_long: one text serves all rows, and `--INPUT-file` reads one from a file.
+    """
+
+    field: TextField
+    help: str
+    is_optional: bool = False
+    is_long: bool = False
+
+    @property
+    def option(self) -> str:
+        """The option as typed."""
+        return "--" + self.field.input.replace("_", "-")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Usage:
-    """What the common options say about a task.
+    """A task's words in the common options.
 
     Attributes:
         description: the first line of the help.
-        default_model: the ensemble unless told otherwise.
-        fields: where each of a row's texts comes from; the first is always there.
-        examples: what a file for `--evaluate` holds.
-        output: what a file of `--output` holds.
+        default_model: the ensemble's default name.
+        texts: the texts of a row; the first is required.
+        examples: the content of a file for `--evaluate`.
+        output: the content of a file of `--output`.
     """
 
     description: str
     default_model: str
-    fields: tuple[TextField, ...]
+    texts: tuple[TextOption, ...]
     examples: str
     output: str = "JSON lines"
+
+    @property
+    def fields(self) -> tuple[TextField, ...]:
+        """The places of a row's texts in a JSON object."""
+        return tuple(text.field for text in self.texts)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
-    """What a command line asks for; one of `columns`, `file` and `evaluate` is there.
+    """The options of a command line; exactly one of `columns`, `file` and `evaluate` is set.
 
     Attributes:
         connection: the server and the model.
         policy: timeout and retries.
-        window: rows of a request, and requests at once.
+        limits: rows of a request, and requests at once.
         columns: texts of the command line, one sequence for each input given.
         file: a path, or `-` for standard input.
         evaluate: a path of labelled examples, or `-`.
         jsonl: the file holds JSON lines, not plain text.
         output: where results go instead of standard output.
-        json: JSON lines instead of what is made for readers.
+        json: JSON lines instead of a table.
     """
 
     connection: Connection
     policy: Policy
-    window: Window
+    limits: RequestLimits
     columns: tuple[tuple[str, ...], ...]
     file: str | None
     evaluate: str | None
@@ -65,7 +92,7 @@ class Options:
 
     @property
     def path(self) -> str | None:
-        """The file to read, whatever for."""
+        """The file to read, if any."""
         return self.file or self.evaluate
 
 
@@ -97,22 +124,22 @@ def add_common_options(parser: argparse.ArgumentParser, usage: Usage) -> None:
     _add_call_options(parser)
 
 
-def options_from_namespace(found: argparse.Namespace, fields: Sequence[TextField]) -> Options:
+def options_from_namespace(found: argparse.Namespace, texts: Sequence[TextOption]) -> Options:
     """Read the options that the clients share.
 
     Raises:
         UsageError: they contradict each other.
     """
-    columns = _columns(found, fields)
+    columns = _columns(found, texts)
     if found.format and not found.file:
         raise UsageError("--format is for --file")
     if sum(map(bool, (columns, found.file, found.evaluate))) != 1:
-        raise UsageError(f"give one of {_option(fields[0])}, --file and --evaluate")
+        raise UsageError(f"give one of {texts[0].option}, --file and --evaluate")
     endpoint = Endpoint(url=found.url, model=found.model)
     return Options(
         connection=Connection(endpoint=endpoint, tls=found.tls, ca_file=found.ca_file),
         policy=Policy(timeout_s=found.timeout, retries=found.retries),
-        window=Window(batch_size=found.batch_size, concurrency=found.concurrency),
+        limits=RequestLimits(batch_size=found.batch_size, concurrency=found.concurrency),
         columns=columns,
         file=found.file,
         evaluate=found.evaluate,
@@ -122,22 +149,22 @@ def options_from_namespace(found: argparse.Namespace, fields: Sequence[TextField
     )
 
 
-def _columns(found: argparse.Namespace, fields: Sequence[TextField]) -> tuple[tuple[str, ...], ...]:
-    """The texts of the command line, as many of each; none where it has no texts."""
-    given = {field: tuple(getattr(found, field.input) or ()) for field in fields}
+def _columns(found: argparse.Namespace, texts: Sequence[TextOption]) -> tuple[tuple[str, ...], ...]:
+    """The texts of the command line, as many of each; empty if it has no texts."""
+    given = {text: tuple(getattr(found, text.field.input) or ()) for text in texts}
     if not any(given.values()):
         return ()
-    for field in fields:
-        if not given[field] and not field.is_optional:
-            raise UsageError(f"{_option(field)} is missing")
-    rows = len(given[fields[0]])
+    for text in texts:
+        if not given[text] and not text.is_optional:
+            raise UsageError(f"{text.option} is missing")
+    rows = len(given[texts[0]])
     columns = {
-        field: column * rows if field.is_long and len(column) == 1 else column
-        for field, column in given.items()
+        text: column * rows if text.is_long and len(column) == 1 else column
+        for text, column in given.items()
         if column
     }
     if len({len(column) for column in columns.values()}) > 1:
-        counts = ", ".join(f"{len(column)} {_option(field)}" for field, column in given.items())
+        counts = ", ".join(f"{len(column)} {text.option}" for text, column in given.items())
         raise UsageError(f"{counts}; give as many of each")
     return tuple(columns.values())
 
@@ -164,10 +191,6 @@ def _seconds(text: str) -> float:
     return value
 
 
-def _option(field: TextField) -> str:
-    return "--" + field.input.replace("_", "-")
-
-
 def _is_jsonl(file: str | None, file_format: str | None) -> bool:
     if file_format is not None:
         return file_format == "jsonl"
@@ -176,34 +199,36 @@ def _is_jsonl(file: str | None, file_format: str | None) -> bool:
 
 def _add_source_options(parser: argparse.ArgumentParser, usage: Usage) -> None:
     source = parser.add_argument_group("texts")
-    for field in usage.fields:
-        _add_text_options(source, field)
+    for text in usage.texts:
+        _add_text_options(source, text)
     keys = ", ".join("/".join(field.keys) for field in usage.fields)
     source.add_argument(
         "--file",
         metavar="FILE",
-        help="a text a line, a TAB between the texts where a line has several; or JSON lines "
-        f"with the keys {keys}; {STDIN} for standard input",
+        help="one text a line (a TAB between the texts of a pair), or JSON lines with the keys "
+        f"{keys}; {STDIN} for standard input",
     )
     source.add_argument(
-        "--format", choices=("txt", "jsonl"), help="of the file (default: by its name, else txt)"
+        "--format",
+        choices=("txt", "jsonl"),
+        help="format of --file (default: by its name, else txt)",
     )
     source.add_argument("--evaluate", metavar="FILE", help=f"print the scores on {usage.examples}")
 
 
-def _add_text_options(source: argparse._ArgumentGroup, field: TextField) -> None:
-    shared = "; one serves all" if field.is_long else ""
+def _add_text_options(source: argparse._ArgumentGroup, text: TextOption) -> None:
+    shared = "; one serves all" if text.is_long else ""
     source.add_argument(
-        _option(field), action="append", metavar="TEXT", help=f"{field.help}; repeatable{shared}"
+        text.option, action="append", metavar="TEXT", help=f"{text.help}; repeatable{shared}"
     )
-    if field.is_long:
+    if text.is_long:
         source.add_argument(
-            f"{_option(field)}-file",
-            dest=field.input,
+            f"{text.option}-file",
+            dest=text.field.input,
             action="append",
             type=text_from_file,
             metavar="FILE",
-            help="the same, the whole of a UTF-8 file",
+            help="the same text, read from a UTF-8 file",
         )
 
 
@@ -214,21 +239,22 @@ def _add_call_options(parser: argparse.ArgumentParser) -> None:
         type=_seconds,
         default=DEFAULT_TIMEOUT_S,
         metavar="SECONDS",
-        help="for each request, its retries included (default: %(default)s)",
+        help="time for each request, retries included (default: %(default)s)",
     )
     call.add_argument(
         "--retries",
         type=_natural_int,
         default=DEFAULT_RETRIES,
         metavar="N",
-        help="when the server is away; 0: nor when its queue is full (default: %(default)s)",
+        help="retries when the server is away; 0 also stops retries of a full queue "
+        "(default: %(default)s)",
     )
     call.add_argument(
         "--batch-size",
         type=positive_int,
         default=DEFAULT_BATCH_SIZE,
         metavar="ROWS",
-        help="of a request, at most the model's own maximum (default: %(default)s)",
+        help="rows of a request, at most the model's own maximum (default: %(default)s)",
     )
     call.add_argument(
         "--concurrency",

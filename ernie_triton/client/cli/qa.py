@@ -1,6 +1,6 @@
 """Answer questions about contexts on a Triton server.
 
-The command line of question answering, over `command`; from Python use `ernie_triton.client.qa`.
+The command line of question answering. From Python use `ernie_triton.client.QaClient`.
 
     ernie-triton ask qa --question 北京是哪国的首都？ --context 北京是中国的首都。
 """
@@ -12,44 +12,27 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 
 from ernie_triton.client.cli.job import Job, TaskCommand
-from ernie_triton.client.cli.options import Usage, positive_int
+from ernie_triton.client.cli.options import TextOption, Usage, positive_int
 from ernie_triton.client.cli.run import add_task_options, run_task
 from ernie_triton.client.cli.sink import TablePrinter
 from ernie_triton.client.core import Caller
-from ernie_triton.client.evaluation.answers import AnswerScorer, items_from_squad
+from ernie_triton.client.evaluation.tasks import EVALUATION_METHODS
 from ernie_triton.client.items import TextField
 from ernie_triton.client.qa import Answer, Candidate, QaCodec
 from ernie_triton.tasks import QA
 from ernie_triton.text_table import clipped
 
-_FIELDS = (
-    TextField(input="question", keys=("question",), help="a question"),
-    TextField(
-        input="context", keys=("context",), help="the text to find its answer in", is_long=True
-    ),
-)
 _WIDTH = 40
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Add the command's description and options."""
-    add_task_options(parser, task_command())
+    add_task_options(parser, _COMMAND)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Run the command; returns its exit code."""
-    return run_task(task_command(), arguments)
-
-
-def task_command() -> TaskCommand:
-    """What the common command line does for this task."""
-    usage = Usage(
-        description="Answer questions about contexts on a Triton server.",
-        default_model=QA.default_model,
-        fields=_FIELDS,
-        examples="a JSON document of CMRC2018's or SQuAD's format",
-    )
-    return TaskCommand(usage=usage, add_options=_add_options, new_job=_new_job)
+    return run_task(_COMMAND, arguments)
 
 
 def _add_options(parser: argparse.ArgumentParser) -> None:
@@ -58,7 +41,8 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
         type=positive_int,
         default=1,
         metavar="N",
-        help="candidates of each answer, best first (default: %(default)s, the answer alone)",
+        help="number of candidates for each answer, best first (default: %(default)s, the answer "
+        "alone)",
     )
 
 
@@ -70,13 +54,12 @@ async def _new_job(found: argparse.Namespace, caller: Caller) -> Job[Answer]:
         send=partial(caller.outcomes, codec=QaCodec()),
         json_from_result=partial(_json_from_result, n_best=found.n_best),
         printer=TablePrinter(("answer", "score", "start", "end"), texts, cells),
-        scorer=AnswerScorer(),
-        examples=items_from_squad,
+        method=EVALUATION_METHODS[QA.name],
     )
 
 
 def _cells_from_result(result: Answer, n_best: int) -> list[tuple[str, ...]]:
-    """The answer, or in its place the best candidates."""
+    """The answer, or the best candidates where more than one was asked for."""
     shown: Sequence[Answer | Candidate] = result.candidates[:n_best] if n_best > 1 else ()
     return [
         (clipped(one.text, _WIDTH) or "(none)", f"{one.score:.4f}", f"{one.start}", f"{one.end}")
@@ -96,3 +79,22 @@ def _json_from_result(result: Answer, n_best: int) -> Mapping[str, object]:
 
 def _json_from_span(result: Answer | Candidate) -> dict[str, object]:
     return {"score": result.score, "start": result.start, "end": result.end}
+
+
+_COMMAND = TaskCommand(
+    usage=Usage(
+        description="Answer questions about contexts on a Triton server.",
+        default_model=QA.default_model,
+        texts=(
+            TextOption(field=TextField(input="question", keys=("question",)), help="a question"),
+            TextOption(
+                field=TextField(input="context", keys=("context",)),
+                help="the text to find its answer in",
+                is_long=True,
+            ),
+        ),
+        examples="a JSON document of CMRC2018's or SQuAD's format",
+    ),
+    add_options=_add_options,
+    new_job=_new_job,
+)

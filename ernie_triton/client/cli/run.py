@@ -1,6 +1,6 @@
-"""What every client's command line does: lines in, requests in flight, lines or scores out.
+"""Run a client's command line: read lines, keep requests in flight, write results or scores.
 
-Joins `source`, `stream` and `sink` around one `core.Caller`; a task brings a `TaskCommand`.
+Joins `items`, `stream` and `sink` around one `core.Caller`; a task brings a `TaskCommand`.
 """
 
 from __future__ import annotations
@@ -14,15 +14,16 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, aclosing, contextmanager, nullcontext
 from dataclasses import dataclass, replace
-from typing import Generic, NoReturn, TypeVar
+from typing import Any, Generic, NoReturn, TypeVar
 
 from tqdm import tqdm
 
 from ernie_triton.client.cli.job import Job, TaskCommand
 from ernie_triton.client.cli.options import Options, add_common_options, options_from_namespace
 from ernie_triton.client.cli.sink import JsonPrinter, Sink, opened_text_sink, partial_path
-from ernie_triton.client.cli.stream import Outcome, Window, stream_outcomes
+from ernie_triton.client.cli.stream import Outcome, RequestLimits, stream_outcomes
 from ernie_triton.client.core import Caller
+from ernie_triton.client.evaluation.tasks import Scorer
 from ernie_triton.client.items import (
     Item,
     TextField,
@@ -34,7 +35,7 @@ from ernie_triton.client.items import (
 )
 from ernie_triton.client.transport import GrpcAsyncTransport
 from ernie_triton.client.wire import AsyncTransport
-from ernie_triton.errors import ErnieTritonError
+from ernie_triton.errors import ErnieTritonError, UsageError
 
 _R = TypeVar("_R")
 
@@ -46,13 +47,13 @@ def add_task_options(parser: argparse.ArgumentParser, command: TaskCommand) -> N
 
 
 def run_task(command: TaskCommand, found: argparse.Namespace) -> int:
-    """Do what the arguments say; 0 done, 1 a line failed or the user can mend it.
+    """Run a command with its arguments; 0 done, 1 a line failed or the user can mend it.
 
     Raises:
         UsageError: options contradict each other.
         ErnieTritonError: the server cannot be reached with these options.
     """
-    options = options_from_namespace(found, command.usage.fields)
+    options = options_from_namespace(found, command.usage.texts)
     command.check_options(found)
     try:
         transport = GrpcAsyncTransport(options.connection)
@@ -73,8 +74,9 @@ async def execute(
     tally = _Tally()
     try:
         job = await command.new_job(found, caller)
+        scorer = await _new_scorer(job, caller) if options.evaluate is not None else None
         largest = (await caller.facts()).max_batch_size
-        return await _Run(job, command.usage.fields, options, tally).execute(largest)
+        return await _Run(job, scorer, command.usage.fields, options, tally).execute(largest)
     except ErnieTritonError as error:
         # Printed here, not raised: a pipe that is being read keeps the event loop from ending for
         # as long as it stays open.
@@ -87,9 +89,15 @@ async def execute(
         await caller.close()
 
 
+async def _new_scorer(job: Job[Any], caller: Caller) -> Scorer[Any]:
+    if job.method is None:
+        raise UsageError("--evaluate cannot score these results")
+    return job.method.scorer(await job.method.labels(caller))
+
+
 @dataclass(slots=True)
 class _Tally:
-    """How far a run is: lines whose results are written, and those of them that failed."""
+    """Progress of a run: lines with a written result or error, and failed ones among them."""
 
     done: int = 0
     failed: int = 0
@@ -99,22 +107,27 @@ class _Run(Generic[_R]):
     """One run of a job: its steps."""
 
     def __init__(
-        self, job: Job[_R], fields: Sequence[TextField], options: Options, tally: _Tally
+        self,
+        job: Job[_R],
+        scorer: Scorer[_R] | None,
+        fields: Sequence[TextField],
+        options: Options,
+        tally: _Tally,
     ) -> None:
         self._job = job
+        self._scorer = scorer
         self._fields = fields
         self._options = options
         self._tally = tally
-        self._scorer = job.scorer if options.evaluate is not None else None
 
     async def execute(self, largest_batch: int) -> int:
-        """Every line to its result, and the scores if they are asked for; the exit code."""
+        """Answer every line, and print the scores if they are asked for; returns the exit code."""
         started = time.monotonic()
-        window = self._options.window
-        rows = min(window.batch_size, largest_batch) // self._job.model_rows
-        window = replace(window, batch_size=max(rows, 1))
+        limits = self._options.limits
+        rows = min(limits.batch_size, largest_batch) // self._job.model_rows
+        limits = replace(limits, batch_size=max(rows, 1))
         with self._items() as items, self._opened_sink() as sink:
-            await self._stream(items, sink, window)
+            await self._stream(items, sink, limits)
         if self._scorer is not None:
             as_json = json.dumps(self._scorer.as_json(), ensure_ascii=False)
             print(as_json if self._options.json else "\n".join(self._scorer.lines()))
@@ -123,8 +136,10 @@ class _Run(Generic[_R]):
         self._summarise(time.monotonic() - started)
         return 1 if self._tally.failed else 0
 
-    async def _stream(self, items: Iterable[Item], sink: Sink[_R] | None, window: Window) -> None:
-        blocks = stream_outcomes(iter(items), self._job.send, window)
+    async def _stream(
+        self, items: Iterable[Item], sink: Sink[_R] | None, limits: RequestLimits
+    ) -> None:
+        blocks = stream_outcomes(iter(items), self._job.send, limits)
         with self._progress(items) as progress:
             async with aclosing(blocks):
                 async for outcomes in blocks:
@@ -145,15 +160,15 @@ class _Run(Generic[_R]):
             yield items_from_texts(self._options.columns)
             return
         with opened_lines(path) as lines:
-            if self._options.evaluate is not None and job.examples is not None:
-                yield job.examples(lines)
+            if self._options.evaluate is not None and job.method is not None:
+                yield job.method.read(lines, job.texts)
             elif self._options.jsonl:
                 yield items_from_jsonl(lines, job.texts, self._fields)
             else:
                 yield items_from_txt(lines, job.texts)
 
     def _opened_sink(self) -> AbstractContextManager[Sink[_R] | None]:
-        """Where results go; nowhere when only the scores are asked for."""
+        """The sink of the results; none if only the scores are asked for."""
         job, path = self._job, self._options.output
         if path is not None and job.open_file is not None:
             return job.open_file(path)
@@ -173,7 +188,7 @@ class _Run(Generic[_R]):
         shown = path is not None and sys.stderr.isatty() and not results_there
         total = None
         if shown and path is not None:
-            # The examples of a JSON document are all there, and their number is not its lines'.
+            # The examples of a JSON document are a list; their number is not its lines'.
             total = len(items) if isinstance(items, Sequence) else count_lines(path)
         return tqdm(total=total, unit="line", delay=1, disable=not shown, file=sys.stderr)
 

@@ -1,4 +1,4 @@
-"""Lines out: results as JSON lines or as a table, into a file that appears when it is complete.
+"""Write results as JSON lines, as a table or as vectors; a file appears when it is complete.
 
 The last step of a command line, after `stream`.
 """
@@ -10,9 +10,12 @@ import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Generic, Protocol, TextIO, TypeVar
+from typing import BinaryIO, Generic, Protocol, TextIO, TypeVar
+
+import numpy as np
 
 from ernie_triton.client.cli.stream import Outcome
+from ernie_triton.client.embedding import Embedding
 from ernie_triton.errors import DatasetError
 from ernie_triton.text_table import Table, clipped
 
@@ -36,7 +39,7 @@ class Sink(Protocol[_R]):
 
 
 class TextSink(Generic[_R]):
-    """What a printer makes of the outcomes, in a file or on standard output."""
+    """Writes a printer's lines into a file or to standard output."""
 
     def __init__(self, file: TextIO, printer: Printer[_R]) -> None:
         self._file = file
@@ -67,9 +70,9 @@ class JsonPrinter(Generic[_R]):
 
 
 class TablePrinter(Generic[_R]):
-    """An aligned table: the line's number, what the task shows of a result, the texts.
+    """An aligned table: the line's number, the task's cells, the texts.
 
-    A result may take several rows of the table; its number and texts stand in the first.
+    A result may take several rows of the table; its number and texts are in the first.
     """
 
     def __init__(
@@ -111,7 +114,7 @@ def opened_text_sink(path: Path | None, printer: Printer[_R]) -> Iterator[TextSi
 def opened_output(path: Path | None) -> Iterator[TextIO]:
     """Standard output, or a file that takes its name when the block ends without an error.
 
-    Until then the lines stand beside it in `partial_path`, and stay there after an error.
+    Until then the lines are in `partial_path`; after an error they stay there.
 
     Raises:
         DatasetError: the file cannot be written.
@@ -134,6 +137,67 @@ def opened_output(path: Path | None) -> Iterator[TextIO]:
         written.replace(path)
 
 
+class NpySink:
+    """Appends a row of little-endian float32 for each outcome; NaN for one without a vector."""
+
+    def __init__(self, file: BinaryIO, hidden: int) -> None:
+        self._file = file
+        self._hidden = hidden
+        self._rows = 0
+        self.write_header()
+
+    def write(self, outcomes: Sequence[Outcome[Embedding]]) -> None:
+        """Write the rows of the next outcomes."""
+        rows = np.full((len(outcomes), self._hidden), np.nan, dtype="<f4")
+        for row, outcome in zip(rows, outcomes, strict=True):
+            if outcome.result is not None:
+                row[:] = outcome.result.vector
+        self._file.write(rows.tobytes())
+        self._rows += len(rows)
+
+    def write_header(self) -> None:
+        """Write the number of rows at the file's start.
+
+        NumPy pads a header, so the number of rows may grow without moving the data.
+        """
+        shape = (self._rows, self._hidden)
+        header = {"descr": "<f4", "fortran_order": False, "shape": shape}
+        self._file.seek(0)
+        np.lib.format.write_array_header_1_0(self._file, header)  # type: ignore[no-untyped-call]
+
+
+@contextmanager
+def opened_npy_sink(path: Path, hidden: int) -> Iterator[NpySink]:
+    """A sink whose file takes its name when the block ends without an error.
+
+    Until then the rows are in `partial_path`. After an error they stay there and can be read.
+
+    Raises:
+        DatasetError: the file cannot be written.
+    """
+    if path.exists() and not path.is_file():
+        raise DatasetError(f"{path} is no regular file, which vectors need; name another")
+    written = partial_path(path)
+    try:
+        file = written.open("wb")
+    except OSError as error:
+        raise DatasetError(
+            f"{written} cannot be written: {error.strerror}; name a file in a folder of yours"
+        ) from error
+    with file:
+        sink = NpySink(file, hidden)
+        try:
+            yield sink
+        finally:
+            sink.write_header()
+    written.replace(path)
+
+
 def partial_path(path: Path) -> Path:
-    """Where the lines of an output stand until it is complete."""
+    """The path of an output until it is complete."""
     return path.with_name(path.name + ".partial")
+
+
+def cut_cell(truncated: bool) -> str:
+    """The table's cell for a text: `yes` if the model saw only its start."""
+    return "yes" if truncated else ""

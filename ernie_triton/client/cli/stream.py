@@ -1,19 +1,19 @@
-"""Many requests in flight, answers in the order of the lines, in constant memory.
+"""Keep many requests in flight and return answers in the order of the lines, in constant memory.
 
-Stands between `source` and `sink`. Batches of lines go through a window: a batch enters it when it
-is read, leaves it when it and all before it are answered, and nothing is read while it is full.
+Stands between `items` and `sink`. The number of batches under way is limited: a batch counts from
+when it is read until it and all before it are answered. At the limit nothing more is read.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Sequence
+from collections.abc import AsyncGenerator, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import Generic, TypeVar
 
-from ernie_triton.client.core import Row
+from ernie_triton.client.core import Row, Send
 from ernie_triton.client.items import Item
 from ernie_triton.client.wire import utf8_from_text
 from ernie_triton.errors import ClientError, TextError
@@ -23,13 +23,10 @@ _R = TypeVar("_R")
 DEFAULT_BATCH_SIZE = 32
 DEFAULT_CONCURRENCY = 4
 
-Send = Callable[[Sequence[Row]], Awaitable[Sequence[_R | ClientError]]]
-"""Answers a batch of rows: a result or an error for each; raises what concerns every batch."""
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome(Generic[_R]):
-    """A line with its result, or with why it has none."""
+    """A line with its result, or with an error."""
 
     item: Item
     result: _R | None = None
@@ -37,8 +34,8 @@ class Outcome(Generic[_R]):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Window:
-    """How much is under way at once.
+class RequestLimits:
+    """Limits of the work under way at once.
 
     Attributes:
         batch_size: lines of one request.
@@ -50,15 +47,15 @@ class Window:
 
     @property
     def batches(self) -> int:
-        """Batches read and not yet returned.
+        """The most batches that are read and not yet returned.
 
-        More than are at the server, so that one slow request does not keep the others waiting.
+        Twice the concurrency, so that one slow request does not keep the others waiting.
         """
         return 2 * self.concurrency
 
 
 async def stream_outcomes(
-    items: Iterator[Item], send: Send[_R], window: Window
+    items: Iterator[Item], send: Send[_R], limits: RequestLimits
 ) -> AsyncGenerator[list[Outcome[_R]], None]:
     """The outcomes of all items in their order, batch by batch.
 
@@ -67,14 +64,14 @@ async def stream_outcomes(
     Raises:
         ClientError: from `send`; requests still under way are cancelled.
     """
-    places = asyncio.Semaphore(window.concurrency)
+    places = asyncio.Semaphore(limits.concurrency)
     under_way: deque[asyncio.Task[list[Outcome[_R]]]] = deque()
     reading: asyncio.Task[list[Item]] | None = None
     exhausted = False
     try:
         while under_way or not exhausted:
-            if not exhausted and reading is None and len(under_way) < window.batches:
-                reading = _start_reading(items, window)
+            if not exhausted and reading is None and len(under_way) < limits.batches:
+                reading = _start_reading(items, limits)
             awaited = {task for task in (reading, *list(under_way)[:1]) if task is not None}
             await asyncio.wait(awaited, return_when=asyncio.FIRST_COMPLETED)
             if reading is not None and reading.done():
@@ -91,8 +88,8 @@ async def stream_outcomes(
         await asyncio.gather(*rest, return_exceptions=True)
 
 
-def _start_reading(items: Iterator[Item], window: Window) -> asyncio.Task[list[Item]]:
-    return asyncio.create_task(asyncio.to_thread(lambda: list(islice(items, window.batch_size))))
+def _start_reading(items: Iterator[Item], limits: RequestLimits) -> asyncio.Task[list[Item]]:
+    return asyncio.create_task(asyncio.to_thread(lambda: list(islice(items, limits.batch_size))))
 
 
 async def _answer_batch(

@@ -1,6 +1,6 @@
 """Find entities in texts on a Triton server.
 
-The command line of token classification, over `command`; from Python use `ernie_triton.client.token_cls`.
+The command line of token classification. From Python use `ernie_triton.client.TokenClsClient`.
 
     ernie-triton ask token_cls --text 北京的涮肉 --mark
 """
@@ -14,44 +14,70 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 
 from ernie_triton.client.cli.job import Job, TaskCommand
-from ernie_triton.client.cli.marking import MarkPrinter
-from ernie_triton.client.cli.options import Usage
+from ernie_triton.client.cli.options import TextOption, Usage
 from ernie_triton.client.cli.run import add_task_options, run_task
 from ernie_triton.client.cli.sink import TablePrinter, opened_text_sink
+from ernie_triton.client.cli.stream import Outcome
 from ernie_triton.client.core import Caller
-from ernie_triton.client.evaluation.entities import EntityScorer, items_from_tokens
+from ernie_triton.client.evaluation.tasks import EVALUATION_METHODS
 from ernie_triton.client.items import TextField
 from ernie_triton.client.token_cls import Entity, EntityCodec, Token, TokenCodec
 from ernie_triton.errors import UsageError
 from ernie_triton.tasks import TOKEN_CLS
-from ernie_triton.text_table import clipped
+from ernie_triton.text_table import clipped, on_one_line
 
 _COLUMNS = ("label", "score", "start", "end")
 _WIDTH = 40
+_BOLD, _CYAN, _PLAIN = "\x1b[1m", "\x1b[36m", "\x1b[0m"
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Add the command's description and options."""
-    add_task_options(parser, task_command())
+    add_task_options(parser, _COMMAND)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Run the command; returns its exit code."""
-    return run_task(task_command(), arguments)
+    return run_task(_COMMAND, arguments)
 
 
-def task_command() -> TaskCommand:
-    """What the common command line does for this task."""
-    usage = Usage(
-        description="Find entities in texts on a Triton server.",
-        default_model=TOKEN_CLS.default_model,
-        fields=(TextField(input="text", keys=("text", "sentence"), help="a text to search"),),
-        examples='JSON lines {"tokens": [...], "labels": [...]} (MSRA_NER)',
-        output="JSON lines, or the texts of --mark",
-    )
-    return TaskCommand(
-        usage=usage, add_options=_add_options, check_options=_check_options, new_job=_new_job
-    )
+class MarkPrinter:
+    """One line for each text with its entities marked; an empty line for a text that failed."""
+
+    def __init__(self, *, colored: bool) -> None:
+        self._colored = colored
+
+    def lines(self, outcomes: Sequence[Outcome[tuple[Entity, ...]]]) -> list[str]:
+        """The lines of the next outcomes, without ends."""
+        return [
+            ""
+            if outcome.result is None
+            else marked_text(outcome.item.texts[0], outcome.result, colored=self._colored)
+            for outcome in outcomes
+        ]
+
+
+def marked_text(text: str, entities: Sequence[Entity], *, colored: bool = False) -> str:
+    """The text on one line with its entities in brackets, as in `[北京|LOC]的涮肉`.
+
+    Args:
+        text: the text.
+        entities: in the order of the text.
+        colored: use the colours of a terminal.
+    """
+    pieces: list[str] = []
+    at = 0
+    for entity in entities:
+        pieces.append(on_one_line(text[at : entity.start]))
+        pieces.append(_mark(on_one_line(text[entity.start : entity.end]), entity.label, colored))
+        at = entity.end
+    return "".join([*pieces, on_one_line(text[at:])])
+
+
+def _mark(text: str, label: str, colored: bool) -> str:
+    if colored:
+        return f"[{_BOLD}{text}{_PLAIN}|{_CYAN}{label}{_PLAIN}]"
+    return f"[{text}|{label}]"
 
 
 def _add_options(parser: argparse.ArgumentParser) -> None:
@@ -64,7 +90,8 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
     shown.add_argument(
         "--tokens",
         action="store_true",
-        help="every word with its label instead of entities, if the model was built with that",
+        help="print every word with its label instead of entities, if the model was built with "
+        "per-token output",
     )
 
 
@@ -92,8 +119,7 @@ def _entity_job(
         send=partial(caller.outcomes, codec=EntityCodec()),
         json_from_result=lambda result: {"entities": _json_from_result(result)},
         printer=marks if found.mark else table,
-        scorer=EntityScorer(),
-        examples=items_from_tokens,
+        method=EVALUATION_METHODS[TOKEN_CLS.name],
         open_file=partial(opened_text_sink, printer=marks) if found.mark else None,
     )
 
@@ -117,3 +143,21 @@ def _cells_from_result(result: Sequence[Entity | Token]) -> Sequence[Sequence[st
 
 def _json_from_result(result: Sequence[Entity | Token]) -> list[Mapping[str, object]]:
     return [dataclasses.asdict(one) for one in result]
+
+
+_COMMAND = TaskCommand(
+    usage=Usage(
+        description="Find entities in texts on a Triton server.",
+        default_model=TOKEN_CLS.default_model,
+        texts=(
+            TextOption(
+                field=TextField(input="text", keys=("text", "sentence")), help="a text to search"
+            ),
+        ),
+        examples='JSON lines {"tokens": [...], "labels": [...]} (MSRA_NER)',
+        output="JSON lines, or the texts of --mark",
+    ),
+    add_options=_add_options,
+    check_options=_check_options,
+    new_job=_new_job,
+)

@@ -1,17 +1,27 @@
-"""How good a reader is on a document of CMRC2018's or SQuAD's format."""
+"""Score answers on a document of CMRC2018's or SQuAD's format: exact match and F1.
+
+Both figures are those of CMRC2018's official script (github.com/ymcui/cmrc2018,
+cmrc2018_evaluate.py). It ignores case and its list of punctuation. F1 rests on the longest common
+run of segments; each Chinese character is one segment. The script splits the text between Chinese
+characters with NLTK. Here a regular expression does: words and numbers stay whole, every other
+character is a segment.
+"""
 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from ernie_triton.client.evaluation.answer_overlap import exact_match, overlap_f1
 from ernie_triton.client.evaluation.report import figure_lines
 from ernie_triton.client.items import Item
 from ernie_triton.client.qa import Answer
 from ernie_triton.errors import DatasetError
 from ernie_triton.text_table import Table
+
+_PUNCTUATION = str.maketrans("", "", "-:_*^/\\~`+=，。：？！“”；’《》·、「」（）－～『』")
+_SEGMENT = re.compile(r"[\u4e00-\u9fa5]|[^\W\u4e00-\u9fa5]+(?:[.,][^\W\u4e00-\u9fa5]+)*|\S")
 
 
 def items_from_squad(lines: Iterable[bytes]) -> list[Item]:
@@ -53,10 +63,9 @@ class _Sums:
 
 
 class AnswerScorer:
-    """Exact match and F1, each the best over a question's gold answers, averaged over questions.
+    """Exact match and F1: for each question the best over its gold answers, then the mean.
 
-    A question without gold answers is right, with 1 in both, where no answer is given, and else
-    wrong, as in SQuAD 2.0.
+    For a question without gold answers both are 1 if no answer is given, else 0, as in SQuAD 2.0.
     """
 
     def __init__(self) -> None:
@@ -108,6 +117,19 @@ class AnswerScorer:
         }
 
 
+def exact_match(gold: str, answer: str) -> float:
+    """1 where the answers are equal apart from case and punctuation, else 0."""
+    return float(_stripped(gold) == _stripped(answer))
+
+
+def overlap_f1(gold: str, answer: str) -> float:
+    """F1 of the longest common run of segments; 0 where they share none."""
+    golds = _SEGMENT.findall(_stripped(gold))
+    answers = _SEGMENT.findall(_stripped(answer))
+    common = _longest_common_run(golds, answers)
+    return 2 * common / (len(golds) + len(answers)) if common else 0.0
+
+
 def _examples(document: object) -> Iterator[tuple[object, Mapping[str, object]]]:
     """Each question's object with its context."""
     for article in _objects(document, "data"):
@@ -147,3 +169,19 @@ def _gold_answers(item: Item) -> list[str]:
             "(train or dev)"
         )
     return [str(text) for text in texts if text]
+
+
+def _stripped(text: str) -> str:
+    return text.lower().strip().translate(_PUNCTUATION)
+
+
+def _longest_common_run(one: Sequence[str], two: Sequence[str]) -> int:
+    """The length of the longest run of segments that both have."""
+    longest = 0
+    # For each segment of `two`: the length of the common run that ends there and at `segment`.
+    runs = [0] * (len(two) + 1)
+    for segment in one:
+        ended = [runs[at] + 1 if segment == other else 0 for at, other in enumerate(two)]
+        runs = [0, *ended]
+        longest = max(longest, *runs)
+    return longest

@@ -1,17 +1,22 @@
-"""How good an entity model is on lines of MSRA_NER's shape: tokens, and a label for each."""
+"""Score entities on lines of MSRA_NER's format: tokens, and a label for each.
+
+Labels become entities as in seqeval's default mode.
+"""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import accumulate
 from typing import TypeGuard
 
-from ernie_triton.client.evaluation.entity_spans import Span, spans_from_labels
 from ernie_triton.client.evaluation.report import ClassScore, class_lines, class_score, figure_lines
 from ernie_triton.client.items import Item, items_from_objects
 from ernie_triton.client.token_cls import Entity
 from ernie_triton.errors import DatasetError
+
+Span = tuple[str, int, int]
+"""A type, its first label's index, and the index after its last."""
 
 
 def items_from_tokens(lines: Iterable[bytes]) -> Iterator[Item]:
@@ -22,7 +27,7 @@ def items_from_tokens(lines: Iterable[bytes]) -> Iterator[Item]:
 class EntityScorer:
     """Precision, recall and F1 of entities, all together and for each type.
 
-    An entity is right where its type, its first and its last character are.
+    An entity is right if its type, its first and its last character are right.
     """
 
     def __init__(self) -> None:
@@ -35,7 +40,7 @@ class EntityScorer:
         """Count one line.
 
         Raises:
-            DatasetError: it has not one label for each token.
+            DatasetError: the line does not have one label for each token.
         """
         golds = set(_gold_spans(item))
         answers = {(entity.label, entity.start, entity.end) for entity in result}
@@ -85,6 +90,27 @@ class EntityScorer:
             **_json_from_score(self.overall),
             "types": {score.name: _json_from_score(score) for score in self.types()},
         }
+
+
+def spans_from_labels(labels: Sequence[str]) -> list[Span]:
+    """The entities of BIO or BIOES labels, in their order.
+
+    `B-` and `S-` open an entity. `I-` and `E-` continue one if a `B-` or `I-` of their type comes
+    just before them; otherwise they open one. Equal labels without a prefix are one entity.
+    """
+    spans: list[Span] = []
+    before, kind_before = "O", ""
+    for index, label in enumerate(labels):
+        prefix, dash, kind = label.partition("-")
+        if not dash and label != "O":
+            prefix, kind = "I", label
+        if prefix in "IE" and before in "BI" and kind == kind_before:
+            _, first, _ = spans.pop()
+            spans.append((kind, first, index + 1))
+        elif prefix != "O":
+            spans.append((kind, index, index + 1))
+        before, kind_before = prefix, kind
+    return spans
 
 
 def _item_from_tokens(line: int, record: dict[str, object]) -> Item:

@@ -1,22 +1,22 @@
-"""How good a model of scores or vectors is on pairs with a gold number each.
+"""Score numbers on pairs of texts with a gold number each: correlations, and the best threshold.
 
-The memory is 16 bytes for each line, since correlations need all values.
+A scorer keeps 16 bytes for each line, since correlations need all values.
 """
 
 from __future__ import annotations
 
+import math
 from array import array
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from ernie_triton.arrays import Float64
+from ernie_triton.arrays import Bool, Float64
 from ernie_triton.client.embedding import Similarity
-from ernie_triton.client.evaluation.correlation import best_threshold, pearson, spearman
-from ernie_triton.client.evaluation.gold import gold_number
 from ernie_triton.client.evaluation.report import figure_lines
 from ernie_triton.client.items import Item
 from ernie_triton.client.regression import Score
+from ernie_triton.errors import DatasetError
 
 
 class _Columns:
@@ -46,7 +46,7 @@ class RegressionScorer:
         Raises:
             DatasetError: it has no gold number.
         """
-        self._columns.append(gold_number(item, ("score", "label")), result.value)
+        self._columns.append(_gold_number(item, ("score", "label")), result.value)
 
     def lines(self) -> list[str]:
         """The report for a reader."""
@@ -72,8 +72,8 @@ class RegressionScorer:
 class SimilarityScorer:
     """Spearman's correlation of the cosine with the gold `label` or `score`.
 
-    Where all gold labels are 0 or 1 also the accuracy of calling pairs alike from the best
-    threshold on; that is chosen on the very lines it is measured on, so it flatters.
+    Where all gold labels are 0 or 1, also the accuracy with the best threshold. That threshold is
+    chosen on the lines it is measured on, so the accuracy is too high for new lines.
     """
 
     def __init__(self) -> None:
@@ -85,7 +85,7 @@ class SimilarityScorer:
         Raises:
             DatasetError: it has no gold number.
         """
-        self._columns.append(gold_number(item, ("label", "score")), result.cosine)
+        self._columns.append(_gold_number(item, ("label", "score")), result.cosine)
 
     def lines(self) -> list[str]:
         """The report for a reader."""
@@ -108,5 +108,77 @@ class SimilarityScorer:
         return scores
 
 
+def pearson(one: Float64, two: Float64) -> float:
+    """Pearson's correlation of two [n] arrays; 0 where it is undefined (a constant, or n < 2)."""
+    if len(one) < 2 or one.min() == one.max() or two.min() == two.max():
+        return 0.0
+    deviations, others = one - one.mean(), two - two.mean()
+    product = float(deviations @ others)
+    return float(np.clip(product / np.linalg.norm(deviations) / np.linalg.norm(others), -1, 1))
+
+
+def spearman(one: Float64, two: Float64) -> float:
+    """Spearman's correlation: Pearson's of the ranks; equal values share their mean rank."""
+    return pearson(_ranks(one), _ranks(two))
+
+
+def best_threshold(labels: Bool, scores: Float64) -> tuple[float, float]:
+    """The threshold that separates true from false best, and its accuracy.
+
+    A score at or above the threshold means true. The threshold lies halfway between two
+    neighbouring scores, or outside all of them. Of equally good thresholds the lowest is taken.
+    """
+    if not len(scores):
+        return 0.0, 0.0
+    order = np.argsort(scores, kind="stable")
+    labels, scores = labels[order], scores[order]
+    # Place k: the k lowest scores are called false.
+    false_below = np.concatenate([[0], np.cumsum(~labels)])
+    true_above = labels.sum() - np.concatenate([[0], np.cumsum(labels)])
+    right = false_below + true_above
+    # No threshold separates equal scores.
+    right[1:-1][scores[1:] == scores[:-1]] = -1
+    place = int(right.argmax())
+    return _threshold_at(scores, place), float(right[place] / len(scores))
+
+
 def _is_binary(golds: Float64) -> bool:
     return bool(len(golds) and np.isin(golds, (0, 1)).all())
+
+
+def _gold_number(item: Item, keys: Sequence[str]) -> float:
+    """The finite number under the first of the keys that is there; a number in a string is one.
+
+    Raises:
+        DatasetError: there is none.
+    """
+    key = next((key for key in keys if key in item.record), None)
+    if key is None:
+        raise DatasetError(
+            f"{item.place}: no {' or '.join(keys)}; evaluate on a labelled split (train or dev)"
+        )
+    value = item.record[key]
+    try:
+        number = float(value) if isinstance(value, (int, float, str)) else math.nan
+    except (ValueError, OverflowError):
+        number = math.nan
+    if isinstance(value, bool) or not math.isfinite(number):
+        raise DatasetError(f"{item.place}: {key} is {value!r:.40}, expected a number")
+    return number
+
+
+def _threshold_at(scores: Float64, place: int) -> float:
+    """A number above the `place` lowest sorted scores, and at most the next score."""
+    if place == 0:
+        return float(scores[0])
+    if place == len(scores):
+        return float(np.nextafter(scores[-1], np.inf))
+    low, high = float(scores[place - 1]), float(scores[place])
+    middle = low + (high - low) / 2
+    return middle if low < middle else high
+
+
+def _ranks(values: Float64) -> Float64:
+    _, places, counts = np.unique(values, return_inverse=True, return_counts=True)
+    ranks: Float64 = (np.cumsum(counts) - (counts - 1) / 2)[places]
+    return ranks

@@ -1,4 +1,4 @@
-"""What the scorers' reports share: precision, recall and F1 of a name, and their layout."""
+"""Precision, recall and F1 of a label, and the layout of the scorers' reports."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from ernie_triton.text_table import Table, text_width
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClassScore:
-    """Precision, recall and F1 of one label or type, and how often it is the truth."""
+    """Precision, recall and F1 of one label or type, and how often it is the gold label."""
 
     name: str
     precision: float
@@ -23,15 +23,15 @@ def class_score(name: str, *, right: int, answers: int, golds: int) -> ClassScor
     """The scores of a name from its counts; each is 0 where it would divide by zero."""
     return ClassScore(
         name=name,
-        precision=ratio(right, answers),
-        recall=ratio(right, golds),
-        f1=ratio(2 * right, golds + answers),
+        precision=_ratio(right, answers),
+        recall=_ratio(right, golds),
+        f1=_ratio(2 * right, golds + answers),
         support=golds,
     )
 
 
 def class_lines(column: str, support: str, scores: Sequence[ClassScore]) -> list[str]:
-    """A table of the scores, under names for what they are of and what is counted."""
+    """A table of the scores; `column` and `support` head the names and the counts."""
     table = Table((column, "precision", "recall", "f1", support))
     return table.lines(
         [
@@ -56,6 +56,6 @@ def figure_lines(figures: Mapping[str, float]) -> list[str]:
     ]
 
 
-def ratio(part: int, whole: int) -> float:
-    """The quotient, or 0 of nothing."""
+def _ratio(part: int, whole: int) -> float:
+    """The quotient; 0 where `whole` is 0."""
     return part / whole if whole else 0.0

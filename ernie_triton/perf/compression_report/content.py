@@ -5,7 +5,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ernie_triton.build.check.evaluation import Evaluation
+from ernie_triton.client.evaluation.evaluating import Evaluation
 from ernie_triton.perf.compression_report.measuring import Figures
 from ernie_triton.perf.compression_report.variants import Built
 from ernie_triton.perf.paired import Spread, ratio, spread

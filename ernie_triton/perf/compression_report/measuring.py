@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ernie_triton.build.check.evaluation import Evaluation, evaluate_answers
+from ernie_triton.client.evaluation.evaluating import Evaluation, Evaluator
 from ernie_triton.client.transport import Connection, GrpcTransport
 from ernie_triton.client.wire import Endpoint
 from ernie_triton.errors import ScenarioError
@@ -93,7 +93,8 @@ def served_metric(url: str, pipeline: str, data: "DataSet") -> Evaluation:
     endpoint = Endpoint(url=url, model=pipeline)
     transport = GrpcTransport(Connection(endpoint=endpoint))
     try:
-        return evaluate_answers(transport, endpoint, data.task, data.dev_path, _ROWS_OF_REQUEST)
+        evaluator = Evaluator(transport, endpoint, data.task, _ROWS_OF_REQUEST)
+        return evaluator.evaluate_file(data.dev_path)
     finally:
         transport.close()
 

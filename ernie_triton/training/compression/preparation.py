@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
-from ernie_triton.build.check.evaluation import Evaluation
 from ernie_triton.build.load.settings import config_values, read_config
 from ernie_triton.build.torch_models.checkpoints import load_model, load_tokenizer
 from ernie_triton.build.torch_models.modules import PROBLEM_TYPES
+from ernie_triton.client.evaluation.evaluating import Evaluation
 from ernie_triton.errors import CheckpointError
 from ernie_triton.tasks import EMBEDDING, QA, SEQ_CLS, TOKEN_CLS, task_named
 from ernie_triton.training.datasets import DataSet

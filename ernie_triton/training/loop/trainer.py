@@ -15,7 +15,7 @@ import torch
 from torch import nn
 from transformers import PrinterCallback, Trainer, TrainingArguments
 
-from ernie_triton.build.check.evaluation import Evaluation
+from ernie_triton.client.evaluation.evaluating import Evaluation
 from ernie_triton.errors import TrainingError
 from ernie_triton.training.loop.callbacks import Conductor
 from ernie_triton.training.loop.history import ELAPSED, LOSS, POINTS, history_of

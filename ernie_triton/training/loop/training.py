@@ -13,8 +13,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from ernie_triton.build.check.evaluation import METRICS
 from ernie_triton.build.torch_models.modules import import_torch
+from ernie_triton.client.evaluation.tasks import EVALUATION_METHODS
 from ernie_triton.errors import MissingExtraError
 from ernie_triton.training.datasets import DataSet
 from ernie_triton.training.loop.history import Evaluated, History, history_of
@@ -134,7 +134,7 @@ def train(
     with run.args.main_process_first(local=False):
         if run.is_world_process_zero():
             folder.open(identity, resume=resume)
-    run.add_callback(progress.ProgressCallback(name, METRICS[data.task].name))
+    run.add_callback(progress.ProgressCallback(name, EVALUATION_METHODS[data.task].metric.name))
     run.run()
     return _finished(run, model, data, precision)
 
@@ -153,7 +153,7 @@ def _finished(run: Any, model: "nn.Module", data: DataSet, precision: str) -> Tr
         one["figures"] for one in log if one.get("step") == kept.step and "figures" in one
     )
     return TrainingResult(
-        metric=METRICS[data.task].name,
+        metric=EVALUATION_METHODS[data.task].metric.name,
         points=kept.points,
         kept=kept,
         history=history,

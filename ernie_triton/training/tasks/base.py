@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from ernie_triton.build.check.evaluation import Evaluation
 from ernie_triton.build.check.local_answers import PipelineParts
 from ernie_triton.build.config import ModelSizes
+from ernie_triton.client.evaluation.evaluating import Evaluation
 from ernie_triton.errors import DatasetError
 from ernie_triton.pipeline import Answering, Batching, PipelineSpec
 from ernie_triton.tokenizer.encoder import TextEncoder

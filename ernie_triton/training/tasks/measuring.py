@@ -1,33 +1,19 @@
-"""A model's metric, made by the stages that serve and the clients' own codecs and scorers.
+"""Measure a model's metric with the stages that serve it and the clients' codecs and scorers.
 
-The model stands where the engine will; everything else is what `--evaluate` and `build --data` run.
+The model takes the engine's place; everything else is the code of `--evaluate` and `build --data`.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
-from ernie_triton.build.check.evaluation import Evaluation, evaluation_of
-from ernie_triton.build.check.local_answers import LocalAnswers, PipelineParts
-from ernie_triton.client.client import Blocking, run_blocking
-from ernie_triton.client.core import Caller, Codec, Policy
-from ernie_triton.client.evaluation.answers import AnswerScorer
-from ernie_triton.client.evaluation.classification import ClassificationScorer
-from ernie_triton.client.evaluation.entities import EntityScorer
-from ernie_triton.client.evaluation.multi_label import MultiLabelScorer
-from ernie_triton.client.evaluation.numbers import RegressionScorer
-from ernie_triton.client.multi_label import MultiLabelCodec
-from ernie_triton.client.qa import QaCodec
-from ernie_triton.client.regression import RegressionCodec
-from ernie_triton.client.seq_cls import SeqClsCodec
-from ernie_triton.client.token_cls import EntityCodec
-from ernie_triton.client.wire import Endpoint
+from ernie_triton.build.check.local_answers import PipelineParts, local_evaluator
+from ernie_triton.client.evaluation.evaluating import Evaluation
 from ernie_triton.engines import Engine
 from ernie_triton.errors import DatasetError
 from ernie_triton.settings import EngineSettings
-from ernie_triton.tasks import MULTI_LABEL, QA, REGRESSION, SEQ_CLS, TOKEN_CLS
 from ernie_triton.training.datasets import DataSet, LabelledText, items_of
 
 if TYPE_CHECKING:
@@ -35,20 +21,6 @@ if TYPE_CHECKING:
 
 INPUTS = ("input_ids", "token_type_ids", "attention_mask")
 """What a model is called with, by name."""
-
-_TIMEOUT_S = 86400.0
-
-_JUDGES: Mapping[str, Callable[[tuple[str, ...]], tuple[Codec[Any], Any]]] = {
-    SEQ_CLS.name: lambda labels: (SeqClsCodec(), ClassificationScorer(labels)),
-    MULTI_LABEL.name: lambda labels: (
-        MultiLabelCodec(label_count=len(labels)),
-        MultiLabelScorer(labels),
-    ),
-    REGRESSION.name: lambda _: (RegressionCodec(), RegressionScorer()),
-    TOKEN_CLS.name: lambda _: (EntityCodec(), EntityScorer()),
-    QA.name: lambda _: (QaCodec(), AnswerScorer()),
-}
-"""What reads the answers of each task, and what counts them."""
 
 
 class TorchRuntime:
@@ -85,23 +57,13 @@ def evaluate_model(
         raise DatasetError(f"{data.dev_path}: no examples to measure on; expected some")
     outputs = [tensor.name for tensor in parts.task.engine_outputs]
     engine = Engine(runtime=TorchRuntime(model, outputs), settings=_settings(parts))
-    caller = Caller(
-        Blocking(LocalAnswers(parts, engine)),
-        Endpoint(url="this process", model=parts.spec.name),
-        Policy(retries=0, timeout_s=_TIMEOUT_S),
-    )
-    codec, scorer = _JUDGES[data.task](parts.sizes.labels)
+    evaluator = local_evaluator(parts, engine)
     was_training = model.training
     model.eval()
     try:
-        for items in _chunks(items_of(data, examples), parts.spec.batching.max_batch_size):
-            rows = [tuple(text.encode("utf-8") for text in item.texts) for item in items]
-            results = run_blocking(caller.results(rows, codec))
-            for item, result in zip(items, results, strict=True):
-                scorer.add(item, result)
+        return evaluator.evaluate_items(items_of(data, examples), str(data.dev_path))
     finally:
         model.train(was_training)
-    return evaluation_of(data.task, dict(scorer.as_json()), len(examples))
 
 
 def _settings(parts: PipelineParts) -> EngineSettings:
@@ -118,7 +80,3 @@ def _settings(parts: PipelineParts) -> EngineSettings:
         vocabulary_size=parts.sizes.vocabulary_size,
         token_types=parts.sizes.token_types,
     )
-
-
-def _chunks(items: Sequence[Any], size: int) -> list[Sequence[Any]]:
-    return [items[start : start + size] for start in range(0, len(items), size)]

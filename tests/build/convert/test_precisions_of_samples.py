@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from ernie_triton.build.check.evaluation import evaluate
+from ernie_triton.build.check.local_answers import local_evaluator
 from ernie_triton.build.convert.conversion import calibrated_scales
 from ernie_triton.build.convert.quantization import Int8Graphs
 from ernie_triton.build.graph.export import export_onnx
@@ -32,7 +32,7 @@ def int8_points(sample: Sample, folder: Path, engine: str, device: str) -> float
     scales = calibrated_scales(sample.model, sample.texts(), calibrator)
     graph = Int8Graphs(model=sample.model, spec=spec, scales=scales).graph(())
     made = sample.engine(graph, folder, engine, "int8")
-    return evaluate(sample.parts, made, sample.data).points
+    return local_evaluator(sample.parts, made).evaluate_file(sample.data).points
 
 
 @pytest.mark.parametrize("name", METRICS)
@@ -40,7 +40,7 @@ def test_fp16_keeps_the_metric_in_onnx_runtime(name: str, tmp_path: Path) -> Non
     sample = sample_named(name)
     graph = export_onnx(sample.model, "packed", Numerics(compute="fp16"))
     engine = sample.engine(graph, tmp_path, "onnxruntime", "fp16")
-    points = evaluate(sample.parts, engine, sample.data).points
+    points = local_evaluator(sample.parts, engine).evaluate_file(sample.data).points
     assert points == pytest.approx(sample.points, abs=0.1 + ROUNDING)
 
 

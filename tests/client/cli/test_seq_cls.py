@@ -11,7 +11,6 @@ from pathlib import Path
 
 import pytest
 
-from ernie_triton.client.cli import seq_cls as seq_cls_grpc_client
 from ernie_triton.client.wire import InferRequest
 from ernie_triton.errors import ClientError, ServerUnavailableError
 from tests.client.fakes import PAIR_FACTS, FakeModel, refuse_texts_with
@@ -20,7 +19,7 @@ from tests.commands import command
 
 main = command("ask", "seq_cls")
 
-SCRIPT = Path(seq_cls_grpc_client.__file__)
+ROOT = Path(__file__).parents[3]
 
 
 @pytest.fixture
@@ -274,15 +273,31 @@ def test_wrong_usage_exits_with_2(
     assert said in capsys.readouterr().err
 
 
+def run_script(
+    *start: str, lines: bytes = b"", folder: Path = ROOT
+) -> subprocess.CompletedProcess[bytes]:
+    command_line = [sys.executable, *start]
+    return subprocess.run(command_line, input=lines, cwd=folder, capture_output=True, timeout=60)
+
+
 def test_the_script_runs_from_any_folder(grpc_url: str, tmp_path: Path) -> None:
     lines = "好\n\nrefuse\nlonger text\n".encode()
-    command_line = [sys.executable, str(SCRIPT), "--url", grpc_url, "--file", "-", "--json"]
-    done = subprocess.run(command_line, input=lines, cwd=tmp_path, capture_output=True, timeout=60)
+    script = str(ROOT / "clients/seq_cls_grpc_client.py")
+    options = ("--url", grpc_url, "--file", "-", "--json")
+    done = run_script(script, *options, lines=lines, folder=tmp_path)
     assert done.returncode == 1, done.stderr.decode()
     found = records(done.stdout.decode())
     assert [record.get("label") for record in found] == ["positive", "positive", None, "positive"]
     assert "line 3:" in done.stderr.decode()
     assert "Traceback" not in done.stderr.decode()
+
+
+@pytest.mark.parametrize("task", ["seq_cls", "token_cls", "qa", "embedding"])
+def test_the_scripts_run_by_path_and_as_modules(task: str) -> None:
+    for start in ([f"clients/{task}_grpc_client.py"], ["-m", f"clients.{task}_grpc_client"]):
+        done = run_script(*start, "--help")
+        assert done.stdout.startswith(f"usage: ernie-triton ask {task} ".encode())
+        assert done.returncode == 0
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from contextlib import aclosing
 
 import pytest
 
-from ernie_triton.client.cli.stream import Outcome, Window, stream_outcomes
+from ernie_triton.client.cli.stream import Outcome, RequestLimits, stream_outcomes
 from ernie_triton.client.core import Caller, Policy, Row
 from ernie_triton.client.items import Item
 from ernie_triton.client.seq_cls import Classification, SeqClsCodec
@@ -27,7 +27,7 @@ async def echo(rows: Sequence[Row]) -> list[bytes]:
 
 
 def classify_all(
-    items: Iterator[Item], transport: FakeAsyncTransport, window: Window
+    items: Iterator[Item], transport: FakeAsyncTransport, limits: RequestLimits
 ) -> list[Outcome[Classification]]:
     async def run() -> list[Outcome[Classification]]:
         caller = Caller(transport, ENDPOINT, Policy())
@@ -37,7 +37,7 @@ def classify_all(
 
         return [
             outcome
-            async for outcomes in stream_outcomes(items, send, window)
+            async for outcomes in stream_outcomes(items, send, limits)
             for outcome in outcomes
         ]
 
@@ -47,7 +47,7 @@ def classify_all(
 def test_results_come_in_the_order_of_the_lines_whatever_the_latencies() -> None:
     texts = [f"{'abc'[number * 7 % 3]}{number}" for number in range(600)]
     transport = FakeAsyncTransport(FakeModel(), longest_s=0.01)
-    outcomes = classify_all(items_of(texts), transport, Window(batch_size=4, concurrency=5))
+    outcomes = classify_all(items_of(texts), transport, RequestLimits(batch_size=4, concurrency=5))
     assert [outcome.item.texts[0] for outcome in outcomes] == texts
     assert [outcome.result.best.id for outcome in outcomes if outcome.result] == [
         "abc".index(text[0]) for text in texts
@@ -56,7 +56,7 @@ def test_results_come_in_the_order_of_the_lines_whatever_the_latencies() -> None
 
 
 def test_a_long_file_never_has_more_lines_in_memory_than_the_window() -> None:
-    window = Window(batch_size=100, concurrency=3)
+    window = RequestLimits(batch_size=100, concurrency=3)
     read, emitted, widest = 0, 0, 0
 
     def lines() -> Iterator[Item]:
@@ -78,7 +78,7 @@ def test_a_long_file_never_has_more_lines_in_memory_than_the_window() -> None:
 
 
 def test_reading_stops_while_the_first_answer_is_awaited() -> None:
-    window = Window(batch_size=1, concurrency=2)
+    window = RequestLimits(batch_size=1, concurrency=2)
     read = 0
 
     def lines() -> Iterator[Item]:
@@ -117,7 +117,7 @@ def test_answers_are_handed_over_while_a_pipe_gives_nothing() -> None:
 
     async def run() -> list[int]:
         found = []
-        async for outcomes in stream_outcomes(lines(), echo, Window(batch_size=1)):
+        async for outcomes in stream_outcomes(lines(), echo, RequestLimits(batch_size=1)):
             found += [outcome.item.line for outcome in outcomes]
             more.set()
         return found
@@ -135,7 +135,7 @@ def test_lines_that_fail_stand_in_their_place_among_the_others() -> None:
         Item(line=6, error="no JSON"),
     ]
     transport = FakeAsyncTransport(FakeModel(fault=refuse_texts_with("!")))
-    outcomes = classify_all(iter(items), transport, Window(batch_size=5))
+    outcomes = classify_all(iter(items), transport, RequestLimits(batch_size=5))
     assert [outcome.item.line for outcome in outcomes] == [1, 2, 3, 4, 5, 6]
     assert [outcome.result is None for outcome in outcomes] == [0, 1, 1, 1, 0, 1]
     assert outcomes[1].error == "not UTF-8"
@@ -160,7 +160,7 @@ def test_an_absent_server_stops_the_stream_and_cancels_the_rest() -> None:
         return await echo(rows)
 
     async def run() -> None:
-        window = Window(batch_size=1, concurrency=4)
+        window = RequestLimits(batch_size=1, concurrency=4)
         async for _ in stream_outcomes(items_of("1234567890"), send, window):
             pass
 
@@ -175,7 +175,7 @@ def test_an_error_of_the_reader_ends_the_stream() -> None:
         raise OSError("the disk is gone")
 
     async def run() -> None:
-        async for _ in stream_outcomes(lines(), echo, Window(batch_size=1)):
+        async for _ in stream_outcomes(lines(), echo, RequestLimits(batch_size=1)):
             pass
 
     with pytest.raises(OSError, match="the disk is gone"):
@@ -184,4 +184,4 @@ def test_an_error_of_the_reader_ends_the_stream() -> None:
 
 def test_no_lines_are_no_outcomes() -> None:
     transport = FakeAsyncTransport(FakeModel())
-    assert classify_all(iter(()), transport, Window()) == []
+    assert classify_all(iter(()), transport, RequestLimits()) == []

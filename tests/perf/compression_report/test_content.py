@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from ernie_triton.build.check.evaluation import Evaluation
+from ernie_triton.client.evaluation.evaluating import Evaluation
 from ernie_triton.perf.compression_report.content import rows_of
 from ernie_triton.perf.compression_report.measuring import Figures
 from ernie_triton.perf.compression_report.variants import Built, Variant

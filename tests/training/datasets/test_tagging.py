@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from ernie_triton.client.evaluation.entity_spans import spans_from_labels
+from ernie_triton.client.evaluation.entities import spans_from_labels
 from ernie_triton.errors import DatasetError
 from ernie_triton.training.datasets import DataSet, read_dataset
 from tests.training.datasets.folders import write

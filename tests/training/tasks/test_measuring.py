@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from ernie_triton.build.check.evaluation import evaluate
+from ernie_triton.build.check.local_answers import local_evaluator
 from ernie_triton.build.torch_models.checkpoints import load_model, load_tokenizer
 from ernie_triton.engines import Engine
 from ernie_triton.errors import DatasetError
@@ -39,13 +39,13 @@ def test_a_sample_checkpoint_has_the_points_that_its_own_training_measured(name:
 
 @pytest.mark.parametrize("name", TASKS)
 def test_examples_have_the_points_of_their_file(tmp_path: Path, name: str) -> None:
-    # The file's way: the client's own reader of `--evaluate` and its job.
+    # The file's way: the reader of `--evaluate`.
     data = part_of(name, train=30, dev=10_000)
     model, task = model_and_task(write_base(tmp_path / "base"), data, max_length=64)
     parts = task.parts()
     outputs = [tensor.name for tensor in parts.task.engine_outputs]
     engine = Engine(runtime=TorchRuntime(model, outputs), settings=_settings(parts))
-    wanted = evaluate(parts, engine, data.dev_path)
+    wanted = local_evaluator(parts, engine).evaluate_file(data.dev_path)
     found = task.evaluate(model, data.dev)
     assert (found.metric, found.figures) == (wanted.metric, wanted.figures)
     assert found.points == pytest.approx(wanted.points, abs=1e-6)

@@ -11,11 +11,11 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ernie_triton.build.check.evaluation import METRICS
 from ernie_triton.build.progress import timed_step
 from ernie_triton.build.torch_models.checkpoints import check_free, save_model
 from ernie_triton.build.torch_models.layer_widths import layers_of, widths_of
 from ernie_triton.build.torch_models.modules import import_torch, new_model
+from ernie_triton.client.evaluation.tasks import EVALUATION_METHODS
 from ernie_triton.model_shapes import Shape
 from ernie_triton.tasks import task_named
 from ernie_triton.training.compression.distillation.lessons import (
@@ -136,7 +136,7 @@ def distil(
     seconds["answers"] = result.seconds
     report = StepReport(
         step="distil",
-        metric=METRICS[data.task].name,
+        metric=EVALUATION_METHODS[data.task].metric.name,
         before=model_figures(own.model, before),
         after=model_figures(model, result.points),
         seconds=seconds,

@@ -11,10 +11,10 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ernie_triton.build.check.evaluation import METRICS
 from ernie_triton.build.progress import timed_step
 from ernie_triton.build.torch_models.checkpoints import check_free, load_model, save_model
 from ernie_triton.build.torch_models.layer_widths import widths_of
+from ernie_triton.client.evaluation.tasks import EVALUATION_METHODS
 from ernie_triton.training.compression.distillation.lessons import RecoveryLesson, Weights
 from ernie_triton.training.compression.distillation.teacher import Teacher
 from ernie_triton.training.compression.preparation import PreparedModel, prepared_model, task_of
@@ -136,7 +136,7 @@ def _pruned_by_loss(
         points, seconds["recovery"] = result.points, result.seconds
     return student, StepReport(
         step="prune",
-        metric=METRICS[task.data.task].name,
+        metric=EVALUATION_METHODS[task.data.task].metric.name,
         before=model_figures(whole.model, before),
         after=model_figures(student, points),
         seconds=seconds,
