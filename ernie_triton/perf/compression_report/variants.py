@@ -12,7 +12,7 @@ from ernie_triton.build.parts import Step
 from ernie_triton.build.publish.manifest import Manifest
 from ernie_triton.errors import ExactnessError
 from ernie_triton.pipeline import PipelineSpec, load_pipeline
-from ernie_triton.training.compression.pipelines import CPU_PIPELINE
+from ernie_triton.training.compression.int8.pipelines import CPU_PIPELINE
 from ernie_triton.training.compression.steps import ORIGINAL
 
 if TYPE_CHECKING:

@@ -3,7 +3,13 @@
 No torch is needed. An error names its file and line; what a rule of a format leaves out is counted.
 """
 
-from ernie_triton.training.datasets.examples import AnswerSpan, DataSet, LabelledText, Target
+from ernie_triton.training.datasets.examples import (
+    AnswerSpan,
+    DataSet,
+    LabelledText,
+    Target,
+    with_unlabelled,
+)
 from ernie_triton.training.datasets.plain import items_of, plain_dev
 from ernie_triton.training.datasets.reading import TRAINED_TASKS, read_dataset
 
@@ -16,4 +22,5 @@ __all__ = [
     "items_of",
     "plain_dev",
     "read_dataset",
+    "with_unlabelled",
 ]

@@ -17,7 +17,7 @@ from transformers import PrinterCallback, Trainer, TrainingArguments
 
 from ernie_triton.client.evaluation.evaluating import Evaluation
 from ernie_triton.errors import TrainingError
-from ernie_triton.training.loop.callbacks import Conductor
+from ernie_triton.training.loop.callbacks import ScheduleCallback
 from ernie_triton.training.loop.history import ELAPSED, LOSS, POINTS, history_of
 from ernie_triton.training.loop.row_order import LengthGroupedRows
 from ernie_triton.training.loop.schedule import Schedule
@@ -84,7 +84,7 @@ class ResumableTrainer(Trainer):
             schedule.batch_size * arguments.world_size,
             schedule.seed,
         )
-        self.add_callback(Conductor(schedule, self._order, checkpoint_every_s))
+        self.add_callback(ScheduleCallback(schedule, self._order, checkpoint_every_s))
 
     def run(self) -> None:
         """Train from the last checkpoint on, or from the start, unless all is done."""

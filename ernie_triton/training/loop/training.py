@@ -18,8 +18,7 @@ from ernie_triton.client.evaluation.tasks import EVALUATION_METHODS
 from ernie_triton.errors import MissingExtraError
 from ernie_triton.training.datasets import DataSet
 from ernie_triton.training.loop.history import Evaluated, History, history_of
-from ernie_triton.training.loop.precision import resolved_precision
-from ernie_triton.training.loop.schedule import Schedule
+from ernie_triton.training.loop.schedule import Schedule, resolved_precision
 from ernie_triton.training.loop.work_folder import WorkFolder
 from ernie_triton.training.tasks import Batch, Features, TrainingTask
 
@@ -102,7 +101,7 @@ def train(
     import_torch()
     if find_spec("accelerate") is None:
         raise MissingExtraError("accelerate", "train", "training models")
-    from ernie_triton.training.loop import progress, trainer
+    from ernie_triton.training.loop import callbacks, trainer
 
     rows = task.rows(data.train)
     precision = resolved_precision(schedule.precision)
@@ -134,7 +133,7 @@ def train(
     with run.args.main_process_first(local=False):
         if run.is_world_process_zero():
             folder.open(identity, resume=resume)
-    run.add_callback(progress.ProgressCallback(name, EVALUATION_METHODS[data.task].metric.name))
+    run.add_callback(callbacks.ProgressCallback(name, EVALUATION_METHODS[data.task].metric.name))
     run.run()
     return _finished(run, model, data, precision)
 

@@ -14,7 +14,7 @@ from ernie_triton.errors import DatasetError
 from ernie_triton.pipeline import Answering, Batching, PipelineSpec
 from ernie_triton.tokenizer.encoder import TextEncoder
 from ernie_triton.training.datasets import DataSet, LabelledText
-from ernie_triton.training.tasks.measuring import INPUTS, evaluate_model
+from ernie_triton.training.tasks.evaluation import INPUTS, evaluate_model
 
 if TYPE_CHECKING:
     import torch

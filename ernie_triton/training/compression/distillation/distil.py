@@ -18,19 +18,14 @@ from ernie_triton.build.torch_models.modules import import_torch, new_model
 from ernie_triton.client.evaluation.tasks import EVALUATION_METHODS
 from ernie_triton.model_shapes import Shape
 from ernie_triton.tasks import task_named
-from ernie_triton.training.compression.distillation.lessons import (
-    PROJECTION,
-    AnswerLesson,
-    LayerLesson,
-    Weights,
-)
+from ernie_triton.training.compression.distillation.layers import PROJECTION, LayerObjective
 from ernie_triton.training.compression.distillation.students import (
     StudentShape,
     initialise,
     taught_by,
 )
-from ernie_triton.training.compression.distillation.teacher import Teacher
-from ernie_triton.training.compression.distillation.unlabelled import with_texts
+from ernie_triton.training.compression.objectives.objectives import AnswerObjective, LossWeights
+from ernie_triton.training.compression.objectives.teacher import Teacher
 from ernie_triton.training.compression.preparation import PreparedModel, prepared_model
 from ernie_triton.training.compression.pruning.importance import (
     Importance,
@@ -39,7 +34,7 @@ from ernie_triton.training.compression.pruning.importance import (
 )
 from ernie_triton.training.compression.step_report import REPORT_FILE, StepReport, model_figures
 from ernie_triton.training.compression.subwords.students import TeacherOfTexts, with_subwords
-from ernie_triton.training.datasets import DataSet
+from ernie_triton.training.datasets import DataSet, with_unlabelled
 from ernie_triton.training.loop.schedule import Schedule
 from ernie_triton.training.loop.training import TrainingResult, train
 
@@ -77,7 +72,7 @@ class Distillation:
 
     layers: Schedule | None = LAYER_STAGE
     answers: Schedule = ANSWER_STAGE
-    weights: Weights = field(default_factory=lambda: Weights(labels=0.5))
+    weights: LossWeights = field(default_factory=lambda: LossWeights(labels=0.5))
     texts: Path | None = None
     examples: int = 1024
     max_length: int | None = None
@@ -128,7 +123,7 @@ def distil(
         notes.append(f"{before:.2f} points, {at_first:.2f} before any lesson")
     teacher = Teacher(own.model, data.task)
     if how.subwords:
-        teacher = TeacherOfTexts(own, school, with_texts(data, how.texts))
+        teacher = TeacherOfTexts(own, school, with_unlabelled(data, how.texts))
     elif how.layers is not None:
         result = _teach_layers(model, teacher, school, how, folder / "layers", resume=resume)
         seconds["layers"] = result.seconds
@@ -190,7 +185,7 @@ def _teach_layers(
     if how.layers is None:
         raise ValueError("there is no first stage")
     data = dataclasses.replace(
-        with_texts(school.data, how.texts), dev=school.data.dev[:_LAYER_STAGE_DEV]
+        with_unlabelled(school.data, how.texts), dev=school.data.dev[:_LAYER_STAGE_DEV]
     )
     chosen = taught_by(len(layers_of(model)), len(layers_of(teacher.model)))
     size, wanted = model.config.hidden_size, teacher.model.config.hidden_size
@@ -204,7 +199,7 @@ def _teach_layers(
         school.task,
         how.layers,
         folder,
-        loss=LayerLesson(teacher, how.weights, chosen),
+        loss=LayerObjective(teacher, how.weights, chosen),
         signature=f"layers {how}",
         resume=resume,
         name="layers",
@@ -227,11 +222,11 @@ def _teach_answers(
     weights = dataclasses.replace(how.weights, labels=0.0) if how.texts else how.weights
     return train(
         model,
-        with_texts(school.data, how.texts),
+        with_unlabelled(school.data, how.texts),
         school.task,
         how.answers,
         folder,
-        loss=AnswerLesson(teacher, school.task, weights),
+        loss=AnswerObjective(teacher, school.task, weights),
         signature=f"answers {how}",
         resume=resume,
         name="answers",

@@ -2,29 +2,36 @@
 
 import dataclasses
 import json
+import random
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ernie_triton.build.load import read_source
 from ernie_triton.build.load.paddle.checkpoint import PDPARAMS_FILE
 from ernie_triton.build.load.settings import CONFIG_FILES
 from ernie_triton.build.load.transformers import SAFETENSORS_FILE, TORCH_FILE
 from ernie_triton.build.whole_folder import whole_folder
+from ernie_triton.errors import DatasetError
 from ernie_triton.pipeline import PipelineSpec
 from ernie_triton.tokenizer.vocabulary import VOCABULARY_FILE
-from ernie_triton.training.compression.int8.calibration_texts import CALIBRATION_FILE
-from ernie_triton.training.compression.int8.post_training import EngineFigures
-from ernie_triton.training.compression.pipelines import (
+from ernie_triton.training.compression.int8.pipelines import (
     CPU_PIPELINE,
     GPU_PIPELINE,
     REPOSITORY,
     write_pipeline,
 )
+from ernie_triton.training.compression.int8.post_training import EngineFigures
 from ernie_triton.training.datasets.plain import PLAIN_DEV
 
+if TYPE_CHECKING:
+    from ernie_triton.training.datasets import DataSet
+
+CALIBRATION_FILE = "calibration.txt"
 FIGURES_FILE = "quantization.json"
+_FEWEST_TEXTS = 2
 _CHECKPOINT_FILES = (
     *CONFIG_FILES,
     *(SAFETENSORS_FILE, TORCH_FILE, PDPARAMS_FILE),
@@ -172,3 +179,44 @@ def _heading(report: QuantizeReport, engine: str) -> str:
         f"Made by `quantize`: {figures.metric} {figures.int8:.2f} in INT8, {report.fp32:.2f} of "
         f"the original in FP32. Build it with: python -m build_scripts build THIS_FILE"
     )
+
+
+def drawn_texts(data: "DataSet", count: int, seed: int) -> list[str]:
+    """Lines of the training examples, drawn without repetition, in a random order.
+
+    Args:
+        data: whose `train` is drawn from.
+        count: how many lines; all there are where these are fewer.
+        seed: decides which.
+
+    Returns:
+        A line for each: its text, or its two texts with a tab between them. White space within a
+        text is one space, as it is to the tokenizer.
+
+    Raises:
+        DatasetError: there are not two different lines.
+    """
+    lines = list(dict.fromkeys(_line(example.texts) for example in data.train))
+    lines = [line for line in lines if line.strip()]
+    if len(lines) < _FEWEST_TEXTS:
+        raise DatasetError(
+            f"{data.train_path} has {len(lines)} different texts; calibration needs at least "
+            f"{_FEWEST_TEXTS}, better hundreds"
+        )
+    return random.Random(seed).sample(lines, min(count, len(lines)))
+
+
+def write_calibration(data: "DataSet", count: int, seed: int, folder: Path) -> Path:
+    """Write drawn texts as a folder's `calibration.txt`, and return its path.
+
+    Raises:
+        DatasetError: there are too few.
+    """
+    path = folder / CALIBRATION_FILE
+    lines = drawn_texts(data, count, seed)
+    path.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+    return path
+
+
+def _line(texts: tuple[str, ...]) -> str:
+    return "\t".join(" ".join(text.split()) for text in texts)

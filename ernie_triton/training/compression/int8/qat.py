@@ -10,16 +10,16 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from ernie_triton.build.torch_models.checkpoints import save_model
-from ernie_triton.training.compression.distillation.lessons import AnswerLesson, Weights
-from ernie_triton.training.compression.distillation.teacher import Teacher
 from ernie_triton.training.compression.int8.fake_quantization import rounding
 from ernie_triton.training.compression.int8.folder import RoundedTraining
+from ernie_triton.training.compression.objectives.objectives import AnswerObjective, LossWeights
+from ernie_triton.training.compression.objectives.teacher import Teacher
 from ernie_triton.training.compression.preparation import prepared_model
 from ernie_triton.training.datasets import DataSet
 from ernie_triton.training.loop.schedule import Schedule
 from ernie_triton.training.loop.training import train
 
-WEIGHTS = Weights(answers=0.5, labels=0.5, temperature=1.0)
+WEIGHTS = LossWeights(answers=0.5, labels=0.5, temperature=1.0)
 """The loss is of the answers alone: rounding moves what is inside by itself."""
 
 
@@ -60,7 +60,7 @@ def fine_tune_rounded(
             given.task,
             schedule,
             work,
-            loss=AnswerLesson(teacher, given.task, WEIGHTS),
+            loss=AnswerObjective(teacher, given.task, WEIGHTS),
             signature=f"rounded {sorted(scales.items())} {WEIGHTS}",
             name="fine-tuning with rounding",
         )

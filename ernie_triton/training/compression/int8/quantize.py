@@ -21,14 +21,14 @@ from ernie_triton.build.torch_models.modules import import_torch
 from ernie_triton.errors import CheckpointError, ExactnessError, PipelineError
 from ernie_triton.pipeline import PipelineSpec
 from ernie_triton.tasks import CALIBRATORS, ENGINES
-from ernie_triton.training.compression.int8.calibration_texts import write_calibration
 from ernie_triton.training.compression.int8.folder import (
     QuantizeReport,
     RoundedTraining,
+    write_calibration,
     write_quantized,
 )
+from ernie_triton.training.compression.int8.pipelines import int8_pipeline
 from ernie_triton.training.compression.int8.post_training import EngineFigures, post_training
-from ernie_triton.training.compression.pipelines import int8_pipeline
 from ernie_triton.training.compression.preparation import usual_max_length
 from ernie_triton.training.datasets.plain import plain_dev
 from ernie_triton.training.loop.schedule import Schedule

@@ -15,14 +15,15 @@ from ernie_triton.build.progress import timed_step
 from ernie_triton.build.torch_models.checkpoints import check_free, load_model, save_model
 from ernie_triton.build.torch_models.layer_widths import widths_of
 from ernie_triton.client.evaluation.tasks import EVALUATION_METHODS
-from ernie_triton.training.compression.distillation.lessons import RecoveryLesson, Weights
-from ernie_triton.training.compression.distillation.teacher import Teacher
+from ernie_triton.training.compression.objectives.objectives import LossWeights
+from ernie_triton.training.compression.objectives.teacher import Teacher
 from ernie_triton.training.compression.preparation import PreparedModel, prepared_model, task_of
 from ernie_triton.training.compression.pruning.importance import (
     Importance,
     task_importance,
     weight_importance,
 )
+from ernie_triton.training.compression.pruning.recovery import RecoveryObjective
 from ernie_triton.training.compression.pruning.rewiring import keep_parts
 from ernie_triton.training.compression.pruning.widths import Kept, Width, kept_parts
 from ernie_triton.training.compression.step_report import REPORT_FILE, StepReport, model_figures
@@ -51,7 +52,7 @@ class Pruning:
 
     width: Width = field(default_factory=Width)
     recovery: Schedule | None = RECOVERY
-    weights: Weights = field(default_factory=Weights)
+    weights: LossWeights = field(default_factory=LossWeights)
     examples: int = IMPORTANCE_EXAMPLES
     max_length: int | None = None
 
@@ -121,7 +122,7 @@ def _pruned_by_loss(
         points = when_cut = whole.points_of(student)
         notes.append(f"{before:.2f} points, {when_cut:.2f} when cut")
     if how.recovery is not None:
-        lesson = RecoveryLesson(Teacher(whole.model, task.data.task), task, how.weights, kept)
+        lesson = RecoveryObjective(Teacher(whole.model, task.data.task), task, how.weights, kept)
         result = train(
             student,
             whole.data,

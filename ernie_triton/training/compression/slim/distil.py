@@ -22,7 +22,7 @@ from ernie_triton.tokenizer.vocabulary import load_vocabulary
 from ernie_triton.training.compression.preparation import PreparedModel, prepared_model
 from ernie_triton.training.compression.slim.augment import Augmentation, Augmenter
 from ernie_triton.training.compression.slim.checkpoints import save_student
-from ernie_triton.training.compression.slim.lesson import RowMaker, TaughtRows
+from ernie_triton.training.compression.slim.rows import RowMaker, SoftScoreTraining
 from ernie_triton.training.compression.slim.soft_scores import teacher_scorer
 from ernie_triton.training.compression.step_report import (
     REPORT_FILE,
@@ -134,7 +134,7 @@ def distil_slim(
         row["labels"] = logits
     scored = time.perf_counter()
     student = _student(ready, kind, how)
-    task = TaughtRows(ready.task, rows, temperature=how.temperature)
+    task = SoftScoreTraining(ready.task, rows, temperature=how.temperature)
     signature, name = f"slim, temperature {how.temperature}", f"distilling a {kind}"
     result = train(
         student, data, task, how.schedule, folder / "training", signature=signature, name=name

@@ -26,7 +26,7 @@ from ernie_triton.engines import Engine, load_engine
 from ernie_triton.errors import CheckpointError
 from ernie_triton.settings import EngineSettings
 from ernie_triton.training.tasks import Features, TrainingTask
-from ernie_triton.training.tasks.measuring import TorchRuntime
+from ernie_triton.training.tasks.evaluation import TorchRuntime
 
 if TYPE_CHECKING:
     from torch import nn

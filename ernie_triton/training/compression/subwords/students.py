@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING, Any
 from ernie_triton.build.torch_models.modules import import_torch
 from ernie_triton.errors import SubwordsError
 from ernie_triton.tasks import task_named
-from ernie_triton.training.compression.distillation.teacher import Teacher, row_keys
-from ernie_triton.training.compression.distillation.unlabelled import with_texts
+from ernie_triton.training.compression.objectives.teacher import Teacher, row_keys
 from ernie_triton.training.compression.preparation import PreparedModel
 from ernie_triton.training.compression.subwords.vocabulary import (
     ShortenedVocabulary,
@@ -21,7 +20,7 @@ from ernie_triton.training.compression.subwords.vocabulary import (
     subword_embeddings,
     write_tokenizer,
 )
-from ernie_triton.training.datasets import DataSet
+from ernie_triton.training.datasets import DataSet, with_unlabelled
 from ernie_triton.training.tasks import Features, training_task
 
 if TYPE_CHECKING:
@@ -83,7 +82,7 @@ def with_subwords(
         )
     shortened = shortened_vocabulary(
         teacher.checkpoint,
-        [text for example in with_texts(data, texts).train for text in example.texts],
+        [text for example in with_unlabelled(data, texts).train for text in example.texts],
         pieces,
         held_out=[text for example in data.dev for text in example.texts],
     )

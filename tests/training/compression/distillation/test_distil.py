@@ -11,16 +11,12 @@ import torch
 from ernie_triton.build.torch_models.layer_widths import LayerWidth, widths_of
 from ernie_triton.errors import CheckpointError, DatasetError
 from ernie_triton.training.compression.distillation.distil import Distillation, distil
-from ernie_triton.training.compression.distillation.lessons import (
-    PROJECTION,
-    AnswerLesson,
-    LayerLesson,
-    Weights,
-)
+from ernie_triton.training.compression.distillation.layers import PROJECTION, LayerObjective
 from ernie_triton.training.compression.distillation.students import StudentShape
-from ernie_triton.training.compression.distillation.teacher import Teacher
-from ernie_triton.training.compression.distillation.unlabelled import with_texts
+from ernie_triton.training.compression.objectives.objectives import AnswerObjective, LossWeights
+from ernie_triton.training.compression.objectives.teacher import Teacher
 from ernie_triton.training.compression.preparation import prepared_model
+from ernie_triton.training.datasets import with_unlabelled
 from ernie_triton.training.loop.schedule import Schedule
 from tests.commands import Run
 from tests.training.compression.teachers import LENGTH, few_lines, loaded, school, write_teacher
@@ -74,12 +70,12 @@ def test_a_killed_run_goes_on_to_the_same_student(
     shape = StudentShape(layers=1, hidden=16, heads=2)
     whole = distil(taught.checkpoint, taught.data, tmp_path / "a", shape, distillation=SHORT)
     with monkeypatch.context() as patch:
-        patch.setattr(AnswerLesson, "__call__", _killed)
+        patch.setattr(AnswerObjective, "__call__", _killed)
         with pytest.raises(KeyboardInterrupt):
             distil(taught.checkpoint, taught.data, tmp_path / "b", shape, distillation=SHORT)
         # The first stage is not done again.
         assert (tmp_path / "b.work/layers").is_dir()
-    monkeypatch.setattr(LayerLesson, "__call__", _killed)
+    monkeypatch.setattr(LayerObjective, "__call__", _killed)
     again = distil(taught.checkpoint, taught.data, tmp_path / "b", shape, distillation=SHORT)
     assert again.after == whole.after
     first, second = (loaded(tmp_path / name, task="seq_cls").state_dict() for name in "ab")
@@ -95,8 +91,8 @@ def test_lessons_bring_the_student_nearer_to_the_teacher(tmp_path: Path) -> None
     longer = dataclasses.replace(ONCE, epochs=5, learning_rate=3e-3)
     batch = next(iter(taught.batches(32)))
     lessons: dict[str, Any] = {
-        "layers": LayerLesson(Teacher(taught.model, "seq_cls"), Weights(), (1,)),
-        "answers": AnswerLesson(Teacher(taught.model, "seq_cls"), taught.task, Weights()),
+        "layers": LayerObjective(Teacher(taught.model, "seq_cls"), LossWeights(), (1,)),
+        "answers": AnswerObjective(Teacher(taught.model, "seq_cls"), taught.task, LossWeights()),
     }
     far: dict[str, list[float]] = {name: [] for name in lessons}
     for name, layers, answers in (
@@ -120,11 +116,11 @@ def test_the_teacher_s_own_copy_has_nothing_to_learn(tmp_path: Path, name: str) 
     taught = school(tmp_path, name)
     copy = loaded(taught.checkpoint, task=TASKS[name])
     teacher, batch = Teacher(taught.model, TASKS[name]), next(iter(taught.batches(4)))
-    layers = LayerLesson(teacher, Weights(), (0, 1))
-    answers = AnswerLesson(teacher, taught.task, Weights(labels=0.0))
+    layers = LayerObjective(teacher, LossWeights(), (0, 1))
+    answers = AnswerObjective(teacher, taught.task, LossWeights(labels=0.0))
     for lesson in (layers, answers):
         assert float(lesson(copy, batch).detach()) == pytest.approx(0.0, abs=1e-5)
-    with_labels = AnswerLesson(teacher, taught.task, Weights(answers=0.0, labels=2.0))
+    with_labels = AnswerObjective(teacher, taught.task, LossWeights(answers=0.0, labels=2.0))
     expected = 2.0 * float(taught.task.loss(copy, dict(batch)).detach())
     assert float(with_labels(copy, batch).detach()) == pytest.approx(expected, rel=1e-5)
 
@@ -132,7 +128,7 @@ def test_the_teacher_s_own_copy_has_nothing_to_learn(tmp_path: Path, name: str) 
 def test_every_weight_of_the_student_has_a_gradient(tmp_path: Path) -> None:
     taught = school(tmp_path, "tnews")
     student = loaded(taught.checkpoint, task="seq_cls").train()
-    lesson = LayerLesson(Teacher(taught.model, "seq_cls"), Weights(), (0, 1))
+    lesson = LayerObjective(Teacher(taught.model, "seq_cls"), LossWeights(), (0, 1))
     loss: Any = lesson(student, next(iter(taught.batches(4))))
     loss.backward()
     assert all(parameter.grad is not None for parameter in student.parameters())
@@ -145,13 +141,13 @@ def test_texts_without_labels_are_taught_too(tmp_path: Path, name: str) -> None:
     path = tmp_path / "texts.txt"
     line = "今天天气好\t今天下雨吗" if pair else "今天天气好"
     path.write_text(f"{line}\n{line}。\n", encoding="utf-8")
-    more = with_texts(taught.data, path)
+    more = with_unlabelled(taught.data, path)
     assert len(more.train) == len(taught.data.train) + 2
     rows = taught.task.rows(more.train)
     assert len(rows) == len(taught.task.rows(taught.data.train)) + 2
     batch = taught.task.collate(rows[-2:])
     teacher = Teacher(taught.model, TASKS[name])
-    lesson = AnswerLesson(teacher, taught.task, Weights())
+    lesson = AnswerObjective(teacher, taught.task, LossWeights())
     assert torch.isfinite(lesson(loaded(taught.checkpoint, task=TASKS[name]), batch))
 
 
@@ -173,7 +169,7 @@ def test_a_broken_line_of_texts_is_named(
     if content is not None:
         path.write_text(content, encoding="utf-8")
     with pytest.raises(DatasetError, match=message):
-        with_texts(data, path)
+        with_unlabelled(data, path)
 
 
 def test_what_cannot_be_done_is_said_in_a_line(tmp_path: Path, run: Run) -> None:
@@ -199,4 +195,4 @@ def test_what_cannot_be_done_is_said_in_a_line(tmp_path: Path, run: Run) -> None
 
 def test_weights_of_losses_are_checked() -> None:
     with pytest.raises(CheckpointError, match="weight of hidden is -1; expected at least 0"):
-        Weights(hidden=-1.0)
+        LossWeights(hidden=-1.0)

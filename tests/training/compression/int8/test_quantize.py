@@ -12,7 +12,7 @@ from safetensors.torch import load_file, save_file
 
 from ernie_triton.errors import DatasetError, PipelineError
 from ernie_triton.pipeline import load_pipeline
-from ernie_triton.training.compression.int8.calibration_texts import drawn_texts
+from ernie_triton.training.compression.int8.folder import drawn_texts
 from ernie_triton.training.compression.int8.quantize import QuantizeOptions
 from ernie_triton.training.datasets import read_dataset
 from tests.build.models import tree_of

@@ -10,11 +10,12 @@ import torch
 
 from ernie_triton.build.torch_models.layer_widths import LayerWidth, layers_of, widths_of
 from ernie_triton.errors import CheckpointError
-from ernie_triton.training.compression.distillation.lessons import RecoveryLesson, Weights
-from ernie_triton.training.compression.distillation.teacher import Teacher
+from ernie_triton.training.compression.objectives.objectives import LossWeights
+from ernie_triton.training.compression.objectives.teacher import Teacher
 from ernie_triton.training.compression.preparation import prepared_model
 from ernie_triton.training.compression.pruning.importance import weight_importance
 from ernie_triton.training.compression.pruning.prune import Pruning, cut, prune
+from ernie_triton.training.compression.pruning.recovery import RecoveryObjective
 from ernie_triton.training.compression.pruning.rewiring import keep_parts
 from ernie_triton.training.compression.pruning.widths import Kept, Width
 from ernie_triton.training.loop.schedule import Schedule
@@ -110,7 +111,7 @@ def test_a_model_that_lost_nothing_has_nothing_to_learn(tmp_path: Path, name: st
     batch = next(iter(taught.batches(4)))
     kept = [Kept(heads=torch.arange(4).numpy(), neurons=torch.arange(64).numpy()) for _ in range(2)]
     teacher = Teacher(loaded(taught.checkpoint, task=TASKS[name]), TASKS[name])
-    lesson = RecoveryLesson(teacher, taught.task, Weights(labels=0.0), kept)
+    lesson = RecoveryObjective(teacher, taught.task, LossWeights(labels=0.0), kept)
     assert float(lesson(taught.model, batch).detach()) == pytest.approx(0.0, abs=1e-5)
     with multiplied(layers_of(taught.model)[0], "heads", torch.zeros(32)):
         lost = float(lesson(taught.model, batch).detach())
@@ -125,13 +126,13 @@ def test_recovery_compares_the_heads_that_were_kept(tmp_path: Path) -> None:
     student = loaded(taught.checkpoint, task="seq_cls")
     keep_parts(student, (first, every))
     whole = loaded(taught.checkpoint, task="seq_cls")
-    weights = Weights(answers=0.0, hidden=0.0, attention=1.0)
+    weights = LossWeights(answers=0.0, hidden=0.0, attention=1.0)
     with multiplied(layers_of(whole)[0], "heads", mask_of(first, "heads", 4, 8)):
         # In the first layer the kept heads see what they saw; in the second they would not, but
         # for the mask.
-        lesson = RecoveryLesson(Teacher(whole, "seq_cls"), taught.task, weights, (first, every))
+        lesson = RecoveryObjective(Teacher(whole, "seq_cls"), taught.task, weights, (first, every))
         assert float(lesson(student, batch).detach()) == pytest.approx(0.0, abs=1e-5)
-    other = RecoveryLesson(
+    other = RecoveryObjective(
         Teacher(whole, "seq_cls"),
         taught.task,
         weights,

@@ -8,7 +8,7 @@ import numpy.typing as npt
 import pytest
 import torch
 
-from ernie_triton.training.compression.distillation.losses import (
+from ernie_triton.training.compression.objectives.losses import (
     answer_loss,
     attention_loss,
     attention_scores,

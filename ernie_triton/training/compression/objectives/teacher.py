@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from ernie_triton.build.torch_models.modules import import_torch
 from ernie_triton.tasks import TOKEN_CLS
-from ernie_triton.training.compression.distillation.signals import Signals, signals_of
-from ernie_triton.training.tasks.measuring import INPUTS
+from ernie_triton.training.compression.objectives.signals import Signals, signals_of
+from ernie_triton.training.tasks.evaluation import INPUTS
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -11,7 +11,7 @@ from ernie_triton.engines import Engine
 from ernie_triton.errors import DatasetError
 from ernie_triton.training.datasets import DataSet, read_dataset
 from ernie_triton.training.tasks import training_task
-from ernie_triton.training.tasks.measuring import TorchRuntime, _settings
+from ernie_triton.training.tasks.evaluation import TorchRuntime, _settings
 from tests.paths import SAMPLES
 from tests.training.tiny import TASKS, model_and_task, part_of, write_base
 

@@ -10,7 +10,7 @@ import torch
 
 from ernie_triton.tokenizer.encoder import TextEncoder
 from ernie_triton.tokenizer.vocabulary import Vocabulary
-from ernie_triton.training.compression.slim.lesson import RowMaker, TaughtRows
+from ernie_triton.training.compression.slim.rows import RowMaker, SoftScoreTraining
 from ernie_triton.training.tasks import training_task
 from tests.build.models import vocabulary_lines
 from tests.build.slim_students import data_of
@@ -73,7 +73,7 @@ def test_the_loss_is_0_at_the_teacher_s_scores_and_grows_away_from_them(
         }
         for row in scores
     ]
-    taught = TaughtRows(task_of(tmp_path, pair=False, task=task), rows, temperature=2.0)
+    taught = SoftScoreTraining(task_of(tmp_path, pair=False, task=task), rows, temperature=2.0)
     assert taught.rows(()) == rows
     batch = taught.collate(taught.rows(()))
     assert batch["labels"].dtype == torch.float32

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import torch
 
-from ernie_triton.training.compression.distillation.teacher import Teacher
+from ernie_triton.training.compression.objectives.teacher import Teacher
 from tests.training.compression.teachers import school
 from tests.training.tiny import TASKS
 

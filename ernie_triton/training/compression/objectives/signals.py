@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from ernie_triton.build.torch_models.layer_widths import layers_of
-from ernie_triton.training.tasks.measuring import INPUTS
+from ernie_triton.training.tasks.evaluation import INPUTS
 
 if TYPE_CHECKING:
     from torch import Tensor, nn

@@ -6,18 +6,18 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ernie_triton.training.compression.distillation.losses import answer_loss
+from ernie_triton.training.compression.objectives.losses import answer_loss
 from ernie_triton.training.compression.slim.augment import TokenIds
 from ernie_triton.training.datasets import LabelledText
 from ernie_triton.training.tasks import Batch, Features, TrainingTask
-from ernie_triton.training.tasks.whole_texts import WholeTextTraining
+from ernie_triton.training.tasks.whole_text import WholeTextTraining
 
 if TYPE_CHECKING:
     import torch
     from torch import nn
 
 
-class TaughtRows(WholeTextTraining):
+class SoftScoreTraining(WholeTextTraining):
     """A task whose rows are given, with soft scores as `labels`, float32 [rows, labels]."""
 
     def __init__(self, task: TrainingTask, rows: Sequence[Features], *, temperature: float) -> None:
