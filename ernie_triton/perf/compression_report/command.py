@@ -1,4 +1,7 @@
-"""`compress`: every compression of a fine-tuned checkpoint, and what each is worth."""
+"""`ernie-triton compress`: every compression of a fine-tuned checkpoint, measured and compared.
+
+It runs the training steps of `training.compression`, then measures and reports their results.
+"""
 
 import argparse
 import dataclasses
@@ -17,22 +20,22 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     from ernie_triton.training.compression.steps import STEP_NAMES
 
     parser.description = (
-        "Prune, distil and quantise a fine-tuned checkpoint, each result a checkpoint "
-        "that builds as any other; build all of them, serve them in one server, measure them in "
-        "turn, and report accuracy, size and speed as a table and two plots. A step that is done "
-        "is not done again: started anew, the command goes on where it was."
+        "Prune, distil and quantise a fine-tuned checkpoint; each result is a checkpoint that "
+        "`build` takes. Then build all of them, serve them in one server, measure them in turn, "
+        "and report accuracy, size and speed as a table and two plots. Finished steps are not "
+        "repeated: started again, the command resumes."
     )
     add_place_options(parser, needs_data=True)
     steps = parser.add_argument_group("steps")
     steps.add_argument(
-        "--only", default="", metavar="STEP,…", help=f"of {', '.join(STEP_NAMES)}; default all"
+        "--only", default="", metavar="STEP,…", help=f"some of {', '.join(STEP_NAMES)}"
     )
-    steps.add_argument("--skip", default="", metavar="STEP,…", help="all but these")
+    steps.add_argument("--skip", default="", metavar="STEP,…", help="steps to leave out")
     steps.add_argument(
         "--width",
         type=float,
         default=0.75,
-        help="share of heads and neurons that pruning leaves (default %(default)s)",
+        help="share of heads and neurons that pruning keeps, above 0 to 1 (default %(default)s)",
     )
     steps.add_argument(
         "--student",
@@ -40,7 +43,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         help="shape of the distilled student (default: half of the layers)",
     )
     steps.add_argument(
-        "--epochs", dest="step_epochs", type=int, help="of recovery and of each distillation"
+        "--epochs", dest="step_epochs", type=int, help="of recovery and of each distillation stage"
     )
     steps.add_argument(
         "--learning-rate", dest="step_rate", type=float, help="of recovery and distillation"
@@ -51,17 +54,19 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "--precision",
         action="append",
         choices=("bf16", "fp16"),
-        help="of the original, besides fp32 and int8 (repeatable; default bf16 where the CPU has "
-        "it; fp16 is slow on a CPU)",
+        help="further precision of the original, besides fp32 and int8 (repeatable; default bf16 "
+        "if the CPU has it; fp16 is slow on a CPU)",
     )
     report.add_argument(
         "--quick",
         action="store_true",
-        help="one short round, to try it out; its speeds are marked as not to be trusted",
+        help="measure one short round as a trial; its speeds are marked as not to be trusted",
     )
-    report.add_argument("--rounds", type=int, default=5, help="turns (default %(default)s)")
     report.add_argument(
-        "--seconds", type=float, default=6.0, help="of each figure (default %(default)s)"
+        "--rounds", type=int, default=5, help="turns of every variant (default %(default)s)"
+    )
+    report.add_argument(
+        "--seconds", type=float, default=6.0, help="duration of each figure (default %(default)s)"
     )
 
 
@@ -104,10 +109,10 @@ def _names(text: str) -> tuple[str, ...]:
 
 
 def _check_report() -> None:
-    """Fail before hours of training, not after, where the report's packages are missing.
+    """Check for the report's packages before hours of training, not after.
 
     Raises:
-        MissingExtraError: one of them is.
+        MissingExtraError: a package is missing.
     """
     try:
         from ernie_triton.perf.compression_report.writing import check_tools

@@ -1,1 +1,1 @@
-"""TODO room docstring."""
+"""The commands `finetune`, `prune`, `distil` and `quantize`; a new one joins the table in `cli`."""

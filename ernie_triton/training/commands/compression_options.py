@@ -1,4 +1,4 @@
-"""Options that the commands of compression share, and what is made of them."""
+"""Options that the commands of compression share, and how they are read."""
 
 import argparse
 import dataclasses
@@ -14,7 +14,7 @@ _T = TypeVar("_T")
 
 
 def add_place_options(parser: argparse.ArgumentParser, *, needs_data: bool) -> None:
-    """Add the checkpoint, the data and the output."""
+    """Add the options for checkpoint, data and output."""
     from ernie_triton.training.datasets import TRAINED_TASKS
 
     parser.add_argument("checkpoint", type=Path, help="folder of the fine-tuned model")
@@ -23,22 +23,24 @@ def add_place_options(parser: argparse.ArgumentParser, *, needs_data: bool) -> N
         type=Path,
         required=needs_data,
         metavar="DIR",
-        help="train.json and dev.json of the task, in CLUE's formats",
+        help="folder with train.json and dev.json of the task, in CLUE's formats",
     )
     parser.add_argument("--output", type=Path, required=True, metavar="DIR", help="folder to make")
     parser.add_argument(
-        "--task", choices=TRAINED_TASKS, help="the data's task (default: what the checkpoint says)"
+        "--task", choices=TRAINED_TASKS, help="task of the data (default: the checkpoint's)"
     )
 
 
 def add_training_options(parser: argparse.ArgumentParser) -> None:
-    """Add what every training has."""
+    """Add the options of a training."""
     training = parser.add_argument_group("training")
-    training.add_argument("--batch-size", type=int, metavar="ROWS", help="(default 32)")
-    training.add_argument("--max-length", type=int, metavar="TOKENS", help=_LENGTHS)
-    training.add_argument("--seed", type=int, help="(default 42)")
     training.add_argument(
-        "--precision", choices=("auto", "fp32", "bf16", "fp16"), help="(default auto)"
+        "--batch-size", type=int, metavar="ROWS", help="rows of a batch (default 32)"
+    )
+    training.add_argument("--max-length", type=int, metavar="TOKENS", help=_LENGTHS)
+    training.add_argument("--seed", type=int, help="seed of all random choices (default 42)")
+    training.add_argument(
+        "--precision", choices=("auto", "fp32", "bf16", "fp16"), help="number format (default auto)"
     )
     training.add_argument(
         "--temperature", type=float, help="softens the teacher's answers (default 2)"
@@ -47,19 +49,19 @@ def add_training_options(parser: argparse.ArgumentParser) -> None:
         "--no-resume",
         dest="resume",
         action="store_false",
-        help="start anew where a run that was killed could be gone on with",
+        help="start anew instead of resuming a killed run",
     )
 
 
-_LENGTHS = "most tokens of a row (default 128, or 384 for token_cls and qa)"
+_LENGTHS = "most tokens of a row (default 128, for token_cls and qa 384)"
 
 
 def read_data(arguments: argparse.Namespace) -> "DataSet":
-    """The data set that the options name.
+    """Read the data set that the options name.
 
     Raises:
-        DatasetError: it is broken.
-        CheckpointError: neither the options nor the checkpoint say the task.
+        DatasetError: a file or a line is wrong.
+        CheckpointError: neither the options nor the checkpoint name the task.
     """
     from ernie_triton.build.progress import timed_step
     from ernie_triton.training.compression.preparation import task_of
@@ -79,7 +81,7 @@ def schedule_from(
     epochs: int | None,
     learning_rate: float | None,
 ) -> "Schedule":
-    """A schedule with what was given on the command line.
+    """Return a schedule with the values of the command line.
 
     Raises:
         TrainingError: a value is out of its range.
@@ -98,11 +100,11 @@ def schedule_from(
 
 
 def given(value: _T | None, usual: _T) -> _T:
-    """What an option says, or else the usual; 0 is something said."""
+    """Return the value of an option, or the default for None; 0 is a value."""
     return usual if value is None else value
 
 
 def print_report(report: "StepReport", output: Path) -> None:
-    """The figures, and where the checkpoint is."""
+    """Print the figures, and the path of the checkpoint."""
     print(report.lines())
     print(output)

@@ -1,4 +1,4 @@
-"""`distil`: a student of another shape that answers as a fine-tuned model does."""
+"""`ernie-triton distil`: train a smaller student to answer as a fine-tuned model does."""
 
 import argparse
 import dataclasses
@@ -24,38 +24,38 @@ SLIM_STUDENTS = ("bow", "cnn")
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Add the command's description and options."""
     parser.description = (
-        "A student of any shape starts with the teacher's weights as far as it has "
-        "room for them, learns what goes on in the teacher's layers, then its answers. Writes a "
-        "checkpoint that `build` takes, with compression.json beside the weights, and prints the "
-        "figures. A run that was killed goes on where it was."
+        "Train a smaller student. It starts with as many of the teacher's weights as it has room "
+        "for, learns from the teacher's layers, then the teacher's answers. Writes a checkpoint "
+        "that `build` takes, with compression.json beside the weights, and prints the figures. A "
+        "killed run resumes when it is started again."
     )
     add_place_options(parser, needs_data=True)
     parser.add_argument(
         "--student",
         required=True,
         metavar="SHAPE",
-        help="layers=N,hidden=N,heads=N,feed_forward=N, of which any may be left out; or base, "
-        "medium, mini, micro, nano; or bow, cnn (a bag of words, a convolution)",
+        help="any of layers=N,hidden=N,heads=N,feed_forward=N; or base, medium, mini, micro, nano; "
+        "or bow, cnn (a bag of words, a convolution)",
     )
     parser.add_argument(
         "--texts",
         type=Path,
         metavar="FILE",
-        help="further texts without labels, one a line (pairs with a tab between)",
+        help="file of further texts without labels, one per line (pairs split by a tab)",
     )
     parser.add_argument(
         "--subwords",
         type=int,
         default=0,
         metavar="N",
-        help="shorten sequences: up to N pieces of several characters, chosen from the texts, join "
-        "the student's vocabulary (default 0: none)",
+        help="shorten sequences: add up to N pieces of several characters to the student's "
+        "vocabulary (default 0: none)",
     )
     parser.add_argument(
-        "--layer-epochs", type=int, help="of learning the teacher's layers; 0: none (default 3)"
+        "--layer-epochs", type=int, help="epochs to learn layers; 0 skips them (default 3)"
     )
-    parser.add_argument("--epochs", type=int, help="of learning its answers (default 5)")
-    parser.add_argument("--learning-rate", type=float, help="of the answers (default 1e-4)")
+    parser.add_argument("--epochs", type=int, help="epochs to learn answers (default 5)")
+    parser.add_argument("--learning-rate", type=float, help="for the answers (default 1e-4)")
     add_training_options(parser)
 
 
@@ -88,8 +88,8 @@ def _run_slim(arguments: argparse.Namespace) -> int:
         )
     if arguments.layer_epochs is not None or not arguments.resume:
         raise CheckpointError(
-            f"a {arguments.student} student has no layers of a teacher to learn, and goes on where "
-            f"it was as long as OUTPUT.work is there; leave out --layer-epochs and --no-resume"
+            f"a {arguments.student} student learns no layers, and resumes as long as OUTPUT.work "
+            f"is there; leave out --layer-epochs and --no-resume"
         )
     usual = SlimTraining()
     how = dataclasses.replace(

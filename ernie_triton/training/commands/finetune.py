@@ -1,7 +1,7 @@
-"""The command line of fine-tuning, with the option names of the ERNIE 3.0 toolkit's scripts.
+"""`ernie-triton finetune`: fine-tune a checkpoint on labelled data.
 
-They are those of `run_seq_cls.py`, `run_token_cls.py` and `run_qa.py` (PaddleNLP,
-model_zoo/ernie-3.0), with dashes or underscores.
+Its options have the names of the ERNIE 3.0 toolkit's scripts too (`run_seq_cls.py`,
+`run_token_cls.py`, `run_qa.py` in PaddleNLP, model_zoo/ernie-3.0), with dashes or underscores.
 """
 
 import argparse
@@ -36,53 +36,65 @@ _HYPER_PARAMETERS: Sequence[tuple[tuple[str, ...], str, type, str, str, str]] = 
         ("--max_seq_length",),
         *("max_length", int, "TOKENS", "most tokens of a row, special tokens included", ""),
     ),
-    (("--learning_rate",), "learning_rate", float, "RATE", "the highest, after the warm-up", ""),
+    (("--learning_rate",), "learning_rate", float, "RATE", "highest rate, after the warm-up", ""),
     (("--num_train_epochs", "--epochs"), "epochs", int, "N", "passes over the training rows", ""),
     (
         ("--per_device_train_batch_size", "--batch_size"),
-        *("batch_size", int, "ROWS", "rows of a step on each device", ""),
+        *("batch_size", int, "ROWS", "rows of a batch on each device", ""),
     ),
     (
         ("--warmup_ratio", "--warmup_proportion"),
-        *("warmup_share", float, "SHARE", "part of the steps over which the rate rises", "0.1"),
+        *("warmup_share", float, "SHARE", "share of the steps in which the rate rises", "0.1"),
     ),
-    (("--weight_decay",), "weight_decay", float, "DECAY", "AdamW's", "0.01"),
+    (("--weight_decay",), "weight_decay", float, "DECAY", "of AdamW", "0.01"),
     (
         ("--max_grad_norm",),
-        *("max_gradient_norm", float, "NORM", "longer gradients are cut to it, 0: none", "1"),
+        *(
+            "max_gradient_norm",
+            float,
+            "NORM",
+            "longer gradients are scaled down to it, 0: no limit",
+            "1",
+        ),
     ),
     (
         ("--label_smoothing",),
-        *("label_smoothing", float, "SHARE", "of a label's probability, spread over all", "0"),
+        *("label_smoothing", float, "SHARE", "of a label's probability to spread over all", "0"),
     ),
     (
         ("--gradient_accumulation_steps",),
         *("accumulation_steps", int, "N", "batches whose gradients make one step", "1"),
     ),
-    (("--max_steps",), "max_steps", int, "N", "end after so many, 0: with the epochs", "0"),
+    (("--max_steps",), "max_steps", int, "N", "end after this many steps, 0: no limit", "0"),
     (
         ("--evaluations_per_epoch",),
-        *("evaluations_per_epoch", int, "N", "how often to measure on the development set", "1"),
+        *("evaluations_per_epoch", int, "N", "evaluations on the development set", "1"),
     ),
     (
         ("--early_stopping", "--early_stopping_patience"),
-        *("early_stopping", int, "N", "evaluations without progress to stop after", "0, never"),
+        *(
+            "early_stopping",
+            int,
+            "N",
+            "stop after this many evaluations without progress",
+            "0, never",
+        ),
     ),
-    (("--seed",), "seed", int, "N", "decides new weights, order and dropout", "42"),
+    (("--seed",), "seed", int, "N", "seed of new weights, order and dropout", "42"),
 )
-"""Spellings, name in `Schedule`, type, what stands for a value, help, and default: an empty one is
-the recipe's own."""
+"""Spellings, name in `Schedule`, type, placeholder, help, and default; an empty default is the
+recipe's."""
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """Add the description and every option; hyper-parameters not given are None."""
+    """Add the command's description and options; hyper-parameters default to None."""
     parser.description = _DESCRIPTION
-    parser.add_argument("task", choices=TRAINED_TASKS, help="what the model learns")
+    parser.add_argument("task", choices=TRAINED_TASKS, help="task to train")
     texts = {
-        "--checkpoint": "the base: a transformers or PaddleNLP checkpoint; config.json and "
-        "vocab.txt alone for random weights",
-        "--data": "folder with train.json and dev.json, and mostly labels.json or labels.txt",
-        "--output": "checkpoint to write; OUTPUT.work beside it holds the work until then",
+        "--checkpoint": "the base: a transformers or PaddleNLP checkpoint; with config.json and "
+        "vocab.txt alone, weights are random",
+        "--data": "folder with train.json and dev.json, and optional labels.json or labels.txt",
+        "--output": "checkpoint to write; a killed run resumes from OUTPUT.work beside it",
     }
     toolkit = {"--checkpoint": ("--model_name_or_path",), "--output": ("--output_dir",)}
     for name, text in texts.items():
@@ -90,10 +102,10 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         metavar = "FOLDER"
         _add(parser, *spellings, type=Path, required=True, metavar=metavar, help=text)
     names = sorted(name for known in DATASETS.values() for name in known)
-    text = f"format of the data, one of {', '.join(names)} (default: what the keys say)"
+    text = f"format of the data, one of {', '.join(names)} (default: recognised by its keys)"
     _add(parser, "--dataset", choices=names, default="", metavar="NAME", help=text)
     for split in ("train", "dev"):
-        text = f"instead of the folder's {split}.json"
+        text = f"replaces the folder's {split}.json"
         _add(parser, f"--{split}_file", type=Path, metavar="FILE", help=text)
     group = parser.add_argument_group("hyper-parameters")
     for spellings, dest, kind, metavar, text, default in _HYPER_PARAMETERS:
@@ -103,18 +115,16 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_run_options(group: "argparse._ArgumentGroup") -> None:
-    text = "weights to write: of the best evaluation, or the last (default: best)"
+    text = "weights to keep: of the best or the last evaluation (default: best)"
     _add(group, "--keep", choices=("best", "last"), default="best", help=text)
     text = (
-        "what to compute in (default: auto: on a GPU bf16, or fp16 where it has none; on a CPU "
-        "bf16 where it has instructions for it, else fp32)"
+        "number format (default: auto: on a GPU bf16 if it has it, else fp16; on a CPU bf16 if it "
+        "has instructions for it, else fp32)"
     )
     _add(group, "--precision", choices=TRAINING_PRECISIONS, default="auto", help=text)
-    text = "start anew where a killed run has left its work"
+    text = "start anew instead of resuming a killed run"
     _add(group, "--no_resume", action="store_true", help=text)
-    text = (
-        "between two checkpoints of the work, besides those at evaluations (default: %(default)g)"
-    )
+    text = "between checkpoints, besides those at evaluations (default: %(default)g)"
     _add(
         group,
         *("--checkpoint_every_s",),
@@ -126,13 +136,13 @@ def _add_run_options(group: "argparse._ArgumentGroup") -> None:
 
 
 def _add(parser: "argparse._ActionsContainer", *names: str, **options: Any) -> None:  # noqa: ANN401
-    """An option with dashes in its name, and with underscores as the toolkit writes it."""
+    """Add an option, spelled with dashes and with the toolkit's underscores."""
     spelled = [name.replace("_", "-") for name in names]
     parser.add_argument(*dict.fromkeys([*spelled, *names]), **options)
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Fine-tune as the options say; prints what came of it and what to run next."""
+    """Run the command; prints the result and the command to run next; returns its exit code."""
     given = {dest: getattr(arguments, dest) for _, dest, *_ in _HYPER_PARAMETERS}
     given = {name: value for name, value in given.items() if value is not None}
     given |= {"precision": arguments.precision, "keep_best": arguments.keep == "best"}
@@ -158,7 +168,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _summary(made: FineTuned) -> list[str]:
-    """What came of it, for a reader."""
+    """Format the outcome as lines."""
     result, wanted = made.result, made.wanted
     head, *notes = data_lines(made.data)
     count = len(result.history.evaluations)

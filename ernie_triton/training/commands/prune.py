@@ -1,4 +1,4 @@
-"""`prune`: a fine-tuned model with fewer attention heads and feed-forward neurons."""
+"""`ernie-triton prune`: remove attention heads and feed-forward neurons of a model."""
 
 import argparse
 import dataclasses
@@ -21,23 +21,23 @@ if TYPE_CHECKING:
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Add the command's description and options."""
     parser.description = (
-        "Rank attention heads and feed-forward neurons by their effect on the loss, "
-        "take the least important out of every layer, and train what is left to do what the whole "
-        "model did. Writes a checkpoint that `build` takes, with compression.json beside the "
-        "weights, and prints the figures. A run that was killed goes on where it was."
+        "Rank attention heads and feed-forward neurons by their effect on the loss, remove the "
+        "least important from every layer, and train the rest to behave as the whole model did. "
+        "Writes a checkpoint that `build` takes, with compression.json beside the weights, and "
+        "prints the figures. A killed run resumes when it is started again."
     )
     add_place_options(parser, needs_data=False)
     parser.add_argument(
         "--width",
         type=float,
         default=0.75,
-        help="share of heads and neurons that stays (default %(default)s)",
+        help="share of heads and neurons that stays, above 0 to 1 (default %(default)s)",
     )
     parser.add_argument(
         "--ranking",
         choices=("layer", "model"),
         default="layer",
-        help="layer: the share in every layer; model: of all layers together, which come to differ "
+        help="layer: keep the share in every layer; model: rank the parts of all layers together "
         "(default %(default)s)",
     )
     parser.add_argument(
@@ -45,18 +45,18 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         type=int,
         default=16,
         metavar="NEURONS",
-        help="neurons stay in groups of so many (default %(default)s)",
+        help="size of the groups in which neurons stay (default %(default)s)",
     )
     parser.add_argument("--examples", type=int, help="training examples to rank on (default 1024)")
     parser.add_argument(
         "--no-recovery",
         dest="recover",
         action="store_false",
-        help="do not train afterwards; without --data parts are ranked by their weights' size, "
-        "for measuring speed",
+        help="do not train afterwards; without --data, rank by the size of the weights (to measure "
+        "speed)",
     )
-    parser.add_argument("--epochs", type=int, help="of the recovery (default 3)")
-    parser.add_argument("--learning-rate", type=float, help="of the recovery (default 1e-4)")
+    parser.add_argument("--epochs", type=int, help="epochs of the recovery (default 3)")
+    parser.add_argument("--learning-rate", type=float, help="for the recovery (default 1e-4)")
     add_training_options(parser)
 
 

@@ -1,4 +1,4 @@
-"""`quantize`: a fine-tuned checkpoint made ready for INT8."""
+"""`ernie-triton quantize`: prepare a fine-tuned checkpoint for INT8."""
 
 import argparse
 import dataclasses
@@ -14,17 +14,17 @@ if TYPE_CHECKING:
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Add the command's description and options."""
     parser.description = (
-        "Calibrate INT8 on texts of the training data, measure every layer's damage, "
-        "keep the worst layers in floating point, and fine-tune with the rounding where that is "
-        "not enough. Writes a checkpoint with pipeline.toml (CPU) and pipeline.gpu.toml, which "
-        "`build` takes, and prints the figures."
+        "Calibrate INT8 on texts of the training data, measure every layer's damage, and keep the "
+        "worst layers in floating point. If that is not enough, fine-tune with rounding. Writes "
+        "a checkpoint with pipeline.toml (CPU) and pipeline.gpu.toml, which `build` takes, and "
+        "prints the figures."
     )
     add_place_options(parser, needs_data=True)
     add_quantize_options(parser)
 
 
 def add_quantize_options(parser: argparse.ArgumentParser) -> None:
-    """Add what decides how a checkpoint is quantised."""
+    """Add the options of quantisation."""
     from ernie_triton.training.compression.int8.quantize import QAT_MODES, QuantizeOptions
 
     default = {field.name: field.default for field in dataclasses.fields(QuantizeOptions)}
@@ -33,14 +33,13 @@ def add_quantize_options(parser: argparse.ArgumentParser) -> None:
         "--max-length",
         type=int,
         metavar="TOKENS",
-        help="most tokens of a row, in training and served (default 128, or 384 for token_cls and "
-        "qa)",
+        help="most tokens of a row, in training and served (default 128, for token_cls and qa 384)",
     )
     parser.add_argument(
         "--seed",
         type=int,
         default=default["seed"],
-        help="draws the calibration texts (default %(default)s)",
+        help="seed of the calibration texts (default %(default)s)",
     )
     int8 = parser.add_argument_group("int8")
     int8.add_argument(
@@ -54,48 +53,48 @@ def add_quantize_options(parser: argparse.ArgumentParser) -> None:
         "--qat",
         choices=QAT_MODES,
         default=default["qat"],
-        help="fine-tune with rounding; auto: where rounding every layer loses more than allowed "
+        help="fine-tune with rounding; auto: if rounding every layer loses more than allowed "
         "(default %(default)s)",
     )
     int8.add_argument(
         "--allowed-loss",
         type=float,
         default=default["allowed_loss"],
-        help="most points of the metric that may be lost (default %(default)s)",
+        help="most points of the metric to lose (default %(default)s)",
     )
     int8.add_argument(
         "--calibrator",
         choices=CALIBRATORS,
         default=default["calibrator"],
-        help="how ranges of inputs are chosen (default %(default)s)",
+        help="method to choose the ranges of inputs (default %(default)s)",
     )
     int8.add_argument(
         "--calibration-texts",
         type=int,
         default=default["calibration_texts"],
-        help="drawn from the training data (default %(default)s)",
+        help="number of texts to draw from the training data (default %(default)s)",
     )
     int8.add_argument(
         "--qat-epochs",
         dest="epochs",
         type=int,
         default=default["epochs"],
-        help="of fine-tuning with rounding (default %(default)s)",
+        help="epochs of fine-tuning with rounding (default %(default)s)",
     )
     int8.add_argument(
         "--qat-learning-rate",
         dest="learning_rate",
         type=float,
         default=default["learning_rate"],
-        help="of the same (default %(default)s)",
+        help="for fine-tuning with rounding (default %(default)s)",
     )
 
 
 def quantize_options(arguments: argparse.Namespace) -> "QuantizeOptions":
-    """What the options of `add_quantize_options` say.
+    """Read the options of `add_quantize_options`.
 
     Raises:
-        PipelineError: a value contradicts the contract.
+        PipelineError: a value is out of range.
     """
     from ernie_triton.training.compression.int8.quantize import QuantizeOptions
 

@@ -1,7 +1,7 @@
-"""The training part of `compress`: every step once, each from where the last run left it.
+"""Run the training steps of `compress`, each once, resuming where the last run stopped.
 
-Under the output each step has a folder with its checkpoint, and `steps/STEP.json` with what it was
-made from. A step whose record says the same as now is not done again.
+In the output each step has a folder with its checkpoint, and a record of its inputs in
+`steps/STEP.json`. A step with an unchanged record is not run again.
 """
 
 import dataclasses
@@ -34,13 +34,13 @@ _CHECKPOINT_SUFFIXES = (".json", ".safetensors", ".bin", ".pdparams", ".txt")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Compression:
-    """What is compressed, and how.
+    """Request to compress a checkpoint.
 
     Attributes:
         checkpoint: a fine-tuned model.
-        data: of its task.
-        output: folder of everything.
-        options: of the steps.
+        data: data of its task.
+        output: folder of all results.
+        options: options of the steps.
     """
 
     checkpoint: Path
@@ -49,15 +49,15 @@ class Compression:
     options: StepOptions = field(default_factory=StepOptions)
 
     def folder(self, name: str) -> Path:
-        """Where the checkpoint of a step is; the original's own place."""
+        """Return the folder of a step's checkpoint; for `ORIGINAL` the checkpoint's own."""
         return self.checkpoint if name == ORIGINAL else self.output / name
 
 
 def run_steps(work: Compression, steps: Sequence[CompressionStep]) -> None:
-    """Do every step that is not done yet, telling on stderr how far it is.
+    """Run every step that is not done yet, and report progress on stderr.
 
     Raises:
-        ErnieTritonError: a step fails; those before it are kept.
+        ErnieTritonError: a step fails; the results of earlier steps are kept.
     """
     (work.output / RECORDS).mkdir(parents=True, exist_ok=True)
     for number, step in enumerate(steps, 1):
@@ -82,14 +82,14 @@ def run_steps(work: Compression, steps: Sequence[CompressionStep]) -> None:
 
 
 def done_steps(work: Compression) -> list[CompressionStep]:
-    """The steps whose results are there, from this run or another."""
+    """List the steps with results, from this run or an earlier one."""
     return [
         step for step in STEPS if _record(work, step).is_file() and work.folder(step.name).is_dir()
     ]
 
 
 def _clear(work: Compression, step: CompressionStep, inputs: Mapping[str, object]) -> None:
-    """Remove what an earlier run made of a step, but not what this one can go on with."""
+    """Remove a step's old results; keep the work that this run can resume."""
     folder, text = work.folder(step.name), json.dumps(inputs)
     shutil.rmtree(folder, ignore_errors=True)
     _record(work, step).unlink(missing_ok=True)
@@ -110,13 +110,13 @@ def _is_done(work: Compression, step: CompressionStep, inputs: Mapping[str, obje
         record = json.loads(_record(work, step).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return False
-    # As the file has it: tuples are lists there.
+    # JSON turns tuples into lists.
     wanted = json.loads(json.dumps(inputs))
     return work.folder(step.name).is_dir() and record.get("inputs") == wanted
 
 
 def _inputs(work: Compression, step: CompressionStep) -> dict[str, object]:
-    """What decides a step's result: the checkpoint that it takes, the data, the options."""
+    """Collect what decides a step's result: its source checkpoint, the data and the options."""
     source = work.folder(step.of)
     files = [path for path in sorted(source.iterdir()) if path.suffix in _CHECKPOINT_SUFFIXES]
     digest = hashlib.sha256(json.dumps(file_hashes(files)).encode()).hexdigest()
@@ -136,7 +136,7 @@ def _record(work: Compression, step: CompressionStep) -> Path:
 
 
 def _started(work: Compression, step: CompressionStep) -> Path:
-    """What a step under way is made from: a killed one goes on only with the same."""
+    """Return the file with the inputs of an unfinished step, which resumes only with the same."""
     return work.output / RECORDS / f"{step.name}.started"
 
 

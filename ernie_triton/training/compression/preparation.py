@@ -1,4 +1,4 @@
-"""What every step of compression begins with: the model, its tokenizer and data that fit it."""
+"""Prepare a step of compression: load the model, its tokenizer and its training task."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -20,19 +20,19 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
 MAX_LENGTH, MAX_LENGTH_OF_WINDOWS = 128, 384
-"""Tokens of a row unless said otherwise, of whole texts and of tasks with windows."""
+"""Default most tokens of a row, for whole texts and for tasks with windows."""
 
 _ROWS_AT_ONCE = 32
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PreparedModel:
-    """A fine-tuned model, and what measures and trains models of its task.
+    """A fine-tuned model with the training task of its data.
 
     Attributes:
         checkpoint: its folder.
         model: in evaluation mode, in float32.
-        task: of the data's task.
+        task: the training task of the data.
     """
 
     checkpoint: Path
@@ -45,12 +45,12 @@ class PreparedModel:
         return self.task.data
 
     def points_of(self, model: "PreTrainedModel") -> float:
-        """The metric of a model on the development set, in hundredths."""
+        """Return the metric of a model on the development set, 0 to 100."""
         evaluation: Evaluation = self.task.evaluate(model, self.data.dev)
         return evaluation.points
 
     def batches(self, examples: int, *, seed: int = 0) -> Iterator[Batch]:
-        """Training examples drawn at random, shortest first; at most so many."""
+        """Draw training examples at random, at most `examples`, and collate them by length."""
         count = len(self.data.train)
         chosen = np.random.default_rng(seed).permutation(count)[:examples]
         rows = self.task.rows([self.data.train[index] for index in chosen])
@@ -65,13 +65,12 @@ def prepared_model(
     """Load a fine-tuned model for data of its task.
 
     Args:
-        checkpoint: of a model that ends in a head of the data's task.
-        data: with its labels.
-        max_length: most tokens of a row; 128, or 384 for tasks with windows, or as many as the
-            model has positions for, unless given.
+        checkpoint: a model with a head of the data's task.
+        data: the data set.
+        max_length: most tokens of a row; None for the default of `usual_max_length`.
 
     Raises:
-        CheckpointError: the model is of another task, or of other labels.
+        CheckpointError: the model has another task or other labels.
     """
     model = load_model(checkpoint, task=data.task)
     _check_labels(model, checkpoint, data)
@@ -82,10 +81,10 @@ def prepared_model(
 
 
 def task_of(checkpoint: Path) -> str:
-    """The name of the task that a checkpoint's configuration says it is for.
+    """Return the name of the task in a checkpoint's configuration.
 
     Raises:
-        CheckpointError: it does not say what the model ends in.
+        CheckpointError: the configuration does not name a head.
     """
     config = read_config(checkpoint)
     problems = {problem: task for task, problem in PROBLEM_TYPES.items()}
@@ -93,19 +92,21 @@ def task_of(checkpoint: Path) -> str:
     if config.head == "sequence":
         return problems.get(config.problem, SEQ_CLS.name)
     if config.head is None:
-        raise CheckpointError(f"the configuration in {checkpoint} does not say its task; name it")
+        raise CheckpointError(
+            f"the configuration in {checkpoint} does not name its task; add --task"
+        )
     return tasks[config.head].name
 
 
 def usual_max_length(checkpoint: Path, task: str) -> int:
-    """The most tokens of a row where nothing is said: what its task is served with."""
+    """Return the default most tokens of a row: 128, with windows 384, within the positions."""
     usual = MAX_LENGTH_OF_WINDOWS if task_named(task).has_windows else MAX_LENGTH
     positions = config_values(checkpoint).get("max_position_embeddings")
     return min(usual, positions) if isinstance(positions, int) else usual
 
 
 def _check_labels(model: "PreTrainedModel", checkpoint: Path, data: DataSet) -> None:
-    """Scores of a model without label names are taken to be in the data's order."""
+    """Check that model and data agree on labels; unnamed scores are in the data's order."""
     if not data.labels:
         return
     by_id: Mapping[int, str] = cast("Mapping[int, str]", model.config.id2label)

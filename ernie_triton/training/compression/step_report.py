@@ -1,4 +1,4 @@
-"""What a step of compression did, in figures: what `compression.json` holds."""
+"""Figures of one step of compression, as `compression.json` holds them."""
 
 import json
 from collections.abc import Mapping
@@ -15,13 +15,13 @@ _BYTES_PER_WEIGHT = 4
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelFigures:
-    """A model.
+    """Figures of a model.
 
     Attributes:
-        parameters: weights.
-        size_bytes: what they take in float32.
-        layers: of the encoder.
-        points: the task's metric on the development set, in hundredths; None without data.
+        parameters: number of weights.
+        size_bytes: bytes of the weights in float32.
+        layers: layers of the encoder.
+        points: the task's metric on the development set, 0 to 100; None without data.
     """
 
     parameters: int
@@ -31,12 +31,12 @@ class ModelFigures:
 
 
 def model_figures(model: "PreTrainedModel", points: float | None) -> ModelFigures:
-    """The figures of a Transformer."""
+    """Return the figures of a Transformer."""
     return module_figures(model, int(model.config.num_hidden_layers), points)
 
 
 def module_figures(module: "nn.Module", layers: int, points: float | None) -> ModelFigures:
-    """The figures of any model, with so many Transformer layers."""
+    """Return the figures of any module."""
     parameters = sum(parameter.numel() for parameter in module.parameters())
     return ModelFigures(
         parameters=parameters,
@@ -48,15 +48,15 @@ def module_figures(module: "nn.Module", layers: int, points: float | None) -> Mo
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StepReport:
-    """One step.
+    """Report of one step.
 
     Attributes:
-        step: its name, as the command's.
-        metric: what the points are of; empty without data.
-        before: the model that was compressed.
-        after: what came of it.
-        seconds: what each part of the work took.
-        settings: what decided the result.
+        step: name of its command.
+        metric: name of the metric; empty without data.
+        before: the original model.
+        after: the compressed model.
+        seconds: duration of each part of the work.
+        settings: all settings that decide the result.
     """
 
     step: str
@@ -68,18 +68,18 @@ class StepReport:
 
     @property
     def lost_points(self) -> float | None:
-        """Points lost; below 0 where some were gained."""
+        """Points lost; negative for a gain."""
         if self.before.points is None or self.after.points is None:
             return None
         return self.before.points - self.after.points
 
     def as_bytes(self) -> bytes:
-        """The file beside the weights."""
+        """Return the content of the file beside the weights."""
         text = json.dumps(asdict(self), ensure_ascii=False, indent=2)
         return f"{text}\n".encode()
 
     def lines(self) -> str:
-        """For people: a table of before and after."""
+        """Format a table of before and after."""
         rows = [("", "before", "after")]
         if self.before.points is not None and self.after.points is not None:
             rows.append((self.metric, f"{self.before.points:.2f}", f"{self.after.points:.2f}"))

@@ -1,4 +1,4 @@
-"""The steps of `compress`: what each is made of, needs and leaves."""
+"""The steps of `compress`: their order, their options, and how each runs."""
 
 import dataclasses
 from collections.abc import Mapping
@@ -29,18 +29,18 @@ if TYPE_CHECKING:
 ORIGINAL = "original"
 REPORT = "report"
 SCORES = "scores"
-"""Folder beside the steps' own, where slim students find what their teacher has scored already."""
+"""Folder of the teacher's scores, which the slim students share."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CompressionStep:
-    """A step that makes one checkpoint of another.
+    """A step that turns one checkpoint into another.
 
     Attributes:
-        name: on the command line, and of its folder.
+        name: its name on the command line and of its folder.
         kind: `prune`, `quantize`, `distil` or `slim`.
-        of: the step whose checkpoint it takes, or `ORIGINAL`.
-        model: as the report calls what comes out.
+        of: the step whose checkpoint it reads, or `ORIGINAL`.
+        model: the report's name for the resulting model.
     """
 
     name: str
@@ -63,15 +63,15 @@ STEP_NAMES = (*(step.name for step in STEPS), REPORT)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StepOptions:
-    """How the steps are done.
+    """Options of the steps.
 
     Attributes:
-        width: share of heads and neurons that pruning leaves.
-        student: the shape of the distilled student; half of the teacher's layers where it is None.
-        epochs: of recovery, and of each stage of distillation; their own defaults where it is None.
-        learning_rate: of the same.
-        quantize: how checkpoints are quantised.
-        max_length: most tokens of a row; the task's usual where it is None.
+        width: share of heads and neurons that pruning keeps, above 0 to 1.
+        student: shape of the distilled student; None for half of the teacher's layers.
+        epochs: epochs of recovery and of each distillation stage; None for their defaults.
+        learning_rate: their highest learning rate; None for their defaults.
+        quantize: options of quantisation.
+        max_length: most tokens of a row; None for the task's default.
     """
 
     width: float = 0.75
@@ -82,7 +82,7 @@ class StepOptions:
     max_length: int | None = None
 
     def of(self, step: CompressionStep) -> Mapping[str, object]:
-        """What of these decides a step's result, as JSON can hold it."""
+        """Return the options that decide a step's result, in a form for JSON."""
         training: dict[str, object] = {
             "epochs": self.epochs,
             "learning_rate": self.learning_rate,
@@ -101,16 +101,16 @@ class StepOptions:
 def chosen_steps(
     task: str, only: tuple[str, ...] = (), skipped: tuple[str, ...] = ()
 ) -> tuple[CompressionStep, ...]:
-    """The steps to do, in their order, with those that they need.
+    """Choose the steps to run, in order, with the steps that they need.
 
     Args:
-        task: slim students are for tasks with an answer for each text alone.
-        only: names; all where it is empty.
-        skipped: names of those to leave out.
+        task: name of the task; slim students are for tasks on whole texts.
+        only: names of steps; empty for all.
+        skipped: names of steps to leave out.
 
     Raises:
-        PipelineError: a name is unknown, a step needs one that is left out, or the task has no such
-            student.
+        PipelineError: a name is unknown, a step needs a skipped one, or the task has no slim
+            students.
     """
     known = {step.name: step for step in STEPS}
     for name in (*only, *skipped):
@@ -126,9 +126,9 @@ def chosen_steps(
     for name in sorted(wanted):
         step = known[name]
         if step.kind == "slim" and not has_slim:
-            raise PipelineError(f"{name} is for answers to whole texts; the task is {task}")
+            raise PipelineError(f"{name} is for tasks on whole texts; the task is {task}")
         if step.of != ORIGINAL and step.of in skipped:
-            raise PipelineError(f"{name} needs {step.of}, which is to be skipped; skip both")
+            raise PipelineError(f"{name} needs {step.of}, which is skipped; skip both")
     needed = wanted | {known[name].of for name in wanted}
     return tuple(step for step in STEPS if step.name in needed)
 
@@ -136,17 +136,17 @@ def chosen_steps(
 def run_step(
     step: CompressionStep, source: Path, data: "DataSet", output: Path, options: StepOptions
 ) -> str:
-    """Do a step; returns what came of it in a line.
+    """Run a step, and describe its result in one line.
 
     Args:
-        step: which.
-        source: the checkpoint that it takes.
+        step: the step.
+        source: the checkpoint that it reads.
         data: the task's data.
         output: folder to make.
-        options: how.
+        options: options of all steps.
 
     Raises:
-        ErnieTritonError: it fails; what it needs to go on lies beside `output`.
+        ErnieTritonError: the step fails; it can resume from a folder beside `output`.
     """
     if step.kind == "quantize":
         quantize = dataclasses.replace(options.quantize, max_length=options.max_length)
@@ -165,7 +165,7 @@ def _smaller(
 ) -> StepReport:
     if step.kind == "slim":
         slim = SlimTraining(max_length=options.max_length)
-        # Its own learning rate: such a student starts from nothing.
+        # The learning rate stays its own: such a student starts from random weights.
         epochs = options.epochs or slim.schedule.epochs
         slim = dataclasses.replace(slim, schedule=dataclasses.replace(slim.schedule, epochs=epochs))
         kind = step.name.removeprefix("slim_")

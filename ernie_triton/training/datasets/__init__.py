@@ -1,6 +1,8 @@
-"""Labelled data in CLUE's file formats, for training: `read_dataset` makes a `DataSet` of a folder.
+"""Labelled data in CLUE's file formats: `read_dataset` reads a folder into a `DataSet`.
 
-No torch is needed. An error names its file and line; what a rule of a format leaves out is counted.
+`reading` chooses files and formats; `lines`, `label_names`, `classification`, `tagging` and `squad`
+read them; `plain` writes the form that the clients read. A new format of classification data is an
+entry in `classification.FORMATS`. Every error names its file and line. No torch is needed.
 """
 
 from ernie_triton.training.datasets.examples import (

@@ -1,7 +1,7 @@
-"""Lines with one label each: TNEWS, IFLYTEK, AFQMC, CMNLI, OCNLI, CSL, CLUEWSC2020, and their like.
+"""Formats with one label per line: TNEWS, IFLYTEK, AFQMC, CMNLI, OCNLI, CSL, CLUEWSC2020, others.
 
-Formats as CLUE has them (github.com/CLUEbenchmark/CLUE); texts and labels are taken from them as
-the ERNIE 3.0 toolkit does (github.com/PaddlePaddle/PaddleNLP, paddlenlp/datasets/clue.py and
+The formats are CLUE's (github.com/CLUEbenchmark/CLUE). Texts and labels are extracted as in the
+ERNIE 3.0 toolkit (github.com/PaddlePaddle/PaddleNLP, paddlenlp/datasets/clue.py and
 model_zoo/ernie-3.0/utils.py).
 """
 
@@ -23,12 +23,12 @@ class Format:
 
     Attributes:
         name: of the data set.
-        fits: whether an object looks like a line of it.
-        texts: the one or two texts of a line.
-        pair: two of them.
-        labels: the label names where no file lists them; empty: those of the training lines.
-        left_out: the label of lines that the data set's own rule leaves out, or empty.
-        is_plain: its texts stand under the keys that the clients know.
+        fits: tells if an object looks like a line of this format.
+        texts: extracts the one or two texts of a line.
+        pair: a line has two texts.
+        labels: label names where no file lists them; empty to take those of the training lines.
+        left_out: label of the lines that the data set's own rule leaves out, or empty.
+        is_plain: the clients know the keys of its texts.
     """
 
     name: str
@@ -41,22 +41,22 @@ class Format:
 
 
 def single_text(record: Record) -> tuple[str, ...]:
-    """The text of a line."""
+    """Return the text of a line."""
     return (record.text(*TEXT_KEYS),)
 
 
 def text_pair(record: Record) -> tuple[str, ...]:
-    """The two texts of a line."""
+    """Return the two texts of a line."""
     return (record.text("sentence1", "text", "sentence"), record.text(*PAIR_KEYS))
 
 
 def has_pair(record: Record) -> bool:
-    """Whether the line has a second text."""
+    """Tell if the line has a second text."""
     return any(record.has(key) for key in PAIR_KEYS)
 
 
 def plain_texts(record: Record) -> tuple[str, ...]:
-    """The one or two texts of a line."""
+    """Return the one or two texts of a line."""
     return text_pair(record) if has_pair(record) else single_text(record)
 
 
@@ -65,7 +65,7 @@ def _keywords_and_abstract(record: Record) -> tuple[str, ...]:
 
 
 def _marked_text(record: Record) -> tuple[str, ...]:
-    """The text with `_` around the noun and `[` `]` around the pronoun."""
+    """Return the text with `_` around the noun and `[` `]` around the pronoun."""
     text, target = record.text("text"), record.inner("target")
     noun = _span(target, text, "span1")
     pronoun = _span(target, text, "span2")
@@ -146,14 +146,14 @@ FORMATS: Sequence[Format] = (
         pair=False,
     ),
 )
-"""In the order in which they are tried."""
+"""All formats; the first that fits is taken."""
 
 
 def format_of(record: Record, name: str) -> Format:
-    """The format of this name, or the first that an object looks like.
+    """Return the format of this name, or without a name the first that fits the object.
 
     Raises:
-        DatasetError: there is none.
+        DatasetError: no format fits.
     """
     for known in FORMATS:
         if known.name == name if name else known.fits(record):
@@ -166,7 +166,7 @@ def format_of(record: Record, name: str) -> Format:
 
 
 def label_names_of(records: Sequence[Record]) -> LabelNames:
-    """The labels that the training lines themselves have, in the order of their numbers or names.
+    """Collect the labels of the training lines, in the order of their numbers or names.
 
     Raises:
         DatasetError: a line has no label.

@@ -1,4 +1,4 @@
-"""What is read: labelled texts, and the data set that they make."""
+"""Labelled texts, and the data set that they form."""
 
 import dataclasses
 from dataclasses import dataclass
@@ -14,8 +14,8 @@ class AnswerSpan:
     """The answers to a question.
 
     Attributes:
-        texts: all that count as right; none where the context has no answer.
-        start: the first character in the context of the first of them, -1 where there is none.
+        texts: all correct answers; none if the context has no answer.
+        start: first character of the first answer in the context; -1 if there is none.
     """
 
     texts: tuple[str, ...]
@@ -23,13 +23,13 @@ class AnswerSpan:
 
     @property
     def text(self) -> str:
-        """The first answer, which is learned; empty where there is none."""
+        """Return the first answer, the one to train on; empty if there is none."""
         return self.texts[0] if self.texts else ""
 
 
 Target: TypeAlias = int | float | tuple[int, ...] | tuple[str, ...] | AnswerSpan
-"""By task: seq_cls the label's id, multi_label the labels' ids, regression the number, token_cls a
-label name for each character, qa the answers."""
+"""By task: the label's id (seq_cls), the labels' ids (multi_label), the score (regression), a label
+name for each character (token_cls), or the answers (qa)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,9 +37,9 @@ class LabelledText:
     """One example.
 
     Attributes:
-        texts: one, or a pair; of a question the question and its context.
-        target: what the model is to answer.
-        line: where it stands in its file, counted from 1.
+        texts: one text, a pair, or a question and its context.
+        target: the right output.
+        line: line number in its file, counted from 1.
     """
 
     texts: tuple[str, ...]
@@ -52,16 +52,16 @@ class DataSet:
     """A training and a development set.
 
     Attributes:
-        name: of its format (`tnews`, `cmrc2018`, …), which decides the recipe.
-        task: one of `ernie_triton.tasks.TASKS`.
+        name: name of its format (`tnews`, `cmrc2018`, …), which decides the recipe.
+        task: a name of `ernie_triton.tasks.TASKS`.
         pair: the examples have two texts.
-        labels: names in the order of their ids; empty for regression and qa.
-        train: the examples to learn from, in the file's order.
-        dev: those to measure on.
-        train_path: where the first come from.
-        dev_path: where the second come from.
-        notes: what a rule of the format left out or mended, a sentence each.
-        is_plain: the clients' `--evaluate` and `build --data` read the file of the second as it is.
+        labels: label names by their ids; empty for regression and qa.
+        train: examples to train on, in the file's order.
+        dev: examples to evaluate on.
+        train_path: file of `train`.
+        dev_path: file of `dev`.
+        notes: sentences on lines that a rule of the format left out or corrected.
+        is_plain: the clients' `--evaluate` and `build --data` read `dev_path` as it is.
     """
 
     name: str
@@ -77,21 +77,21 @@ class DataSet:
 
     @property
     def outputs(self) -> tuple[str, ...]:
-        """What a model's scores are called: its labels, one name for regression, none for qa."""
+        """Names of a model's scores: the labels, `score` for regression, none for qa."""
         return ("score",) if self.task == REGRESSION.name else self.labels
 
 
 def with_unlabelled(data: DataSet, path: Path | None) -> DataSet:
-    """The data set with the texts of a file beside its own examples.
+    """Add the texts of a file to the training examples, for distillation.
 
-    Their targets are of no meaning: only what a teacher says of them may be learned.
+    Their targets mean nothing: train on a teacher's outputs for them.
 
     Args:
-        data: whose task says how many texts an example has.
-        path: UTF-8, one example a line, a tab between the two texts of a pair; None for none.
+        data: the data set; its task decides how many texts an example has.
+        path: UTF-8, one example per line, a tab between the two texts of a pair; None for no file.
 
     Raises:
-        DatasetError: the file cannot be read, or a line has no text, or too many or too few.
+        DatasetError: the file cannot be read, or a line has the wrong number of texts.
     """
     if path is None:
         return data
@@ -114,7 +114,7 @@ def _example(data: DataSet, path: Path, number: int, line: str) -> LabelledText:
 
 
 def _target(data: DataSet, text: str) -> Target:
-    """Anything that a task of the task can make into a row."""
+    """Return a target that the task can make into a row."""
     known: dict[str, Target] = {
         SEQ_CLS.name: 0,
         MULTI_LABEL.name: (),

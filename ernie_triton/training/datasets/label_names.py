@@ -1,4 +1,4 @@
-"""The labels of a data set, and how a line says which it has."""
+"""The labels of a data set, and the label that a line names."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -10,18 +10,18 @@ from ernie_triton.training.datasets.lines import Record, listed, numbered_lines,
 
 FILES = ("labels.json", "labels.txt")
 DESCRIPTIONS = ("label_desc", "label_des")
-"""What the label is called, in TNEWS and in IFLYTEK; `label` is its number there."""
+"""Keys of the label's name in TNEWS and in IFLYTEK; `label` is its number there."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LabelNames:
-    """Names in the order of their ids, and the ids by every word that stands for a label."""
+    """Label names by id, and ids by every word that stands for a label."""
 
     names: tuple[str, ...]
     ids: Mapping[str, int]
 
     def id_of(self, record: Record, word: object) -> int:
-        """The id of the label that goes by this word.
+        """Return the id of the label that this word stands for.
 
         Raises:
             DatasetError: there is no such label.
@@ -35,10 +35,10 @@ class LabelNames:
         )
 
     def id_in(self, record: Record) -> int:
-        """The id of a line's label, from its name and from its number.
+        """Return the id of a line's label, from its name and its number.
 
         Raises:
-            DatasetError: it is missing or unknown, or the two do not agree.
+            DatasetError: the label is missing or unknown, or name and number disagree.
         """
         keys = [key for key in (*DESCRIPTIONS, "label") if record.has(key)]
         if not keys:
@@ -51,23 +51,23 @@ class LabelNames:
 
 
 def names_of(names: Sequence[str]) -> LabelNames:
-    """Labels that have a name alone."""
+    """Make labels that have only names."""
     return LabelNames(names=tuple(names), ids={name: index for index, name in enumerate(names)})
 
 
 def label_file(folder: Path) -> Path | None:
-    """The file of labels in a folder, if there is one."""
+    """Return the file of labels in a folder, or None."""
     return next((folder / name for name in FILES if (folder / name).is_file()), None)
 
 
 def read_label_names(path: Path) -> LabelNames:
-    """The labels that a file lists.
+    """Read the labels that a file lists.
 
-    It is a JSON list of names, or a name a line, or a JSON object a line with `label` and mostly
-    `label_desc` or `label_des`, which is the name then.
+    The file is a JSON list of names, or has a name per line, or a JSON object per line with
+    `label`. There `label_desc` or `label_des` is the name, if the object has one.
 
     Raises:
-        DatasetError: it is none of these, is empty, or names a label twice.
+        DatasetError: the file has another form, is empty, or names a label twice.
     """
     head = next((text.strip() for _, text in numbered_lines(path) if text.strip()), "")
     if head.startswith("["):
@@ -84,14 +84,14 @@ def read_label_names(path: Path) -> LabelNames:
             raise DatasetError(f"{path}:{line}: a label has no name; give it one")
         for word in dict.fromkeys(said):
             if word in ids:
-                raise DatasetError(f"{path}:{line}: the label {word!r} stands there twice")
+                raise DatasetError(f"{path}:{line}: the label {word!r} is listed twice")
             ids[word] = len(names)
         names.append(said[0])
     return LabelNames(names=tuple(names), ids=ids)
 
 
 def _words_of(path: Path, line: int, text: str) -> tuple[str, ...]:
-    """The name of a line's label first, then its number."""
+    """Return a label's name, if the line has one, and its number."""
     try:
         values = json.loads(text)
     except ValueError as error:
@@ -110,5 +110,5 @@ def _json_list(path: Path) -> list[str]:
     if not isinstance(names, list) or not names:
         raise DatasetError(f"{path}:1: expected a list of label names")
     if not all(isinstance(name, str) for name in names):
-        raise DatasetError(f"{path}:1: a label is no string; expected a list of names")
+        raise DatasetError(f"{path}:1: a label is not a string; expected a list of names")
     return names

@@ -1,4 +1,4 @@
-"""Files of JSON objects, a line each, and what is asked of an object; errors name file and line."""
+"""Files with a JSON object per line, and checked access to its values."""
 
 import json
 import math
@@ -20,15 +20,15 @@ class Record:
     values: Mapping[str, object]
 
     def error(self, message: str) -> DatasetError:
-        """The message with its place in front."""
+        """Make an error that begins with file and line."""
         return DatasetError(f"{self.path}:{self.line}: {message}")
 
     def has(self, *keys: str) -> bool:
-        """Whether the object has all of these keys."""
+        """Tell if the object has all of these keys."""
         return all(key in self.values for key in keys)
 
     def key(self, *keys: str) -> str:
-        """The first of these keys that the object has.
+        """Return the first of these keys that the object has.
 
         Raises:
             DatasetError: it has none of them.
@@ -40,7 +40,7 @@ class Record:
         raise self.error(f"the object has {found}; expected {' or '.join(keys)}")
 
     def text(self, *keys: str) -> str:
-        """The string under the first of these keys.
+        """Return the string under the first of these keys.
 
         Raises:
             DatasetError: there is none.
@@ -52,7 +52,7 @@ class Record:
         return value
 
     def strings(self, key: str) -> tuple[str, ...]:
-        """The list of strings under a key.
+        """Return the list of strings under a key.
 
         Raises:
             DatasetError: there is none.
@@ -63,7 +63,7 @@ class Record:
         return tuple(value)
 
     def number(self, *keys: str) -> float:
-        """The finite number under the first of these keys; a number in a string is one.
+        """Return the finite number under the first of these keys; strings of digits count.
 
         Raises:
             DatasetError: there is none.
@@ -79,7 +79,7 @@ class Record:
         return number
 
     def inner(self, key: str) -> "Record":
-        """The object under a key.
+        """Return the object under a key.
 
         Raises:
             DatasetError: there is none.
@@ -91,10 +91,10 @@ class Record:
 
 
 def read_records(path: Path) -> Iterator[Record]:
-    """The object of each line.
+    """Read the object of each line.
 
     Raises:
-        DatasetError: the file cannot be read or is empty, or a line is no JSON object.
+        DatasetError: the file cannot be read or is empty, or a line is not a JSON object.
     """
     for line, text in read_lines(path):
         try:
@@ -108,10 +108,10 @@ def read_records(path: Path) -> Iterator[Record]:
 
 
 def read_lines(path: Path) -> Iterator[tuple[int, str]]:
-    """Number and text of each line; empty lines may stand at the end alone.
+    """Read number and text of each line; only the end of the file may have empty lines.
 
     Raises:
-        DatasetError: the file cannot be read or is empty, or a line is.
+        DatasetError: the file cannot be read, or the file or a line is empty.
     """
     empty = count = 0
     for count, text in numbered_lines(path):
@@ -126,7 +126,7 @@ def read_lines(path: Path) -> Iterator[tuple[int, str]]:
 
 
 def numbered_lines(path: Path) -> Iterator[tuple[int, str]]:
-    """Number and text of each line, without its end.
+    """Read number and text of each line, without the line break.
 
     Raises:
         DatasetError: the file cannot be read, or is not UTF-8.
@@ -146,11 +146,11 @@ def numbered_lines(path: Path) -> Iterator[tuple[int, str]]:
 
 
 def shown(value: object) -> str:
-    """A JSON value for a message, not too long."""
+    """Format a JSON value for a message, shortened."""
     text = json.dumps(value, ensure_ascii=False)
     return text if len(text) <= _SHOWN_CHARACTERS else f"{text[:_SHOWN_CHARACTERS]}…"
 
 
 def listed(names: Sequence[str], count: int = 20) -> str:
-    """Names for a message, the first of them."""
+    """Format the first names for a message."""
     return ", ".join(names[:count]) + (", …" if len(names) > count else "")

@@ -1,4 +1,4 @@
-"""Examples in the form that the clients' `--evaluate` and `build --data` take."""
+"""Examples in the form that the clients' `--evaluate` and `build --data` read."""
 
 import json
 from collections.abc import Sequence
@@ -13,7 +13,7 @@ PLAIN_DEV = "dev.json"
 
 
 def items_of(data: DataSet, examples: Sequence[LabelledText]) -> list[Item]:
-    """Examples as the clients' scorers want them: texts, and a record with the gold label."""
+    """Convert examples for the clients' scorers: texts, and a record with the gold label."""
     return [
         Item(line=example.line, texts=example.texts, record=_record(data, example))
         for example in examples
@@ -21,11 +21,11 @@ def items_of(data: DataSet, examples: Sequence[LabelledText]) -> list[Item]:
 
 
 def plain_dev(data: DataSet, folder: Path) -> Path:
-    """A file of the development set that `--evaluate` reads: its own, or one written for it.
+    """Return a development file that `--evaluate` reads: the data set's own, or a new one.
 
     Args:
         data: the data set.
-        folder: where to write `dev.json`, if the data set's own is of another form.
+        folder: gets `dev.json`, if the data set's own file has another form.
     """
     if data.is_plain:
         return data.dev_path
@@ -36,7 +36,7 @@ def plain_dev(data: DataSet, folder: Path) -> Path:
 
 
 def plain_content(data: DataSet) -> str:
-    """The development set as JSON lines; one document for qa."""
+    """Format the development set as JSON lines; as one document for qa."""
     if data.task == QA.name:
         return json.dumps(_document(data), ensure_ascii=False) + "\n"
     lines = [{**_texts(data, example), **_record(data, example)} for example in data.dev]
@@ -51,7 +51,7 @@ def _texts(data: DataSet, example: LabelledText) -> dict[str, str]:
 
 
 def _record(data: DataSet, example: LabelledText) -> dict[str, Any]:
-    """The keys of a line that hold its gold label."""
+    """Return the keys of a line that hold its gold label."""
     target: Any = example.target
     if isinstance(target, AnswerSpan):
         starts = [target.start, *(-1 for _ in target.texts[1:])]

@@ -1,4 +1,4 @@
-"""From a folder to its data set: which files, which format, which labels, every line checked."""
+"""Read a folder into a data set: choose files, format and labels, and check every line."""
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -24,10 +24,10 @@ DATASETS: Mapping[str, tuple[str, ...]] = {
     TOKEN_CLS.name: ("msra_ner",),
     QA.name: ("cmrc2018",),
 }
-"""The formats of each task, by the names of their data sets."""
+"""Names of each task's formats."""
 
 _SPLIT_FILES: Mapping[str, tuple[str, ...]] = {
-    # OCNLI calls its whole training set so.
+    # OCNLI names its whole training set train.50k.json.
     "train": ("train.json", "train.50k.json", "train.jsonl", "train.txt", "train.tsv"),
     "dev": ("dev.json", "dev.jsonl", "dev.txt", "dev.tsv"),
 }
@@ -41,17 +41,17 @@ def read_dataset(
     train_file: Path | None = None,
     dev_file: Path | None = None,
 ) -> DataSet:
-    """Read the training and the development set of a folder, every line of them.
+    """Read the training and the development set of a folder.
 
     Args:
         task: one of `TRAINED_TASKS`.
-        folder: with `train.json` and `dev.json`, and mostly `labels.json` or `labels.txt`.
-        dataset: the format's name, one of `DATASETS`; empty to recognise it by the keys.
-        train_file: instead of the folder's own.
-        dev_file: instead of the folder's own.
+        folder: has `train.json` and `dev.json`, and may have `labels.json` or `labels.txt`.
+        dataset: a format's name in `DATASETS`; empty to recognise it by the keys.
+        train_file: replaces the folder's training file.
+        dev_file: replaces the folder's development file.
 
     Raises:
-        DatasetError: a file is missing or empty, or a line of no use; it names file and line.
+        DatasetError: a file is missing or empty, or a line is wrong.
     """
     if task not in TRAINED_TASKS:
         raise DatasetError(
@@ -163,7 +163,7 @@ def _plain_set(
     splits: list[list[Record]],
     example: Callable[[Record], LabelledText],
 ) -> DataSet:
-    """A data set of single texts, or of pairs, as its first line is."""
+    """Make a data set of single texts or of pairs, as the first line has it."""
     texts = len(classification.plain_texts(splits[0][0]))
     examples: list[tuple[LabelledText, ...]] = []
     for records in splits:

@@ -1,4 +1,4 @@
-"""Questions with their contexts: a JSON document of CMRC2018's or SQuAD's format."""
+"""Questions with their contexts, from a JSON document in the format of CMRC2018 or SQuAD."""
 
 import json
 from collections.abc import Iterator, Sequence
@@ -10,10 +10,10 @@ from ernie_triton.training.datasets.lines import Record
 
 
 def questions_in(path: Path) -> Iterator[tuple[Record, str]]:
-    """The object of each question of `data[].paragraphs[].qas[]`, and its context.
+    """Read each question's object in `data[].paragraphs[].qas[]`, and its context.
 
     Raises:
-        DatasetError: the file is no such document, or has no question.
+        DatasetError: the file has another form, or no question.
     """
     content = _content(path)
     try:
@@ -37,9 +37,9 @@ def questions_in(path: Path) -> Iterator[tuple[Record, str]]:
 
 
 class _Place:
-    """The line of the document that is being read, found by the ids of its questions.
+    """Track the line number in the document by the ids of its questions.
 
-    The ids come in the document's own order; one that is not found keeps the line before.
+    The ids come in the document's order; an id that is not found keeps the line number.
     """
 
     def __init__(self, content: str) -> None:
@@ -48,7 +48,7 @@ class _Place:
         self.line = 1
 
     def move_to(self, id_: object) -> None:
-        """Go to where an id stands next."""
+        """Move to the next place of an id."""
         named = json.dumps(id_, ensure_ascii=False)
         found = self._content.find(f": {named}", self._character)
         found = self._content.find(f":{named}", self._character) if found < 0 else found
@@ -58,14 +58,13 @@ class _Place:
 
 
 def question_example(record: Record, context: str, *, train: bool) -> tuple[LabelledText, bool]:
-    """A question with its answers, and whether the place of the first had to be mended.
+    """Make an example of a question, and tell if its answer's place was corrected.
 
-    To be learned, an answer must stand in the context. Where it does not start at the character
-    that is given, the nearest place where it stands is taken. The development set's places are not
-    looked at: answers are compared as texts.
+    A training answer must occur in the context. If it is not at the given character, its nearest
+    occurrence is taken. In the development set places do not count: answers are compared as texts.
 
     Raises:
-        DatasetError: there is no list of answers, or the context does not hold the first.
+        DatasetError: there is no list of answers, or the context lacks the first answer.
     """
     question = record.text("question")
     answers = _answers(record)
@@ -82,7 +81,7 @@ def question_example(record: Record, context: str, *, train: bool) -> tuple[Labe
 
 
 def _answers(record: Record) -> list[tuple[str, int]]:
-    """Text and first character of each answer; none where the question has no answer."""
+    """Return text and first character of each answer; none for a question without an answer."""
     if record.values.get("is_impossible") is True:
         return []
     given = record.values[record.key("answers")]
@@ -98,7 +97,7 @@ def _answers(record: Record) -> list[tuple[str, int]]:
 
 
 def _nearest(context: str, text: str, start: int) -> int:
-    """Where the text stands nearest to a place; -1 where it does not."""
+    """Return the occurrence of a text that is nearest to a place; -1 if there is none."""
     places = []
     place = context.find(text)
     while place >= 0:

@@ -1,4 +1,4 @@
-"""Texts with a label for each token: JSON lines as MSRA_NER's, or two columns of text."""
+"""Texts with a label for each token: JSON lines as in MSRA_NER, or two columns."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -11,28 +11,28 @@ from ernie_triton.training.datasets.lines import Record, numbered_lines, read_re
 
 JSON_ENDINGS = (".json", ".jsonl")
 _ENDS = {"B": ("B", "I"), "I": ("I", "I"), "E": ("I", "E"), "S": ("B", "E")}
-"""The prefixes of a word's first and last character, by that of the word."""
+"""Prefixes of a word's first and last character, by the prefix of the word."""
 
 
 def tagged_texts(path: Path) -> Iterator[Record]:
-    """The tokens and labels of each text, whatever the file's form.
+    """Read tokens and labels of each text, from either form of file.
 
     JSON lines have `{"tokens": [...], "labels": [...]}`. In two columns each line has a token and
-    its label with a tab or spaces between, and an empty line ends a text.
+    its label, split by a tab or spaces, and an empty line ends a text.
 
     Raises:
-        DatasetError: the file is neither.
+        DatasetError: the file has another form.
     """
     return read_records(path) if path.suffix in JSON_ENDINGS else _records_of_columns(path)
 
 
 def is_json(path: Path) -> bool:
-    """Whether the file holds JSON lines, which the clients read."""
+    """Tell if the file has JSON lines, which the clients read."""
     return path.suffix in JSON_ENDINGS
 
 
 def labels_in(records: Sequence[Record]) -> LabelNames:
-    """The labels that training lines have: `O` first, then by type and prefix.
+    """Collect the labels of the training lines: `O` first, then by type and prefix.
 
     Raises:
         DatasetError: a line has no list of labels.
@@ -44,10 +44,10 @@ def labels_in(records: Sequence[Record]) -> LabelNames:
 
 
 def tagged_example(record: Record, labels: LabelNames) -> LabelledText:
-    """The tokens joined to a text, and a label for each character of it.
+    """Join the tokens to a text with a label for each character.
 
     Raises:
-        DatasetError: the line has not one known label for each token.
+        DatasetError: a token lacks a known label.
     """
     tokens, names = record.strings("tokens"), record.strings("labels")
     if len(tokens) != len(names):
@@ -66,7 +66,7 @@ def tagged_example(record: Record, labels: LabelNames) -> LabelledText:
 
 
 def _spread(label: str, characters: int) -> list[str]:
-    """A token's label for each of its characters, which spell the same entity."""
+    """Spread a token's label over its characters, so that they spell the same entity."""
     prefix, dash, kind = label.partition("-")
     if characters == 1 or not dash or prefix not in _ENDS:
         return [label] * characters

@@ -1,4 +1,4 @@
-"""The training curve as a PNG: the loss of the training rows, and the metric of the others."""
+"""The training curve as a PNG: training loss, and metric on the development set."""
 
 import io
 
@@ -10,7 +10,7 @@ _SIZE_INCHES, _DOTS_PER_INCH = (7.5, 4.2), 130
 
 
 def check_drawing() -> None:
-    """See that a curve can be drawn, before a training that ends with one.
+    """Check that a curve can be drawn, before a training that ends with one.
 
     Raises:
         MissingExtraError: matplotlib is not installed.
@@ -22,11 +22,11 @@ def check_drawing() -> None:
 
 
 def curve_png(history: History, *, title: str, metric: str) -> bytes:
-    """The picture of a training.
+    """Draw the curve of a training.
 
     Args:
-        history: what it saw.
-        title: what was trained on what.
+        history: its evaluations and losses.
+        title: names the model and the data.
         metric: the metric's name.
 
     Raises:

@@ -1,4 +1,4 @@
-"""Fine-tuning as one function: a base checkpoint and labelled data in, a trained checkpoint out."""
+"""Fine-tune a base checkpoint on labelled data, and write the result as a checkpoint."""
 
 import dataclasses
 import json
@@ -29,25 +29,25 @@ TRAINING_FILE = "training.json"
 CURVE_FILE = "curve.png"
 
 Note = Callable[[str], None]
-"""Takes a line of progress."""
+"""Receives a line of progress."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FineTuning:
-    """What to fine-tune on what.
+    """Request to fine-tune a checkpoint on a data set.
 
     Attributes:
-        task: one of `datasets.TRAINED_TASKS`.
-        checkpoint: the base: transformers or PaddleNLP weights, or `config.json` and `vocab.txt`
-            alone for random weights.
+        task: a task name of `datasets.TRAINED_TASKS`.
+        checkpoint: the base: a transformers or PaddleNLP checkpoint, or `config.json` and
+            `vocab.txt` alone for random weights.
         data: the folder of the data set.
         output: the checkpoint to write.
-        dataset: the format's name; empty to recognise it.
-        train_file: instead of the folder's own.
-        dev_file: instead of the folder's own.
-        given: hyper-parameters over the recipe's, by the names of `Schedule`, and `max_length`.
-        resume: go on with what a killed run has left beside the output.
-        checkpoint_every_s: seconds between two checkpoints of the work.
+        dataset: name of the format; empty to recognise it.
+        train_file: replaces the folder's training file.
+        dev_file: replaces the folder's development file.
+        given: values that replace the recipe's, by their names in `Schedule`, or `max_length`.
+        resume: continue a killed run from the folder beside the output.
+        checkpoint_every_s: seconds between checkpoints of the training.
     """
 
     task: str
@@ -63,21 +63,21 @@ class FineTuning:
 
     @property
     def work(self) -> Path:
-        """Where a run keeps what it needs to go on."""
+        """Folder beside the output from which a killed run resumes."""
         return self.output.with_name(f"{self.output.name}.work")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FineTuned:
-    """What came of it.
+    """Outcome of fine-tuning.
 
     Attributes:
-        wanted: what was asked for.
-        data: what was read.
-        recipe: what was trained by.
-        result: the training.
-        answering: what the pipeline of this model must be told.
-        parameters: weights of the model.
+        wanted: the request.
+        data: the data set.
+        recipe: the hyper-parameters.
+        result: the outcome of the training.
+        answering: postprocess settings that the model's pipeline needs.
+        parameters: number of weights.
     """
 
     wanted: FineTuning
@@ -88,7 +88,7 @@ class FineTuned:
     parameters: int
 
     def pipeline_options(self) -> list[str]:
-        """The options of `build` that differ from its defaults for this model."""
+        """Return the options of `build` for this model that differ from its defaults."""
         options = ["--task", self.data.task]
         if self.data.pair and self.data.task != "qa":
             options.append("--pair")
@@ -99,7 +99,7 @@ class FineTuned:
         return options
 
     def to_json(self) -> dict[str, object]:
-        """What `training.json` says."""
+        """Return the content of `training.json`."""
         data, result = self.data, self.result
         return {
             "task": data.task,
@@ -132,17 +132,17 @@ class FineTuned:
 def finetune(wanted: FineTuning, note: Note) -> FineTuned:
     """Train a checkpoint on labelled data, and write the best of its states.
 
-    Everything that can be wrong is looked at before the first step. With torchrun every process
-    calls this; the first one writes.
+    All input is checked before the first step. With torchrun every process calls this, and the
+    first one writes.
 
     Args:
-        wanted: what to do.
-        note: told what was read and what comes next.
+        wanted: the request.
+        note: receives a line for each thing that was read.
 
     Raises:
-        DatasetError: the data are of no use.
+        DatasetError: the data cannot be used.
         CheckpointError: the base cannot be read, or the output exists.
-        TrainingError: the recipe or the work folder is of no use.
+        TrainingError: the recipe or the work folder cannot be used.
         MissingExtraError: a package of the extra `train` is missing.
     """
     check_free(wanted.output)
@@ -190,7 +190,7 @@ def finetune(wanted: FineTuning, note: Note) -> FineTuned:
 
 
 def data_lines(data: DataSet) -> list[str]:
-    """What was read, and what was left out, a line each."""
+    """Describe the data set and the lines that were left out, one line each."""
     labels = f", {len(data.labels)} labels" if data.labels else ""
     head = (
         f"{data.name}: {len(data.train)} training lines ({data.train_path}), {len(data.dev)} "
@@ -200,7 +200,7 @@ def data_lines(data: DataSet) -> list[str]:
 
 
 def _files(made: FineTuned) -> dict[str, bytes]:
-    """What stands in the output beside the checkpoint."""
+    """Make the further files of the output, by name."""
     record: dict[str, Any] = made.to_json()
     title = f"{made.wanted.output.name}: {made.data.task} on {made.data.name}"
     files = {

@@ -1,4 +1,4 @@
-"""Hyper-parameters of each data set: `recipes.toml`, read strictly, with options over it."""
+"""Hyper-parameters of each data set, from `recipes.toml`; the user's options replace them."""
 
 import dataclasses
 from collections.abc import Mapping
@@ -15,7 +15,7 @@ RECIPES_FILE = Path(__file__).with_name("recipes.toml")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecipeValues:
-    """One table of the file, as in `Schedule`; None is what it does not name.
+    """One table of the file, with the names of `Schedule`; None for those that it leaves out.
 
     `max_length` is most tokens of a row.
     """
@@ -32,7 +32,7 @@ class RecipeValues:
     evaluations_per_epoch: int | None = None
 
     def given(self) -> dict[str, float | int]:
-        """What it names."""
+        """Return the values that the table has."""
         return {
             name: value for name, value in dataclasses.asdict(self).items() if value is not None
         }
@@ -40,11 +40,11 @@ class RecipeValues:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recipes:
-    """The whole file.
+    """The content of the file.
 
     Attributes:
         defaults: for every data set.
-        random_weights: over a data set's own values, where the model has nothing learned yet.
+        random_weights: for models without pre-trained weights; replaces a data set's values.
         data: by the name of the data set.
     """
 
@@ -55,14 +55,14 @@ class Recipes:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recipe:
-    """How one model is trained: the schedule, and the most tokens of a row."""
+    """Hyper-parameters of one training: the schedule, and most tokens of a row."""
 
     schedule: Schedule
     max_length: int
 
     @property
     def kept(self) -> str:
-        """Which evaluation's weights are kept, in a word."""
+        """`best` or `last`: the evaluation whose weights are kept."""
         return "best" if self.schedule.keep_best else "last"
 
 
@@ -73,16 +73,16 @@ def recipe_for(
     given: Mapping[str, object] | None = None,
     path: Path = RECIPES_FILE,
 ) -> Recipe:
-    """The recipe of a data set.
+    """Choose the recipe of a data set.
 
     Args:
-        dataset: its name; one that the file does not name has the defaults.
-        has_weights: the checkpoint has weights, of a pre-training say; else they are random.
-        given: values that replace the file's, by the names of `Schedule`, and `max_length`.
-        path: of the recipes.
+        dataset: its name; the defaults apply to a name that the file does not have.
+        has_weights: the checkpoint has trained weights, not random ones.
+        given: values that replace the file's, by their names in `Schedule`, or `max_length`.
+        path: the file of recipes.
 
     Raises:
-        TrainingError: the file or a value is of no use.
+        TrainingError: the file or a value is wrong.
     """
     recipes = read_described(Recipes, path, TrainingError)
     values: dict[str, Any] = dict(recipes.defaults.given())

@@ -1,4 +1,4 @@
-"""When a training measures, writes a checkpoint and stops: a callback of the `Trainer`."""
+"""Callbacks of transformers' `Trainer`: when to evaluate, save and stop, and the progress shown."""
 
 import sys
 import time
@@ -13,7 +13,7 @@ from ernie_triton.training.loop.schedule import Schedule
 
 
 class ScheduleCallback(TrainerCallback):
-    """Goes by the schedule, by what was measured, and by the clock for further checkpoints."""
+    """Evaluate, save and stop by the schedule; save between evaluations by the clock."""
 
     def __init__(
         self, schedule: Schedule, order: LengthGroupedRows, checkpoint_every_s: float
@@ -24,31 +24,34 @@ class ScheduleCallback(TrainerCallback):
         self._saved_s = time.perf_counter()
 
     def on_epoch_begin(self, args: Any, state: Any, control: Any, **_: object) -> None:  # noqa: ANN401, ARG002
-        """Give the rows the order of this epoch, a resumed one included."""
+        """Set the row order of this epoch, also after resuming within it."""
         per_epoch = self._schedule.steps_per_epoch(len(self._order), args.world_size)
         self._order.epoch = state.global_step // per_epoch
 
     def on_step_end(self, args: Any, state: Any, control: Any, **_: object) -> None:  # noqa: ANN401
-        """Measure as the schedule says; write a checkpoint then, and from time to time between."""
+        """Evaluate and save when the schedule says so; save also when enough time has passed."""
         rows, processes = len(self._order), args.world_size
         if self._schedule.evaluates_after(state.global_step, rows, processes):
             control.should_evaluate = control.should_save = control.should_log = True
-        # Several processes could not agree on the time.
+        # The clocks of several processes would disagree.
         elif processes == 1 and time.perf_counter() - self._saved_s >= self._every_s:
             control.should_save = control.should_log = True
 
     def on_save(self, *_: object, **__: object) -> None:
-        """Count from here to the next checkpoint."""
+        """Restart the clock of the next checkpoint."""
         self._saved_s = time.perf_counter()
 
     def on_evaluate(self, args: Any, state: Any, control: Any, **_: object) -> None:  # noqa: ANN401, ARG002
-        """Stop when there was no progress for long enough."""
+        """Stop after too many evaluations without progress."""
         if history_of(state.log_history).has_stalled(self._schedule.early_stopping):
             control.should_training_stop = True
 
 
 class ProgressCallback(TrainerCallback):
-    """Shows where a training is, in the first process only."""
+    """Show progress on stderr: a bar on a terminal, else a line for each evaluation.
+
+    Only the first process shows any.
+    """
 
     def __init__(self, name: str, metric: str) -> None:
         self._name = name
@@ -56,7 +59,7 @@ class ProgressCallback(TrainerCallback):
         self._bar: tqdm[Any] | None = None
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **_: object) -> None:  # noqa: ANN401, ARG002
-        """Open the bar; say so where a training goes on."""
+        """Open the bar, and say so if the training resumes."""
         if not state.is_world_process_zero:
             return
         self._bar = tqdm(
@@ -69,7 +72,7 @@ class ProgressCallback(TrainerCallback):
             leave=False,
         )
         if state.global_step:
-            self._line(f"goes on after step {state.global_step} of {state.max_steps}")
+            self._line(f"resumes after step {state.global_step} of {state.max_steps}")
 
     def on_step_end(self, args: Any, state: Any, control: Any, **_: object) -> None:  # noqa: ANN401, ARG002
         """Move the bar."""
@@ -77,7 +80,7 @@ class ProgressCallback(TrainerCallback):
             self._bar.update()
 
     def on_evaluate(self, args: Any, state: Any, control: Any, **_: object) -> None:  # noqa: ANN401, ARG002
-        """Say what was measured."""
+        """Show the metric."""
         if not state.is_world_process_zero:
             return
         history = history_of(state.log_history)

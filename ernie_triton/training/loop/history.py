@@ -1,7 +1,7 @@
-"""What a training has seen so far, and what follows from it: the best evaluation, when to stop.
+"""History of a training: its evaluations and losses, the best evaluation, and when to stop.
 
-It is read from the log that transformers' `TrainerState` keeps, which every checkpoint holds; so a
-resumed run knows of it what an unbroken one does.
+It is read from the log of transformers' `TrainerState`. Every checkpoint holds that log, so a
+resumed run knows the same as an unbroken one.
 """
 
 from collections.abc import Mapping, Sequence
@@ -15,12 +15,12 @@ ELAPSED = "elapsed_s"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evaluated:
-    """The metric on the development set after a step.
+    """One evaluation on the development set.
 
     Attributes:
         step: optimizer steps done.
         epoch: passes over the training rows done.
-        points: the metric in hundredths.
+        points: the metric, 0 to 100.
         elapsed_s: seconds of training and measuring until then.
     """
 
@@ -32,11 +32,11 @@ class Evaluated:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class History:
-    """All evaluations, and the mean training losses between the steps at which they were noted.
+    """All evaluations and logged training losses.
 
     Attributes:
         evaluations: in the order of their steps.
-        losses: step, and mean loss of the steps since the one noted before.
+        losses: step, and mean loss since the step logged before.
     """
 
     evaluations: tuple[Evaluated, ...]
@@ -48,7 +48,7 @@ class History:
         return max(self.evaluations, key=lambda one: one.points, default=None)
 
     def has_stalled(self, patience: int) -> bool:
-        """Whether the last so many evaluations brought no progress; never for 0."""
+        """Tell if the last `patience` evaluations brought no progress; never for 0."""
         best = self.best
         if not patience or best is None:
             return False
@@ -56,7 +56,7 @@ class History:
 
 
 def history_of(log: Sequence[Mapping[str, Any]]) -> History:
-    """The history that a trainer's log tells."""
+    """Read the history from a trainer's log."""
     evaluations = [
         Evaluated(
             step=entry["step"],

@@ -1,4 +1,4 @@
-"""The order of the rows of an epoch: by chance, with rows of one length in one batch."""
+"""Random order of an epoch's rows, with rows of similar length in one batch."""
 
 from collections.abc import Iterator, Sequence
 
@@ -6,23 +6,23 @@ import numpy as np
 import numpy.typing as npt
 
 _GROUPS_AT_ONCE = 50
-"""Batches whose rows are sorted by length together; rows of a batch differ little then, and chance
-still decides which they are."""
+"""Batches whose rows are sorted by length together. Rows of a batch then differ little in length,
+and chance still decides which rows meet."""
 
 
 def length_grouped_order(
     lengths: Sequence[int], batch_rows: int, *, seed: int, epoch: int
 ) -> npt.NDArray[np.int64]:
-    """The rows of an epoch, int64 [rows], in batches of similar lengths.
+    """Order the rows of an epoch, int64 [rows], in batches of similar lengths.
 
     Args:
         lengths: tokens of each row.
-        batch_rows: rows of one step, those of all processes together.
+        batch_rows: rows of one step, over all processes.
         seed: of the training.
-        epoch: counted from 0; every one has another order.
+        epoch: counted from 0; each has another order.
 
     Returns:
-        Each row once. The batches' order is random; a last and smaller batch stays the last.
+        Each row once. Batches are in random order; a smaller batch stays last.
     """
     random = np.random.default_rng((seed, epoch))
     order = random.permutation(len(lengths))
@@ -39,9 +39,9 @@ def length_grouped_order(
 
 
 class LengthGroupedRows:
-    """A sampler of transformers' `Trainer`, whose `epoch` the trainer sets.
+    """Sample the rows of the epoch that `epoch` names, for transformers' `Trainer`.
 
-    Its order depends on seed and epoch alone, so a resumed run draws what an unbroken one does.
+    The order depends on seed and epoch alone, so a resumed run draws the same as an unbroken one.
     """
 
     def __init__(self, lengths: Sequence[int], batch_rows: int, seed: int) -> None:

@@ -1,4 +1,4 @@
-"""How long, how fast and how exactly to train."""
+"""Hyper-parameters of a training, and the precision that a device trains in."""
 
 import math
 from dataclasses import dataclass
@@ -10,32 +10,32 @@ TRAINING_PRECISIONS = ("auto", "fp32", "bf16", "fp16")
 
 _CPU_FACTS = Path("/proc/cpuinfo")
 _CPU_FLAGS = ("avx512_bf16", "amx_bf16")
-"""With these a step in bfloat16 takes a third to a half of one in float32; without, it takes more.
-Measured on an AMD EPYC with AVX512-BF16, one core, PyTorch 2.13, two layers of 312 and 768."""
+"""With one of these flags a step in bfloat16 takes a third to a half of the time in float32;
+without, it takes more (AMD EPYC, one core, PyTorch 2.13, two layers, hidden 312 and 768)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Schedule:
     """The hyper-parameters of one training.
 
-    The learning rate rises in a straight line over `warmup_share` of the steps, then falls to 0 in
-    another. AdamW; norms and biases do not decay.
+    The optimizer is AdamW; norms and biases do not decay. The learning rate rises linearly over
+    `warmup_share` of the steps, then falls linearly to 0.
 
     Attributes:
         epochs: passes over the training rows.
-        batch_size: rows of one step on one device.
-        learning_rate: the highest.
-        warmup_share: part of the steps, 0 to 1.
+        batch_size: rows of one batch on one device.
+        learning_rate: the highest, after the warm-up.
+        warmup_share: share of the steps, 0 to 1.
         weight_decay: AdamW's.
-        max_gradient_norm: longer gradients are shortened to it; 0 leaves them.
+        max_gradient_norm: longer gradients are scaled down to it; 0 for no limit.
         seed: decides the order of the rows and the dropout.
-        label_smoothing: the share of a label's probability that is spread over all labels.
-        early_stopping: evaluations without progress after which training ends; 0 for never.
-        evaluations_per_epoch: how often the development set is measured.
+        label_smoothing: share of a label's probability that is spread over all labels.
+        early_stopping: end after this many evaluations without progress; 0 for never.
+        evaluations_per_epoch: evaluations on the development set.
         precision: one of `TRAINING_PRECISIONS`; `auto` is the fastest that the device has.
-        accumulation_steps: batches whose gradients are added up for one step.
-        max_steps: end after so many steps, whatever the epochs say; 0 for no such end.
-        keep_best: end with the weights of the best evaluation; else with the last ones.
+        accumulation_steps: batches whose gradients make one step.
+        max_steps: end after this many steps, whatever `epochs` is; 0 for no limit.
+        keep_best: keep the weights of the best evaluation, else the last ones.
     """
 
     epochs: int = 3
@@ -66,16 +66,16 @@ class Schedule:
         _check("precision", self.precision, known, f"one of {', '.join(TRAINING_PRECISIONS)}")
 
     def steps_per_epoch(self, rows: int, processes: int = 1) -> int:
-        """Optimizer steps of one pass over so many rows, the last and smaller batch included."""
+        """Count the optimizer steps of one epoch, a smaller last batch included."""
         batches = math.ceil(rows / self.batch_size)
         return math.ceil(math.ceil(batches / processes) / self.accumulation_steps)
 
     def steps(self, rows: int, processes: int = 1) -> int:
-        """All optimizer steps."""
+        """Count all optimizer steps."""
         return self.max_steps or self.epochs * self.steps_per_epoch(rows, processes)
 
     def evaluates_after(self, step: int, rows: int, processes: int = 1) -> bool:
-        """Whether the development set is measured after a step, counted from 1."""
+        """Tell if an evaluation follows a step, counted from 1."""
         per_epoch = self.steps_per_epoch(rows, processes)
         if step == self.steps(rows, processes):
             return True
@@ -90,15 +90,15 @@ def _check(name: str, value: object, holds: bool, expected: str) -> None:
 
 
 def resolved_precision(wanted: str) -> str:
-    """`fp32`, `bf16` or `fp16`: as wanted, or for `auto` what suits the device.
+    """Return `fp32`, `bf16` or `fp16`: as wanted, or for `auto` the device's fastest.
 
     Raises:
-        TrainingError: the device cannot compute in it.
+        TrainingError: the device lacks the wanted precision.
     """
     import torch
 
     has_gpu = torch.cuda.is_available()
-    # Emulated bfloat16 is slower than what it stands for.
+    # Emulated bfloat16 is slower than float32.
     has_bf16 = has_gpu and torch.cuda.is_bf16_supported(including_emulation=False)
     if wanted == "auto":
         if has_gpu:

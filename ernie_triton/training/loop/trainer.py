@@ -1,7 +1,8 @@
 """transformers' `Trainer` with our rows, losses, metric and checkpoints.
 
-Imports transformers: import this module where a training starts. What is overridden is in 4.56 as
-in 5: the sampler, the loss, `evaluate`, and where and how a checkpoint is written and read.
+This module imports transformers, so import it only where a training starts. It overrides the
+sampler, the loss, `evaluate`, and the reading and writing of checkpoints; all of these are the same
+in transformers 4.56 and 5.
 """
 
 import math
@@ -29,8 +30,8 @@ from ernie_triton.training.loop.work_folder import (
 )
 from ernie_triton.training.tasks import Batch, Features
 
-_NOTES_PER_TRAINING = 200
-"""Mean losses that are noted, besides those before each evaluation."""
+_LOGS_PER_TRAINING = 200
+"""Losses logged in one training, besides those before each evaluation."""
 
 
 class Rows(torch.utils.data.Dataset[Features]):
@@ -47,7 +48,7 @@ class Rows(torch.utils.data.Dataset[Features]):
 
 
 class ResumableTrainer(Trainer):
-    """Trains a model so that a run killed at any moment ends as an unbroken one."""
+    """Train a model so that a run killed at any moment ends like an unbroken one."""
 
     def __init__(
         self,
@@ -63,17 +64,17 @@ class ResumableTrainer(Trainer):
         checkpoint_every_s: float,
         may_skip_weights: bool = False,
     ) -> None:
-        """Put a training together; `may_skip_weights`: a loss may leave some without gradient."""
+        """Set up; with `may_skip_weights` the loss may leave some weights without gradient."""
         arguments = _arguments(schedule, work.path, len(rows), precision)
         arguments.ddp_find_unused_parameters = may_skip_weights
         super().__init__(
             model=model, args=arguments, train_dataset=Rows(rows), data_collator=collate
         )
         self.remove_callback(PrinterCallback)
-        # The loss is a mean over a batch, whatever the model's own would be.
+        # Our loss is a mean over a batch, unlike the model's own.
         self.model_accepts_loss_kwargs = False
         self.schedule = schedule
-        # As it is without what several processes wrap around it.
+        # Without the wrapper that training in several processes adds.
         self._module = model
         self.work = work
         self._loss, self._measure = loss, measure
@@ -87,7 +88,7 @@ class ResumableTrainer(Trainer):
         self.add_callback(ScheduleCallback(schedule, self._order, checkpoint_every_s))
 
     def run(self) -> None:
-        """Train from the last checkpoint on, or from the start, unless all is done."""
+        """Train from the last checkpoint or from the start, unless the training is done."""
         log = self.work.log()
         checkpoint = self.work.checkpoint()
         if log:
@@ -102,14 +103,14 @@ class ResumableTrainer(Trainer):
             self._module.__dict__.pop("forward", None)
 
     def _is_done(self, checkpoint: Path, log: Sequence[Mapping[str, Any]]) -> bool:
-        """Whether the checkpoint is of the last step, or training was stopped there."""
+        """Tell if the checkpoint is the last: all steps done, or stopped early."""
         step = int(checkpoint.name.rpartition("-")[2])
         is_last = step >= self.schedule.steps(self.rows, self.args.world_size)
         return is_last or history_of(log).has_stalled(self.schedule.early_stopping)
 
     @property
     def rows(self) -> int:
-        """Training rows."""
+        """Number of training rows."""
         return len(self._order)
 
     def compute_loss(
@@ -119,14 +120,14 @@ class ResumableTrainer(Trainer):
         return_outputs: bool = False,  # noqa: ARG002
         num_items_in_batch: object = None,  # noqa: ARG002
     ) -> torch.Tensor:
-        """The loss that was asked for; everything in it may compute in bfloat16."""
+        """Return the given loss, computed under autocast for bfloat16."""
         if self._autocast is None:
             return self._loss(model, inputs)
         with torch.autocast(self.args.device.type, self._autocast):
             return self._loss(model, inputs)
 
     def evaluate(self, *_: object, **__: object) -> dict[str, float]:
-        """Measure on the development set, in one process; keep the weights if they are the best."""
+        """Evaluate on the development set, in one process; save the weights if they are best."""
         found: list[Any] = [None]
         if self.is_world_process_zero():
             with self.in_full_precision():
@@ -146,7 +147,7 @@ class ResumableTrainer(Trainer):
 
     @contextmanager
     def in_full_precision(self) -> Iterator[None]:
-        """The model without the float16 that accelerate has wrapped around its `forward`."""
+        """Take away the float16 wrapper that accelerate puts around the model's `forward`."""
         wrapped = self._module.__dict__.pop("forward", None) if self.args.fp16 else None
         try:
             yield
@@ -155,10 +156,10 @@ class ResumableTrainer(Trainer):
                 self._module.__dict__["forward"] = wrapped
 
     def log(self, logs: dict[str, Any], start_time: float | None = None) -> None:
-        """Note figures with the time they took.
+        """Log figures with the time elapsed.
 
         Raises:
-            TrainingError: the loss is no number any more.
+            TrainingError: the loss is NaN or infinite.
         """
         if not math.isfinite(logs.get(LOSS, 0.0)):
             raise TrainingError(
@@ -169,7 +170,7 @@ class ResumableTrainer(Trainer):
         super().log(logs, start_time)
 
     def floating_point_ops(self, inputs: object) -> int:  # noqa: ARG002
-        """Not counted: it would walk through all modules at every step."""
+        """Return 0: counting would walk through all modules at every step."""
         return 0
 
     def _get_train_sampler(self, *_: object) -> Any:  # noqa: ANN401 - a sampler by its methods
@@ -191,7 +192,7 @@ class ResumableTrainer(Trainer):
     def _save(
         self, output_dir: str | None = None, state_dict: dict[str, torch.Tensor] | None = None
     ) -> None:
-        """The weights alone: the model's sizes and vocabulary are the caller's."""
+        """Save the weights alone; configuration and vocabulary belong to the caller."""
         if not self.args.should_save:
             return
         folder = Path(output_dir or self.work.partial)
@@ -234,5 +235,5 @@ def _arguments(schedule: Schedule, folder: Path, rows: int, precision: str) -> T
     )
     steps = schedule.steps(rows, arguments.world_size)
     arguments.warmup_steps = round(schedule.warmup_share * steps)
-    arguments.logging_steps = max(1, steps // _NOTES_PER_TRAINING)
+    arguments.logging_steps = max(1, steps // _LOGS_PER_TRAINING)
     return arguments

@@ -1,8 +1,8 @@
-"""The one training loop: fine-tuning, recovery after pruning, distillation, quantisation-aware.
+"""The training function of fine-tuning, recovery, distillation and quantisation-aware training.
 
-transformers' `Trainer` does the training (`trainer`); this is the function around it. A run that is
-killed and called again with the same arguments goes on from its last checkpoint and ends with the
-weights of an unbroken one. Several processes started by torchrun train together.
+It wraps transformers' `Trainer` (`trainer`). A killed run that is called again with the same
+arguments resumes from its last checkpoint and ends with the weights of an unbroken run. Processes
+that torchrun starts train together.
 """
 
 import dataclasses
@@ -27,28 +27,28 @@ if TYPE_CHECKING:
     from torch import nn
 
 Loss: TypeAlias = "Callable[[nn.Module, Batch], torch.Tensor]"
-"""Given the model and a collated batch with its targets: a scalar to be minimised, the batch's
-mean. It may call other models too (a teacher), and runs under the training's precision."""
+"""Takes the model and a collated batch with targets; returns the batch's mean loss, a scalar. It
+may call other models too (a teacher), and runs in the training's precision."""
 
 CHECKPOINT_EVERY_S = 300.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrainingResult:
-    """What a training came to.
+    """Outcome of a training.
 
     Attributes:
         metric: the metric's name.
-        points: it on the development set, in hundredths, of the weights that were kept.
-        kept: the evaluation of these weights.
+        points: the metric of the kept weights on the development set, 0 to 100.
+        kept: the evaluation of the kept weights.
         history: all evaluations and losses.
-        figures: everything that the task's scorer says of the kept weights.
+        figures: all figures of the task's scorer for the kept weights.
         steps: optimizer steps done.
         rows: training rows; long texts have several.
-        seconds: of training and measuring, those before a kill included.
-        precision: what was computed in.
-        processes: how many trained together.
-        is_writer: this process is the first of them, which writes what comes of it.
+        seconds: time of training and evaluating, including runs that were killed.
+        precision: number format of the training.
+        processes: number of processes that trained together.
+        is_writer: this is the first process, which writes the results.
     """
 
     metric: str
@@ -77,25 +77,25 @@ def train(
     name: str = "training",
     checkpoint_every_s: float = CHECKPOINT_EVERY_S,
 ) -> TrainingResult:
-    """Train a model in place; it ends with the best (or the last) weights, in evaluation mode.
+    """Train a model in place; it ends in evaluation mode with the best or the last weights.
 
     Args:
         model: the module to train; `TrainingTask` says what it must return. Draw new weights from a
             seed, so that a resumed run starts with the same ones.
         data: the examples.
         task: of the data's task.
-        schedule: how.
-        work: the folder for checkpoints; the caller removes it when the result is safe.
-        loss: instead of the task's own.
-        signature: what else decides the course of the training (a loss's weights, the teacher): a
-            folder of a training with another signature is not gone on with.
-        resume: go on with what `work` holds; else it is removed.
-        name: of the progress bar.
-        checkpoint_every_s: seconds after which a checkpoint is written between two evaluations.
+        schedule: the hyper-parameters.
+        work: folder for checkpoints; the caller removes it once the result is safe.
+        loss: replaces the task's own loss.
+        signature: names everything else that decides the result, such as the weights of a loss or
+            the teacher. A `work` folder with another signature is refused.
+        resume: continue the training in `work`; else that is removed.
+        name: label of the progress bar.
+        checkpoint_every_s: seconds between checkpoints, besides those at evaluations.
 
     Raises:
-        TrainingError: `work` holds another training, the loss is no number any more, or the device
-            does not compute in the precision.
+        TrainingError: `work` holds another training, the loss is NaN or infinite, or the device
+            lacks the precision.
         MissingExtraError: torch, transformers or accelerate is not installed.
     """
     import_torch()
@@ -139,7 +139,7 @@ def train(
 
 
 def _finished(run: Any, model: "nn.Module", data: DataSet, precision: str) -> TrainingResult:  # noqa: ANN401
-    """Put the kept weights into the model, and say what they are worth."""
+    """Load the kept weights into the model, and sum up the training."""
     log: Sequence[Mapping[str, Any]] = run.state.log_history
     history = history_of(log)
     kept = history.best if run.schedule.keep_best else history.evaluations[-1]
@@ -167,7 +167,7 @@ def _finished(run: Any, model: "nn.Module", data: DataSet, precision: str) -> Tr
 
 
 def leave_processes() -> None:
-    """End this process's part in a training of several, once all its work is done."""
+    """Leave the process group of a training in several processes."""
     torch = import_torch()
     if torch.distributed.is_available() and torch.distributed.is_initialized():
         torch.distributed.destroy_process_group()

@@ -1,7 +1,7 @@
-"""The folder in which a training keeps what it needs to go on after a kill.
+"""The folder from which a killed training resumes.
 
-Everything in it gets its name only when it is whole: a checkpoint is written as `partial/…` and
-then renamed, the best weights likewise. What lies there under its name can be read.
+A checkpoint is written to `partial/…` and renamed when it is complete, and so are the best weights.
+So every file under its final name can be read.
 """
 
 import json
@@ -26,24 +26,24 @@ _BEST = re.compile(r"best-(\d+)\.pt")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorkFolder:
-    """One training's folder."""
+    """Folder of one training."""
 
     path: Path
 
     @property
     def partial(self) -> Path:
-        """Where a checkpoint is written."""
+        """Folder in which a checkpoint is written."""
         return self.path / "partial"
 
     def open(self, identity: Mapping[str, object], *, resume: bool) -> None:
-        """Make the folder, or find that what it holds is of this very training.
+        """Make the folder, or check that it belongs to this training.
 
         Args:
-            identity: what decides the course of the training.
-            resume: go on with what is there; else it is removed.
+            identity: everything that decides the result of the training.
+            resume: continue with the folder's content; else it is removed.
 
         Raises:
-            TrainingError: it holds another training.
+            TrainingError: the folder holds another training.
         """
         if not resume:
             self.remove()
@@ -60,16 +60,16 @@ class WorkFolder:
         if other:
             raise TrainingError(
                 f"{self.path} holds another training, with other {', '.join(other)}; remove the "
-                "folder to start anew, or repeat that training to go on with it"
+                "folder to start anew, or give the same options to resume it"
             )
 
     def checkpoint(self) -> Path | None:
-        """The last checkpoint that is whole."""
+        """Return the last complete checkpoint."""
         steps = self._steps(_CHECKPOINT)
         return self.path / f"checkpoint-{max(steps)}" if steps else None
 
     def log(self) -> list[dict[str, Any]]:
-        """The trainer's log in the last checkpoint."""
+        """Return the trainer's log from the last checkpoint."""
         checkpoint = self.checkpoint()
         if checkpoint is None:
             return []
@@ -77,7 +77,7 @@ class WorkFolder:
         return list(state["log_history"])
 
     def publish(self, written: Path) -> None:
-        """Give a checkpoint that was written in `partial` its name, and remove the one before."""
+        """Move a checkpoint out of `partial`, and remove the one before."""
         final = self.path / written.name
         shutil.rmtree(final, ignore_errors=True)
         written.rename(final)
@@ -87,23 +87,23 @@ class WorkFolder:
             shutil.rmtree(self.path / f"checkpoint-{step}", ignore_errors=True)
 
     def save_best(self, step: int, state: Mapping[str, "torch.Tensor"]) -> None:
-        """Keep weights as those of the best evaluation, after a step."""
+        """Save weights as the best, by the step of their evaluation."""
         save_tensors(state, self.path / f"best-{step}.pt")
 
     def forget_worse(self, best: int) -> None:
-        """Remove the weights of all evaluations but one, once a checkpoint knows of that one."""
+        """Remove all saved weights but the best, once a checkpoint's log holds that one."""
         for step in self._steps(_BEST) - {best}:
             (self.path / f"best-{step}.pt").unlink(missing_ok=True)
 
     def best(self, step: int) -> dict[str, "torch.Tensor"]:
-        """The weights of the evaluation after a step."""
+        """Load the weights that were saved after a step."""
         return load_tensors(self.path / f"best-{step}.pt")
 
     def remove(self) -> None:
         """Remove the folder.
 
         Raises:
-            TrainingError: it holds what no training writes.
+            TrainingError: it holds a file that no training writes.
         """
         known = {RUN_FILE, f"{Path(RUN_FILE).stem}.partial", self.partial.name}
         for path in self.path.iterdir() if self.path.is_dir() else ():
@@ -120,7 +120,7 @@ class WorkFolder:
 
 
 def save_tensors(state: Mapping[str, "torch.Tensor"], path: Path) -> None:
-    """Write tensors by name; the file appears when it is whole."""
+    """Write tensors by name; the file appears when it is complete."""
     import torch
 
     beside = path.with_name(f"{path.name}.partial")
@@ -129,7 +129,7 @@ def save_tensors(state: Mapping[str, "torch.Tensor"], path: Path) -> None:
 
 
 def load_tensors(path: Path) -> dict[str, "torch.Tensor"]:
-    """The tensors of a file, on the CPU."""
+    """Read the tensors of a file, onto the CPU."""
     import torch
 
     state: dict[str, torch.Tensor] = torch.load(path, map_location="cpu", weights_only=True)

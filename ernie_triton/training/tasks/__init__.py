@@ -30,11 +30,11 @@ _TASKS: Mapping[str, type[TrainingTask]] = {
 
 
 def training_task(data: DataSet, tokenizer: TextEncoder, *, max_length: int) -> TrainingTask:
-    """The task of a data set's task.
+    """Make the training task of a data set.
 
     Args:
         data: the data set.
         tokenizer: of the checkpoint that is trained (`checkpoints.load_tokenizer`).
-        max_length: the tokenizer's most tokens of a row.
+        max_length: most tokens of a row, as the tokenizer has it.
     """
     return _TASKS[data.task](data, tokenizer, max_length=max_length)

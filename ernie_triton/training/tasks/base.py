@@ -1,4 +1,4 @@
-"""The task: all that training, pruning and distillation know of a task."""
+"""The base of training tasks, through which training, pruning and distillation see a task."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
@@ -24,26 +24,26 @@ Features: TypeAlias = dict[str, npt.NDArray[Any]]
 """One row: `input_ids` and `token_type_ids`, int32 [tokens], and the task's targets."""
 
 Batch: TypeAlias = "Mapping[str, torch.Tensor]"
-"""Rows of a step: the model's inputs, int64 [rows, longest], and the targets by their names."""
+"""A collated batch: the model's inputs, int64 [rows, longest], and the targets by name."""
 
 MOST_WINDOWS = 1 << 20
-"""Windows that a text may have in training: none is refused there."""
+"""Limit of windows per text in training, so high that no text is refused."""
 
 _ROWS_AT_ONCE = 512
 
 
 class TrainingTask(ABC):
-    """How one task is made into rows, learned and measured.
+    """One task's rows, loss and metric for one data set.
 
-    A model is any module that is called with `INPUTS` and whose answer has the attribute `logits`
-    (seq_cls, multi_label, regression: [rows, labels]; token_cls: [rows, longest, labels]) or
+    A model is any module that takes `INPUTS`. Its output has the attribute `logits` (seq_cls,
+    multi_label, regression: [rows, labels]; token_cls: [rows, longest, labels]), or
     `start_logits` and `end_logits` (qa: [rows, longest]).
 
     Attributes:
-        data: the data set whose task and labels these are.
-        tokenizer: the tokenizer stage's.
-        max_length: its most tokens of a row.
-        targets: names of the batch's targets.
+        data: the data set, with its task and labels.
+        tokenizer: the tokenizer stage's encoder.
+        max_length: most tokens of a row.
+        targets: names of the targets in a batch.
     """
 
     targets: tuple[str, ...] = ("labels",)
@@ -55,24 +55,24 @@ class TrainingTask(ABC):
 
     @abstractmethod
     def rows(self, examples: Sequence[LabelledText]) -> list[Features]:
-        """The rows of examples, in their order; a long text has several in tasks with windows."""
+        """Return the examples' rows in order; in tasks with windows a long text has several."""
 
     @abstractmethod
     def loss(self, model: "nn.Module", batch: Batch, *, smoothing: float = 0.0) -> "torch.Tensor":
-        """The task's own loss of a batch, a scalar in float32.
+        """Return the task's own loss of a batch, a float32 scalar.
 
         Args:
-            model: to be called.
-            batch: of `collate`; it is left as it is.
-            smoothing: the share of a label's probability that is spread over all labels.
+            model: the module to call.
+            batch: from `collate`; it is not changed.
+            smoothing: share of a label's probability that is spread over all labels, 0 to 1.
         """
 
     @abstractmethod
     def stack_targets(self, rows: Sequence[Features], longest: int) -> Batch:
-        """The targets of rows that are padded to `longest` tokens."""
+        """Return the targets of rows that are padded to `longest` tokens."""
 
     def collate(self, rows: Sequence[Features]) -> Batch:
-        """Rows as tensors, padded to their longest, with their targets."""
+        """Stack rows into tensors, padded to the longest, and add their targets."""
         import torch
 
         lengths = np.array([len(row["input_ids"]) for row in rows])
@@ -87,14 +87,14 @@ class TrainingTask(ABC):
         }
 
     def inputs(self, batch: Batch) -> Batch:
-        """What of a batch a model is called with."""
+        """Select the model's inputs from a batch."""
         return {name: batch[name] for name in INPUTS}
 
     def features(self, example: LabelledText) -> Features:
-        """The one row of an example.
+        """Return the only row of an example.
 
         Raises:
-            DatasetError: it has several, since its text is longer than a window; ask for `rows`.
+            DatasetError: its text is longer than a window, so it has several; call `rows`.
         """
         rows = self.rows([example])
         if len(rows) != 1:
@@ -105,7 +105,7 @@ class TrainingTask(ABC):
         return rows[0]
 
     def evaluate(self, model: "nn.Module", examples: Sequence[LabelledText]) -> Evaluation:
-        """The task's metric, as `--evaluate` prints it for the served model.
+        """Measure the task's metric, as `--evaluate` prints it for the served model.
 
         The model is in evaluation mode meanwhile.
 
@@ -115,7 +115,7 @@ class TrainingTask(ABC):
         return evaluate_model(model, self.parts(), self.data, examples)
 
     def parts(self) -> PipelineParts:
-        """The stages around the model, as a build makes them."""
+        """Make the stages around the model, as a build makes them."""
         spec = PipelineSpec(
             checkpoint=self.data.train_path.parent,
             repository=self.data.train_path.parent,
@@ -136,19 +136,19 @@ class TrainingTask(ABC):
         return PipelineParts(spec, sizes, self.tokenizer)
 
     def answering(self) -> Answering:
-        """What the postprocess stage is told; the task's options of `build`."""
+        """Return the postprocess settings that a pipeline of this task needs."""
         return Answering(max_windows=MOST_WINDOWS)
 
 
 def padded(
     values: Sequence[npt.NDArray[Any]], mask: npt.NDArray[np.bool_], filler: int
 ) -> "torch.Tensor":
-    """Rows of different lengths as one tensor, int64 [rows, longest].
+    """Pad rows of different lengths to one tensor, int64 [rows, longest].
 
     Args:
         values: the rows.
-        mask: bool [rows, longest], where each row has its values.
-        filler: what stands elsewhere.
+        mask: bool [rows, longest], true where a row has a value.
+        filler: the value of all other places.
     """
     import torch
 

@@ -20,23 +20,23 @@ if TYPE_CHECKING:
     from torch import nn
 
 INPUTS = ("input_ids", "token_type_ids", "attention_mask")
-"""What a model is called with, by name."""
+"""Names of a model's inputs."""
 
 
 class TorchRuntime:
-    """A module of PyTorch as the runtime of a padded engine, wherever its weights are."""
+    """Run a PyTorch module as the runtime of a padded engine, on the module's own device."""
 
     input_types: Mapping[str, npt.DTypeLike] = dict.fromkeys(INPUTS, np.int64)
     token_step = row_step = 1
 
     def __init__(self, model: "nn.Module", outputs: Sequence[str]) -> None:
-        """Keep the module and the names of its answer's attributes."""
+        """Keep the module and the names of its outputs."""
         self._model = model
         self._outputs = outputs
         self._device = next(model.parameters()).device
 
     def run(self, inputs: Mapping[str, npt.NDArray[Any]]) -> dict[str, npt.NDArray[np.float32]]:
-        """The module's answer to one padded batch."""
+        """Return the module's outputs for one padded batch, float32."""
         import torch
 
         tensors = {name: torch.from_numpy(values) for name, values in inputs.items()}

@@ -1,4 +1,4 @@
-"""Learners of whole texts or pairs: one label, several labels, or a number."""
+"""Tasks on whole texts or pairs: one label, several labels, or a number."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
@@ -15,10 +15,10 @@ if TYPE_CHECKING:
 
 
 class WholeTextTraining(TrainingTask):
-    """A row for each example, cut to the length allowed."""
+    """Base of tasks with one row for each example, cut to `max_length` tokens."""
 
     def rows(self, examples: Sequence[LabelledText]) -> list[Features]:
-        """A row for each example; `labels` is its target."""
+        """Return one row for each example; `labels` is its target."""
         if not examples:
             return []
         columns = [list(column) for column in zip(*(one.texts for one in examples), strict=True)]
@@ -31,21 +31,21 @@ class WholeTextTraining(TrainingTask):
         ]
 
     def target(self, example: LabelledText) -> npt.NDArray[Any]:
-        """The target as an array."""
+        """Return the target as an array."""
         return np.asarray(example.target)
 
     def stack_targets(self, rows: Sequence[Features], longest: int) -> Batch:  # noqa: ARG002
-        """The targets as one tensor."""
+        """Stack the targets into one tensor."""
         import torch
 
         return {"labels": torch.from_numpy(np.stack([row["labels"] for row in rows]))}
 
 
 class SeqClsTraining(WholeTextTraining):
-    """Learns one label; `labels` are int64 [rows]."""
+    """Train one label for a text; `labels` are int64 [rows]."""
 
     def loss(self, model: "nn.Module", batch: Batch, *, smoothing: float = 0.0) -> "torch.Tensor":
-        """Cross-entropy."""
+        """Return the cross-entropy."""
         import torch
 
         logits = model(**self.inputs(batch)).logits.float()
@@ -53,16 +53,16 @@ class SeqClsTraining(WholeTextTraining):
 
 
 class MultiLabelTraining(WholeTextTraining):
-    """Learns which labels a text has; `labels` are float32 [rows, labels], 0 or 1."""
+    """Train any number of labels for a text; `labels` are float32 [rows, labels], 0 or 1."""
 
     def target(self, example: LabelledText) -> npt.NDArray[Any]:
-        """1 for each label that the text has."""
+        """Return 1 for each label of the text, 0 for the others."""
         has = np.zeros(len(self.data.labels), np.float32)
         has[list(example.target)] = 1.0  # type: ignore[arg-type]
         return has
 
     def loss(self, model: "nn.Module", batch: Batch, *, smoothing: float = 0.0) -> "torch.Tensor":
-        """Binary cross-entropy of every label by itself; smoothed labels lie nearer to a half."""
+        """Return the binary cross-entropy of all labels; smoothing moves targets towards 0.5."""
         import torch
 
         logits = model(**self.inputs(batch)).logits.float()
@@ -71,14 +71,14 @@ class MultiLabelTraining(WholeTextTraining):
 
 
 class RegressionTraining(WholeTextTraining):
-    """Learns a number; `labels` are float32 [rows]."""
+    """Train a score for a text; `labels` are float32 [rows]."""
 
     def target(self, example: LabelledText) -> npt.NDArray[Any]:
-        """The number."""
+        """Return the score as an array."""
         return np.float32(example.target)  # type: ignore[arg-type,return-value]
 
     def loss(self, model: "nn.Module", batch: Batch, *, smoothing: float = 0.0) -> "torch.Tensor":
-        """Mean squared error; smoothing has no meaning here and changes nothing."""
+        """Return the mean squared error; smoothing has no effect."""
         import torch
 
         del smoothing

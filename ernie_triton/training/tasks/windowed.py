@@ -19,19 +19,19 @@ if TYPE_CHECKING:
     from torch import nn
 
 IGNORED = -100
-"""The target of special tokens, padding and a word's further pieces."""
+"""Target of special tokens, padding and all pieces of a word but the first."""
 
 NO_ANSWER = 0
-"""The token, [CLS], that stands for "no answer here"."""
+"""Place of [CLS], the target of windows without the answer."""
 
 _TEXTS_AT_ONCE = 256
 
 
 class WindowTraining(TrainingTask):
-    """A row for each window of each example's text."""
+    """Base of tasks with one row for each window of each text."""
 
     def rows(self, examples: Sequence[LabelledText]) -> list[Features]:
-        """The rows of all windows, text by text, with their targets."""
+        """Return the rows of all windows, text by text, with their targets."""
         return [
             row
             for example, windows in self._windows(examples)
@@ -40,7 +40,7 @@ class WindowTraining(TrainingTask):
 
     @abstractmethod
     def window_rows(self, example: LabelledText, windows: Sequence[Window]) -> list[Features]:
-        """The rows of one example, a row a window."""
+        """Return one row for each window of an example."""
 
     def _windows(
         self, examples: Sequence[LabelledText]
@@ -60,10 +60,10 @@ class WindowTraining(TrainingTask):
 
 
 class TokenClsTraining(WindowTraining):
-    """Learns the label of each word at its first piece; `labels` are int64 [rows, longest]."""
+    """Train the label of each word at its first piece; `labels` are int64 [rows, longest]."""
 
     def window_rows(self, example: LabelledText, windows: Sequence[Window]) -> list[Features]:
-        """The rows of one text; a word has the label of its first character."""
+        """Return the rows of one text; a word has the label of its first character."""
         ids = {name: index for index, name in enumerate(self.data.labels)}
         of_characters = np.array([ids[str(name)] for name in _names(example)], np.int32)
         rows = []
@@ -81,13 +81,13 @@ class TokenClsTraining(WindowTraining):
         return rows
 
     def stack_targets(self, rows: Sequence[Features], longest: int) -> Batch:
-        """The labels, padded."""
+        """Pad the labels."""
         lengths = np.array([len(row["labels"]) for row in rows])
         mask = np.arange(longest) < lengths[:, None]
         return {"labels": padded([row["labels"] for row in rows], mask, IGNORED)}
 
     def loss(self, model: "nn.Module", batch: Batch, *, smoothing: float = 0.0) -> "torch.Tensor":
-        """Cross-entropy of the words' labels; 0 where a batch has no word."""
+        """Return the cross-entropy of the words' labels; 0 for a batch without words."""
         import torch
 
         logits = model(**self.inputs(batch)).logits.float()
@@ -103,16 +103,16 @@ def _names(example: LabelledText) -> Sequence[object]:
 
 
 class QaTraining(WindowTraining):
-    """Learns where the answer starts and ends.
+    """Train the first and the last token of the answer.
 
-    `start_positions` and `end_positions` are int64 [rows], tokens of the row; both are 0 where the
-    window does not hold the whole answer, or there is none.
+    `start_positions` and `end_positions` are int64 [rows], token places in the row. Both are 0 in
+    windows without the whole answer.
     """
 
     targets = ("start_positions", "end_positions")
 
     def answering(self) -> Answering:
-        """A model that has learned questions without an answer may give none."""
+        """Allow "no answer" if the training data has questions without one."""
         unanswered = any(
             isinstance(one.target, AnswerSpan) and not one.target.texts for one in self.data.train
         )
@@ -121,9 +121,9 @@ class QaTraining(WindowTraining):
         )
 
     def window_rows(self, example: LabelledText, windows: Sequence[Window]) -> list[Features]:
-        """The rows of one question and its context."""
+        """Return the rows of one question and its context."""
         inside = [_answer_tokens(window, example) for window in windows]
-        # By their place in the whole context, to see which windows hold all of them.
+        # Places in the whole context tell which windows hold the whole answer.
         tokens = [
             place - _head(window) + window.first_token
             for window, places in zip(windows, inside, strict=True)
@@ -144,7 +144,7 @@ class QaTraining(WindowTraining):
         return rows
 
     def stack_targets(self, rows: Sequence[Features], longest: int) -> Batch:  # noqa: ARG002
-        """The places as tensors."""
+        """Stack the places into tensors."""
         import torch
 
         return {
@@ -153,9 +153,9 @@ class QaTraining(WindowTraining):
         }
 
     def loss(self, model: "nn.Module", batch: Batch, *, smoothing: float = 0.0) -> "torch.Tensor":
-        """The mean of both ends' cross-entropy over a row's real tokens.
+        """Return the mean of both ends' cross-entropy over a row's real tokens.
 
-        Smoothing would spread over tokens that can be no answer, so it changes nothing here.
+        Smoothing has no effect: it would spread over tokens that cannot be answers.
         """
         import torch
 
@@ -174,12 +174,12 @@ class QaTraining(WindowTraining):
 
 
 def _head(window: Window) -> int:
-    """The first token of the context in a window."""
+    """Return the place of the context's first token in a window."""
     return int(np.argmax(window.spans[:, 0] != NO_SPAN))
 
 
 def _answer_tokens(window: Window, example: LabelledText) -> list[int]:
-    """The tokens of a window that overlap the answer's characters."""
+    """Return the places of a window's tokens that overlap the answer."""
     answer = example.target
     if not isinstance(answer, AnswerSpan) or answer.start < 0:
         return []

@@ -188,7 +188,7 @@ def test_steps_are_chosen_with_those_they_need() -> None:
     [
         ("seq_cls", ("prune",), (), "there is no step 'prune'"),
         ("seq_cls", (), ("pruned",), "pruned_int8 needs pruned"),
-        ("qa", ("slim_bow",), (), "slim_bow is for answers to whole texts"),
+        ("qa", ("slim_bow",), (), "slim_bow is for tasks on whole texts"),
     ],
 )
 def test_wrong_choices_are_refused(

@@ -36,11 +36,11 @@ def test_a_label_goes_by_its_name_and_by_its_number(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ('{"label": "1"}\n{"label": "1"}\n', ":2: the label '1' stands there twice"),
+        ('{"label": "1"}\n{"label": "1"}\n', ":2: the label '1' is listed twice"),
         ('{"label": "1", "label_desc": "a"}\n{"label": "a"}\n', ":2: the label 'a' stands there"),
-        ("a\nb\na\n", ":3: the label 'a' stands there twice"),
-        ('["a", "a"]', ":1: the label 'a' stands there twice"),
-        ("[1]", ":1: a label is no string"),
+        ("a\nb\na\n", ":3: the label 'a' is listed twice"),
+        ('["a", "a"]', ":1: the label 'a' is listed twice"),
+        ("[1]", ":1: a label is not a string"),
         ("[]", ":1: expected a list"),
         (
             '{"label": "1"}\n{"labels": "1"}\n',

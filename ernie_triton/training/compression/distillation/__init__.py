@@ -1,1 +1,5 @@
-"""A student of any shape learns what its teacher knows."""
+"""Distillation: a student of any shape learns from its teacher.
+
+`students` and `transplant` give a student the teacher's weights, `layers` is the objective of the
+first stage, and `distil` runs both stages.
+"""

@@ -1,7 +1,7 @@
 """Distillation: a student of any shape learns to answer as its teacher does.
 
-First its layers learn what goes on inside the teacher, then its answers (the two stages of
-TinyBERT, arxiv.org/abs/1909.10351, section 3.2).
+Its layers learn from the teacher's layers first; then it learns the teacher's answers (the two
+stages of TinyBERT, arxiv.org/abs/1909.10351, section 3.2).
 """
 
 import dataclasses
@@ -44,30 +44,29 @@ if TYPE_CHECKING:
 LAYER_STAGE = Schedule(epochs=3, learning_rate=2e-4, weight_decay=0.0, keep_best=False)
 ANSWER_STAGE = Schedule(epochs=5, learning_rate=1e-4)
 _LAYER_STAGE_DEV = 256
-_OF_THE_TEACHER = (
+_INHERITED = (
     *("vocab_size", "max_position_embeddings", "type_vocab_size", "pad_token_id", "use_task_id"),
     *("hidden_act", "pool_act", "layer_norm_eps", "initializer_range", "problem_type"),
     *("hidden_dropout_prob", "attention_probs_dropout_prob", "classifier_dropout"),
     *("id2label", "label2id"),
 )
-"""Of its configuration, what a student of any shape has too."""
+"""Keys of the configuration that a student of any shape takes over."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Distillation:
-    """How a student is taught.
+    """Options of distillation.
 
     Attributes:
-        layers: the first stage's training; None for none.
-        answers: the second stage's.
-        weights: of the losses of both.
-        texts: a file of further texts without labels, one (or a pair with a tab between) a line.
-        examples: training examples that the teacher's parts are ranked on where the student is
-            narrower.
-        max_length: most tokens of a row in training; None for the task's usual.
-        seed: of the weights that the teacher has none for.
-        subwords: pieces of several characters that the student's vocabulary gets, so that its
-            sequences are shorter; it then learns answers alone. 0: it reads the teacher's tokens.
+        layers: schedule of the first stage; None to skip it.
+        answers: schedule of the second stage.
+        weights: weights of the losses of both stages.
+        texts: file of further texts without labels, one per line, or a pair split by a tab.
+        examples: training examples to rank the teacher's parts on, for a narrower student.
+        max_length: most tokens of a row in training; None for the task's default.
+        seed: seed of weights that the teacher does not have.
+        subwords: most pieces of several characters to add to the student's vocabulary. Its
+            sequences become shorter, and it learns answers alone. 0 keeps the teacher's tokens.
     """
 
     layers: Schedule | None = LAYER_STAGE
@@ -90,102 +89,102 @@ def distil(
     work: Path | None = None,
     resume: bool = True,
 ) -> StepReport:
-    """Teach a student, and write it as a checkpoint.
+    """Train a student, and write it as a checkpoint.
 
     Args:
         checkpoint: the teacher: a fine-tuned model, transformers or PaddleNLP, pruned or not.
-        data: of its task.
+        data: data of its task.
         output: a new folder; `compression.json` lies beside the weights.
-        student: its shape.
-        distillation: how it is taught.
-        work: what training needs to go on after a kill; `OUTPUT.work` unless given. It is removed
+        student: the student's shape.
+        distillation: all other options.
+        work: folder from which a killed run resumes, by default `OUTPUT.work`. It is removed
             when the checkpoint is written.
-        resume: go on with what `work` holds.
+        resume: continue the training in `work`.
 
     Raises:
-        CheckpointError: the student's shape does not fit, the model is of another task than the
+        CheckpointError: the student's shape does not fit, the model has another task than the
             data, or the output exists.
         DatasetError: a line of the further texts is broken.
-        SubwordsError: the texts do not support a shorter vocabulary.
+        SubwordsError: the texts do not allow a shorter vocabulary.
     """
     how = distillation or Distillation()
     check_free(output)
-    own = school = prepared_model(checkpoint, data, max_length=how.max_length)
-    shape = student.of(school.model)
+    teacher = source = prepared_model(checkpoint, data, max_length=how.max_length)
+    shape = student.of(teacher.model)
     folder = work or output.with_name(f"{output.name}.work")
     if how.subwords:
-        school = with_subwords(own, how.subwords, how.texts, folder / "tokenizer")
+        source = with_subwords(teacher, how.subwords, how.texts, folder / "tokenizer")
     with timed_step("student") as notes:
-        before, started = own.points_of(own.model), time.perf_counter()
-        model = new_student(school, shape, how)
+        before, started = teacher.points_of(teacher.model), time.perf_counter()
+        model = new_student(source, shape, how)
         seconds = {"initialising": time.perf_counter() - started}
-        at_first = school.points_of(model)
-        notes.append(f"{before:.2f} points, {at_first:.2f} before any lesson")
-    teacher = Teacher(own.model, data.task)
+        at_first = source.points_of(model)
+        notes.append(f"{before:.2f} points, {at_first:.2f} before training")
+    answers = Teacher(teacher.model, data.task)
     if how.subwords:
-        teacher = TeacherOfTexts(own, school, with_unlabelled(data, how.texts))
+        answers = TeacherOfTexts(teacher, source, with_unlabelled(data, how.texts))
     elif how.layers is not None:
-        result = _teach_layers(model, teacher, school, how, folder / "layers", resume=resume)
+        result = _train_layers(model, answers, source, how, folder / "layers", resume=resume)
         seconds["layers"] = result.seconds
-    result = _teach_answers(model, teacher, school, how, folder / "answers", resume=resume)
+    result = _train_answers(model, answers, source, how, folder / "answers", resume=resume)
     seconds["answers"] = result.seconds
     report = StepReport(
         step="distil",
         metric=EVALUATION_METHODS[data.task].metric.name,
-        before=model_figures(own.model, before),
+        before=model_figures(teacher.model, before),
         after=model_figures(model, result.points),
         seconds=seconds,
         settings={**_settings(how, model, shape), "points_at_first": at_first},
     )
     more = {REPORT_FILE: report.as_bytes()}
-    save_model(model, output, tokenizer_from=school.checkpoint, more_files=more)
+    save_model(model, output, tokenizer_from=source.checkpoint, more_files=more)
     shutil.rmtree(folder, ignore_errors=True)
     return report
 
 
-def new_student(school: PreparedModel, shape: Shape, how: Distillation) -> "PreTrainedModel":
-    """The student with the teacher's weights as far as its shape has room for them."""
-    config = school.model.config
+def new_student(source: PreparedModel, shape: Shape, how: Distillation) -> "PreTrainedModel":
+    """Make a student with as many of the source's weights as its shape has room for."""
+    config = source.model.config
     sizes: dict[str, Any] = {
-        **{name: value for name, value in config.to_dict().items() if name in _OF_THE_TEACHER},
+        **{name: value for name, value in config.to_dict().items() if name in _INHERITED},
         "num_hidden_layers": shape.layers,
         "hidden_size": shape.hidden,
         "num_attention_heads": shape.heads,
         "intermediate_size": shape.feed_forward,
     }
-    student = new_model(config.model_type, task_named(school.data.task).head, sizes, seed=how.seed)
-    initialise(student, school.model, _importance(school, shape, how))
+    student = new_model(config.model_type, task_named(source.data.task).head, sizes, seed=how.seed)
+    initialise(student, source.model, _importance(source, shape, how))
     return student
 
 
-def _importance(school: PreparedModel, shape: Shape, how: Distillation) -> Importance:
-    """What may be left out; without measuring where nothing has to be."""
-    widths = widths_of(school.model)
+def _importance(source: PreparedModel, shape: Shape, how: Distillation) -> Importance:
+    """Rank the source's parts; measure only if the student is narrower."""
+    widths = widths_of(source.model)
     is_narrower = (
-        shape.hidden < school.model.config.hidden_size
+        shape.hidden < source.model.config.hidden_size
         or any(shape.heads < width.heads for width in widths)
         or any(shape.feed_forward < width.feed_forward for width in widths)
     )
     if not is_narrower:
-        return weight_importance(school.model)
-    return task_importance(school, how.examples)
+        return weight_importance(source.model)
+    return task_importance(source, how.examples)
 
 
-def _teach_layers(
+def _train_layers(
     model: "PreTrainedModel",
     teacher: Teacher,
-    school: PreparedModel,
+    source: PreparedModel,
     how: Distillation,
     folder: Path,
     *,
     resume: bool,
 ) -> TrainingResult:
-    """The first stage. The development set is measured on a part, to see that all goes well."""
+    """Run the first stage; evaluate on a part of the development set to show progress."""
     torch = import_torch()
     if how.layers is None:
         raise ValueError("there is no first stage")
     data = dataclasses.replace(
-        with_unlabelled(school.data, how.texts), dev=school.data.dev[:_LAYER_STAGE_DEV]
+        with_unlabelled(source.data, how.texts), dev=source.data.dev[:_LAYER_STAGE_DEV]
     )
     chosen = taught_by(len(layers_of(model)), len(layers_of(teacher.model)))
     size, wanted = model.config.hidden_size, teacher.model.config.hidden_size
@@ -196,7 +195,7 @@ def _teach_layers(
     result = train(
         model,
         data,
-        school.task,
+        source.task,
         how.layers,
         folder,
         loss=LayerObjective(teacher, how.weights, chosen),
@@ -209,24 +208,24 @@ def _teach_layers(
     return result
 
 
-def _teach_answers(
+def _train_answers(
     model: "PreTrainedModel",
     teacher: Teacher,
-    school: PreparedModel,
+    source: PreparedModel,
     how: Distillation,
     folder: Path,
     *,
     resume: bool,
 ) -> TrainingResult:
-    """The second stage: answers, and the data's labels where every text has one."""
+    """Run the second stage: learn answers, and also labels if every text has one."""
     weights = dataclasses.replace(how.weights, labels=0.0) if how.texts else how.weights
     return train(
         model,
-        with_unlabelled(school.data, how.texts),
-        school.task,
+        with_unlabelled(source.data, how.texts),
+        source.task,
         how.answers,
         folder,
-        loss=AnswerObjective(teacher, school.task, weights),
+        loss=AnswerObjective(teacher, source.task, weights),
         signature=f"answers {how}",
         resume=resume,
         name="answers",

@@ -17,22 +17,22 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
 PROJECTION = "distillation_projection"
-"""The student's attribute with the linear layer that brings its vectors to the teacher's width."""
+"""The student's attribute with the linear layer that maps its vectors to the teacher's width."""
 
 
 class LayerObjective:
     """Transformer-layer distillation: token vectors of chosen layers, relations of the last.
 
-    Where the student's vectors are of another width, `projection` of the student (a linear layer
-    that learns with it) brings them to the teacher's (TinyBERT, arxiv.org/abs/1909.10351, eq. 8).
+    If the student's vectors have another width, its attribute `PROJECTION`, a trained linear layer,
+    maps them to the teacher's width (TinyBERT, arxiv.org/abs/1909.10351, eq. 8).
     """
 
     def __init__(self, teacher: Teacher, weights: LossWeights, chosen: Sequence[int]) -> None:
-        """Choose the layers.
+        """Set up.
 
         Args:
-            teacher: of any width.
-            weights: of `hidden` and `attention`.
+            teacher: a teacher of any width.
+            weights: weights of `hidden` and `attention`.
             chosen: the teacher's layer for each of the student's.
         """
         self._teacher, self._weights = teacher, weights
@@ -40,7 +40,7 @@ class LayerObjective:
         self._heads = int(teacher.model.config.num_attention_heads)
 
     def __call__(self, model: "nn.Module", batch: Batch) -> "Tensor":
-        """The loss of a batch."""
+        """Return the loss of a batch."""
         mask = batch["attention_mask"]
         student, teacher = signals_of(model, batch), self._teacher.signals(batch)
         projection: Any = getattr(getattr(model, "module", model), PROJECTION, None)
@@ -58,7 +58,7 @@ class LayerObjective:
         ]
         loss = self._weights.hidden * mean_of(vectors)
         loss = loss + self._weights.attention * mean_of(relations)
-        # Several processes train together only where every weight has a gradient.
+        # Training in several processes needs a gradient for every weight.
         return loss + 0.0 * sum(values.float().sum() for values in scores_of(student.answer))
 
     def _relation_heads(self, student: "Tensor", teacher: "Tensor") -> int:

@@ -1,10 +1,10 @@
-"""Students: smaller or differently shaped models that begin with what their teacher has learned.
+"""Students: models of another shape that start with their teacher's weights.
 
-A student's layer starts as the teacher's layer at the same relative depth, the last as the last
-(the uniform map of TinyBERT, arxiv.org/abs/1909.10351, section 3.1; whole layers are taken as in
-Patient Knowledge Distillation, arxiv.org/abs/1908.09355). Where a width differs, weights are cut to
-the most important features, heads and neurons (DynaBERT, arxiv.org/abs/2004.04037), or the student
-has more, which start as any new weight does.
+A student's layer starts as the teacher's layer at the same relative depth, so the last as the last
+(uniform map of TinyBERT, arxiv.org/abs/1909.10351, section 3.1; whole layers as in Patient
+Knowledge Distillation, arxiv.org/abs/1908.09355). A narrower student keeps the most important
+features, heads and neurons (DynaBERT, arxiv.org/abs/2004.04037). A wider one starts with random
+weights in the new places.
 """
 
 import math
@@ -36,14 +36,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StudentShape:
-    """What a student is to be like; what is None follows from the teacher.
+    """Wanted shape of a student; None takes a part over from the teacher.
 
     Attributes:
-        layers: as many as the teacher's unless given.
-        hidden: width of the token vectors; the teacher's unless given.
-        heads: as many as keep the teacher's head size, where that divides the width; else as many
-            as the teacher has.
-        feed_forward: in the teacher's proportion to the width unless given.
+        layers: number of layers; None for the teacher's.
+        hidden: width of the token vectors; None for the teacher's.
+        heads: number of heads; None keeps the teacher's head size if that divides the width, else
+            the teacher's number.
+        feed_forward: width of the feed-forward layers; None for the teacher's proportion.
     """
 
     layers: int | None = None
@@ -58,11 +58,11 @@ class StudentShape:
                 raise CheckpointError(f"the student's {part.name} is {value}; expected at least 1")
 
     def of(self, teacher: "PreTrainedModel") -> Shape:
-        """The whole shape.
+        """Return the complete shape for a teacher.
 
         Raises:
-            CheckpointError: the heads do not divide the width, or there are more layers than the
-                teacher's.
+            CheckpointError: the heads do not divide the width, or the student has more layers than
+                the teacher.
         """
         config = teacher.config
         layers, hidden = self.layers or len(layers_of(teacher)), self.hidden or config.hidden_size
@@ -87,10 +87,10 @@ class StudentShape:
 
 
 def student_shape(text: str) -> StudentShape:
-    """A shape as it is written: `layers=3,hidden=1024`, or a name of the family such as `nano`.
+    """Parse a shape such as `layers=3,hidden=1024`, or a name of the family such as `nano`.
 
     Raises:
-        CheckpointError: it is neither.
+        CheckpointError: the text is neither.
     """
     if text in FAMILY:
         known = FAMILY[text]
@@ -109,7 +109,7 @@ def student_shape(text: str) -> StudentShape:
 
 
 def taught_by(layers: int, teacher_layers: int) -> tuple[int, ...]:
-    """The teacher's layer that each of the student's learns from: evenly, and last from last."""
+    """Return the teacher's layer for each of the student's, evenly spread, last for last."""
     return tuple(
         math.floor((index + 1) * teacher_layers / layers + 0.5) - 1 for index in range(layers)
     )
@@ -118,16 +118,16 @@ def taught_by(layers: int, teacher_layers: int) -> tuple[int, ...]:
 def initialise(
     student: "PreTrainedModel", teacher: "PreTrainedModel", importance: Importance
 ) -> None:
-    """Give a student the teacher's weights as far as its shape has room for them, in place.
+    """Copy as many of the teacher's weights as the student has room for, in place.
 
-    Of the same shape, layer by layer, it gets them as they are. What it has more of keeps the
-    random weights that it has; what leads from there into known parts starts at 0, so that new
-    heads and neurons disturb little.
+    Layers of the same shape are copied unchanged. Additional parts of the student keep their random
+    weights; the connections from them into copied parts start at 0, so that new heads and neurons
+    disturb little.
 
     Args:
-        student: new, of the same task and vocabulary.
-        teacher: with layers of any width.
-        importance: of the teacher's parts; the least important are left out where there are fewer.
+        student: a new model of the same task and vocabulary.
+        teacher: a model with layers of any width.
+        importance: importance of the teacher's parts; a narrower student drops the least.
     """
     torch = import_torch()
     hidden = places_of(importance.hidden, student.config.hidden_size)
@@ -148,7 +148,7 @@ def initialise(
 def _outside_layers(
     student: "PreTrainedModel", teacher: "PreTrainedModel", hidden: Indices
 ) -> None:
-    """Embeddings, their norm, the pooler and the head of the task."""
+    """Copy the embeddings, their norm, the pooler and the head of the task."""
     torch = import_torch()
     bases: tuple[Any, Any] = (student.base_model, teacher.base_model)
     new, old = (base.embeddings for base in bases)
@@ -156,7 +156,7 @@ def _outside_layers(
     for name in ("word", "position", "token_type"):
         table: Tensor = getattr(new, f"{name}_embeddings").weight
         source: Tensor = getattr(old, f"{name}_embeddings").weight
-        # As large as the known features, so that the norm over all of them changes little.
+        # The same scale as the copied features, so that the norm over all changes little.
         table.mul_(source.std() / table.std().clamp(min=1e-12))
         fresh = table.detach().clone()
         copy_table(table, source, np.arange(len(source)), hidden)

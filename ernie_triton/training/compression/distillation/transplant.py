@@ -1,6 +1,6 @@
-"""Weights of one shape into weights of another: what both have is copied, the rest is new.
+"""Copy weights of one shape into weights of another, as far as both have them.
 
-`places` say for each feature of the new side which of the old side's it is, or `NEW`.
+`places` name for each feature of the new side the same feature of the old side, or `NEW`.
 """
 
 from typing import TYPE_CHECKING, Any
@@ -18,11 +18,11 @@ NEW = -1
 
 
 def places_of(importance: Float64, count: int) -> Indices:
-    """The `count` most important, in their order; after all of them, new ones.
+    """Choose the `count` most important features, in order; fill up with `NEW`.
 
     Args:
-        importance: of the old side's features, float64.
-        count: features of the new side.
+        importance: of the old side's features, float64 [old features].
+        count: number of features of the new side.
     """
     old = len(importance)
     best = np.sort(np.argsort(-importance, kind="stable")[:count])
@@ -30,17 +30,16 @@ def places_of(importance: Float64, count: int) -> Indices:
 
 
 def places_of_heads(importance: Float64, old_size: int, heads: int, size: int) -> Indices:
-    """The places of attention features, head after head.
+    """Choose the places of attention features, head after head.
 
-    Heads of the same size are taken whole, the most important ones. As many heads of another size
-    are cut or widened each by itself. Where both differ the features are taken as they stand side
-    by side.
+    For heads of the same size, the most important ones are taken whole. For the same number of
+    heads, each is cut or widened by itself. If number and size differ, features are taken in order.
 
     Args:
         importance: of the old side's heads, float64 [old heads].
-        old_size: features of each of them.
-        heads: of the new side.
-        size: features of each of those.
+        old_size: features of an old head.
+        heads: number of heads of the new side.
+        size: features of a new head.
     """
     old_heads = len(importance)
     if old_size == size:
@@ -70,9 +69,8 @@ def copy_norm(new: Any, old: Any, features: Indices) -> None:  # noqa: ANN401
 def copy_table(new: "Tensor", old: "Tensor", rows: Indices, columns: Indices) -> None:
     """Fill a matrix, in place.
 
-    New rows keep the random weights that they have. In a known row the new columns become 0, so
-    that it goes on giving what it gave: what they bring is learned (Net2Net,
-    arxiv.org/abs/1511.05641, starts wider layers without changing the function too).
+    New rows keep their random weights. In a copied row the new columns become 0, so that its output
+    does not change (as in Net2Net, arxiv.org/abs/1511.05641); training then fills them.
     """
     torch = import_torch()
     known_rows, known_columns = rows != NEW, columns != NEW

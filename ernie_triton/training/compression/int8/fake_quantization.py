@@ -1,4 +1,4 @@
-"""A torch model that computes in the rounded numbers of its INT8 graph, and can still be trained.
+"""Let a torch model compute in the rounded numbers of its INT8 graph while it is trained.
 
 It rounds as `build.graph.numerics` and `build.graph.cpu_int8` do. Weights of linear layers get 255
 steps with a scale for each output; their inputs get 256 steps of one calibrated scale; word
@@ -31,7 +31,7 @@ _LINEARS: Mapping[str, str] = {
     "intermediate": TRANSFORMERS.intermediate,
     "output": TRANSFORMERS.output,
 }
-"""Within a layer: the graph's names of linear layers, and transformers'."""
+"""Names of the linear layers in a layer: the graph's, and transformers'."""
 
 
 class _RoundedInput(torch.autograd.Function):
@@ -50,12 +50,12 @@ class _RoundedInput(torch.autograd.Function):
 
 
 def rounded_input(values: Tensor, scale: Tensor) -> Tensor:
-    """Float32 values of any shape through int8 with one scale."""
+    """Round float32 values of any shape to int8 with one scale."""
     return _RoundedInput.apply(values.float(), scale)  # type: ignore[no-untyped-call, no-any-return]
 
 
 def rounded_rows(values: Tensor) -> Tensor:
-    """Float32 values through int8 with a scale for each row of the last dimension."""
+    """Round float32 values to int8 with a scale for each row of the last dimension."""
     with torch.no_grad():
         scales = values.abs().amax(dim=-1, keepdim=True) / LARGEST_STEP
         scales = scales.clamp_min(_SMALLEST_SCALE)
@@ -72,13 +72,13 @@ class RoundedLinear(nn.Linear):
         self.in_features, self.out_features = linear.in_features, linear.out_features
         self.weight, self.bias = linear.weight, linear.bias
         device = linear.weight.device
-        # Not of the state: the checkpoint that training writes is the plain model's.
+        # Not saved: training writes the checkpoint of the plain model.
         self.register_buffer("input_scale", torch.tensor(scale, device=device), persistent=False)
         self.input_scale: Tensor
 
     def forward(self, input: Tensor) -> Tensor:
-        """`input @ weight.T + bias` of the rounded numbers."""
-        # torch keeps a row an output, the graph a column.
+        """Return `input @ weight.T + bias` of the rounded numbers."""
+        # An output is a row in torch, a column in the graph.
         return functional.linear(
             rounded_input(input, self.input_scale), rounded_rows(self.weight), self.bias
         )
@@ -87,12 +87,12 @@ class RoundedLinear(nn.Linear):
 class RoundedTable(nn.Embedding):
     """Word embeddings on the parameters of another table, rounded as `cpu_int8` rounds them.
 
-    For single texts the graph's table holds the first token type's vector as well, so that sum is
-    what is rounded.
+    For single texts the graph's table includes the first token type's vector, so that the sum of
+    both is rounded.
     """
 
     def __init__(self, table: nn.Embedding, added: Callable[[], Tensor]) -> None:
-        """Stand for a table; `added` gives the vector that the graph's table has in every row."""
+        """Replace a table; `added` returns what the graph adds to every row of its table."""
         nn.Module.__init__(self)
         for name in ("num_embeddings", "embedding_dim", "padding_idx", "max_norm", "norm_type"):
             setattr(self, name, getattr(table, name))
@@ -101,7 +101,7 @@ class RoundedTable(nn.Embedding):
         self._added = added
 
     def forward(self, input: Tensor) -> Tensor:
-        """The rounded vectors of token ids, without what was added for rounding."""
+        """Return the rounded vectors of token ids, without the added vector."""
         added = self._added().detach()
         return rounded_rows(super().forward(input) + added) - added
 
@@ -114,16 +114,16 @@ def rounding(
     pair: bool,
     kept: Collection[str] = (),
 ) -> Iterator[None]:
-    """Let a model compute as its INT8 graph for CPUs does, and give it its own layers back.
+    """Let a model compute as its INT8 graph for CPUs does; restore its own layers at the end.
 
     Args:
         model: an ERNIE or BERT of transformers.
-        scales: of the inputs of linear layers, by their names in the graph.
-        pair: whether the model reads two texts; see `RoundedTable`.
+        scales: input scales of the linear layers, by their names in the graph.
+        pair: the model reads two texts; see `RoundedTable`.
         kept: layers that stay in floating point; `embeddings/word` can be one.
 
     Raises:
-        CheckpointError: the model has not a layer of that name.
+        CheckpointError: the model lacks a layer of `scales`.
     """
     base = model.base_model
     wanted = {_module_name(name): scale for name, scale in scales.items() if name not in kept}
@@ -146,7 +146,7 @@ def rounding(
 
 
 def _module_name(layer: str) -> str:
-    """`encoder.layer.0.attention.self.query` of `layer_0/attention/query`."""
+    """Turn `layer_0/attention/query` into `encoder.layer.0.attention.self.query`."""
     scope, _, part = layer.partition("/")
     prefix = TRANSFORMERS.layer.format(int(scope.removeprefix("layer_")))
     return f"{prefix}.{_LINEARS[part]}"
@@ -166,7 +166,7 @@ def _linear(base: Any, name: str) -> nn.Linear:  # noqa: ANN401
 
 
 def _added(base: Any, *, pair: bool) -> Callable[[], Tensor]:  # noqa: ANN401
-    """What the graph's word table holds besides words: as it is when asked, training changes it."""
+    """Return a function for the vector that the graph's word table includes at present."""
     embeddings, config = base.embeddings, base.config
 
     def added() -> Tensor:

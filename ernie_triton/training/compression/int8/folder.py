@@ -1,4 +1,4 @@
-"""What `quantize` leaves: a checkpoint, what its build needs, and the figures."""
+"""The output folder of `quantize`: a checkpoint, the inputs of its build, and the figures."""
 
 import dataclasses
 import json
@@ -43,14 +43,14 @@ _CHECKPOINT_FILES = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RoundedTraining:
-    """Fine-tuning with rounding.
+    """Figures of fine-tuning with rounding.
 
     Attributes:
-        epochs: that were trained.
-        learning_rate: at its highest.
-        seconds: that it took.
-        before: points of the rounded torch model before, 0 to 100.
-        after: points of the rounded torch model after.
+        epochs: epochs trained.
+        learning_rate: the highest learning rate.
+        seconds: duration.
+        before: points of the rounded torch model before training, 0 to 100.
+        after: the same after training.
     """
 
     epochs: int
@@ -60,7 +60,7 @@ class RoundedTraining:
     after: float
 
     def sentence(self) -> str:
-        """For people."""
+        """Format the figures as a sentence."""
         return (
             f"{self.before:.2f} points before and {self.after:.2f} after {self.epochs} epochs "
             f"with every layer rounded"
@@ -69,20 +69,20 @@ class RoundedTraining:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QuantizeReport:
-    """How a checkpoint became INT8, and what that costs.
+    """Report on the quantisation of a checkpoint, with its loss.
 
     Attributes:
-        task: its name.
-        checkpoint: the original.
-        reason: why it was fine-tuned with rounding, or was not.
+        task: name of the task.
+        checkpoint: the original checkpoint.
+        reason: the reason to fine-tune with rounding, or not to.
         fp32: points of the original in FP32, 0 to 100.
-        engines: what was written, by engine; its `fp32` is of the checkpoint that was written.
-        after_rounding: the original in INT8, by engine.
-        training: of the checkpoint that was written; None where the original's weights were kept.
-        calibrator: how ranges were chosen.
-        calibration_texts: how many were drawn from the training data.
-        seed: that drew them.
-        seconds: of everything.
+        engines: figures of the written checkpoint, by engine; also its own `fp32`.
+        after_rounding: figures of the original in INT8, by engine.
+        training: training of the written checkpoint; None if it has the original's weights.
+        calibrator: method that chose the ranges.
+        calibration_texts: number of texts drawn from the training data.
+        seed: seed of the draw.
+        seconds: duration of the whole work.
     """
 
     task: str
@@ -99,12 +99,12 @@ class QuantizeReport:
 
     @property
     def int8(self) -> float:
-        """Points of the first engine in INT8."""
+        """Points of the first engine in INT8, 0 to 100."""
         return self.engines[0].int8 or 0.0
 
     @property
     def lost(self) -> float:
-        """Points lost against the original in FP32, of the first engine."""
+        """Points that the first engine loses against the original in FP32."""
         return self.fp32 - self.int8
 
     def to_json(self) -> str:
@@ -112,7 +112,7 @@ class QuantizeReport:
         return json.dumps(dataclasses.asdict(self), ensure_ascii=False, indent=2) + "\n"
 
     def text(self) -> str:
-        """For people: what was lost, and the layers that were damaged most."""
+        """Format the loss, and the most damaged layers, as lines."""
         lines = [
             f"{one.sentence()}; {self.fp32 - (one.int8 or 0):+.2f} lost" for one in self.engines
         ]
@@ -128,18 +128,18 @@ class QuantizeReport:
 def write_quantized(
     checkpoint: Path, output: Path, specs: Sequence[PipelineSpec], report: QuantizeReport
 ) -> None:
-    """Write everything beside, read the checkpoint back, and give the folder its name.
+    """Write the folder under another name, read the checkpoint back, then rename it.
 
     Args:
-        checkpoint: folder of the weights to take.
+        checkpoint: folder with the weights.
         output: folder to make.
-        specs: the pipelines of the engines; their calibration texts and dev data are taken along
-            where they were written for this.
+        specs: pipelines of the engines; calibration texts and development data that were written
+            for them are copied.
         report: the figures.
 
     Raises:
-        CheckpointError: what was written does not read back.
-        PipelineError: a pipeline does not.
+        CheckpointError: the written checkpoint cannot be read.
+        PipelineError: a written pipeline cannot be read.
     """
     with whole_folder(output) as beside:
         for name in _CHECKPOINT_FILES:
@@ -157,7 +157,7 @@ def write_quantized(
 
 
 def _moved(spec: PipelineSpec, folder: Path) -> PipelineSpec:
-    """The pipeline of the checkpoint in a folder, with the files made for it copied there."""
+    """Copy a pipeline's own files into a folder, and return the pipeline of that folder."""
     int8 = spec.quantization
     if int8.calibration is None or int8.data is None:
         raise ValueError("the pipeline has no calibration texts or no labelled data")
@@ -177,24 +177,24 @@ def _heading(report: QuantizeReport, engine: str) -> str:
     figures = next(one for one in report.engines if one.engine == engine)
     return (
         f"Made by `quantize`: {figures.metric} {figures.int8:.2f} in INT8, {report.fp32:.2f} of "
-        f"the original in FP32. Build it with: python -m build_scripts build THIS_FILE"
+        f"the original in FP32. Build it with: ernie-triton build THIS_FILE"
     )
 
 
 def drawn_texts(data: "DataSet", count: int, seed: int) -> list[str]:
-    """Lines of the training examples, drawn without repetition, in a random order.
+    """Draw different lines of the training examples, in random order.
 
     Args:
-        data: whose `train` is drawn from.
-        count: how many lines; all there are where these are fewer.
-        seed: decides which.
+        data: the data set; its `train` is drawn from.
+        count: number of lines; all, if there are fewer.
+        seed: seed of the draw.
 
     Returns:
-        A line for each: its text, or its two texts with a tab between them. White space within a
-        text is one space, as it is to the tokenizer.
+        A line for each example: its text, or its two texts split by a tab. White space within a
+        text becomes one space, as in the tokenizer.
 
     Raises:
-        DatasetError: there are not two different lines.
+        DatasetError: there are fewer than two different lines.
     """
     lines = list(dict.fromkeys(_line(example.texts) for example in data.train))
     lines = [line for line in lines if line.strip()]
@@ -207,10 +207,10 @@ def drawn_texts(data: "DataSet", count: int, seed: int) -> list[str]:
 
 
 def write_calibration(data: "DataSet", count: int, seed: int, folder: Path) -> Path:
-    """Write drawn texts as a folder's `calibration.txt`, and return its path.
+    """Draw texts into `calibration.txt` of a folder, and return its path.
 
     Raises:
-        DatasetError: there are too few.
+        DatasetError: there are too few texts.
     """
     path = folder / CALIBRATION_FILE
     lines = drawn_texts(data, count, seed)

@@ -1,4 +1,4 @@
-"""The pipelines that compressed checkpoints are built as, in memory and as TOML."""
+"""INT8 pipelines of a quantised checkpoint, in memory and as TOML."""
 
 import json
 import os
@@ -26,16 +26,16 @@ def int8_pipeline(
     calibrator: str,
     allowed_loss: float,
 ) -> PipelineSpec:
-    """The INT8 pipeline of a checkpoint, judged on the task's dev data.
+    """Make the INT8 pipeline of a checkpoint, checked on the task's development data.
 
     Args:
         checkpoint: folder of the model.
         data: the task's data.
         calibration: file of texts.
-        engine: the runtime; for TensorRT the graph is made and checked, the plan is not.
+        engine: the runtime; for TensorRT the build makes and checks the graph, not the plan.
         max_length: most tokens of a row.
-        calibrator: how ranges are chosen.
-        allowed_loss: most points that may be lost against FP32.
+        calibrator: method to choose ranges.
+        allowed_loss: most points to lose against FP32.
     """
     return PipelineSpec(
         checkpoint=checkpoint,
@@ -58,7 +58,7 @@ def int8_pipeline(
 def write_pipeline(spec: PipelineSpec, path: Path, heading: str) -> None:
     """Write a pipeline of `int8_pipeline` as TOML, and read it back.
 
-    Paths are relative to the file, so that a folder of everything can be moved as one.
+    Paths are relative to the file, so that the folder can be moved.
 
     Args:
         spec: the pipeline.
@@ -66,7 +66,7 @@ def write_pipeline(spec: PipelineSpec, path: Path, heading: str) -> None:
         heading: a comment for the first line.
 
     Raises:
-        PipelineError: the file does not say what was meant.
+        PipelineError: the file does not read back as the pipeline.
     """
     folder = path.resolve().parent
     int8, is_gpu = spec.quantization, spec.engine == "tensorrt"
@@ -100,7 +100,7 @@ def _check(says: PipelineSpec, wanted: PipelineSpec, path: Path) -> None:
     same = all(_real(one) == _real(other) for one, other in pairs)
     plain = ("task", "pair", "max_length", "engine", "precision")
     if not (same and all(getattr(says, name) == getattr(wanted, name) for name in plain)):
-        raise PipelineError(f"{path} does not say what was meant: {says}")
+        raise PipelineError(f"{path} does not read back as the pipeline written: {says}")
 
 
 def _real(path: Path | None) -> str:

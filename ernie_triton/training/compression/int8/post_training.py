@@ -1,4 +1,4 @@
-"""INT8 after training: what rounding costs an engine, layer by layer and all together."""
+"""INT8 after training: the loss that rounding brings, layer by layer and in total."""
 
 import math
 from collections.abc import Mapping
@@ -22,19 +22,19 @@ from ernie_triton.pipeline import PipelineSpec
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EngineFigures:
-    """What one engine of a checkpoint is in INT8.
+    """Figures of one engine of a checkpoint in INT8.
 
     Attributes:
         engine: the runtime.
-        metric: of the task, on its dev data.
-        examples: how many of those.
+        metric: metric of the task, on its development data.
+        examples: number of examples.
         fp32: points of the checkpoint's own FP32 engine, 0 to 100.
         rounded: points with every layer in INT8.
-        int8: points with the kept layers left out; None where no choice of layers fits.
-        layers: linear layers and tables in INT8.
-        kept: the damage of those that stay in floating point, by name.
-        damage: of every layer when it alone is INT8: noise over deviation of the outputs.
-        scales: of the inputs of linear layers, by name.
+        int8: points with `kept` in floating point; None if no choice of layers loses little enough.
+        layers: number of linear layers and tables in INT8.
+        kept: damage of the layers that stay in floating point, by name.
+        damage: damage of each layer when it alone is INT8: noise over deviation of the outputs.
+        scales: input scales of linear layers, by name.
     """
 
     engine: str
@@ -54,11 +54,11 @@ class EngineFigures:
         return self.fp32 - self.rounded
 
     def lost_from(self, original: "EngineFigures") -> float:
-        """Points lost in INT8 against another checkpoint's FP32; infinite where nothing fits."""
+        """Points lost in INT8 against another checkpoint's FP32; infinite if nothing fits."""
         return math.inf if self.int8 is None else original.fp32 - self.int8
 
     def sentence(self) -> str:
-        """For people."""
+        """Format the figures as a sentence."""
         kept = f"{len(self.kept)} of {self.layers + len(self.kept)} layers kept"
         end = "no choice of layers fits" if self.int8 is None else f"{self.int8:.2f} with {kept}"
         return (
@@ -68,14 +68,14 @@ class EngineFigures:
 
 
 def post_training(spec: PipelineSpec, step: Step) -> EngineFigures:
-    """Calibrate a checkpoint, round it, and leave out the worst layers until the loss fits.
+    """Calibrate and round a checkpoint; leave out the worst layers until the loss fits.
 
     Args:
         spec: an INT8 pipeline with labelled data; nothing is built.
         step: reports each step.
 
     Raises:
-        CheckpointError: the checkpoint is not of a model that can be INT8.
+        CheckpointError: the model cannot be INT8.
         ExactnessError: the FP32 graph does not agree with the checkpoint.
     """
     parts = read_parts(spec, step)

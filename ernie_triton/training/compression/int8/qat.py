@@ -1,8 +1,8 @@
-"""Quantisation-aware fine-tuning: a model trained until its weights survive rounding.
+"""Quantisation-aware fine-tuning: train a model whose weights bear rounding.
 
-The forward pass computes in rounded numbers (`fake_quantization`); what is trained are the weights
-before rounding, and what comes out is a plain checkpoint. It learns from the labels and from the
-answers of the model that it was, in full precision (as in arxiv.org/abs/1711.05852).
+The forward pass computes in rounded numbers (`fake_quantization`). Training changes the weights
+before rounding, and writes a plain checkpoint. The model learns from the labels and from its own
+answers in full precision before training (as in arxiv.org/abs/1711.05852).
 """
 
 import copy
@@ -20,7 +20,7 @@ from ernie_triton.training.loop.schedule import Schedule
 from ernie_triton.training.loop.training import train
 
 WEIGHTS = LossWeights(answers=0.5, labels=0.5, temperature=1.0)
-"""The loss is of the answers alone: rounding moves what is inside by itself."""
+"""Answers and labels alone count, since rounding itself moves all inner vectors."""
 
 
 def fine_tune_rounded(
@@ -33,19 +33,19 @@ def fine_tune_rounded(
     max_length: int,
     work: Path,
 ) -> RoundedTraining:
-    """Fine-tune a checkpoint with every quantisable layer rounded, and write what comes out.
+    """Fine-tune a checkpoint with every quantisable layer rounded, and write the result.
 
     Args:
         checkpoint: a fine-tuned model.
         data: its task's data.
-        output: folder to make: a checkpoint like any other.
-        schedule: how to train.
-        scales: of the inputs of linear layers, by their names in the graph; they stay.
+        output: folder to make, a plain checkpoint.
+        schedule: hyper-parameters.
+        scales: fixed input scales of linear layers, by their names in the graph.
         max_length: most tokens of a row.
-        work: folder of the training; a run that was killed goes on from there.
+        work: folder from which a killed run resumes.
 
     Raises:
-        CheckpointError: the checkpoint is not of a model that can be trained.
+        CheckpointError: the model cannot be trained.
         TrainingError: the training fails.
         MissingExtraError: torch, transformers or accelerate is not installed.
     """

@@ -1,9 +1,8 @@
-"""The work of `quantize`: INT8 of a fine-tuned checkpoint, by rounding or by further training.
+"""Quantise a fine-tuned checkpoint to INT8, by rounding or by further training.
 
-Rounding after training comes first: every layer's damage is measured, and the worst stay in
-floating point until the loss fits. Where rounding everything loses more than that, the model is
-fine-tuned with the rounding in its forward pass (`qat`), rounded again, and the better of the two
-is kept.
+Rounding after training comes first. The damage of every layer is measured, and the worst layers
+stay in floating point until the loss fits. If rounding every layer loses too much, the model is
+fine-tuned with rounding in its forward pass (`qat`) and rounded again; the better result is kept.
 """
 
 import dataclasses
@@ -41,20 +40,20 @@ AUTO, ALWAYS, NEVER = QAT_MODES = ("auto", "always", "never")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QuantizeOptions:
-    """How a checkpoint is quantised.
+    """Options of quantisation.
 
     Attributes:
-        engines: the runtimes to do it for: `openvino`, `onnxruntime` (CPU), `tensorrt` (GPU).
-        qat: whether to fine-tune with rounding: `always`, `never`, or `auto`: where rounding
-            everything loses more than `allowed_loss` in one of the engines.
+        engines: the runtimes: `openvino`, `onnxruntime` (CPU), `tensorrt` (GPU).
+        qat: fine-tune with rounding `always`, `never`, or with `auto` if rounding every layer
+            loses more than `allowed_loss` in one of the engines.
         allowed_loss: most points of the metric that INT8 may lose.
-        calibrator: how ranges of inputs are chosen, one of `CALIBRATORS`.
-        calibration_texts: how many are drawn from the training data.
-        max_length: most tokens of a row, as it will be served; the task's usual where it is None.
-        epochs: of the fine-tuning.
-        batch_size: of the fine-tuning.
-        learning_rate: of the fine-tuning, at its highest.
-        seed: decides the texts and the order of training.
+        calibrator: method to choose input ranges, one of `CALIBRATORS`.
+        calibration_texts: number of texts to draw from the training data.
+        max_length: most tokens of a row, as it will be served; None for the task's default.
+        epochs: epochs of the fine-tuning.
+        batch_size: rows of a batch in the fine-tuning.
+        learning_rate: highest learning rate of the fine-tuning.
+        seed: seed of the draw and of the training.
     """
 
     engines: tuple[str, ...] = ("openvino", "tensorrt")
@@ -88,18 +87,18 @@ class QuantizeOptions:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Candidate:
-    """A checkpoint and what its engines are in INT8."""
+    """A checkpoint with the figures of its engines in INT8."""
 
     checkpoint: Path
     figures: tuple[EngineFigures, ...]
     training: RoundedTraining | None = None
 
     def rank(self, original: Sequence[EngineFigures], allowed: float) -> tuple[int, int, float]:
-        """What is better is higher: engines that fit, layers in INT8, points of the worst.
+        """Return a rank, higher is better: engines that fit, layers in INT8, points of the worst.
 
         Args:
-            original: figures of the checkpoint as it came, engine by engine.
-            allowed: most points that may be lost against it.
+            original: figures of the original checkpoint, by engine.
+            allowed: most points to lose against it.
         """
         losses = [one.lost_from(first) for one, first in zip(self.figures, original, strict=True)]
         fitting = sum(loss <= allowed + 1e-9 for loss in losses)
@@ -109,14 +108,14 @@ class _Candidate:
 def quantize_checkpoint(
     checkpoint: Path, data: "DataSet", output: Path, options: QuantizeOptions, step: Step
 ) -> QuantizeReport:
-    """Write a checkpoint whose INT8 loses no more than allowed, with all that `build` needs.
+    """Write a checkpoint whose INT8 loses no more than allowed, with the inputs of `build`.
 
     Args:
         checkpoint: a fine-tuned model, pruned or not.
         data: its task's data; `train` calibrates and trains, `dev` measures.
-        output: folder to make: the checkpoint, `calibration.txt`, `pipeline.toml` and
-            `pipeline.gpu.toml` as the engines are, and `quantization.json`.
-        options: how.
+        output: folder to make: the checkpoint, `calibration.txt`, `quantization.json`, and by
+            engine `pipeline.toml` and `pipeline.gpu.toml`.
+        options: options of quantisation.
         step: reports each step.
 
     Raises:
@@ -132,7 +131,7 @@ def quantize_checkpoint(
     start = time.monotonic()
     max_length = options.max_length or usual_max_length(checkpoint, data.task)
     options = dataclasses.replace(options, max_length=max_length)
-    # Beside, so that a run that was killed goes on training where it was.
+    # Beside the output, so that a killed run resumes its training.
     work = output.with_name(f"{output.name}.work")
     work.mkdir(parents=True, exist_ok=True)
     with step("texts") as notes:
@@ -181,7 +180,7 @@ def _chosen(
     spec_of: Callable[[Path, str], PipelineSpec],
     step: Step,
 ) -> tuple[_Candidate, str, _Candidate]:
-    """The better candidate, why it is, and the original."""
+    """Return the better candidate, the reason for it, and the original."""
     figures = tuple(post_training(spec_of(checkpoint, name), step) for name in options.engines)
     original = _Candidate(checkpoint=checkpoint, figures=figures)
     worst = max(figures, key=lambda one: one.rounding_loss)

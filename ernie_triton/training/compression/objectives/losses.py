@@ -1,7 +1,7 @@
-"""How far a student is from its teacher: answers, token vectors, attention.
+"""Losses between a student and its teacher: of answers, token vectors and attention.
 
 Tensors are [rows, tokens, …]; `mask` is int64 [rows, tokens], 1 for real tokens. Every loss is a
-scalar in float32, a mean over what is real, so that weights mean the same for any batch.
+float32 scalar, a mean over real tokens or rows, so that weights mean the same for any batch.
 """
 
 import math
@@ -24,19 +24,19 @@ def answer_loss(
     *,
     temperature: float,
 ) -> "Tensor":
-    """The student's answers against the teacher's soft ones, by the kind of answer.
+    """Compare the student's answers with the teacher's soft ones.
 
-    The cross-entropy of softmaxes at a temperature, times its square, so that the gradient's size
-    does not depend on it (Hinton et al. 2015, arxiv.org/abs/1503.02531, section 2); sigmoids of
-    each label for `multi_label`; the squared difference for `regression`. The teacher's own entropy
-    is subtracted: equal answers have the loss 0.
+    It is the divergence of softmaxes at a temperature, times the temperature's square, so that
+    the gradient's size does not depend on it (Hinton et al. 2015, arxiv.org/abs/1503.02531,
+    section 2). `multi_label` takes sigmoids of each label, `regression` the squared difference.
+    Equal answers have the loss 0.
 
     Args:
-        task: its name.
+        task: name of the task.
         student: has `logits`, or for qa `start_logits` and `end_logits`.
         teacher: the same, without gradients.
-        mask: real tokens; qa and token_cls look at these alone.
-        temperature: softens both sides, at least 1.
+        mask: real tokens, for qa and token_cls.
+        temperature: softens both sides, above 0.
     """
     if task == QA.name:
         ends = [
@@ -58,7 +58,7 @@ def answer_loss(
 
 
 def vector_loss(student: "Tensor", teacher: "Tensor", mask: "Tensor") -> "Tensor":
-    """Mean squared difference of token vectors (TinyBERT, arxiv.org/abs/1909.10351, eq. 8).
+    """Return the squared difference of token vectors (TinyBERT, arxiv.org/abs/1909.10351, eq. 8).
 
     Args:
         student: [rows, tokens, hidden].
@@ -70,13 +70,13 @@ def vector_loss(student: "Tensor", teacher: "Tensor", mask: "Tensor") -> "Tensor
 
 
 def attention_loss(student: "Tensor", teacher: "Tensor", mask: "Tensor") -> "Tensor":
-    """How differently tokens attend: the divergence of the student's attention from the teacher's.
+    """Return the divergence of the student's attention from the teacher's.
 
-    The mean over heads and real tokens (MiniLM, arxiv.org/abs/2002.10957, eq. 3).
+    It is the mean over heads and real tokens (MiniLM, arxiv.org/abs/2002.10957, eq. 3).
 
     Args:
         student: scores before the softmax, [rows, heads, tokens, tokens], of `attention_scores`.
-        teacher: of as many heads.
+        teacher: the same, with as many heads.
         mask: real tokens.
     """
     torch = import_torch()
@@ -89,15 +89,15 @@ def attention_loss(student: "Tensor", teacher: "Tensor", mask: "Tensor") -> "Ten
 
 
 def relation_loss(student: "Tensor", teacher: "Tensor", mask: "Tensor", heads: int) -> "Tensor":
-    """How differently tokens relate to each other (MiniLMv2, arxiv.org/abs/2012.15828, eq. 4).
+    """Return the divergence of token relations (MiniLMv2, arxiv.org/abs/2012.15828, eq. 4).
 
-    Queries (or keys, or values) of all heads side by side are split anew into `heads`, whatever
-    the heads of each side are; a token's relation to the others is the softmax of their scaled
-    products.
+    Queries (or keys, or values) of all heads side by side are split into `heads` relation heads,
+    whatever the attention heads of each side. A token's relation to the others is the softmax of
+    their scaled products.
 
     Args:
-        student: [rows, tokens, features], a multiple of `heads`.
-        teacher: [rows, tokens, other features], a multiple too.
+        student: [rows, tokens, features]; features are a multiple of `heads`.
+        teacher: [rows, tokens, features], which may be of another width.
         mask: real tokens.
         heads: relation heads.
     """
@@ -107,12 +107,12 @@ def relation_loss(student: "Tensor", teacher: "Tensor", mask: "Tensor", heads: i
 
 
 def attention_scores(query: "Tensor", key: "Tensor", heads: int) -> "Tensor":
-    """Products of queries and keys over the root of the head size, [rows, heads, tokens, tokens].
+    """Return scaled products of queries and keys, [rows, heads, tokens, tokens].
 
     Args:
         query: [rows, tokens, heads * head size].
         key: the same.
-        heads: how many there are side by side.
+        heads: number of heads side by side.
     """
     rows, tokens, features = query.shape
     first, second = (
@@ -123,13 +123,13 @@ def attention_scores(query: "Tensor", key: "Tensor", heads: int) -> "Tensor":
 
 
 def relation_heads(student_features: int, teacher_features: int, at_most: int) -> int:
-    """The most relation heads, up to a limit, that divide the features of both sides."""
+    """Return the most relation heads, up to a limit, that divide both sides' features."""
     both = math.gcd(student_features, teacher_features)
     return max(count for count in range(1, at_most + 1) if both % count == 0)
 
 
 def _softmax_loss(student: "Tensor", teacher: "Tensor", temperature: float) -> "Tensor":
-    """Divergence of the last dimension's softmaxes, times the temperature's square."""
+    """Return the divergence of softmaxes over the last dimension, times temperature squared."""
     torch = import_torch()
     found = (student.float() / temperature).log_softmax(-1)
     wanted = (teacher.float() / temperature).log_softmax(-1)
@@ -139,7 +139,7 @@ def _softmax_loss(student: "Tensor", teacher: "Tensor", temperature: float) -> "
 
 
 def _sigmoid_loss(student: "Tensor", teacher: "Tensor", temperature: float) -> "Tensor":
-    """The same of every label by itself: yes or no."""
+    """Return the same of every label by itself, as yes or no."""
     both = [
         side.unsqueeze(-1) * side.new_tensor([1.0, 0.0]) for side in (student, teacher)
     ]  # The sigmoid of x is the softmax of (x, 0).

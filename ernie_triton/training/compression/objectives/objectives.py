@@ -16,14 +16,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LossWeights:
-    """How much each part counts, and how soft the teacher's answers are.
+    """Weights of the parts of a loss, and the softness of the teacher's answers.
 
     Attributes:
-        answers: against the teacher's answers.
-        labels: against the data's own labels.
-        hidden: token vectors after the embeddings and the layers.
-        attention: attention, or the relations between tokens.
-        temperature: of both sides' answers.
+        answers: weight of the teacher's answers.
+        labels: weight of the data's own labels.
+        hidden: weight of token vectors after the embeddings and the layers.
+        attention: weight of attention, or of the relations between tokens.
+        temperature: softens both sides' answers.
     """
 
     answers: float = 1.0
@@ -43,20 +43,20 @@ class LossWeights:
 
 
 class AnswerObjective:
-    """Prediction-layer distillation: the teacher's soft answers, and the labels."""
+    """Prediction-layer distillation: learn the teacher's soft answers, and the labels."""
 
     def __init__(self, teacher: Teacher, task: TrainingTask, weights: LossWeights) -> None:
         self._teacher, self._task, self._weights = teacher, task, weights
 
     def __call__(self, model: "nn.Module", batch: Batch) -> "Tensor":
-        """The loss of a batch; of a row met before, the teacher's answer is remembered."""
+        """Return the loss of a batch."""
         answer: Any = model(**self._task.inputs(batch))
         wanted = self._teacher.answer(batch)
         return answers_and_labels(self._task, self._weights, answer, wanted, batch)
 
 
 def scores_of(answer: Any) -> list["Tensor"]:  # noqa: ANN401 (as transformers answers)
-    """The scores of an answer, whatever the task."""
+    """Return the score tensors of an answer, whatever the task."""
     return [getattr(answer, name) for name in ANSWER_NAMES if hasattr(answer, name)]
 
 
@@ -67,7 +67,7 @@ def answers_and_labels(
     teacher: Any,  # noqa: ANN401
     batch: Batch,
 ) -> "Tensor":
-    """The loss of answers that are there: against the teacher's, and against the labels."""
+    """Return the loss of given answers against the teacher's and against the labels."""
     loss = weights.answers * answer_loss(
         task.data.task,
         student,

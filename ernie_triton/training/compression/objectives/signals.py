@@ -1,4 +1,4 @@
-"""What goes on inside a model for a batch: what a student can learn from, beside the answers."""
+"""Record token vectors, queries, keys and values inside a model during a forward pass."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -19,11 +19,11 @@ class Signals:
     """One forward pass.
 
     Attributes:
-        answer: what the model gives: `logits`, or `start_logits` and `end_logits`.
+        answer: the model's output: `logits`, or `start_logits` and `end_logits`.
         hidden: token vectors after the embeddings and after each layer, [rows, tokens, hidden].
-        query: of each layer, all its heads side by side, [rows, tokens, heads * head size].
-        key: the same of the keys.
-        value: the same of the values.
+        query: queries of each layer, all heads side by side, [rows, tokens, heads * head size].
+        key: keys, likewise.
+        value: values, likewise.
     """
 
     answer: Any
@@ -34,11 +34,11 @@ class Signals:
 
 
 def signals_of(model: "nn.Module", batch: Mapping[str, "Tensor"]) -> Signals:
-    """Run a model and keep what went on inside.
+    """Run a model and record its signals.
 
     Args:
-        model: of transformers, or a wrapper of one that trains on several devices.
-        batch: its inputs, [rows, tokens], and perhaps more, which is not looked at.
+        model: a transformers model, or the wrapper of one for training on several devices.
+        batch: its inputs, [rows, tokens]; other tensors are ignored.
     """
     inner: Any = getattr(model, "module", model)
     with _projections(inner) as seen:
@@ -60,7 +60,7 @@ class _Seen:
 
 @contextmanager
 def _projections(model: Any) -> Iterator[_Seen]:  # noqa: ANN401 (any model of transformers)
-    """The outputs of every layer's query, key and value; they are part of the gradient's graph."""
+    """Record the outputs of every layer's query, key and value, with their gradients."""
     seen, hooks = _Seen(), []
 
     def watch(name: str, linear: "nn.Module") -> None:

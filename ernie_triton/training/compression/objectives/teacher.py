@@ -1,4 +1,4 @@
-"""The teacher: a fixed model whose answers are computed once for each row."""
+"""The teacher: a frozen model that computes its answer to each row once."""
 
 from collections.abc import Mapping
 from types import SimpleNamespace
@@ -14,18 +14,18 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
 ANSWER_NAMES = ("logits", "start_logits", "end_logits")
-"""What answers are called; of a task one, or both ends."""
+"""Output names of all tasks."""
 
 
 class Teacher:
-    """A model in evaluation mode, without gradients; it goes to the device of the batches."""
+    """A model in evaluation mode, without gradients; it moves to the device of the batches."""
 
     def __init__(self, model: "PreTrainedModel", task: str) -> None:
         """Freeze the model.
 
         Args:
-            model: of the task.
-            task: its name; it decides whether answers are of tokens.
+            model: a model of the task.
+            task: name of the task; decides if answers are per token.
         """
         self.model = model
         self.model.train(mode=False)
@@ -34,14 +34,14 @@ class Teacher:
         self._remembered: dict[bytes, dict[str, Tensor]] = {}
 
     def signals(self, batch: Mapping[str, "Tensor"]) -> Signals:
-        """What goes on inside it for a batch."""
+        """Return its signals for a batch."""
         torch = import_torch()
         self._follow(batch["input_ids"].device)
         with torch.no_grad():
             return signals_of(self.model, batch)
 
     def answer(self, batch: Mapping[str, "Tensor"]) -> Any:  # noqa: ANN401 (as transformers answers)
-        """Its answer to a batch, remembered row by row: from the second epoch on at no cost.
+        """Return its answer to a batch; answers are stored by row, so later epochs cost nothing.
 
         Returns:
             An object with `logits`, or `start_logits` and `end_logits`, float32.
@@ -91,7 +91,7 @@ class Teacher:
 
 
 def row_keys(batch: Mapping[str, "Tensor"]) -> list[bytes]:
-    """What tells one row from another: its tokens and their types, without the padding."""
+    """Return a key for each row: its token ids and types, without the padding."""
     lengths = batch["attention_mask"].sum(dim=1).tolist()
     ids, types = (batch[name].cpu().numpy() for name in ("input_ids", "token_type_ids"))
     return [

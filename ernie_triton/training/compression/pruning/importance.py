@@ -1,9 +1,9 @@
-"""How much each part of a model matters: attention heads, feed-forward neurons, hidden features.
+"""Importance of each part of a model: attention heads, feed-forward neurons, hidden features.
 
-A part that is multiplied by a mask m = 1 changes the loss by about |dL/dm| when it is taken away,
-and dL/dm is the sum over the part's outputs of output times gradient (Michel et al. 2019,
-arxiv.org/abs/1905.10650; the importance of DynaBERT, arxiv.org/abs/2004.04037, section 2.1). The
-absolute value is taken for each example, so that effects of opposite sign do not cancel.
+Removing a part that is multiplied by a mask m = 1 changes the loss by about |dL/dm|. dL/dm is the
+sum over the part's outputs of output times gradient (Michel et al. 2019, arxiv.org/abs/1905.10650;
+DynaBERT, arxiv.org/abs/2004.04037, section 2.1). The absolute value is taken for each example, so
+that effects of opposite sign do not cancel.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -31,9 +31,9 @@ class Importance:
     """Mean absolute effect on an example's loss, to first order.
 
     Attributes:
-        heads: of each layer, float64 [heads].
-        neurons: of each layer, float64 [feed-forward].
-        hidden: of the token vectors' features, summed over the layers, float64 [hidden].
+        heads: heads of each layer, float64 [heads].
+        neurons: neurons of each layer, float64 [feed-forward].
+        hidden: features of the token vectors, summed over the layers, float64 [hidden].
     """
 
     heads: tuple[Float64, ...]
@@ -44,12 +44,12 @@ class Importance:
 def measure_importance(
     model: "PreTrainedModel", batches: Iterable[Batch], loss: "Loss"
 ) -> Importance:
-    """Importance by the loss on examples.
+    """Measure importance by the loss on examples.
 
     Args:
         model: put into evaluation mode; its weights' gradients are cleared.
         batches: collated, with their labels.
-        loss: the mean over a batch's examples, each of which it treats alike.
+        loss: the mean over a batch's examples, with equal weight for each.
 
     Raises:
         CheckpointError: there are no batches.
@@ -81,11 +81,11 @@ def measure_importance(
 
 
 def task_importance(ready: PreparedModel, examples: int) -> Importance:
-    """Importance by the task's own loss, on training examples drawn at random.
+    """Measure importance by the task's own loss, on random training examples.
 
     Args:
         ready: a fine-tuned model with its data.
-        examples: how many; all there are where these are fewer.
+        examples: number of examples; all, if there are fewer.
     """
     task = ready.task
     return measure_importance(
@@ -96,11 +96,11 @@ def task_importance(ready: PreparedModel, examples: int) -> Importance:
 
 
 def weight_importance(model: "PreTrainedModel") -> Importance:
-    """Importance without data, by the size of the weights.
+    """Estimate importance without data, by the size of the weights.
 
-    Of a head and of a neuron: the root of the product of the squares' sums of what goes in and of
-    what goes out, which does not change when one is scaled up and the other down; of a hidden
-    feature the squares' sum of its word embeddings.
+    For a head or a neuron it is the norm of its input weights times the norm of its output weights.
+    Scaling one up and the other down does not change it. For a hidden feature it is the sum of the
+    squares of its word embeddings.
     """
     size = head_size_of(model)
     heads, neurons = [], []
@@ -121,7 +121,7 @@ def weight_importance(model: "PreTrainedModel") -> Importance:
 
 @contextmanager
 def _recorded(model: "PreTrainedModel") -> Iterator[dict[str, Any]]:
-    """What goes through every part of a forward pass, with gradients: [rows, tokens, features]."""
+    """Record every part's input in a forward pass, with gradients: [rows, tokens, features]."""
     parts: dict[str, Tensor] = {}
     hooks = []
 
@@ -144,7 +144,7 @@ def _recorded(model: "PreTrainedModel") -> Iterator[dict[str, Any]]:
 
 
 def _by_group(name: str, effects: "Tensor", head_size: int) -> "Tensor":
-    """The features of a head belong together; each neuron and hidden feature is by itself."""
+    """Add up the features of each head; neurons and hidden features stay single."""
     if not name.startswith("heads"):
         return effects
     return effects.reshape(len(effects), -1, head_size).sum(dim=2)

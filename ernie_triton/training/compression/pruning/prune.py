@@ -1,7 +1,7 @@
 """Structured width pruning: fewer attention heads and feed-forward neurons in every layer.
 
-Which go is decided by their measured effect on the loss (`importance`); what is left is then
-trained to do what the whole model did (DynaBERT, arxiv.org/abs/2004.04037).
+Parts with the least measured effect on the loss go (`importance`). The rest is trained to behave
+as the whole model did (DynaBERT, arxiv.org/abs/2004.04037).
 """
 
 import copy
@@ -40,14 +40,14 @@ RECOVERY = Schedule(epochs=3, learning_rate=1e-4)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pruning:
-    """How a model is pruned.
+    """Options of pruning.
 
     Attributes:
-        width: how much stays.
-        recovery: the training afterwards; None for none.
-        weights: of the recovery's losses.
-        examples: training examples that importance is measured on.
-        max_length: most tokens of a row in training; None for the task's usual.
+        width: share of the model that stays.
+        recovery: schedule of the training afterwards; None for no training.
+        weights: weights of the recovery's losses.
+        examples: training examples to measure importance on.
+        max_length: most tokens of a row in training; None for the task's default.
     """
 
     width: Width = field(default_factory=Width)
@@ -71,18 +71,18 @@ def prune(
 
     Args:
         checkpoint: transformers or PaddleNLP, pruned before or not.
-        data: of its task; None judges heads and neurons by their weights' size and trains nothing,
-            which is for measuring speed.
+        data: data of its task; None ranks heads and neurons by the size of their weights and
+            trains nothing, which serves to measure speed.
         output: a new folder; `compression.json` lies beside the weights.
-        width: the share of heads and neurons that stays.
-        pruning: everything else; its own share is not looked at.
-        work: what the recovery needs to go on after a kill; `OUTPUT.work` unless given. It is
+        width: share of heads and neurons that stays.
+        pruning: all other options; its own share is ignored.
+        work: folder from which a killed recovery resumes, by default `OUTPUT.work`. It is
             removed when the checkpoint is written.
-        resume: go on with what `work` holds.
+        resume: continue the recovery in `work`.
 
     Raises:
-        CheckpointError: the width is not above 0 and at most 1, the model is of another task than
-            the data, or the output exists.
+        CheckpointError: the width is out of range, the model has another task than the data, or
+            the output exists.
     """
     how = pruning or Pruning()
     how = replace(how, width=replace(how.width, share=width))
@@ -103,7 +103,7 @@ def prune(
 def cut(
     model: "PreTrainedModel", importance: Importance, width: Width
 ) -> tuple["PreTrainedModel", tuple[Kept, ...]]:
-    """A narrower copy of a model, not trained yet, and what it has kept."""
+    """Return a narrower copy of a model, not trained yet, and the parts that it kept."""
     kept = kept_parts(importance, width)
     narrow = copy.deepcopy(model)
     keep_parts(narrow, kept)
@@ -122,14 +122,14 @@ def _pruned_by_loss(
         points = when_cut = whole.points_of(student)
         notes.append(f"{before:.2f} points, {when_cut:.2f} when cut")
     if how.recovery is not None:
-        lesson = RecoveryObjective(Teacher(whole.model, task.data.task), task, how.weights, kept)
+        objective = RecoveryObjective(Teacher(whole.model, task.data.task), task, how.weights, kept)
         result = train(
             student,
             whole.data,
             task,
             how.recovery,
             folder,
-            loss=lesson,
+            loss=objective,
             signature=f"prune {how}",
             resume=resume,
             name="recovery",

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 class RecoveryObjective:
-    """For a pruned model: to go on as it did, in every layer, with the heads that it still has."""
+    """Learn the whole model's answers, token vectors, and attention of the heads that stayed."""
 
     def __init__(
         self, teacher: Teacher, task: TrainingTask, weights: LossWeights, kept: Sequence[Kept]
@@ -36,7 +36,7 @@ class RecoveryObjective:
         self._heads = [len(part.heads) for part in kept]
 
     def __call__(self, model: "nn.Module", batch: Batch) -> "Tensor":
-        """The loss of a batch."""
+        """Return the loss of a batch."""
         weights, mask = self._weights, batch["attention_mask"]
         student, teacher = signals_of(model, batch), self._teacher.signals(batch)
         loss = answers_and_labels(self._task, weights, student.answer, teacher.answer, batch)

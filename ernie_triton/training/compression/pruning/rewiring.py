@@ -1,4 +1,4 @@
-"""Cutting heads and neurons out of a model: the same function without the parts taken away."""
+"""Cut heads and neurons out of a model."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 def keep_parts(model: "PreTrainedModel", kept: Sequence[Kept]) -> None:
     """Narrow every layer of a model to the heads and neurons that stay, in place.
 
-    The model then answers as it did with the outputs of the others multiplied by 0: what a head or
-    a neuron adds to the layer's output goes through its own columns of the next linear layer alone.
+    The model then answers as if the outputs of all others were multiplied by 0. Each head or neuron
+    has its own columns in the next linear layer, so the other columns do not change.
     """
     size = head_size_of(model)
     weights = [
@@ -33,7 +33,7 @@ def keep_parts(model: "PreTrainedModel", kept: Sequence[Kept]) -> None:
 
 
 def _kept_weights(layer: Any, kept: Kept, head_size: int) -> list[dict[str, Any]]:  # noqa: ANN401
-    """The states of a layer's linear layers: query, key, value, output, and feed-forward's two."""
+    """Return the states of query, key, value, output, and both feed-forward layers."""
     torch = import_torch()
     own, features = layer.attention, features_of(kept.heads, head_size)
     into = [_rows(part, features) for part in (own.self.query, own.self.key, own.self.value)]
@@ -47,7 +47,7 @@ def _kept_weights(layer: Any, kept: Kept, head_size: int) -> list[dict[str, Any]
 
 
 def features_of(heads: Indices, head_size: int) -> Any:  # noqa: ANN401 (a tensor)
-    """The places of the heads' features, int64 [heads * head size]."""
+    """Return the places of the heads' features, int64 [heads * head size]."""
     torch = import_torch()
     starts = torch.from_numpy(heads)[:, None] * head_size
     return (starts + torch.arange(head_size)).reshape(-1)

@@ -1,4 +1,4 @@
-"""Which heads and neurons stay: the most important of each layer, or of the whole model."""
+"""Choose the heads and neurons that stay: the most important of each layer or of the model."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,33 +14,33 @@ from ernie_triton.training.compression.pruning.importance import Importance
 Indices = npt.NDArray[np.int64]
 
 NEURON_MULTIPLE = 16
-"""Neurons are kept in groups of this many: what vector units and tensor cores take at once."""
+"""Size of the groups in which neurons are kept; it suits vector units and tensor cores."""
 
 RANKINGS = ("layer", "model")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Kept:
-    """The heads and neurons of one layer that stay, ascending, int64."""
+    """Places of one layer's heads and neurons that stay, ascending, int64."""
 
     heads: Indices
     neurons: Indices
 
     @property
     def width(self) -> LayerWidth:
-        """How many they are."""
+        """Number of heads and neurons."""
         return LayerWidth(heads=len(self.heads), feed_forward=len(self.neurons))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Width:
-    """How much of a model stays.
+    """Share of a model that stays.
 
     Attributes:
-        share: of its heads and of its neurons, above 0 and at most 1.
+        share: share of heads and of neurons that stays, above 0 and at most 1.
         ranking: `layer` keeps this share in every layer; `model` ranks the parts of all layers
-            together, so that layers come to differ.
-        multiple: neurons are kept by so many.
+            together, so that layers end with different widths.
+        multiple: size of the groups in which neurons are kept.
     """
 
     share: float = 0.75
@@ -59,7 +59,7 @@ class Width:
 
 
 def kept_parts(importance: Importance, width: Width) -> tuple[Kept, ...]:
-    """What stays of every layer: at least one head, and one group of neurons."""
+    """Choose what stays of every layer: at least one head and one group of neurons."""
     if width.ranking == "layer":
         heads = [_best(scores, width.share, 1) for scores in importance.heads]
         neurons = [_best(scores, width.share, width.multiple) for scores in importance.neurons]
@@ -72,7 +72,7 @@ def kept_parts(importance: Importance, width: Width) -> tuple[Kept, ...]:
 
 
 def _best(scores: Float64, share: float, multiple: int) -> Indices:
-    """The most important, as many as the share comes to, in whole groups."""
+    """Choose the most important, up to the share, in whole groups."""
     if share == 1:
         return np.arange(len(scores))
     groups = max(1, round(share * len(scores) / multiple))
@@ -80,11 +80,11 @@ def _best(scores: Float64, share: float, multiple: int) -> Indices:
 
 
 def _best_of_all(layers: Sequence[Float64], share: float, multiple: int) -> list[Indices]:
-    """The most important of all layers together.
+    """Choose the most important of all layers together.
 
-    A layer's scores are divided by their norm first (Molchanov et al. 2017,
-    arxiv.org/abs/1611.06440, section 2.2): gradients differ in size from layer to layer. Its
-    neurons are grouped in the order of their importance, and whole groups compete.
+    A layer's scores are first divided by their norm, since gradients differ in size from layer to
+    layer (Molchanov et al. 2017, arxiv.org/abs/1611.06440, section 2.2). A layer's neurons are
+    grouped in the order of their importance, and whole groups compete.
     """
     if share == 1:
         return [np.arange(len(scores)) for scores in layers]
@@ -93,7 +93,7 @@ def _best_of_all(layers: Sequence[Float64], share: float, multiple: int) -> list
         norm = float(np.linalg.norm(scores)) or 1.0
         ordered = np.sort(scores)[::-1] / norm
         groups = range(0, len(scores), multiple)
-        # The first of every layer stays, whatever the others score.
+        # The first group of every layer always stays.
         ranked += [
             (float(ordered[at : at + multiple].sum()) if at else np.inf, index) for at in groups
         ]
@@ -104,5 +104,5 @@ def _best_of_all(layers: Sequence[Float64], share: float, multiple: int) -> list
 
 
 def _leading(scores: Float64, count: int) -> Indices:
-    """The `count` highest scores' places, ascending; of equals the first."""
+    """Return the places of the `count` highest scores, ascending; of equals the first."""
     return np.sort(np.argsort(-scores, kind="stable")[:count])

@@ -1,10 +1,10 @@
-"""More texts for a student to learn from, made of those that there are (ERNIE-Slim).
+"""Make more training texts for a student out of the given ones (ERNIE-Slim).
 
-The three strategies of the published data distillation (PaddlePaddle/ERNIE, `distill/README`, after
-arxiv.org/abs/1903.12136), on word pieces instead of segmented and tagged words: noise, replacement
-by something of the same category, and sampling of spans. A category stands for a part of speech:
-ideographs, Latin letters, digits and signs are replaced by their like alone; ideographs in runs of
-up to three, since Chinese words are rarely one.
+The three strategies are those of the published data distillation (PaddlePaddle/ERNIE,
+`distill/README`, after arxiv.org/abs/1903.12136): noise, replacement within a category, and
+sampling of spans. They work on word pieces instead of tagged words, so the category takes the place
+of the part of speech: ideographs, Latin letters, digits and signs replace only their own kind.
+Ideographs are replaced in runs of up to three, since Chinese words are rarely a single character.
 """
 
 from collections.abc import Iterator, Sequence
@@ -22,7 +22,7 @@ TokenIds: TypeAlias = Int32
 """Token ids of one text without special tokens, int32 [tokens]."""
 
 LONGEST_RUN = 3
-"""Ideographs that are replaced together at most."""
+"""Most ideographs that are replaced together."""
 
 _IDEOGRAPHS, _LETTERS, _DIGITS, _SIGNS = range(4)
 _CONTINUES = "##"
@@ -30,14 +30,14 @@ _CONTINUES = "##"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Augmentation:
-    """How many texts are made, and how far they are from those that they are made of.
+    """Number of new texts, and their distance from the originals.
 
     Attributes:
-        copies: new texts made of each.
-        noise: share of the tokens that become `[UNK]`.
-        replaced: share of the tokens that begin a run which is replaced.
-        sampled: share of the new texts that are a span of their text alone.
-        seed: decides all of them.
+        copies: new texts per original.
+        noise: share of tokens that become `[UNK]`, 0 to 1.
+        replaced: share of tokens that begin a replaced run, 0 to 1.
+        sampled: share of new texts that are cut to a span, 0 to 1.
+        seed: seed of all random choices.
     """
 
     copies: int = 10
@@ -57,16 +57,16 @@ class Augmentation:
 
 
 class Augmenter:
-    """Makes new texts out of the tokens of a set of texts."""
+    """Make new texts out of the tokens of a set of texts."""
 
     def __init__(
         self, texts: Sequence[TokenIds], vocabulary: Vocabulary, how: Augmentation
     ) -> None:
-        """Remember where each category's tokens stand.
+        """Index the places of each category's tokens.
 
         Args:
-            texts: what replacements are taken from.
-            vocabulary: says what kind of character a token is of.
+            texts: source of replacements.
+            vocabulary: gives each token its category.
             how: shares and seed.
         """
         self._how = how
@@ -78,10 +78,9 @@ class Augmenter:
         self._places = {kind: np.flatnonzero(kinds == kind) for kind in np.unique(kinds).tolist()}
 
     def copies(self, examples: Sequence[tuple[TokenIds, ...]]) -> Iterator[tuple[TokenIds, ...]]:
-        """New examples, `Augmentation.copies` of each, round after round over all of them.
+        """Yield new examples, `Augmentation.copies` rounds over all originals.
 
-        The same seed and texts give the same examples; an earlier round does not depend on how many
-        there are.
+        They follow from seed and texts alone; the number of rounds does not change earlier ones.
         """
         for number in range(self._how.copies):
             random = np.random.default_rng((self._how.seed, number))
@@ -89,7 +88,7 @@ class Augmenter:
                 yield tuple(self._changed(text, random) for text in texts)
 
     def _changed(self, text: TokenIds, random: np.random.Generator) -> TokenIds:
-        """One new text: words replaced, then noise, then perhaps a span of it."""
+        """Make one new text: replace words, add noise, then perhaps cut it to a span."""
         chances = random.random(len(text) + 1)
         made = text.copy()
         for place in np.flatnonzero(chances[:-1] < self._how.replaced).tolist():
@@ -103,7 +102,7 @@ class Augmenter:
         return made
 
     def _replace(self, text: TokenIds, place: int, random: np.random.Generator) -> None:
-        """Put a run from elsewhere in the place of one of the same length and category."""
+        """Replace a run by another of the same length and category."""
         kind = int(self._categories[text[place]])
         found = self._places.get(kind)
         if found is None:
@@ -121,7 +120,7 @@ class Augmenter:
 
 
 def token_categories(vocabulary: Vocabulary) -> npt.NDArray[np.int8]:
-    """The category of each token, int8 [vocabulary], by its first character that is one."""
+    """Return each token's category by its first character, int8 [vocabulary]."""
     categories = np.full(vocabulary.size, _SIGNS, np.int8)
     for token, index in vocabulary.ids.items():
         categories[index] = _category(token.removeprefix(_CONTINUES))

@@ -1,4 +1,4 @@
-"""Students written as checkpoints, which `ernie_triton.build.load.slim` reads."""
+"""Write students as checkpoints that `ernie_triton.build.load.slim` reads."""
 
 import json
 from collections.abc import Mapping
@@ -27,14 +27,14 @@ def save_student(
 ) -> None:
     """Write `config.json`, `model.safetensors`, `vocab.txt` and `tokenizer_config.json`.
 
-    It is written beside, read back by the build's own reader, and then gets its name.
+    The folder is written under another name, read back by the build's reader, then renamed.
 
     Args:
-        student: what to write.
-        folder: a new one, or an empty one.
-        data: says the task and the labels.
+        student: the student.
+        folder: a new or an empty folder.
+        data: gives the task and the labels.
         tokenizer_from: the teacher, whose vocabulary and tokenizer settings are copied.
-        more_files: others to put into the folder, by name.
+        more_files: contents of further files, by name.
 
     Raises:
         CheckpointError: the folder holds something, or the teacher has no vocabulary.

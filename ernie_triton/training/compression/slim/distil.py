@@ -1,7 +1,7 @@
-"""Data distillation: a teacher scores many texts, and a student learns its scores.
+"""Data distillation: a teacher scores many texts, and a student learns the scores.
 
-After ERNIE-Slim (PaddlePaddle/ERNIE, `distill/README`): the texts are the training data's own,
-others without labels where there are some, and new ones made of them (`augment`).
+As in ERNIE-Slim (PaddlePaddle/ERNIE, `distill/README`), the texts are those of the training data,
+optional others without labels, and new ones made from both (`augment`).
 """
 
 import shutil
@@ -43,21 +43,21 @@ _MAX_POSITIONS = 512
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SlimTraining:
-    """How a student is made.
+    """Options of a slim student.
 
     Attributes:
         embedding_size: width of its word vectors.
         hidden_size: width of its hidden layer.
-        bigram_buckets: rows of a bag of words' bigram table; 0 for none.
-        filters: features of a convolution's windows of one token, two and so on.
-        dropout: share of the features that are left out in training.
-        teachers_words: begin with the teacher's word vectors, projected to the student's width;
+        bigram_buckets: rows of the bigram table of a bag of words; 0 for none.
+        filters: features of a convolution's windows of one token, two tokens and so on.
+        dropout: share of features that are left out in training, 0 to below 1.
+        teachers_words: start with the teacher's word vectors, projected to the student's width;
             else with random ones.
-        temperature: softens the scores of both sides.
-        augmentation: new texts, of the training data and of those without labels.
-        unlabelled: texts without labels, one a line, the two of a pair split by a tab.
-        schedule: of the training.
-        max_length: most tokens of a row in training; None for the task's usual.
+        temperature: softens the scores of both sides, above 0.
+        augmentation: options of the new texts.
+        unlabelled: file of texts without labels, one per line, or a pair split by a tab.
+        schedule: schedule of the training.
+        max_length: most tokens of a row in training; None for the task's default.
     """
 
     embedding_size: int = 64
@@ -102,22 +102,22 @@ def distil_slim(
     work: Path | None = None,
     scores: Path | None = None,
 ) -> StepReport:
-    """Teach a bag of words or a convolution, and write it as a checkpoint that builds as any other.
+    """Train a bag of words or a convolution, and write it as a checkpoint that `build` takes.
 
     Args:
         teacher: the fine-tuned checkpoint.
-        data: of its task, single texts or pairs.
+        data: data of its task, single texts or pairs.
         output: a new folder; `compression.json` lies beside the weights.
         kind: `bow` or `cnn`.
-        training: everything else.
-        work: where the training's state is kept, to go on after a kill; `OUTPUT.work` unless given.
-            It is removed when the checkpoint is written.
-        scores: where the teacher's scores are kept, for another student of the same teacher too,
-            and left; within `work` unless given.
+        training: all other options.
+        work: folder from which a killed run resumes, by default `OUTPUT.work`. It is removed
+            when the checkpoint is written.
+        scores: folder of the teacher's scores, which other students of the same teacher can
+            share; it is not removed. By default it is within `work`.
 
     Raises:
-        CheckpointError: the kind or the task is none that a student can be of, the teacher is of
-            another task or other labels, or the output exists.
+        CheckpointError: the kind or the task does not fit a slim student, the teacher has another
+            task or other labels, or the output exists.
         TextError: the texts without labels cannot be read.
     """
     how = training or SlimTraining()
@@ -165,7 +165,7 @@ def _check(kind: str, data: DataSet) -> None:
 
 
 def _rows(ready: PreparedModel, how: SlimTraining) -> list[Features]:
-    """Rows of the training data, of the texts without labels, and of new texts made of both."""
+    """Make rows of the training data, of texts without labels, and of new texts from both."""
     maker = RowMaker(ready.task)
     rows: list[Features] = [
         {name: row[name] for name in ("input_ids", "token_type_ids")}
@@ -184,7 +184,7 @@ def _rows(ready: PreparedModel, how: SlimTraining) -> list[Features]:
 
 
 def _student(ready: PreparedModel, kind: str, how: SlimTraining) -> "SlimClassifier":
-    """A student with the teacher's word vectors; its other weights follow from the seed."""
+    """Make a student, with the teacher's word vectors and random weights from the seed."""
     torch = import_torch()
     from ernie_triton.training.compression.slim.modules import SlimClassifier
 

@@ -1,4 +1,4 @@
-"""The students as torch modules, of the same formulas as `ernie_triton.build.model.slim`."""
+"""Students as torch modules, with the formulas of `ernie_triton.build.model.slim`."""
 
 import torch
 from torch import Tensor, nn
@@ -9,7 +9,7 @@ from ernie_triton.build.load.slim import SlimConfig
 from ernie_triton.build.model.slim import PAIR_FEATURES, bigram_addends
 
 INITIAL_DEVIATION = 0.1
-"""Of new word vectors' numbers."""
+"""Standard deviation of new word vectors."""
 
 
 class SlimClassifier(nn.Module):
@@ -19,13 +19,12 @@ class SlimClassifier(nn.Module):
     second_addend: Tensor
 
     def __init__(self, config: SlimConfig, labels: int, *, dropout: float = 0.0) -> None:
-        """Make one with random weights.
+        """Make a student with random weights.
 
         Args:
             config: its shape.
-            labels: scores of a text.
-            dropout: share of the features that the hidden layer and the classifier do not see in
-                training.
+            labels: number of scores of a text.
+            dropout: share of features that the hidden layer and the classifier miss in training.
         """
         super().__init__()
         self.slim = config
@@ -50,10 +49,10 @@ class SlimClassifier(nn.Module):
         self.dropout = nn.Dropout(dropout)
 
     def take_words(self, table: Tensor) -> None:
-        """Begin with a teacher's word vectors, as much of them as there is room for.
+        """Take over a teacher's word vectors, projected to the student's width.
 
-        The directions in which they differ most (principal components), as large together as random
-        vectors are; where the teacher's are narrower, the rest stays random.
+        Their principal components are scaled to the size of random vectors. If the teacher's
+        vectors are narrower, the other features stay random.
 
         Args:
             table: float [vocabulary, teacher's width].
@@ -75,9 +74,9 @@ class SlimClassifier(nn.Module):
         """Score the texts of a padded batch.
 
         Args:
-            input_ids: int64 [items, length], filled up with `[PAD]`.
-            token_type_ids: int64 [items, length]; needed for pairs alone.
-            attention_mask: not looked at: `[PAD]` counts nowhere.
+            input_ids: int64 [items, length], padded with `[PAD]`.
+            token_type_ids: int64 [items, length]; needed for pairs only.
+            attention_mask: ignored, since `[PAD]` counts nowhere.
         """
         real = input_ids != self.slim.pad_token_id
         pool = self._largest if self.slim.filters else self._mean
@@ -113,7 +112,7 @@ class SlimClassifier(nn.Module):
         values = torch.cat(windows, dim=-1)
         largest = []
         for own in counts:
-            # A text without tokens that count has its row's first.
+            # A text without tokens that count uses the first token of its row.
             first = torch.zeros_like(own)
             first[:, 0] = ~own.any(dim=1)
             left = values.masked_fill(~(own | first)[..., None], -torch.inf)
@@ -121,7 +120,7 @@ class SlimClassifier(nn.Module):
         return largest
 
     def _following(self, ids: Tensor, step: int) -> Tensor:
-        """The ids that many places on; `[PAD]` past the end."""
+        """Shift ids to the left by `step` places; fill up with `[PAD]`."""
         if not step:
             return ids
         return functional.pad(ids[:, step:], (0, step), value=self.slim.pad_token_id)[

@@ -1,4 +1,4 @@
-"""What a student is trained on: rows of tokens with the teacher's scores in the place of labels."""
+"""Rows of tokens whose labels are the teacher's scores, and the task that trains on them."""
 
 from collections.abc import Iterator, Sequence
 from types import SimpleNamespace
@@ -18,14 +18,14 @@ if TYPE_CHECKING:
 
 
 class SoftScoreTraining(WholeTextTraining):
-    """A task whose rows are given, with soft scores as `labels`, float32 [rows, labels]."""
+    """Train a teacher's soft scores; `labels` of given rows are float32 [rows, labels]."""
 
     def __init__(self, task: TrainingTask, rows: Sequence[Features], *, temperature: float) -> None:
         """Take over a task's data, tokenizer and metric.
 
         Args:
-            task: of the data's own task.
-            rows: what to train on, whatever examples are asked for.
+            task: the training task of the data.
+            rows: the rows to train on, whatever the examples.
             temperature: softens the teacher's and the student's scores.
         """
         super().__init__(task.data, task.tokenizer, max_length=task.max_length)
@@ -33,11 +33,11 @@ class SoftScoreTraining(WholeTextTraining):
         self._temperature = temperature
 
     def rows(self, examples: Sequence[LabelledText]) -> list[Features]:  # noqa: ARG002
-        """The rows that were given."""
+        """Return the given rows."""
         return self._rows
 
     def loss(self, model: "nn.Module", batch: Batch, *, smoothing: float = 0.0) -> "torch.Tensor":
-        """How far the model's scores are from the teacher's; nothing is smoothed further."""
+        """Return the loss between the model's scores and the teacher's; smoothing has no effect."""
         del smoothing
         answer: Any = model(**self.inputs(batch))
         return answer_loss(
@@ -50,20 +50,20 @@ class SoftScoreTraining(WholeTextTraining):
 
 
 class RowMaker:
-    """Puts texts without special tokens into rows, and takes them out again."""
+    """Convert between rows and texts of token ids without special tokens."""
 
     def __init__(self, task: TrainingTask) -> None:
         self._tokenizer, self._max_length = task.tokenizer, task.max_length
 
     def texts(self, row: Features) -> tuple[TokenIds, ...]:
-        """The one or two texts of a row."""
+        """Return the one or two texts of a row."""
         ids, types = row["input_ids"], row["token_type_ids"]
         first = int(np.count_nonzero(types == 0))
         second = ids[first:-1]
         return (ids[1 : first - 1], second) if first < len(ids) else (ids[1:-1],)
 
     def row(self, texts: tuple[TokenIds, ...]) -> Features:
-        """One row; what does not fit is cut off its longer text, as the tokenizer does."""
+        """Make a row; the longer text is cut until it fits, as the tokenizer does."""
         room = self._max_length - 1 - len(texts)
         lengths = [len(text) for text in texts]
         while sum(lengths) > room:
@@ -77,7 +77,7 @@ class RowMaker:
         return {"input_ids": np.concatenate(ids), "token_type_ids": np.concatenate(types)}
 
     def plain_rows(self, texts: Sequence[str], pairs: Sequence[str] | None) -> Iterator[Features]:
-        """Rows of texts as they are."""
+        """Encode texts into rows."""
         encoded = self._tokenizer.encode(texts, pairs)
         ends = np.cumsum(encoded.lengths)[:-1]
         for ids, types in zip(

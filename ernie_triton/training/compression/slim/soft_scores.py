@@ -1,7 +1,7 @@
-"""A teacher's scores of many rows, computed in parts and kept on disk.
+"""A teacher's scores of many rows, computed in parts and stored on disk.
 
-Each part's file is named after what decides it, the teacher and the rows: a run that was killed, or
-another student of the same teacher, finds the parts that are done.
+The name of a part's file is a digest of the teacher and the rows. So a resumed run, or another
+student of the same teacher, finds the finished parts.
 """
 
 import hashlib
@@ -35,20 +35,20 @@ ROWS_OF_A_PART = 2048
 
 
 class TeacherScorer:
-    """Scores rows with a teacher, each part once."""
+    """Score rows with a teacher, each part once."""
 
     def __init__(self, engine: Engine, identity: str, folder: Path) -> None:
-        """Remember the teacher.
+        """Set up.
 
         Args:
-            engine: the teacher.
-            identity: tells its weights, and what it computes in, from any other's.
-            folder: of the parts; it is made when the first is done.
+            engine: the teacher as an engine.
+            identity: identifies its weights and its precision.
+            folder: folder of the parts; the first part makes it.
         """
         self._engine, self._identity, self._folder = engine, identity, folder
 
     def scores(self, rows: Sequence[Features]) -> Float32:
-        """The logits of rows, float32 [rows, labels]."""
+        """Return the logits of rows, float32 [rows, labels]."""
         parts = [rows[at : at + ROWS_OF_A_PART] for at in range(0, len(rows), ROWS_OF_A_PART)]
         return np.concatenate(
             [self._part(part) for part in progress_bar(parts, "teacher's scores")]
@@ -78,16 +78,16 @@ class TeacherScorer:
 def teacher_scorer(
     folder: Path, module: "nn.Module", task: TrainingTask, cache: Path
 ) -> TeacherScorer:
-    """The fastest scorer of a teacher here: torch on a GPU, else an OpenVINO engine on the CPU.
+    """Make the fastest scorer of a teacher on this machine.
 
-    The engine computes in bf16 where the CPU can: that moves a score by less than a student ever
-    gets near it.
+    It is torch on a GPU, else an OpenVINO engine in bf16 on the CPU. The error of bf16 is smaller
+    than the distance between student and teacher.
 
     Args:
         folder: the teacher's checkpoint.
-        module: the same as a module.
-        task: of its task and tokenizer.
-        cache: where parts are kept.
+        module: the teacher as a module.
+        task: its training task.
+        cache: folder of the parts.
 
     Raises:
         CheckpointError: the folder does not hold an encoder with scores.
@@ -106,7 +106,7 @@ def teacher_scorer(
     return TeacherScorer(engine, f"{_digest(model)} {engine.settings.precision}", cache)
 
 
-def _settings(model: Model, task: TrainingTask) -> Any:  # noqa: ANN401 (three words to settings)
+def _settings(model: Model, task: TrainingTask) -> Any:  # noqa: ANN401 (a function of three strings)
     def settings(engine: str, precision: str, layout: str) -> EngineSettings:
         return EngineSettings(
             task=task.data.task,

@@ -1,8 +1,8 @@
 """Pieces of several characters, found by byte pair encoding over runs of ideographs.
 
 Sennrich, Haddow and Birch, "Neural machine translation of rare words with subword units", ACL 2016
-(arxiv.org/abs/1508.07909), algorithm 1: the pair of neighbours that stands in the texts most often
-becomes one symbol, as many times as asked.
+(arxiv.org/abs/1508.07909), algorithm 1: again and again the most frequent pair of neighbours in the
+texts becomes one symbol.
 """
 
 import heapq
@@ -16,15 +16,15 @@ _Pair = tuple[str, str]
 def merged_pieces(
     runs: Mapping[str, int], count: int, *, least: int = 2, longest: int = 8
 ) -> Iterator[str]:
-    """The pieces that merging makes, in the order of the merges; the same for the same runs.
+    """Merge neighbours, and yield the pieces in the order of the merges; deterministic.
 
-    Of pairs that are equally frequent, the first in the order of code points is taken.
+    Of equally frequent pairs, the first in the order of code points is merged.
 
     Args:
-        runs: of ideographs, and how often each stands in the texts.
-        count: pieces wanted.
-        least: times that a pair must stand in the texts.
-        longest: characters that a piece may have.
+        runs: runs of ideographs with their counts in the texts.
+        count: number of pieces wanted.
+        least: least count of a pair that is merged.
+        longest: most characters of a piece.
     """
     merging = _Merging(runs, longest)
     made: set[str] = set()
@@ -34,14 +34,14 @@ def merged_pieces(
             return
         merging.merge(pair)
         piece = "".join(pair)
-        # Two ways of cutting may lead to one piece.
+        # Different merges may make the same piece.
         if piece not in made:
             made.add(piece)
             yield piece
 
 
 class _Merging:
-    """The runs as they are cut so far, with the counts of all neighbours."""
+    """The runs in their present symbols, with the counts of all pairs of neighbours."""
 
     def __init__(self, runs: Mapping[str, int], longest: int) -> None:
         self._longest = longest
@@ -56,19 +56,19 @@ class _Merging:
         heapq.heapify(self._heap)
 
     def most_frequent(self, least: int) -> _Pair | None:
-        """The pair to merge next, or None where no more is frequent enough."""
+        """Return the pair to merge next, or None if no pair is frequent enough."""
         while self._heap:
             times, pair = heapq.heappop(self._heap)
             now = self._counts[pair]
             if now == -times and now >= least:
                 return pair
-            # Counted down since it was put here.
+            # Its count has fallen since it was pushed.
             if least <= now < -times:
                 heapq.heappush(self._heap, (-now, pair))
         return None
 
     def merge(self, pair: _Pair) -> None:
-        """Make one symbol of the pair wherever it stands."""
+        """Replace every occurrence of the pair by one symbol."""
         changed: set[_Pair] = set()
         for index in sorted(self._places[pair]):
             changed.update(self._count(index, -1))
@@ -79,7 +79,7 @@ class _Merging:
                 heapq.heappush(self._heap, (-self._counts[other], other))
 
     def _count(self, index: int, sign: int) -> Iterable[_Pair]:
-        """Count the neighbours in a run, or count them out."""
+        """Add a run's pairs to the counts, or subtract them; return the pairs."""
         symbols = self._symbols[index]
         pairs = [
             (left, right)

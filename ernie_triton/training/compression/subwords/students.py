@@ -1,6 +1,6 @@
-"""Distillation where the student reads fewer tokens of a text than its teacher does.
+"""Distillation to a student that reads fewer tokens of a text than its teacher.
 
-Token vectors and attention of the two cannot be compared then: the student learns the teacher's
+Their token vectors and attention cannot be compared, so the student learns only the teacher's
 answers to the same texts, and the data's labels.
 """
 
@@ -31,16 +31,16 @@ _ROWS_AT_ONCE = 256
 
 
 class TeacherOfTexts(Teacher):
-    """A teacher that is asked by a student's rows and answers for the texts behind them."""
+    """A teacher that takes a student's rows and answers for the texts behind them."""
 
     def __init__(self, teacher: PreparedModel, student: PreparedModel, data: DataSet) -> None:
-        """Note which row of the teacher's each row of the student's stands for.
+        """Map each row of the student to the teacher's row of the same text.
 
         Args:
-            teacher: with the task whose rows it reads.
-            student: with another tokenizer's.
-            data: all examples that it will be asked about; of two whose rows are the same to the
-                student, it answers for the later one.
+            teacher: the teacher, with the task that makes its rows.
+            student: the student, with another tokenizer.
+            data: all examples that the student trains on; of two with the same student row, the
+                later one counts.
         """
         super().__init__(teacher.model, data.task)
         self._task = teacher.task
@@ -51,7 +51,7 @@ class TeacherOfTexts(Teacher):
             self._rows.update(zip(keys, self._task.rows(examples), strict=True))
 
     def answer(self, batch: Mapping[str, "Tensor"]) -> Any:  # noqa: ANN401 (as transformers answers)
-        """Its answer to the texts of a batch of the student's rows, float32 `logits`."""
+        """Return its answer to the texts of a student's batch, float32 `logits`."""
         new = [key for key in dict.fromkeys(row_keys(batch)) if key not in self._remembered]
         if new:
             rows = self._task.collate([self._rows[key] for key in new])
@@ -63,16 +63,16 @@ class TeacherOfTexts(Teacher):
 def with_subwords(
     teacher: PreparedModel, pieces: int, texts: Path | None, folder: Path
 ) -> PreparedModel:
-    """The teacher as it would be with a vocabulary of longer pieces: what students begin with.
+    """Give the teacher a vocabulary of longer pieces; a student starts from the result.
 
     Args:
         teacher: a model of a task on whole texts.
-        pieces: as `shortened_vocabulary` has it; measured on the development set.
-        texts: a file of further texts without labels, which the pieces are chosen from too.
+        pieces: most pieces, see `shortened_vocabulary`; measured on the development set.
+        texts: file of further texts without labels to choose pieces from, or None.
         folder: gets `vocab.txt` and `tokenizer_config.json`, and is the new `checkpoint`.
 
     Raises:
-        SubwordsError: the task is about characters, or the texts do not support it.
+        SubwordsError: the task needs places in the text, or the texts do not allow it.
     """
     data = teacher.data
     if task_named(data.task).head != "sequence":
@@ -94,7 +94,7 @@ def with_subwords(
 
 
 def _with_rows(model: "PreTrainedModel", shortened: ShortenedVocabulary) -> "PreTrainedModel":
-    """A copy of a model that embeds the new vocabulary."""
+    """Copy a model, with embeddings of the new vocabulary."""
     torch = import_torch()
     changed = copy.deepcopy(model)
     base: Any = changed.base_model

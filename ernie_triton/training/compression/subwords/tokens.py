@@ -1,4 +1,4 @@
-"""The tokens that make a vocabulary of characters one of longer pieces, and leave none unknown."""
+"""Choose the tokens that a character vocabulary needs to read longer pieces."""
 
 import re
 from collections import Counter
@@ -22,7 +22,7 @@ _EMOJI = range(0x1F300, 0x1F650)
 def new_tokens(
     old: Vocabulary, texts: Sequence[str], pieces: int, *, lower_case: bool
 ) -> tuple[str, ...]:
-    """The tokens to add: characters in either position, then pieces where texts hold them."""
+    """Return the tokens to add: characters in either position, then pieces that the texts use."""
     words: Counter[str] = Counter()
     for text in texts:
         words.update(basic_words(text, lower_case=lower_case, tokenize_chinese_chars=False))
@@ -46,7 +46,7 @@ def new_tokens(
 
 
 def common_characters(*, lower_case: bool) -> Iterator[str]:
-    """Characters in common use that may stand inside words: those of GB 2312, and emoji."""
+    """Yield common characters that can be part of a word: those of GB 2312, and emoji."""
     codes = [bytes((row, cell)) for row in range(0xA1, 0xF8) for cell in range(0xA1, 0xFF)]
     known = (code.decode("gb2312", "ignore") for code in codes)
     for character in (*known, *map(chr, _EMOJI)):
@@ -56,7 +56,7 @@ def common_characters(*, lower_case: bool) -> Iterator[str]:
 def encoder_of(
     vocabulary: Vocabulary, max_length: int, *, lower_case: bool, words: bool
 ) -> TextEncoder:
-    """A tokenizer that reads runs of Chinese as words, or character by character."""
+    """Make a tokenizer that reads runs of Chinese as words, or character by character."""
     return TextEncoder(
         vocabulary,
         max_length=max_length,
@@ -66,7 +66,7 @@ def encoder_of(
 
 
 def extended_vocabulary(old: Vocabulary, new: Sequence[str]) -> Vocabulary:
-    """A vocabulary with new tokens after its own."""
+    """Append new tokens to a vocabulary."""
     ids = {**old.ids, **{token: old.size + place for place, token in enumerate(new)}}
     return Vocabulary(ids=ids, size=old.size + len(new))
 
@@ -74,19 +74,19 @@ def extended_vocabulary(old: Vocabulary, new: Sequence[str]) -> Vocabulary:
 def _uses(
     vocabulary: Vocabulary, texts: Sequence[str], *, lower_case: bool
 ) -> npt.NDArray[np.int64]:
-    """How often each token is made of the texts."""
+    """Count the uses of each token in the texts, int64 [vocabulary]."""
     encoder = encoder_of(vocabulary, UNCUT, lower_case=lower_case, words=True)
     return np.bincount(encoder.encode(texts).input_ids, minlength=vocabulary.size)
 
 
 def _is_word(token: str, *, lower_case: bool) -> bool:
-    """Whether texts can make the token a word of, or a part of one."""
+    """Tell if the token can be a word of a text or a part of one."""
     surface = token.removeprefix(CONTINUES)
     return list(_inside_words(surface, lower_case=lower_case)) == [surface]
 
 
 def _inside_words(text: str, *, lower_case: bool) -> Iterator[str]:
-    """The text as it is between two letters, if it is one word with them."""
+    """Yield the text as it reads between two letters, if the three make one word."""
     if not text:
         return
     match basic_words(f"a{text}a", lower_case=lower_case, tokenize_chinese_chars=False):

@@ -1,13 +1,13 @@
 """Vocabulary shortening: pieces of several characters, so that a model reads fewer tokens.
 
-ERNIE-Tiny reads words where other models read characters, and its sequences are shorter for it
-(github.com/PaddlePaddle/ERNIE, its section on ERNIE-Tiny). Here the frequent pieces of a task's own
-texts join a character vocabulary, in standard form: a `vocab.txt` with `词` and `##词`, and
+ERNIE-Tiny reads words instead of characters, so its sequences are shorter
+(github.com/PaddlePaddle/ERNIE, its section on ERNIE-Tiny). Here frequent pieces of a task's own
+texts join a character vocabulary in standard form: a `vocab.txt` with `词` and `##词`, and
 `tokenize_chinese_chars: false` in `tokenizer_config.json`. All old tokens keep their ids.
 
 A word is then a whole run between punctuation, and one character without a token would make all of
-it [UNK]. So every character that the vocabulary knows, or that is in common use, gets a token in
-either position, and the row of those that the teacher did not know is that of its [UNK].
+it [UNK]. So every known or common character gets a token in either position. A character that the
+teacher did not know starts with the teacher's embedding of [UNK].
 """
 
 import json
@@ -37,7 +37,7 @@ from ernie_triton.training.compression.subwords.tokens import (
 )
 
 LEAST_SHORTENING = 0.10
-"""Share of the tokens that must go, or new rows cost more than they bring."""
+"""Least share of tokens to save; below it the new rows cost more than they bring."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,13 +45,13 @@ class ShortenedVocabulary:
     """A vocabulary with pieces of several characters.
 
     Attributes:
-        old: the vocabulary that it was made of; its tokens keep their ids.
-        new_tokens: the tokens after those, in order of their ids.
-        rows: for each new token the ids of the old tokens that say the same.
-        pieces: new tokens of several characters, of either position.
+        old: the original vocabulary; its tokens keep their ids.
+        new_tokens: the added tokens, in order of their ids.
+        rows: for each new token the ids of the old tokens of the same characters.
+        pieces: number of new tokens of several characters, in either position.
         tokens_before: mean tokens of a text, without special tokens.
         tokens_after: the same with the new vocabulary.
-        lower_case: whether its tokenizer folds case.
+        lower_case: its tokenizer folds case.
     """
 
     old: Vocabulary
@@ -64,16 +64,16 @@ class ShortenedVocabulary:
 
     @property
     def shortening(self) -> float:
-        """The share of a text's tokens that are gone, 0 to 1."""
+        """Share of a text's tokens that are saved, 0 to 1."""
         return 1 - self.tokens_after / self.tokens_before if self.tokens_before else 0.0
 
     @property
     def vocabulary(self) -> Vocabulary:
-        """All tokens."""
+        """The vocabulary of all tokens."""
         return extended_vocabulary(self.old, self.new_tokens)
 
     def encoder(self, max_length: int) -> TextEncoder:
-        """The tokenizer, as it is served."""
+        """Make the tokenizer, as it is served."""
         return encoder_of(self.vocabulary, max_length, lower_case=self.lower_case, words=True)
 
 
@@ -85,20 +85,20 @@ def shortened_vocabulary(
     held_out: Sequence[str] = (),
     least_shortening: float = LEAST_SHORTENING,
 ) -> ShortenedVocabulary:
-    """Choose pieces by how often texts hold them; the same for the same texts.
+    """Choose the most frequent pieces of the texts; deterministic.
 
-    A piece becomes a token in the positions in which the texts hold it at least twice: a row that
-    training never sees would stay as it was made.
+    A piece becomes a token in each position in which the texts have it at least twice, since
+    training would not reach the row of a rarer one.
 
     Args:
         checkpoint: the teacher's folder, with a `vocab.txt` of single characters.
-        texts: that the model is trained on, labelled or not; of pairs, both.
-        pieces: merges of neighbours, so the most pieces that can come of it.
-        held_out: texts that the shortening is measured on; `texts` where there are none.
-        least_shortening: share of the tokens that must go.
+        texts: the training texts, labelled or not; both texts of pairs.
+        pieces: number of merges, so the most pieces.
+        held_out: texts to measure the shortening on; empty for `texts`.
+        least_shortening: least share of tokens to save, 0 to 1.
 
     Raises:
-        SubwordsError: the vocabulary has words already, or sequences get too little shorter.
+        SubwordsError: the vocabulary has words already, or too few tokens are saved.
         CheckpointError, VocabularyError: the tokenizer's files are damaged.
     """
     if not splits_ideographs(checkpoint):
@@ -122,8 +122,7 @@ def shortened_vocabulary(
         raise SubwordsError(
             f"{pieces} pieces make sequences {made.shortening:.1%} shorter "
             f"({made.tokens_before:.1f} tokens a text become {made.tokens_after:.1f}); expected at "
-            f"least "
-            f"{least_shortening:.0%}: these texts do not support it, or need more pieces"
+            f"least {least_shortening:.0%}; use more pieces, or other texts"
         )
     return made
 
@@ -131,15 +130,15 @@ def shortened_vocabulary(
 def subword_embeddings(
     table: npt.NDArray[np.float32], shortened: ShortenedVocabulary
 ) -> npt.NDArray[np.float32]:
-    """A word embedding table for the new vocabulary.
+    """Make the word embedding table of the new vocabulary.
 
-    A new token has the mean of the rows that the teacher reads for the same characters (Gee et al.,
+    A new token gets the mean of the teacher's rows for the same characters (Gee et al.,
     "Fast vocabulary transfer for language model compression", EMNLP 2022 industry track,
     arxiv.org/abs/2402.09977, section 3).
 
     Args:
         table: float32 [rows, hidden], the teacher's; rows beyond its vocabulary are left out.
-        shortened: of the teacher's vocabulary.
+        shortened: the new vocabulary, made from the teacher's.
 
     Returns:
         float32 [tokens of the new vocabulary, hidden].
@@ -167,8 +166,8 @@ def write_tokenizer(shortened: ShortenedVocabulary, checkpoint: Path, folder: Pa
 
     Args:
         shortened: the new vocabulary.
-        checkpoint: the one that it was made from, whose lines and settings are kept.
-        folder: where to; it exists.
+        checkpoint: the original, whose lines and settings are kept.
+        folder: an existing folder to write to.
     """
     old = (checkpoint / VOCABULARY_FILE).read_text(encoding="utf-8").removesuffix("\n")
     lines = "\n".join([old, *shortened.new_tokens]) + "\n"
