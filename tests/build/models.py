@@ -19,6 +19,7 @@ from ernie_triton.build.load.settings import CheckpointConfig
 from ernie_triton.build.model.encoder import Encoder, Layer, Linear, Norm
 from ernie_triton.build.model.heads import SequenceHead
 from ernie_triton.build.model.models import Model
+from ernie_triton.engines.onnx_runtime import exact_options
 from ernie_triton.pipeline import PipelineSpec
 from tests.build.load.exports import HEADS, VOCABULARY
 from tests.paths import FIXTURES
@@ -272,7 +273,7 @@ def assert_row_equal(found: Mapping[str, npt.NDArray[Any]], expected: Outputs) -
 def graph_logits(graph: Any, inputs: Mapping[str, npt.NDArray[Any]]) -> Array:
     """The first output that ONNX Runtime computes from the inputs that the graph has."""
     session = onnxruntime.InferenceSession(
-        graph.SerializeToString(), providers=["CPUExecutionProvider"]
+        graph.SerializeToString(), exact_options(), providers=["CPUExecutionProvider"]
     )
     feed = {item.name: inputs[item.name] for item in session.get_inputs()}
     return np.asarray(session.run(None, feed)[0])

@@ -128,7 +128,9 @@ class GraphBuilder:
         values, scales = int8_weight(weight, self.numerics.compute_type)
         quantized = self.constant(f"{name}/weight/int8", values, np.int8)
         steps = self.constant(f"{name}/weight/scales", scales, self.numerics.compute_type)
-        return self.add("DequantizeLinear", f"{name}/weight", quantized, steps, axis=1)
+        # Zeros by name: without them ONNX Runtime cannot be told to multiply bytes exactly (1.31).
+        zeros = self.constant(f"{name}/weight/zeros", np.zeros_like(scales, np.int8), np.int8)
+        return self.add("DequantizeLinear", f"{name}/weight", quantized, steps, zeros, axis=1)
 
     def _through_int8(self, name: str, x: str, scale: float) -> str:
         """The tensor rounded to int8 steps; once for all linear layers that read it so."""

@@ -78,6 +78,9 @@ def for_openvino(graph: onnx.ModelProto) -> onnx.ModelProto:
     """
     changed = _copied(graph)
     nodes = list(changed.graph.node)
+    for node in nodes:
+        if node.op_type == "DequantizeLinear" and node.name.endswith("/weight"):
+            del node.input[2:]  # zeros, which say nothing, and would be computed
     arrays = {item.name: item for item in changed.graph.initializer}
     for rounding in [node for node in nodes if node.op_type == "QuantizeLinear"]:
         _round_before_moving(rounding, nodes)

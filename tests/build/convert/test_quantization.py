@@ -25,6 +25,7 @@ from ernie_triton.build.random_models.torch_export import model_from_classifier
 from ernie_triton.engines import Engine, load_engine
 from ernie_triton.errors import ExactnessError
 from ernie_triton.pipeline import PipelineSpec
+from ernie_triton.processor import multiplies_bytes_exactly
 from ernie_triton.settings import EngineSettings
 from ernie_triton.tokenizer.encoder import TextEncoder
 from ernie_triton.tokenizer.vocabulary import load_vocabulary
@@ -101,7 +102,18 @@ class Bench:
         return load_engine(folder, settings)
 
 
-@pytest.mark.parametrize("engine", ["onnxruntime", "openvino"])
+@pytest.mark.parametrize(
+    "engine",
+    [
+        "onnxruntime",
+        pytest.param(
+            "openvino",
+            marks=pytest.mark.skipif(
+                not multiplies_bytes_exactly(), reason="OpenVINO's byte products need VNNI"
+            ),
+        ),
+    ],
+)
 def test_a_sensitive_layer_is_kept_and_no_other(tmp_path: Path, ernie: Any, engine: str) -> None:
     bench = Bench(with_outlier(model_from_classifier(ernie)), tmp_path, 0.0, engine=engine)
     assert not bench.judge.quality(bench.load(bench.graphs.graph(()), "int8")).fits
