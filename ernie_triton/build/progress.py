@@ -1,14 +1,17 @@
-"""The build's progress on stderr: one line a step, with what it cost."""
+"""Progress of a build on stderr: one line a step, with the seconds it took."""
 
 import sys
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from typing import TypeVar
 
 from tqdm import tqdm
 
 _T = TypeVar("_T")
+
+StepReporter = Callable[[str], AbstractContextManager[list[str]]]
+"""`with step("name") as notes:` times a step; notes appended are printed with it."""
 
 
 @contextmanager

@@ -14,7 +14,7 @@ import torch
 from safetensors.torch import save_file
 
 from ernie_triton.batch import TokenBatch
-from ernie_triton.build.check.exactness import SAMPLE_TEXTS
+from ernie_triton.build.check.sample_texts import SAMPLE_TEXTS
 from ernie_triton.build.load.settings import CheckpointConfig
 from ernie_triton.build.model.encoder import Encoder, Layer, Linear, Norm
 from ernie_triton.build.model.heads import SequenceHead

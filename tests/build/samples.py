@@ -9,8 +9,8 @@ from typing import Any
 import onnx
 
 from ernie_triton.batch import TokenBatch
-from ernie_triton.build.check.exactness import read_sample_texts
 from ernie_triton.build.check.local_answers import PipelineParts
+from ernie_triton.build.check.sample_texts import read_sample_texts
 from ernie_triton.build.config import ModelSizes
 from ernie_triton.build.convert.engine_file import write_engine
 from ernie_triton.build.load import read_source

@@ -18,7 +18,7 @@ from tritonclient.grpc import model_config_pb2 as pb
 
 import ernie_triton
 from ernie_triton.batch import TokenBatch
-from ernie_triton.build.check.exactness import SAMPLE_TEXTS
+from ernie_triton.build.check.sample_texts import SAMPLE_TEXTS
 from ernie_triton.engines import load_engine
 from ernie_triton.settings import EMBEDDED_CONFIG_FILE, EngineSettings
 from tests.build.load.exports import PrunedClassifier, export, randomised

@@ -9,7 +9,7 @@ import onnx
 import pytest
 import torch
 
-from ernie_triton.build.check.exactness import SAMPLE_TEXTS
+from ernie_triton.build.check.sample_texts import SAMPLE_TEXTS
 from tests.build.load.exports import PrunedClassifier, export, randomised
 from tests.build.models import (
     LABELS,

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ernie_triton.build.check.exactness import SampleTexts
+from ernie_triton.build.check.sample_texts import SampleTexts
 from ernie_triton.build.check.slim_reference import slim_outputs
 from ernie_triton.cli import main as build_scripts
 from ernie_triton.client.seq_cls import SeqClsClient

@@ -8,7 +8,7 @@ import numpy.typing as npt
 
 from ernie_triton.tasks import Task
 
-Row = Mapping[str, npt.NDArray[np.float32]]
+OutputRow = Mapping[str, npt.NDArray[np.float32]]
 """An engine's outputs for one text, by name; of each token without padding."""
 
 SAME_VECTOR_COSINE = 0.99
@@ -29,7 +29,10 @@ class Agreement:
 
 
 def agreement(
-    task: Task, before: Sequence[Row], after: Sequence[Row], thresholds: Sequence[float] = ()
+    task: Task,
+    before: Sequence[OutputRow],
+    after: Sequence[OutputRow],
+    thresholds: Sequence[float] = (),
 ) -> Agreement:
     """Compare the decisions that follow from two engines' outputs on the same texts.
 
@@ -67,7 +70,7 @@ def agreement(
 
 
 def _pairs(
-    before: Sequence[Row], after: Sequence[Row], name: str
+    before: Sequence[OutputRow], after: Sequence[OutputRow], name: str
 ) -> list[tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]]:
     return [(one[name], two[name]) for one, two in zip(before, after, strict=True)]
 

@@ -2,74 +2,38 @@
 
 import math
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from ernie_triton.batch import TokenBatch
-from ernie_triton.build.check.reference import Reference, rows_of
-from ernie_triton.build.publish.manifest import Exactness
+from ernie_triton.build.check.reference import Reference, batch_rows
 from ernie_triton.engines import Engine
-from ernie_triton.errors import ExactnessError, TextError
+from ernie_triton.errors import ExactnessError
 from ernie_triton.tasks import task_named
-from ernie_triton.tokenizer.encoder import TextEncoder
 
 TOLERANCES = {"fp32": 1e-4, "bf16": 2e-2, "fp16": 2e-2, "int8": math.inf}
 """Largest absolute difference of a logit from the source's, by precision.
 
-INT8 is judged by what follows from the logits, see `ernie_triton.build.check.quality`.
+INT8 is judged by what follows from the logits, see `ernie_triton.build.check.precision_check`.
 """
-
-SAMPLE_TEXTS = Path(__file__).parent / "texts.txt"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SampleTexts:
-    """Texts, or pairs, that stand for what the pipeline will be asked."""
+class Exactness:
+    """How the engine's outputs compare with the source's on sample texts.
 
-    texts: tuple[str, ...]
-    pairs: tuple[str, ...] | None
-
-    def row(self, index: int) -> tuple[str, ...]:
-        """One text, or one pair."""
-        if self.pairs is None:
-            return (self.texts[index],)
-        return self.texts[index], self.pairs[index]
-
-    def encode(self, encoder: TextEncoder) -> TokenBatch:
-        """All of them as one batch of tokens."""
-        rows = encoder.encode(self.texts, self.pairs)
-        return TokenBatch(
-            input_ids=rows.input_ids, token_type_ids=rows.token_type_ids, lengths=rows.lengths
-        )
-
-
-def read_sample_texts(path: Path | None, *, pair: bool) -> SampleTexts:
-    """Sample texts from a file, one a line; a pair is split by a tab, or made of two lines.
-
-    Raises:
-        TextError: the file cannot be read, or has fewer than two lines.
+    `largest_difference` is the maximum of the absolute differences of logits, `same_decisions` the
+    number of texts whose likeliest label is the same. `tolerance` is None for no limit: INT8 is
+    judged by `Quality`.
     """
-    path = path or SAMPLE_TEXTS
-    try:
-        lines = [line for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
-    except (OSError, UnicodeDecodeError) as error:
-        raise TextError(f"the sample texts {path} cannot be read: {error}") from error
-    if len(lines) < 2:
-        raise TextError(f"{path} has {len(lines)} lines; expected at least 2 sample texts")
-    if not pair:
-        return SampleTexts(texts=tuple(lines), pairs=None)
-    followers = [*lines[1:], lines[0]]
-    split = [line.split("\t", 1) for line in lines]
-    return SampleTexts(
-        texts=tuple(parts[0] for parts in split),
-        pairs=tuple(
-            parts[1] if len(parts) == 2 else next_line
-            for parts, next_line in zip(split, followers, strict=True)
-        ),
-    )
+
+    reference: str
+    texts: int
+    largest_difference: float
+    tolerance: float | None
+    same_decisions: int
 
 
 def compare(
@@ -93,7 +57,7 @@ def compare(
         ExactnessError: an output differs by more than that, or is not a number.
     """
     found = output_rows(engine, batch, max_batch_size)
-    expected = [reference.outputs(row) for row in rows_of(batch)]
+    expected = [reference.outputs(row) for row in batch_rows(batch)]
     worst = _Difference(size=0.0, row=0, output="", found=0.0, expected=0.0)
     same = 0
     for number, (ours, theirs) in enumerate(zip(found, expected, strict=True)):
@@ -162,7 +126,7 @@ def output_rows(
     engine: Engine, batch: TokenBatch, max_rows: int
 ) -> list[dict[str, npt.NDArray[np.float32]]]:
     """The engine's outputs of each row of a batch, in runs of at most so many rows."""
-    return [row for part in parts_of(batch, max_rows) for row in _rows_of_run(engine, part)]
+    return [row for part in split_batch(batch, max_rows) for row in _rows_of_run(engine, part)]
 
 
 def _rows_of_run(engine: Engine, batch: TokenBatch) -> list[dict[str, npt.NDArray[np.float32]]]:
@@ -179,7 +143,7 @@ def _rows_of_run(engine: Engine, batch: TokenBatch) -> list[dict[str, npt.NDArra
     ]
 
 
-def parts_of(batch: TokenBatch, max_rows: int) -> list[TokenBatch]:
+def split_batch(batch: TokenBatch, max_rows: int) -> list[TokenBatch]:
     """The batch in parts of at most so many rows."""
     return [
         batch.select(np.arange(first, min(first + max_rows, batch.rows)))

@@ -4,16 +4,31 @@ import os
 import platform
 import statistics
 import time
+from dataclasses import dataclass
 
 import numpy as np
 
 from ernie_triton.batch import TokenBatch
-from ernie_triton.build.publish.manifest import Speed
 from ernie_triton.engines import Engine, thread_count
 from ernie_triton.processor import processor_name
 
 _TIMING_S = 1.0
 _TIMED_BATCH = 32
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Speed:
+    """Texts per second of the engine alone on the sample texts, on the machine of the build.
+
+    `ratio_to_fp32` is the median over runs in turn with the FP32 engine; None where there was none.
+    """
+
+    texts_per_s: float
+    batch: int
+    mean_tokens: float
+    threads: int
+    processor: str
+    ratio_to_fp32: float | None = None
 
 
 def measure_speed(

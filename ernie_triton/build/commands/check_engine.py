@@ -15,7 +15,7 @@ from ernie_triton.pipeline import Batching, TensorRtBuild
 from ernie_triton.tasks import LAYOUTS
 
 if TYPE_CHECKING:
-    from ernie_triton.build.tensorrt.profiles import Load
+    from ernie_triton.build.tensorrt.profiles import EngineShapes
 
 _SHAPE_PRECISIONS = ("fp32", "fp16", "int8")
 _MAX_LENGTH = 128
@@ -27,7 +27,7 @@ class _Graph:
 
     path: Path
     name: str
-    load: "Load"
+    load: "EngineShapes"
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -121,12 +121,12 @@ def _graphs(arguments: argparse.Namespace) -> Iterator[tuple[_Graph, ...]]:
 
 
 def _repository_graphs(repository: Path, name: str | None) -> tuple[_Graph, ...]:
-    from ernie_triton.build.tensorrt.pipelines import Usual, plan_requests
+    from ernie_triton.build.tensorrt.plan_requests import UsualBatch, plan_requests
 
     names = (name,) if name else ()
     return tuple(
         _Graph(path=request.graph, name=stage.pipeline, load=request.load)
-        for stage, request in plan_requests(repository, names, TensorRtBuild(), Usual())
+        for stage, request in plan_requests(repository, names, TensorRtBuild(), UsualBatch())
     )
 
 
@@ -150,10 +150,10 @@ def _file_graph(arguments: argparse.Namespace) -> _Graph:
     return _Graph(path=path, name=path.name, load=_load(arguments, layout))
 
 
-def _load(arguments: argparse.Namespace, layout: str) -> "Load":
-    from ernie_triton.build.tensorrt.profiles import USUAL_ROWS, USUAL_TOKENS, Load
+def _load(arguments: argparse.Namespace, layout: str) -> "EngineShapes":
+    from ernie_triton.build.tensorrt.profiles import USUAL_ROWS, USUAL_TOKENS, EngineShapes
 
-    return Load(
+    return EngineShapes(
         layout=layout,
         max_rows=arguments.max_batch_size,
         max_length=arguments.max_length,

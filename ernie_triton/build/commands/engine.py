@@ -53,8 +53,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Run the command; returns its exit code."""
-    from ernie_triton.build.tensorrt.pipelines import Usual, plan_requests
     from ernie_triton.build.tensorrt.plan import make_plan, this_machine
+    from ernie_triton.build.tensorrt.plan_requests import UsualBatch, plan_requests
     from ernie_triton.server.plans import check_plan, plan_path
 
     settings = TensorRtBuild(
@@ -62,7 +62,7 @@ def run(arguments: argparse.Namespace) -> int:
         memory_mib=arguments.memory_mib,
         timing_cache=arguments.timing_cache,
     )
-    usual = Usual(rows=arguments.batch, tokens=arguments.tokens)
+    usual = UsualBatch(rows=arguments.batch, tokens=arguments.tokens)
     requests = tuple(
         plan_requests(arguments.repository, arguments.name, settings, usual, arguments.version)
     )

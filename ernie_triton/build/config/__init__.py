@@ -7,7 +7,7 @@ configures otherwise.
 """
 
 from ernie_triton.build.config.messages import WARM_UP_TEXTS, ModelSizes
-from ernie_triton.build.config.pipeline import pipeline_configs, write_configs
+from ernie_triton.build.config.pipeline import pipeline_configs
 from ernie_triton.build.config.stages import postprocess_settings, results, tokenizer_settings
 
 __all__ = [
@@ -17,5 +17,4 @@ __all__ = [
     "postprocess_settings",
     "results",
     "tokenizer_settings",
-    "write_configs",
 ]

@@ -25,11 +25,11 @@ from ernie_triton.batch import LENGTH_BUCKET
 from ernie_triton.build.config.messages import (
     WARM_UP_TEXTS,
     ModelSizes,
+    add_warm_up,
     allow_ragged,
     batch_dynamically,
     model_config,
     python_stage,
-    warm_up,
 )
 from ernie_triton.engines import ENGINE_FILES
 from ernie_triton.errors import PipelineError
@@ -89,7 +89,7 @@ def python_engine(
     config.max_batch_size = spec.max_stage_rows
     allow_ragged(config)
     for sample, length in zip(WARM_UP_TEXTS, warm_up_lengths, strict=True):
-        warm_up(config, sample, inputs, {-1: length})
+        add_warm_up(config, sample, inputs, {-1: length})
     return config
 
 
@@ -112,7 +112,7 @@ def native_engine(
     else:
         _set_session(config, spec)
     for sample, length in zip(WARM_UP_TEXTS, warm_up_lengths, strict=True):
-        warm_up(config, sample, inputs, {-1: length})
+        add_warm_up(config, sample, inputs, {-1: length})
     return config
 
 

@@ -99,7 +99,7 @@ def allow_ragged(config: pb.ModelConfig) -> None:
         tensor.allow_ragged_batch = -1 in tensor.dims
 
 
-def warm_up(
+def add_warm_up(
     config: pb.ModelConfig, sample: str, inputs: Sequence[TensorSpec], sizes: Mapping[int, int]
 ) -> None:
     """Run a sample of one row when the model is loaded; `sizes` are put in for dims like -1."""
@@ -116,6 +116,6 @@ def data_type(tensor: TensorSpec) -> "pb.DataType":
     return pb.DataType.Value(f"TYPE_{tensor.dtype}")
 
 
-def window_tensors(task: Task) -> tuple[TensorSpec, ...]:
+def task_window_tensors(task: Task) -> tuple[TensorSpec, ...]:
     """What the tokenizer stage tells the postprocess stage, where the task has windows."""
     return WINDOW_TENSORS if task.has_windows else ()

@@ -1,18 +1,16 @@
 """All configuration files of a pipeline, for containers and for the embedded server."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from google.protobuf import text_format
 from tritonclient.grpc import model_config_pb2 as pb
 
 from ernie_triton.build.config.engines import is_native, length_bucket, native_engine, python_engine
-from ernie_triton.build.config.ensemble import ensemble_config
-from ernie_triton.build.config.joined import joined_config
-from ernie_triton.build.config.messages import ModelSizes
-from ernie_triton.build.config.stages import postprocess_config, tokenizer_config
-from ernie_triton.build.publish.repository import StagedPipeline
+from ernie_triton.build.config.messages import ModelSizes, model_config, task_window_tensors
+from ernie_triton.build.config.stages import postprocess_config, results, tokenizer_config
 from ernie_triton.pipeline import PipelineSpec
 from ernie_triton.settings import CONFIG_FILE, EMBEDDED_CONFIG_FILE
+from ernie_triton.tasks import task_named, token_tensors
 
 
 def pipeline_configs(
@@ -46,24 +44,6 @@ def pipeline_configs(
     return {model: _files(messages) for model, messages in configs.items()}
 
 
-def write_configs(
-    staged: StagedPipeline,
-    spec: PipelineSpec,
-    sizes: ModelSizes,
-    warm_up_lengths: Sequence[int],
-) -> None:
-    """Write what `pipeline_configs` says into the staged repository.
-
-    Raises:
-        PipelineError: as there.
-    """
-    for model, files in pipeline_configs(spec, sizes, warm_up_lengths).items():
-        for name, text in files.items():
-            path = staged.model_folder(model) / name
-            path.parent.mkdir(exist_ok=True)
-            path.write_text(text, encoding="utf-8")
-
-
 def _files(messages: Sequence[pb.ModelConfig]) -> dict[str, str]:
     """The container's configuration, and the embedded server's where it is another."""
     names = (CONFIG_FILE, EMBEDDED_CONFIG_FILE)
@@ -71,3 +51,52 @@ def _files(messages: Sequence[pb.ModelConfig]) -> dict[str, str]:
         name: text_format.MessageToString(message)
         for name, message in zip(names, messages, strict=False)
     }
+
+
+def ensemble_config(spec: PipelineSpec, sizes: ModelSizes) -> pb.ModelConfig:
+    """The ensemble, the same whatever runs its engine."""
+    task = task_named(spec.task)
+    tokens = token_tensors(pair=spec.pair)
+    texts = task.text_inputs(pair=spec.pair)
+    windows = task_window_tensors(task)
+    config = model_config(spec, spec.name, texts, (*results(spec), *task.tokenizer_results), sizes)
+    config.platform = "ensemble"
+    steps = (
+        ("tokenizer", texts, (*tokens, *windows, *task.tokenizer_results)),
+        ("engine", tokens, task.engine_outputs),
+        ("postprocess", (*task.engine_outputs, *windows), results(spec)),
+    )
+    for part, inputs, outputs in steps:
+        config.ensemble_scheduling.step.append(
+            pb.ModelEnsembling.Step(
+                model_name=spec.stage(part),
+                model_version=-1,
+                input_map={tensor.name: tensor.name for tensor in inputs},
+                output_map={tensor.name: tensor.name for tensor in outputs},
+            )
+        )
+    return config
+
+
+def joined_config(
+    spec: PipelineSpec, sizes: ModelSizes, parts: Mapping[str, pb.ModelConfig]
+) -> pb.ModelConfig:
+    """One model with the ensemble's tensors and everything that its stages are told.
+
+    Args:
+        spec: the pipeline.
+        sizes: of its model.
+        parts: the configurations that the stages would have by themselves; each one's parameters
+            get its name before theirs, as in `engine.threads`.
+    """
+    task = task_named(spec.task)
+    outputs = (*results(spec), *task.tokenizer_results)
+    config = model_config(spec, spec.name, task.text_inputs(pair=spec.pair), outputs, sizes)
+    config.backend = "python"
+    config.instance_group.extend(parts["engine"].instance_group)
+    config.dynamic_batching.CopyFrom(parts["tokenizer"].dynamic_batching)
+    config.model_warmup.extend(parts["tokenizer"].model_warmup)
+    for part, stage in parts.items():
+        for name, value in stage.parameters.items():
+            config.parameters[f"{part}.{name}"].string_value = value.string_value
+    return config

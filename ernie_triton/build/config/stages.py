@@ -7,10 +7,10 @@ from tritonclient.grpc import model_config_pb2 as pb
 from ernie_triton.build.config.messages import (
     WARM_UP_TEXTS,
     ModelSizes,
+    add_warm_up,
     allow_ragged,
     python_stage,
-    warm_up,
-    window_tensors,
+    task_window_tensors,
 )
 from ernie_triton.decoders.entities import EntitySettings
 from ernie_triton.decoders.labels import LabelSettings
@@ -37,13 +37,13 @@ def tokenizer_config(
     """The first stage; rows' lengths are rounded up to multiples of `length_bucket`."""
     task = task_named(spec.task)
     texts = task.text_inputs(pair=spec.pair)
-    outputs = (*token_tensors(pair=spec.pair), *window_tensors(task), *task.tokenizer_results)
+    outputs = (*token_tensors(pair=spec.pair), *task_window_tensors(task), *task.tokenizer_results)
     settings = tokenizer_settings(spec, sizes, length_bucket=length_bucket)
     config = python_stage(spec, "tokenizer", texts, outputs, sizes, settings)
     # What waited here for company stays together in the stages after it.
     config.dynamic_batching.max_queue_delay_microseconds = spec.batching.max_queue_delay_us
     for sample in WARM_UP_TEXTS:
-        warm_up(config, sample, texts, {})
+        add_warm_up(config, sample, texts, {})
     return config
 
 
@@ -67,7 +67,7 @@ def postprocess_config(spec: PipelineSpec, sizes: ModelSizes) -> pb.ModelConfig:
     """The last stage."""
     task = task_named(spec.task)
     settings = postprocess_settings(spec, task, sizes)
-    inputs = (*task.engine_outputs, *window_tensors(task))
+    inputs = (*task.engine_outputs, *task_window_tensors(task))
     config = python_stage(spec, "postprocess", inputs, results(spec), sizes, settings)
     config.max_batch_size = spec.max_stage_rows
     allow_ragged(config)

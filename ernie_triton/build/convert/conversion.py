@@ -13,21 +13,25 @@ import numpy as np
 import onnx
 
 from ernie_triton.batch import TokenBatch
-from ernie_triton.build.check.exactness import TOLERANCES, compare, parts_of, read_sample_texts
+from ernie_triton.build.check.exactness import TOLERANCES, compare, split_batch
 from ernie_triton.build.check.local_answers import PipelineParts
-from ernie_triton.build.check.precision_check import Judge
-from ernie_triton.build.check.quality import FP16_ALLOWED_LOSS, Limits, Quality
+from ernie_triton.build.check.precision_check import (
+    FP16_ALLOWED_LOSS,
+    Limits,
+    PrecisionCheck,
+    Quality,
+)
+from ernie_triton.build.check.sample_texts import read_sample_texts
 from ernie_triton.build.convert.calibration import input_scales, observed
 from ernie_triton.build.convert.engine_file import write_engine
 from ernie_triton.build.convert.fp16_range import check_fp16_range
-from ernie_triton.build.convert.quantization import Int8Graphs, quantize
+from ernie_triton.build.convert.quantization import Int8Graphs, QuantizationFacts, quantize
 from ernie_triton.build.graph.export import export_onnx, quantizable_linears
 from ernie_triton.build.graph.numerics import Numerics
+from ernie_triton.build.inputs import BuildInputs
 from ernie_triton.build.model.models import Model
 from ernie_triton.build.model.slim import SlimModel
-from ernie_triton.build.parts import BuildParts, Step
-from ernie_triton.build.progress import progress_bar
-from ernie_triton.build.publish.manifest import QuantizationFacts
+from ernie_triton.build.progress import StepReporter, progress_bar
 from ernie_triton.engines import Engine, load_engine
 from ernie_triton.errors import CheckpointError, ExactnessError, PrecisionError
 
@@ -42,46 +46,46 @@ class Converted:
     Attributes:
         graph: in the precision asked for.
         fp32: the FP32 engine in the same runtime, where one was needed.
-        judge: compares with it.
+        check: compares with it.
         quality: what the conversion costs, where that is known already.
         quantization: how it was quantised, if it was.
     """
 
     graph: onnx.ModelProto
     fp32: Engine | None = None
-    judge: Judge | None = None
+    check: PrecisionCheck | None = None
     quality: Quality | None = None
     quantization: QuantizationFacts | None = None
 
 
-def convert(parts: BuildParts, step: Step) -> Converted:
+def convert_graph(inputs: BuildInputs, step: StepReporter) -> Converted:
     """The graph to serve, and what it was compared with.
 
     Raises:
         CheckpointError: the precision needs a graph of our own, and the model has none.
         ExactnessError: the conversion costs more than allowed.
     """
-    spec = parts.spec
+    spec = inputs.spec
     if spec.precision in ("fp32", "bf16") and spec.quantization.data is None:
-        return Converted(graph=parts.graph)
-    judge = fp32_judge(parts, step)
+        return Converted(graph=inputs.graph)
+    check = fp32_check(inputs, step)
     if spec.precision == "int8":
-        return _int8(parts, judge, step)
+        return _int8(inputs, check, step)
     if spec.precision == "fp16":
-        return _fp16(parts, judge, step)
-    return Converted(graph=parts.graph, fp32=judge.before, judge=judge)
+        return _fp16(inputs, check, step)
+    return Converted(graph=inputs.graph, fp32=check.fp32, check=check)
 
 
-def check_quality(converted: Converted, engine: Engine, step: Step) -> Quality | None:
+def check_quality(converted: Converted, engine: Engine, step: StepReporter) -> Quality | None:
     """What the finished engine loses against FP32, where that is to be measured.
 
     Raises:
         ExactnessError: more than allowed.
     """
-    if converted.judge is None:
+    if converted.check is None:
         return None
     with step("evaluate") as notes:
-        quality = converted.judge.quality(engine)
+        quality = converted.check.quality(engine)
         notes.append(quality.sentence())
     if not quality.fits:
         raise ExactnessError(
@@ -91,60 +95,60 @@ def check_quality(converted: Converted, engine: Engine, step: Step) -> Quality |
     return quality
 
 
-def fp32_judge(parts: BuildParts, step: Step) -> Judge:
+def fp32_check(inputs: BuildInputs, step: StepReporter) -> PrecisionCheck:
     """Compares engines with the FP32 graph in their runtime, once that agrees with the source.
 
     Raises:
         ExactnessError: it does not.
     """
-    return _judge(parts, _fp32_engine(parts, step))
+    return _judge(inputs, _fp32_engine(inputs, step))
 
 
-def _fp32_engine(parts: BuildParts, step: Step) -> Engine:
+def _fp32_engine(inputs: BuildInputs, step: StepReporter) -> Engine:
     with step("source") as notes:
-        engine = engine_of_graph(parts, parts.graph, "fp32")
-        tolerance = max(TOLERANCES["fp32"], parts.spec.tolerance)
-        most = parts.spec.batching.max_batch_size
+        engine = engine_of_graph(inputs, inputs.graph, "fp32")
+        tolerance = max(TOLERANCES["fp32"], inputs.spec.tolerance)
+        most = inputs.spec.batching.max_batch_size
         exactness = compare(
-            engine, parts.expected.reference, parts.batch, most, tolerance=tolerance
+            engine, inputs.source_outputs.reference, inputs.batch, most, tolerance=tolerance
         )
         notes.append(f"the FP32 graph differs by {exactness.largest_difference:.1e} at most")
     return engine
 
 
-def _judge(parts: BuildParts, fp32: Engine) -> Judge:
-    spec = parts.spec
+def _judge(inputs: BuildInputs, fp32: Engine) -> PrecisionCheck:
+    spec = inputs.spec
     limits = {
         "int8": Limits(
             loss=spec.quantization.allowed_loss, changes=spec.quantization.allowed_changes
         ),
         "fp16": Limits(loss=FP16_ALLOWED_LOSS, changes=None),
     }
-    return Judge(
-        parts=PipelineParts(spec, parts.sizes(), parts.encoder),
-        before=fp32,
-        batch=_decision_texts(parts),
+    return PrecisionCheck(
+        parts=PipelineParts(spec, inputs.sizes(), inputs.encoder),
+        fp32=fp32,
+        batch=_decision_texts(inputs),
         data=spec.quantization.data,
         limits=limits.get(spec.precision, Limits(loss=None, changes=None)),
     )
 
 
-def _fp16(parts: BuildParts, judge: Judge, step: Step) -> Converted:
+def _fp16(inputs: BuildInputs, check: PrecisionCheck, step: StepReporter) -> Converted:
     with step("fp16") as notes:
-        model = _own_model(parts)
-        graph = export_onnx(model, parts.spec.layout, Numerics(compute="fp16"))
-        notes.append(_fp16_note(model, calibration_texts(parts)))
-    return Converted(graph=graph, fp32=judge.before, judge=judge)
+        model = _own_model(inputs)
+        graph = export_onnx(model, inputs.spec.layout, Numerics(compute="fp16"))
+        notes.append(_fp16_note(model, calibration_texts(inputs)))
+    return Converted(graph=graph, fp32=check.fp32, check=check)
 
 
-def int8_graphs(parts: BuildParts, texts: TokenBatch, step: Step) -> Int8Graphs:
+def int8_graphs(inputs: BuildInputs, texts: TokenBatch, step: StepReporter) -> Int8Graphs:
     """The pipeline's graphs in INT8, calibrated on these texts.
 
     Raises:
         CheckpointError: the model was not recognised.
         PrecisionError: what stays in FP16 does not fit it.
     """
-    spec, model = parts.spec, _own_model(parts)
+    spec, model = inputs.spec, _own_model(inputs)
     with step("calibrate") as notes:
         scales = calibrated_scales(model, texts, spec.quantization.calibrator)
         notes.append(f"{spec.quantization.calibrator} on {texts.rows} texts")
@@ -153,12 +157,12 @@ def int8_graphs(parts: BuildParts, texts: TokenBatch, step: Step) -> Int8Graphs:
     return Int8Graphs(model=model, spec=spec, scales=scales)
 
 
-def _int8(parts: BuildParts, judge: Judge, step: Step) -> Converted:
-    spec = parts.spec
-    texts = calibration_texts(parts)
-    graphs = int8_graphs(parts, texts, step)
+def _int8(inputs: BuildInputs, check: PrecisionCheck, step: StepReporter) -> Converted:
+    spec = inputs.spec
+    texts = calibration_texts(inputs)
+    graphs = int8_graphs(inputs, texts, step)
     with step("quantize") as notes:
-        made = quantize(graphs, judge, partial(engine_of_graph, parts), texts)
+        made = quantize(graphs, check, partial(engine_of_graph, inputs), texts)
         kept = f"{len(made.kept)} layers kept" if made.kept else "none kept"
         notes.append(f"{made.layers} layers in int8, {kept}; {made.quality.sentence()}")
     facts = QuantizationFacts(
@@ -167,9 +171,9 @@ def _int8(parts: BuildParts, judge: Judge, step: Step) -> Converted:
         calibration_texts=texts.rows,
         layers=made.layers,
         kept=made.kept,
-        rest=_rest(parts),
+        rest=_rest(inputs),
     )
-    return Converted(graph=made.graph, fp32=judge.before, judge=judge, quantization=facts)
+    return Converted(graph=made.graph, fp32=check.fp32, check=check, quantization=facts)
 
 
 def _fp16_note(model: Model, texts: TokenBatch) -> str:
@@ -178,49 +182,49 @@ def _fp16_note(model: Model, texts: TokenBatch) -> str:
     return f"largest value in FP16 {found.largest:,.0f}, at {found.tensor}"
 
 
-def _rest(parts: BuildParts) -> str:
-    if parts.spec.device == "gpu":
+def _rest(inputs: BuildInputs) -> str:
+    if inputs.spec.device == "gpu":
         return "fp16"
-    return "bf16 where the CPU has it" if parts.spec.engine == "openvino" else "fp32"
+    return "bf16 where the CPU has it" if inputs.spec.engine == "openvino" else "fp32"
 
 
 def calibrated_scales(model: Model, texts: TokenBatch, calibrator: str) -> dict[str, float]:
     """The input scale of each linear layer, from the packed graph, where nothing is padding."""
     linears = quantizable_linears(model, "packed")
-    batches = progress_bar(parts_of(texts, _CALIBRATION_ROWS), "calibrating")
+    batches = progress_bar(split_batch(texts, _CALIBRATION_ROWS), "calibrating")
     seen = observed(
         export_onnx(model, "packed"), linears.values(), batches, lambda batch: batch.packed()
     )
     return input_scales(linears, seen, calibrator)
 
 
-def _own_model(parts: BuildParts) -> Model:
-    if parts.model is None:
+def _own_model(inputs: BuildInputs) -> Model:
+    if inputs.model is None:
         raise CheckpointError(
-            f"{parts.source.path} is served as it came ({parts.source.unrecognised}); "
-            f"{parts.spec.precision} needs a model that is recognised: use --precision fp32"
+            f"{inputs.source.path} is served as it came ({inputs.source.unrecognised}); "
+            f"{inputs.spec.precision} needs a model that is recognised: use --precision fp32"
         )
-    if isinstance(parts.model, SlimModel):
+    if isinstance(inputs.model, SlimModel):
         raise PrecisionError(
-            f"{parts.source.path} holds a {parts.model.kind} student, which has no graph in "
-            f"{parts.spec.precision}: use --precision fp32"
+            f"{inputs.source.path} holds a {inputs.model.kind} student, which has no graph in "
+            f"{inputs.spec.precision}: use --precision fp32"
         )
-    return parts.model
+    return inputs.model
 
 
-def calibration_texts(parts: BuildParts) -> TokenBatch:
+def calibration_texts(inputs: BuildInputs) -> TokenBatch:
     """The texts that the pipeline names for calibration, or the sample texts."""
-    path = parts.spec.quantization.calibration
+    path = inputs.spec.quantization.calibration
     if path is None:
-        return parts.batch
-    return read_sample_texts(path, pair=parts.spec.pair).encode(parts.encoder)
+        return inputs.batch
+    return read_sample_texts(path, pair=inputs.spec.pair).encode(inputs.encoder)
 
 
-def _decision_texts(parts: BuildParts) -> TokenBatch:
+def _decision_texts(inputs: BuildInputs) -> TokenBatch:
     """The sample texts, and those of calibration where they are others."""
-    if parts.spec.precision != "int8" or parts.spec.quantization.calibration is None:
-        return parts.batch
-    both = (parts.batch, calibration_texts(parts))
+    if inputs.spec.precision != "int8" or inputs.spec.quantization.calibration is None:
+        return inputs.batch
+    both = (inputs.batch, calibration_texts(inputs))
     return TokenBatch(
         input_ids=np.concatenate([batch.input_ids for batch in both]),
         token_type_ids=np.concatenate([batch.token_type_ids for batch in both]),
@@ -228,9 +232,9 @@ def _decision_texts(parts: BuildParts) -> TokenBatch:
     )
 
 
-def engine_of_graph(parts: BuildParts, graph: onnx.ModelProto, precision: str) -> Engine:
+def engine_of_graph(inputs: BuildInputs, graph: onnx.ModelProto, precision: str) -> Engine:
     """An engine whose files go at once: what a runtime has mapped stays until it is closed."""
-    settings = parts.checking_settings(precision)
+    settings = inputs.checking_settings(precision)
     with tempfile.TemporaryDirectory(prefix="ernie-triton-") as folder:
         write_engine(graph, settings.engine, Path(folder))
         return load_engine(Path(folder), settings)

@@ -14,8 +14,7 @@ import onnx
 
 from ernie_triton.batch import TokenBatch
 from ernie_triton.build.check.exactness import output_rows
-from ernie_triton.build.check.precision_check import Judge
-from ernie_triton.build.check.quality import Quality
+from ernie_triton.build.check.precision_check import PrecisionCheck, Quality
 from ernie_triton.build.graph import cpu_int8
 from ernie_triton.build.graph.export import export_onnx
 from ernie_triton.build.graph.numerics import Numerics
@@ -94,9 +93,31 @@ class Quantized:
     rounded: Quality
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QuantizationFacts:
+    """How an INT8 engine was made.
+
+    Attributes:
+        calibrator: how ranges of activations were chosen.
+        calibration: the file of calibration texts; empty for the sample texts.
+        calibration_texts: how many.
+        layers: linear layers and tables in INT8.
+        kept: the others, with the noise that each alone would bring to the outputs, as a share of
+            their deviation.
+        rest: what is computed in where not in INT8.
+    """
+
+    calibrator: str
+    calibration: str
+    calibration_texts: int
+    layers: int
+    kept: Mapping[str, float]
+    rest: str
+
+
 def quantize(
     graphs: Int8Graphs,
-    judge: Judge,
+    check: PrecisionCheck,
     load: LoadGraph,
     texts: TokenBatch,
     damage: Mapping[str, float] | None = None,
@@ -105,7 +126,7 @@ def quantize(
 
     Args:
         graphs: writes the candidates.
-        judge: knows the limits.
+        check: knows the limits.
         load: makes engines of them.
         texts: on which the damage of single layers is measured.
         damage: of each layer, where that is known; otherwise it is measured when it is needed.
@@ -119,7 +140,7 @@ def quantize(
     damage = damage or {}
     while len(kept) < len(graphs.layers):
         graph = graphs.graph(kept)
-        quality = judge.quality(load(graph, "int8"))
+        quality = check.quality(load(graph, "int8"))
         rounded = rounded or quality
         if quality.fits:
             return Quantized(
@@ -131,7 +152,7 @@ def quantize(
             )
         best = quality if best is None or _loss(quality) < _loss(best) else best
         if not damage:
-            damage = damage_by_layer(graphs, judge.before, load, texts)
+            damage = damage_by_layer(graphs, check.fp32, load, texts)
         # One more at first; later several, or a large model would take a run for each layer.
         count = math.ceil(1.25 * len(kept) + 1e-9) if len(kept) > 3 else len(kept) + 1
         kept = sorted(damage, key=lambda name: -damage[name])[:count]

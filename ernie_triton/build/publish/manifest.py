@@ -2,16 +2,38 @@
 
 import dataclasses
 import hashlib
+import importlib.metadata
 import json
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from ernie_triton.build.check.quality import Quality
+import onnx
+
+from ernie_triton.build.check.exactness import Exactness
+from ernie_triton.build.check.precision_check import Quality
+from ernie_triton.build.check.speed import Speed
+from ernie_triton.build.convert.quantization import QuantizationFacts
+from ernie_triton.build.load.source import Source
+from ernie_triton.build.model.models import Model
+from ernie_triton.build.model.slim import SlimModel
+from ernie_triton.pipeline import PipelineSpec
 from ernie_triton.server.plans import PlanFacts
+from ernie_triton.tokenizer.vocabulary import Vocabulary
 
 MANIFEST_FILE = "manifest.json"
 _MIB = 1024 * 1024
+_SOURCE_SUFFIXES = {
+    ".json",
+    ".txt",
+    ".safetensors",
+    ".bin",
+    ".pdparams",
+    ".pdmodel",
+    ".pdiparams",
+    ".onnx",
+}
+_TRAINING_STATE = ("optimizer", "scheduler", "training_args", "rng_state")
+"""What training leaves beside a checkpoint, often larger than the model itself."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,7 +47,7 @@ class SourceFacts:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ModelFacts:
+class TrainedModelFacts:
     """The size of the model; zeros where its graph was served as it came.
 
     `kind` is that of a student without layers, `bow` or `cnn`, of word vectors as wide as `hidden`;
@@ -71,59 +93,6 @@ class EngineFacts:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Exactness:
-    """How the engine's outputs compare with the source's on sample texts.
-
-    `largest_difference` is the maximum of the absolute differences of logits, `same_decisions` the
-    number of texts whose likeliest label is the same. `tolerance` is None for no limit: INT8 is
-    judged by `Quality`.
-    """
-
-    reference: str
-    texts: int
-    largest_difference: float
-    tolerance: float | None
-    same_decisions: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Speed:
-    """Texts per second of the engine alone on the sample texts, on the machine of the build.
-
-    `ratio_to_fp32` is the median over runs in turn with the FP32 engine; None where there was none.
-    """
-
-    texts_per_s: float
-    batch: int
-    mean_tokens: float
-    threads: int
-    processor: str
-    ratio_to_fp32: float | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class QuantizationFacts:
-    """How an INT8 engine was made.
-
-    Attributes:
-        calibrator: how ranges of activations were chosen.
-        calibration: the file of calibration texts; empty for the sample texts.
-        calibration_texts: how many.
-        layers: linear layers and tables in INT8.
-        kept: the others, with the noise that each alone would bring to the outputs, as a share of
-            their deviation.
-        rest: what is computed in where not in INT8.
-    """
-
-    calibrator: str
-    calibration: str
-    calibration_texts: int
-    layers: int
-    kept: Mapping[str, float]
-    rest: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Manifest:
     """One build.
 
@@ -143,7 +112,7 @@ class Manifest:
     ernie_triton: str
     built_at: str
     source: SourceFacts
-    model: ModelFacts
+    model: TrainedModelFacts
     engine: EngineFacts
     exactness: Exactness
     speed: Speed | None
@@ -154,6 +123,60 @@ class Manifest:
     def to_json(self) -> str:
         """The manifest as indented JSON."""
         return json.dumps(dataclasses.asdict(self), ensure_ascii=False, indent=2) + "\n"
+
+
+def source_facts(source: Source) -> SourceFacts:
+    """Where the weights came from."""
+    folder = source.path if source.path.is_dir() else source.path.parent
+    files = [
+        path
+        for path in sorted(folder.iterdir())
+        if path.suffix in _SOURCE_SUFFIXES and not path.name.startswith(_TRAINING_STATE)
+    ]
+    return SourceFacts(
+        kind=source.kind,
+        path=str(source.path),
+        files=file_hashes(files),
+        unrecognised=source.unrecognised,
+    )
+
+
+def model_facts(
+    source: Source, vocabulary: Vocabulary, labels: tuple[str, ...]
+) -> TrainedModelFacts:
+    """The size of the model, and its labels."""
+    model = source.model
+    encoder = model.encoder if isinstance(model, Model) else None
+    layers = encoder.layers if encoder else ()
+    return TrainedModelFacts(
+        kind=model.kind if isinstance(model, SlimModel) else "",
+        layers=len(layers),
+        hidden=encoder.hidden if encoder else model.width if isinstance(model, SlimModel) else 0,
+        heads=tuple(layer.heads for layer in layers),
+        feed_forward=tuple(layer.intermediate.outputs for layer in layers),
+        parameters=model.parameters if model else 0,
+        vocabulary_size=vocabulary.size,
+        labels=labels,
+        max_positions=model.max_positions if model else 0,
+    )
+
+
+def engine_facts(
+    spec: PipelineSpec, graph: onnx.ModelProto, files: list[Path], *, fp32_bytes: int
+) -> EngineFacts:
+    """The engine that was made, from its files; `fp32_bytes` is the FP32 graph's size."""
+    installed = "" if spec.engine == "tensorrt" else importlib.metadata.version(spec.engine)
+    return EngineFacts(
+        engine=spec.engine,
+        engine_version=installed,
+        precision=spec.precision,
+        layout=spec.layout,
+        graph_nodes=len(graph.graph.node),
+        opset=next(item.version for item in graph.opset_import if not item.domain),
+        size_bytes=sum(path.stat().st_size for path in files),
+        fp32_size_bytes=fp32_bytes,
+        files=file_hashes(files),
+    )
 
 
 def file_hashes(files: list[Path]) -> dict[str, str]:

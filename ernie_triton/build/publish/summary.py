@@ -1,6 +1,9 @@
 """A build for people: what was converted, how exact it is, how large and how fast."""
 
-from ernie_triton.build.publish.manifest import Exactness, Manifest, QuantizationFacts, Speed
+from ernie_triton.build.check.exactness import Exactness
+from ernie_triton.build.check.speed import Speed
+from ernie_triton.build.convert.quantization import QuantizationFacts
+from ernie_triton.build.publish.manifest import Manifest
 
 _MIB = 1024 * 1024
 

@@ -6,15 +6,19 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
-from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ernie_triton.build.progress import timed_step
+from ernie_triton.build.progress import StepReporter, timed_step
 from ernie_triton.build.tensorrt.api import BuilderSettings, Compiled, TensorRt, load_tensorrt
-from ernie_triton.build.tensorrt.execution import PlanRunner, Run
-from ernie_triton.build.tensorrt.profiles import Load, ShapeRange, load_of, profile_of
-from ernie_triton.build.tensorrt.samples import largest_difference, onnx_runner, vocabulary_size
+from ernie_triton.build.tensorrt.execution import PlanRunner, Runner
+from ernie_triton.build.tensorrt.plan_check import largest_difference, onnx_runner, vocabulary_size
+from ernie_triton.build.tensorrt.profiles import (
+    EngineShapes,
+    ShapeRange,
+    pipeline_shapes,
+    profile_of,
+)
 from ernie_triton.errors import PlanError
 from ernie_triton.pipeline import PipelineSpec, TensorRtBuild
 from ernie_triton.server.check_plans import this_server
@@ -23,8 +27,6 @@ from ernie_triton.server.plans import PlanFacts, facts_path, file_sha256, header
 
 NO_INT8 = ("7.0",)
 """Compute capabilities without INT8 tensor cores."""
-
-Step = Callable[[str], AbstractContextManager[list[str]]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,7 +44,7 @@ class PlanRequest:
     graph: Path
     folder: Path
     precision: str
-    load: Load
+    load: EngineShapes
     settings: TensorRtBuild = field(default_factory=TensorRtBuild)
 
 
@@ -61,7 +63,7 @@ class Machine:
     tensorrt: TensorRt
     gpu: Gpu
     driver: str
-    load_plan: Callable[[TensorRt, bytes], Run] = PlanRunner
+    load_plan: Callable[[TensorRt, bytes], Runner] = PlanRunner
     target: str = ""
 
 
@@ -85,7 +87,7 @@ def build_plan(
     *,
     rows: int = 0,
     tokens: int = 0,
-    step: Step = timed_step,
+    step: StepReporter = timed_step,
 ) -> PlanFacts:
     """Build the plan of a pipeline for the GPU of this machine.
 
@@ -110,13 +112,13 @@ def build_plan(
         graph=onnx_path,
         folder=folder,
         precision=spec.precision,
-        load=load_of(spec, rows=rows, tokens=tokens),
+        load=pipeline_shapes(spec, rows=rows, tokens=tokens),
         settings=spec.tensorrt,
     )
     return make_plan(request, this_machine(), step)
 
 
-def make_plan(request: PlanRequest, machine: Machine, step: Step) -> PlanFacts:
+def make_plan(request: PlanRequest, machine: Machine, step: StepReporter) -> PlanFacts:
     """Build, check and place a plan; see `build_plan` for the errors."""
     gpu, tensorrt = machine.gpu, machine.tensorrt
     if request.precision == "int8" and gpu.compute_capability in NO_INT8:

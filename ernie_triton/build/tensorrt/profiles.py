@@ -10,20 +10,20 @@ USUAL_ROWS = 16
 USUAL_TOKENS = 32
 _PACKED_ITEMS = "lengths"
 
-Shape = tuple[int, ...]
+_Shape = tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ShapeRange:
     """The smallest, the most used and the largest shape of one input."""
 
-    least: Shape
-    usual: Shape
-    most: Shape
+    least: _Shape
+    usual: _Shape
+    most: _Shape
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Load:
+class EngineShapes:
     """What a pipeline's engine will be asked.
 
     Attributes:
@@ -52,7 +52,7 @@ class Load:
         return rows, min(max(self.usual_tokens, SHORTEST_TEXT_TOKENS), self.max_length)
 
 
-def load_of(spec: PipelineSpec, *, rows: int = 0, tokens: int = 0) -> Load:
+def pipeline_shapes(spec: PipelineSpec, *, rows: int = 0, tokens: int = 0) -> EngineShapes:
     """The load of a pipeline.
 
     Args:
@@ -61,7 +61,7 @@ def load_of(spec: PipelineSpec, *, rows: int = 0, tokens: int = 0) -> Load:
         tokens: of its rows; 0 for 32, or full windows where the task has them.
     """
     windows = task_named(spec.task).has_windows
-    return Load(
+    return EngineShapes(
         layout=spec.layout,
         max_rows=spec.max_stage_rows,
         max_length=spec.max_length,
@@ -70,7 +70,7 @@ def load_of(spec: PipelineSpec, *, rows: int = 0, tokens: int = 0) -> Load:
     )
 
 
-def profile_of(load: Load, inputs: Mapping[str, Shape]) -> dict[str, ShapeRange]:
+def profile_of(load: EngineShapes, inputs: Mapping[str, _Shape]) -> dict[str, ShapeRange]:
     """The range of shapes of each input.
 
     Packed, tokens go from one row of the shortest text to every row at full length, and items from

@@ -16,7 +16,7 @@ _SCALE = 0.05
 """Of every int8 input; what it is changes no kernel."""
 
 
-def random_model(shape: Shape) -> Model:
+def random_encoder(shape: Shape) -> Model:
     """A sequence classifier of 15 labels."""
     config = CheckpointConfig(
         model_type="ernie",
@@ -42,7 +42,7 @@ def random_graph(shape: Shape, precision: str, layout: str, *, max_length: int) 
         layout: `packed` or `padded`.
         max_length: most tokens of a row.
     """
-    model = trim_model(random_model(shape), max_length=max_length, pair=False)
+    model = trim_model(random_encoder(shape), max_length=max_length, pair=False)
     names = quantizable_linears(model, layout) if precision == "int8" else ()
     compute = "fp32" if precision == "fp32" else "fp16"
     return export_onnx(

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ernie_triton.build.flow import build_pipeline
-from ernie_triton.build.parts import Step
+from ernie_triton.build.progress import StepReporter
 from ernie_triton.build.publish.manifest import Manifest
 from ernie_triton.errors import ExactnessError
 from ernie_triton.pipeline import PipelineSpec, load_pipeline
@@ -106,7 +106,7 @@ class Built:
 
 
 def build_variant(
-    variant: Variant, data: "DataSet", repository: Path, max_length: int, step: Step
+    variant: Variant, data: "DataSet", repository: Path, max_length: int, step: StepReporter
 ) -> Built:
     """Build a variant; the build's own checks of exactness and loss have to pass.
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ernie_triton.build.parts import Step
+from ernie_triton.build.progress import StepReporter
 from ernie_triton.perf.analyzer import find_analyzer
 from ernie_triton.perf.compression_report.content import Report, rows_of
 from ernie_triton.perf.compression_report.measuring import Measuring, load_rows, measure_in_turn
@@ -41,7 +41,7 @@ def make_report(
     *,
     max_length: int,
     title: str,
-    step: Step,
+    step: StepReporter,
     progress: Callable[[str], None],
 ) -> Report:
     """Build, serve and measure the variants.

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from ernie_triton.batch import TokenBatch
-from ernie_triton.build.check.reference import model_outputs, reference_for, rows_of
+from ernie_triton.build.check.reference import batch_rows, model_outputs, reference_for
 from ernie_triton.build.load import read_source
 from ernie_triton.build.load.source import Source, WantedHead
 from ernie_triton.build.load.state import model_from_state
@@ -63,7 +63,7 @@ def test_rows_come_out_of_a_batch_one_by_one() -> None:
         token_type_ids=np.array([0, 1, 0, 0, 1, 1], np.int32),
         lengths=np.array([2, 1, 3], np.int32),
     )
-    rows = [(ids.tolist(), types.tolist()) for ids, types in rows_of(batch)]
+    rows = [(ids.tolist(), types.tolist()) for ids, types in batch_rows(batch)]
     assert rows == [([1, 2], [0, 1]), ([3], [0]), ([4, 5, 6], [0, 1, 1])]
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from ernie_triton.build.commands.inspection import describe
+from ernie_triton.build.commands.inspect import describe
 from ernie_triton.build.load import read_source
 from ernie_triton.build.load.source import Source, WantedHead
 from tests.build.load.exports import PrunedClassifier, randomised, transformers_model

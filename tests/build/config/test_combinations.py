@@ -14,7 +14,7 @@ from ernie_triton.build.graph.numerics import Numerics
 from ernie_triton.build.load.state import model_from_state
 from ernie_triton.build.load.weights import TRANSFORMERS
 from ernie_triton.build.model.models import trim_model
-from ernie_triton.build.tensorrt.profiles import load_of, profile_of
+from ernie_triton.build.tensorrt.profiles import pipeline_shapes, profile_of
 from ernie_triton.pipeline import PipelineSpec
 from ernie_triton.settings import EngineSettings, TokenizerSettings
 from ernie_triton.tasks import ENGINE_PRECISIONS, LAYOUTS, TASKS
@@ -161,7 +161,7 @@ def test_a_plan_takes_whatever_the_tokenizer_may_emit(name: str) -> None:
     configs = in_containers(pipeline_configs(spec, sizes_of(spec), LENGTHS))
     graph = graph_of(spec, "fp16").graph
     inputs = {name: tuple(dims) for name, (_, dims) in graph_tensors(graph.input).items()}
-    profile = profile_of(load_of(spec), inputs)
+    profile = profile_of(pipeline_shapes(spec), inputs)
     assert set(profile) == set(inputs)
     # Rows of one run, and tokens of one row, as the configurations allow them.
     rows = configs[spec.stage("engine")].max_batch_size

@@ -10,8 +10,7 @@ import onnx
 import pytest
 
 from ernie_triton.build.check.local_answers import PipelineParts
-from ernie_triton.build.check.precision_check import Judge
-from ernie_triton.build.check.quality import Limits
+from ernie_triton.build.check.precision_check import Limits, PrecisionCheck
 from ernie_triton.build.config import ModelSizes
 from ernie_triton.build.convert.conversion import calibrated_scales
 from ernie_triton.build.convert.engine_file import write_engine
@@ -75,9 +74,9 @@ class Bench:
         self.graphs = Int8Graphs(
             model=model, spec=self.spec, scales=calibrated_scales(model, BATCH, "minmax")
         )
-        self.judge = Judge(
+        self.check = PrecisionCheck(
             parts=PipelineParts(self.spec, sizes, encoder),
-            before=self.load(export_onnx(model, "packed"), "fp32"),
+            fp32=self.load(export_onnx(model, "packed"), "fp32"),
             batch=BATCH,
             data=None,
             limits=Limits(loss=None, changes=changes),
@@ -116,8 +115,8 @@ class Bench:
 )
 def test_a_sensitive_layer_is_kept_and_no_other(tmp_path: Path, ernie: Any, engine: str) -> None:
     bench = Bench(with_outlier(model_from_classifier(ernie)), tmp_path, 0.0, engine=engine)
-    assert not bench.judge.quality(bench.load(bench.graphs.graph(()), "int8")).fits
-    made = quantize(bench.graphs, bench.judge, bench.load, BATCH)
+    assert not bench.check.quality(bench.load(bench.graphs.graph(()), "int8")).fits
+    made = quantize(bench.graphs, bench.check, bench.load, BATCH)
     assert list(made.kept) == [SENSITIVE]
     assert made.kept[SENSITIVE] > 0.05
     assert made.quality.same_decisions == made.quality.decisions == BATCH.rows
@@ -129,7 +128,7 @@ def test_a_sensitive_layer_is_kept_and_no_other(tmp_path: Path, ernie: Any, engi
 
 def test_nothing_is_kept_where_everything_fits(tmp_path: Path, ernie: Any) -> None:
     bench = Bench(model_from_classifier(ernie), tmp_path, 0.05, engine="onnxruntime")
-    made = quantize(bench.graphs, bench.judge, bench.load, BATCH)
+    made = quantize(bench.graphs, bench.check, bench.load, BATCH)
     assert (made.kept, made.layers) == ({}, 13)
 
 
@@ -140,9 +139,9 @@ def test_what_cannot_fit_is_refused_with_the_figure(tmp_path: Path, ernie: Any) 
     assert isinstance(model.head, SequenceHead)
     output = Linear(weight=-model.head.output.weight, bias=-model.head.output.bias)
     opposite = dataclasses.replace(model, head=dataclasses.replace(model.head, output=output))
-    bench.judge.before = bench.load(export_onnx(opposite, "packed"), "fp32")
+    bench.check.fp32 = bench.load(export_onnx(opposite, "packed"), "fp32")
     with pytest.raises(ExactnessError) as caught:
-        quantize(bench.graphs, bench.judge, bench.load, BATCH)
+        quantize(bench.graphs, bench.check, bench.load, BATCH)
     message = str(caught.value)
     assert "int8 loses too much, whichever of the 13 layers stay in floating point" in message
     assert "at best 0 of 32 decisions the same" in message

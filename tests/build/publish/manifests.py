@@ -1,12 +1,12 @@
 """A manifest with values that a reader can tell apart."""
 
+from ernie_triton.build.check.exactness import Exactness
+from ernie_triton.build.check.speed import Speed
 from ernie_triton.build.publish.manifest import (
     EngineFacts,
-    Exactness,
     Manifest,
-    ModelFacts,
     SourceFacts,
-    Speed,
+    TrainedModelFacts,
 )
 
 MADE = Manifest(
@@ -21,7 +21,7 @@ MADE = Manifest(
     source=SourceFacts(
         kind="PaddleNLP checkpoint", path="models/tnews", files={"a": "00"}, unrecognised=""
     ),
-    model=ModelFacts(
+    model=TrainedModelFacts(
         layers=2,
         hidden=312,
         heads=(12, 10),

@@ -2,8 +2,9 @@
 
 import dataclasses
 
-from ernie_triton.build.check.quality import Quality
-from ernie_triton.build.publish.manifest import Manifest, QuantizationFacts
+from ernie_triton.build.check.precision_check import Quality
+from ernie_triton.build.convert.quantization import QuantizationFacts
+from ernie_triton.build.publish.manifest import Manifest
 from ernie_triton.build.publish.summary import summary
 from tests.build.publish.manifests import MADE
 

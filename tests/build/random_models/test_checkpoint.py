@@ -12,7 +12,7 @@ import transformers
 from safetensors.numpy import load_file
 
 from ernie_triton.batch import TokenBatch
-from ernie_triton.build.check.exactness import SAMPLE_TEXTS
+from ernie_triton.build.check.sample_texts import SAMPLE_TEXTS
 from ernie_triton.build.random_models.checkpoint import RandomModel, write_random_checkpoint
 from ernie_triton.errors import CheckpointError
 from ernie_triton.model_shapes import FAMILY, VOCABULARY_SIZE, Shape

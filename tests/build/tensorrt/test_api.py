@@ -18,7 +18,7 @@ from ernie_triton.build.tensorrt.api import (
     load_tensorrt,
 )
 from ernie_triton.build.tensorrt.log import message_log, progress_monitor
-from ernie_triton.build.tensorrt.profiles import Load, profile_of
+from ernie_triton.build.tensorrt.profiles import EngineShapes, profile_of
 from ernie_triton.errors import MissingExtraError, PlanError
 from tests.build.tensorrt.conftest import WriteGraph
 
@@ -125,7 +125,7 @@ def test_progress_reaches_the_end_of_a_real_build(
 
     monkeypatch.setattr(api, "progress_monitor", watched)
     network = compiler.read_graph(small_graph("fp16", "padded"))
-    load = Load(layout="padded", max_rows=4, max_length=16, usual_rows=2, usual_tokens=8)
+    load = EngineShapes(layout="padded", max_rows=4, max_length=16, usual_rows=2, usual_tokens=8)
     profile = profile_of(load, network.inputs)
     compiled = compiler.compile(network, profile, BuilderSettings(target="sm75"))
     assert compiled.plan

@@ -17,8 +17,8 @@ from ernie_triton.build.model.encoder import Linear
 from ernie_triton.build.model.heads import Head, SpanHead, TokenHead, VectorHead
 from ernie_triton.build.tensorrt import random_graph as random_graphs
 from ernie_triton.build.tensorrt.api import TensorRt
-from ernie_triton.build.tensorrt.compile_check import compile_for, targets
-from ernie_triton.build.tensorrt.profiles import Load
+from ernie_triton.build.tensorrt.compile_check import compile_for, compiled_layers, targets
+from ernie_triton.build.tensorrt.profiles import EngineShapes
 from ernie_triton.build.tensorrt.random_graph import random_graph
 from ernie_triton.cli import main
 from ernie_triton.errors import PlanError
@@ -28,8 +28,8 @@ from tests.build.tensorrt.conftest import SMALL, WriteGraph
 LAYOUTS = ("packed", "padded")
 
 
-def load(layout: str) -> Load:
-    return Load(layout=layout, max_rows=64, max_length=128, usual_rows=16, usual_tokens=32)
+def load(layout: str) -> EngineShapes:
+    return EngineShapes(layout=layout, max_rows=64, max_length=128, usual_rows=16, usual_tokens=32)
 
 
 @pytest.mark.parametrize(
@@ -74,7 +74,7 @@ HEADS: dict[str, Head] = {
 def test_the_graphs_of_every_head_compile_for_a_t4(
     compiler: TensorRt, tmp_path: Path, head: str, layout: str
 ) -> None:
-    model = dataclasses.replace(random_graphs.random_model(SMALL), head=HEADS[head])
+    model = dataclasses.replace(random_graphs.random_encoder(SMALL), head=HEADS[head])
     path = tmp_path / "model.onnx"
     onnx.save(export_onnx(model, layout, Numerics(compute="fp16")), path)
     report = compile_for(compiler, path, head, "sm75", load(layout))
@@ -186,3 +186,33 @@ def test_a_file_that_is_no_graph_is_one_line(
     errors = capsys.readouterr().err
     assert errors.startswith("error: ")
     assert errors.count("\n") == 1
+
+
+DESCRIPTION = """Layers:
+Name: Memcpy, LayerType: TrainStation, Inputs: [ { Name: a, Datatype: Half}], Constants: []
+Name: ids, LayerType: kgen, Inputs: [ { Name: input_ids, Dimensions: [-1], Datatype: Int32, \
+Format: x }], Constants: [], Outputs: [ { Name: b, Datatype: Half }]
+Name: layer_0/query+layer_0/key, LayerType: gemm, Inputs: [ { Name: b, Dimensions: [-1,64], \
+Datatype: Int8 }], Constants: [ { Name: w, Datatype: Int8 }], Outputs: [ { Datatype: Half }]
+Name: layer_0/output, LayerType: gemm, Inputs: [ { Name: c, Datatype: Half }, { Name: d, \
+Datatype: Int8 }], Constants: []
+Name: _gemm_mha_v2_myl0_8, LayerType: kgen, Inputs: [ { Name: e, Datatype: Half }], Constants: []
+Name: norm, LayerType: kgen, Inputs: [ { Name: f, Datatype: Float }], Constants: []
+Name: shapes, LayerType: kgen, Inputs: [], Constants: []
+Name: x, LayerType: signal, Inputs: [], Constants: []
+
+I/O Tensors:
+ Name: input_ids, IOMode: Input, DataType: Int32, Dimensions: [-1]
+"""
+
+
+def test_layers_are_counted_by_the_type_of_what_they_read() -> None:
+    layers = compiled_layers(DESCRIPTION)
+    assert layers.products == {"int8": 1, "fp16": 1}
+    assert layers.others == {"fp16": 1, "fp32": 1}
+    assert layers.index_layers == 2
+    assert layers.count == 6
+
+
+def test_no_description_has_no_layers() -> None:
+    assert compiled_layers("").count == 0

@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 from ernie_triton.build.tensorrt import plan as plan_module
-from ernie_triton.build.tensorrt.pipelines import Usual, plan_requests
 from ernie_triton.build.tensorrt.plan import Machine, PlanRequest
-from ernie_triton.build.tensorrt.profiles import Load
+from ernie_triton.build.tensorrt.plan_requests import UsualBatch, plan_requests
+from ernie_triton.build.tensorrt.profiles import EngineShapes
 from ernie_triton.cli import main
 from ernie_triton.errors import PlanError
 from ernie_triton.pipeline import TensorRtBuild
@@ -78,7 +78,7 @@ def test_a_plan_is_built_for_what_the_repository_says(
 ) -> None:
     assert engine(repository, "--builder-level", "4", "--memory-mib", "2048") == 0
     (request,) = built
-    assert request.load == Load(
+    assert request.load == EngineShapes(
         layout="packed", max_rows=64, max_length=96, usual_rows=16, usual_tokens=21
     )
     assert request.precision == "fp16"
@@ -122,13 +122,13 @@ def test_every_pipeline_is_built_or_those_that_are_named(
 
 def test_windows_are_usually_full(tmp_path: Path, small_graph: WriteGraph) -> None:
     write_pipeline(tmp_path, "answers", small_graph("fp16", "packed"), task="qa", max_length=384)
-    ((_, request),) = plan_requests(tmp_path, (), TensorRtBuild(), Usual())
+    ((_, request),) = plan_requests(tmp_path, (), TensorRtBuild(), UsualBatch())
     assert request.load.usual == (16, 384)
 
 
 def test_a_manifest_without_a_speed_will_do(tmp_path: Path, small_graph: WriteGraph) -> None:
     write_pipeline(tmp_path, "news", small_graph("fp16", "packed"), speed=None)
-    ((_, request),) = plan_requests(tmp_path, (), TensorRtBuild(), Usual())
+    ((_, request),) = plan_requests(tmp_path, (), TensorRtBuild(), UsualBatch())
     assert request.load.usual == (16, 32)
 
 
@@ -149,18 +149,18 @@ def test_a_manifest_that_cannot_be_used_is_told(
 ) -> None:
     (repository / "news" / "1" / "manifest.json").write_text(content, encoding="utf-8")
     with pytest.raises(PlanError, match=rf"cannot be used \({reason}.* rebuild the pipeline news"):
-        list(plan_requests(repository, (), TensorRtBuild(), Usual()))
+        list(plan_requests(repository, (), TensorRtBuild(), UsualBatch()))
 
 
 def test_a_missing_graph_is_told(repository: Path) -> None:
     (repository / "news_engine" / "1" / "model.onnx").unlink()
     with pytest.raises(PlanError, match=r"model\.onnx is missing; rebuild the pipeline news"):
-        list(plan_requests(repository, (), TensorRtBuild(), Usual()))
+        list(plan_requests(repository, (), TensorRtBuild(), UsualBatch()))
 
 
 def test_another_version_can_be_asked_for(repository: Path) -> None:
     with pytest.raises(PlanError, match="with a TensorRT engine of version 2; build one"):
-        list(plan_requests(repository, (), TensorRtBuild(), Usual(), 2))
+        list(plan_requests(repository, (), TensorRtBuild(), UsualBatch(), 2))
 
 
 @pytest.mark.skipif(importlib.util.find_spec("tensorrt") is not None, reason="it is there")

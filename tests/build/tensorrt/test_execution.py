@@ -9,10 +9,9 @@ import pytest
 
 from ernie_triton.batch import TokenBatch
 from ernie_triton.build.tensorrt import execution
-from ernie_triton.build.tensorrt.cuda import DeviceMemory
-from ernie_triton.build.tensorrt.execution import PlanRunner
-from ernie_triton.build.tensorrt.samples import onnx_runner
-from ernie_triton.errors import PlanError
+from ernie_triton.build.tensorrt.execution import DeviceMemory, PlanRunner
+from ernie_triton.build.tensorrt.plan_check import onnx_runner
+from ernie_triton.errors import GpuError, PlanError
 from ernie_triton.server.gpu import CudaDriver
 from tests.build.tensorrt.conftest import WriteGraph
 from tests.build.tensorrt.fake_runtime import FakeTensorRt
@@ -86,3 +85,46 @@ def test_a_shape_outside_of_the_profile_is_told(
     with pytest.raises(PlanError, match=r"does not take input_ids of the shape \[3, 16\]"):
         run(batch().padded(0, 128))
     assert driver.memory == {}
+
+
+def test_an_array_comes_back_as_it_went() -> None:
+    fake = FakeDriver()
+    array = np.arange(12, dtype=np.int32).reshape(3, 4).T  # not contiguous
+    with DeviceMemory(CudaDriver(driver_of(fake))) as memory:
+        address = memory.upload(array)
+        assert address in fake.memory
+        np.testing.assert_array_equal(memory.download(address, (4, 3), np.int32), array)
+
+
+def test_what_runs_on_the_stream_is_waited_for() -> None:
+    fake = FakeDriver()
+    with DeviceMemory(CudaDriver(driver_of(fake))) as memory:
+        assert memory.stream == 77
+        memory.download(memory.allocate(4), (1,), np.float32)
+    copied = fake.calls.index("cuMemcpyDtoH_v2")
+    assert fake.calls[copied - 1] == "cuStreamSynchronize"
+
+
+def test_everything_is_given_back_also_after_an_error() -> None:
+    fake = FakeDriver()
+
+    def fail(memory: DeviceMemory) -> None:
+        with memory:
+            memory.upload(np.zeros(8))
+            memory.allocate(0)
+            assert len(fake.memory) == 2
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        fail(DeviceMemory(CudaDriver(driver_of(fake))))
+    assert fake.memory == {}
+    assert fake.calls[-2:] == ["cuStreamDestroy_v2", "cuDevicePrimaryCtxRelease_v2"]
+
+
+def test_too_little_memory_is_told() -> None:
+    fake = FakeDriver(results={"cuMemAlloc_v2": 2})
+    with (
+        DeviceMemory(CudaDriver(driver_of(fake))) as memory,
+        pytest.raises(GpuError, match=r"cuMemAlloc_v2 gave 2 \(CUDA_ERROR_OUT_OF_MEMORY\)"),
+    ):
+        memory.allocate(1 << 40)

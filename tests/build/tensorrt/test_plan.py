@@ -19,7 +19,7 @@ import pytest
 from ernie_triton.arrays import Tensors
 from ernie_triton.build.tensorrt import plan as plan_module
 from ernie_triton.build.tensorrt.api import TensorRt
-from ernie_triton.build.tensorrt.execution import Run
+from ernie_triton.build.tensorrt.execution import Runner
 from ernie_triton.build.tensorrt.plan import (
     Machine,
     PlanRequest,
@@ -27,8 +27,8 @@ from ernie_triton.build.tensorrt.plan import (
     make_plan,
     this_machine,
 )
-from ernie_triton.build.tensorrt.profiles import Load
-from ernie_triton.build.tensorrt.samples import onnx_runner
+from ernie_triton.build.tensorrt.plan_check import onnx_runner
+from ernie_triton.build.tensorrt.profiles import EngineShapes
 from ernie_triton.errors import ExactnessError, GpuError, MissingExtraError, PlanError
 from ernie_triton.pipeline import Batching, TensorRtBuild
 from ernie_triton.server.gpu import CudaDriver, Gpu
@@ -37,7 +37,7 @@ from tests.build.models import spec_of, tree_of
 from tests.build.tensorrt.conftest import WriteGraph
 from tests.server.fake_cuda import T4, V100, FakeDriver, driver_of
 
-LOAD = Load(layout="packed", max_rows=4, max_length=32, usual_rows=2, usual_tokens=12)
+LOAD = EngineShapes(layout="packed", max_rows=4, max_length=32, usual_rows=2, usual_tokens=12)
 
 
 @contextmanager
@@ -48,7 +48,7 @@ def step(_name: str) -> Iterator[list[str]]:
 def machine(tensorrt: TensorRt, graph: Path, *, gpu: Gpu = T4, off: float = 0.0) -> Machine:
     """A machine whose plans compute what the graph does, off by so much."""
 
-    def load_plan(_tensorrt: TensorRt, plan: bytes) -> Run:
+    def load_plan(_tensorrt: TensorRt, plan: bytes) -> Runner:
         assert len(plan) > 100_000
         run = onnx_runner(graph)
 

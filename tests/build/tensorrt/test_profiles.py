@@ -11,7 +11,12 @@ from hypothesis import strategies as st
 
 from ernie_triton.batch import TokenBatch
 from ernie_triton.build.config import pipeline_configs
-from ernie_triton.build.tensorrt.profiles import Load, ShapeRange, load_of, profile_of
+from ernie_triton.build.tensorrt.profiles import (
+    EngineShapes,
+    ShapeRange,
+    pipeline_shapes,
+    profile_of,
+)
 from ernie_triton.pipeline import Answering, Batching
 from ernie_triton.tasks import TASKS
 from tests.build.config.configs import in_containers, parameters_of
@@ -22,8 +27,8 @@ PACKED = {"input_ids": (-1,), "token_type_ids": (-1,), "lengths": (-1,)}
 PADDED = {"input_ids": (-1, -1), "token_type_ids": (-1, -1)}
 
 
-def load(layout: str, max_rows: int = 64, max_length: int = 128) -> Load:
-    return Load(
+def load(layout: str, max_rows: int = 64, max_length: int = 128) -> EngineShapes:
+    return EngineShapes(
         layout=layout, max_rows=max_rows, max_length=max_length, usual_rows=16, usual_tokens=32
     )
 
@@ -56,7 +61,7 @@ def test_a_graph_with_an_attention_mask_gets_its_range_too() -> None:
 def test_the_usual_shape_is_always_within_the_range(
     max_rows: int, max_length: int, usual_rows: int, usual_tokens: int, layout: str
 ) -> None:
-    asked = Load(
+    asked = EngineShapes(
         layout=layout,
         max_rows=max_rows,
         max_length=max_length,
@@ -100,7 +105,7 @@ def test_every_tasks_largest_and_smallest_request_is_covered(
         answering=Answering(max_windows=20),
     )
     rows = 20 if TASKS[task].has_windows else 4
-    profile = profile_of(load_of(spec), PACKED if layout == "packed" else PADDED)
+    profile = profile_of(pipeline_shapes(spec), PACKED if layout == "packed" else PADDED)
     if layout == "packed":
         assert profile["lengths"].most == (rows,)
         assert profile["input_ids"].most == (rows * 64,)
@@ -109,9 +114,9 @@ def test_every_tasks_largest_and_smallest_request_is_covered(
 
 
 def test_windows_are_usually_full() -> None:
-    assert load_of(spec_of(task="qa", max_length=384)).usual == (16, 384)
-    assert load_of(spec_of(task="seq_cls")).usual == (16, 32)
-    assert load_of(spec_of(task="seq_cls"), rows=8, tokens=20).usual == (8, 20)
+    assert pipeline_shapes(spec_of(task="qa", max_length=384)).usual == (16, 384)
+    assert pipeline_shapes(spec_of(task="seq_cls")).usual == (16, 32)
+    assert pipeline_shapes(spec_of(task="seq_cls"), rows=8, tokens=20).usual == (8, 20)
 
 
 @pytest.mark.parametrize("tokens", [0, 20])
@@ -121,4 +126,4 @@ def test_padded_rows_are_always_full(tokens: int) -> None:
     configs = in_containers(pipeline_configs(spec, SIZES, LENGTHS))
     parameters = parameters_of(configs[spec.stage("tokenizer")])
     assert parameters["length_bucket"] == "96"
-    assert load_of(spec, rows=4, tokens=tokens).usual == (4, 96)
+    assert pipeline_shapes(spec, rows=4, tokens=tokens).usual == (4, 96)

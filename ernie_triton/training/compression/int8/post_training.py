@@ -6,16 +6,17 @@ from dataclasses import dataclass
 from functools import partial
 
 from ernie_triton.batch import TokenBatch
-from ernie_triton.build.check.precision_check import Judge
+from ernie_triton.build.check.precision_check import PrecisionCheck
 from ernie_triton.build.convert.conversion import (
     calibration_texts,
     engine_of_graph,
-    fp32_judge,
+    fp32_check,
     int8_graphs,
 )
 from ernie_triton.build.convert.quantization import Int8Graphs, Quantized, damage_by_layer, quantize
-from ernie_triton.build.flow import read_parts
-from ernie_triton.build.parts import BuildParts, Step
+from ernie_triton.build.flow import read_inputs
+from ernie_triton.build.inputs import BuildInputs
+from ernie_triton.build.progress import StepReporter
 from ernie_triton.errors import ExactnessError
 from ernie_triton.pipeline import PipelineSpec
 
@@ -67,7 +68,7 @@ class EngineFigures:
         )
 
 
-def post_training(spec: PipelineSpec, step: Step) -> EngineFigures:
+def post_training(spec: PipelineSpec, step: StepReporter) -> EngineFigures:
     """Calibrate and round a checkpoint; leave out the worst layers until the loss fits.
 
     Args:
@@ -78,8 +79,8 @@ def post_training(spec: PipelineSpec, step: Step) -> EngineFigures:
         CheckpointError: the model cannot be INT8.
         ExactnessError: the FP32 graph does not agree with the checkpoint.
     """
-    parts = read_parts(spec, step)
-    judge = fp32_judge(parts, step)
+    parts = read_inputs(spec, step)
+    judge = fp32_check(parts, step)
     texts = calibration_texts(parts)
     graphs = int8_graphs(parts, texts, step)
     with step("quantize") as notes:
@@ -89,10 +90,10 @@ def post_training(spec: PipelineSpec, step: Step) -> EngineFigures:
 
 
 def _figures(
-    parts: BuildParts, judge: Judge, graphs: Int8Graphs, texts: TokenBatch
+    parts: BuildInputs, judge: PrecisionCheck, graphs: Int8Graphs, texts: TokenBatch
 ) -> EngineFigures:
     load = partial(engine_of_graph, parts)
-    damage = damage_by_layer(graphs, judge.before, load, texts)
+    damage = damage_by_layer(graphs, judge.fp32, load, texts)
     made: Quantized | None = None
     try:
         made = quantize(graphs, judge, load, texts, damage)

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ernie_triton.build.load import holds_weights
-from ernie_triton.build.parts import Step
+from ernie_triton.build.progress import StepReporter
 from ernie_triton.build.torch_models.checkpoints import check_free
 from ernie_triton.build.torch_models.modules import import_torch
 from ernie_triton.errors import CheckpointError, ExactnessError, PipelineError
@@ -106,7 +106,7 @@ class _Candidate:
 
 
 def quantize_checkpoint(
-    checkpoint: Path, data: "DataSet", output: Path, options: QuantizeOptions, step: Step
+    checkpoint: Path, data: "DataSet", output: Path, options: QuantizeOptions, step: StepReporter
 ) -> QuantizeReport:
     """Write a checkpoint whose INT8 loses no more than allowed, with the inputs of `build`.
 
@@ -178,7 +178,7 @@ def _chosen(
     work: Path,
     options: QuantizeOptions,
     spec_of: Callable[[Path, str], PipelineSpec],
-    step: Step,
+    step: StepReporter,
 ) -> tuple[_Candidate, str, _Candidate]:
     """Return the better candidate, the reason for it, and the original."""
     figures = tuple(post_training(spec_of(checkpoint, name), step) for name in options.engines)
@@ -209,7 +209,7 @@ def _trained(
     work: Path,
     options: QuantizeOptions,
     figures: EngineFigures,
-    step: Step,
+    step: StepReporter,
 ) -> _Candidate:
     # Needs the extra `train`; rounding alone does not.
     import_torch()

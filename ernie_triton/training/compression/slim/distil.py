@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ernie_triton.build.check.exactness import read_sample_texts
+from ernie_triton.build.check.sample_texts import read_sample_texts
 from ernie_triton.build.load.settings import vocabulary_beside
 from ernie_triton.build.load.slim import SlimConfig
 from ernie_triton.build.model.slim import KINDS

@@ -1,7 +1,6 @@
-"""What the steps of a build share: the source and all that was read and made of it."""
+"""The inputs of a build's steps: the checkpoint that was read, and what was made of it."""
 
-from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -11,9 +10,9 @@ import numpy.typing as npt
 import onnx
 
 from ernie_triton.batch import TokenBatch
-from ernie_triton.build import config
-from ernie_triton.build.check.exactness import SampleTexts
-from ernie_triton.build.check.reference import Reference, Row, reference_for, rows_of
+from ernie_triton.build.check.reference import Reference, TextTokens, batch_rows, reference_for
+from ernie_triton.build.check.sample_texts import SampleTexts
+from ernie_triton.build.config import ModelSizes
 from ernie_triton.build.load.labels import read_label_file
 from ernie_triton.build.load.source import Source
 from ernie_triton.build.model.models import AnyModel
@@ -26,15 +25,12 @@ from ernie_triton.tokenizer.vocabulary import Vocabulary
 
 _UNKNOWN_TOKEN_TYPES = 2
 
-Step = Callable[[str], AbstractContextManager[list[str]]]
-"""`with step("name") as notes:` times a step; notes appended are printed with it."""
 
-
-class Expected:
-    """The source's own outputs on the sample texts, each computed once, when first asked for."""
+class SourceOutputs:
+    """The source's own outputs on the sample texts, each computed once, when first needed."""
 
     def __init__(self, source: Source, task: Task, batch: TokenBatch) -> None:
-        """Remember what to ask."""
+        """Keep the arguments; nothing is computed yet."""
         self._source = source
         self._task = task
         self._batch = batch
@@ -42,10 +38,10 @@ class Expected:
 
     @cached_property
     def reference(self) -> Reference:
-        """The source's framework, or what stands for it; it may take seconds to load."""
+        """The source's framework or its replacement; it may take seconds to load."""
         source = reference_for(self._source, self._task)
 
-        def outputs(row: Row) -> Mapping[str, npt.NDArray[Any]]:
+        def outputs(row: TextTokens) -> Mapping[str, npt.NDArray[Any]]:
             key = (row[0].tobytes(), row[1].tobytes())
             if key not in self._found:
                 self._found[key] = source.outputs(row)
@@ -55,26 +51,26 @@ class Expected:
 
     @property
     def width(self) -> int:
-        """The last dimension of the first output: labels, or the length of vectors."""
-        outputs = self.reference.outputs(next(rows_of(self._batch)))
+        """The last dimension of the first output: number of labels, or length of vectors."""
+        outputs = self.reference.outputs(next(batch_rows(self._batch)))
         return int(next(iter(outputs.values())).shape[-1])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class BuildParts:
-    """What the steps after reading need.
+class BuildInputs:
+    """Everything that the steps after reading need.
 
     Attributes:
-        spec: what to build.
-        source: what was read.
-        model: the source's model, fitted to the pipeline; None where it was not recognised.
+        spec: the pipeline to build.
+        source: the checkpoint that was read.
+        model: the source's model, trimmed to the pipeline; None where it was not recognised.
         vocabulary: of the tokenizer stage.
         vocabulary_path: its file.
         samples: the sample texts.
         encoder: the tokenizer.
         batch: the sample texts as tokens.
         graph: the source as an FP32 graph.
-        expected: the source's own outputs.
+        source_outputs: the source's own outputs on the sample texts.
     """
 
     spec: PipelineSpec
@@ -86,10 +82,10 @@ class BuildParts:
     encoder: TextEncoder
     batch: TokenBatch
     graph: onnx.ModelProto
-    expected: Expected
+    source_outputs: SourceOutputs
 
     def checking_settings(self, precision: str) -> EngineSettings:
-        """The settings by which this machine runs the engine; ONNX Runtime stands for TensorRT."""
+        """The settings to run the engine on this machine, with ONNX Runtime for TensorRT."""
         spec, model = self.spec, self.model
         return EngineSettings(
             task=spec.task,
@@ -104,16 +100,16 @@ class BuildParts:
             token_types=model.token_types if model else _UNKNOWN_TOKEN_TYPES,
         )
 
-    def sizes(self) -> config.ModelSizes:
-        """What configurations and stages need to know of the model.
+    def sizes(self) -> ModelSizes:
+        """The sizes that configurations and stages need.
 
         Raises:
-            LabelCountError: the labels are not one for each score.
+            LabelCountError: the number of labels differs from the number of scores.
         """
-        width = self.expected.width
+        width = self.source_outputs.width
         settings = self.checking_settings(self.spec.precision)
-        return config.ModelSizes(
-            labels=label_names(self.spec, self.source, width),
+        return ModelSizes(
+            labels=pipeline_labels(self.spec, self.source, width),
             hidden=width,
             lower_case=self.source.lower_case,
             pad_token_id=settings.pad_token_id,
@@ -124,11 +120,11 @@ class BuildParts:
         )
 
 
-def label_names(spec: PipelineSpec, source: Source, scores: int) -> tuple[str, ...]:
-    """The names of the labels: of the file that was named, the source's own, or numbers.
+def pipeline_labels(spec: PipelineSpec, source: Source, scores: int) -> tuple[str, ...]:
+    """The label names, from the pipeline's label file, else the source, else numbers.
 
     Raises:
-        LabelCountError: they are not one for each score.
+        LabelCountError: the number of labels differs from the number of scores.
     """
     if task_named(spec.task).head in ("span", "vector"):
         return ()

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from ernie_triton.build.publish.model_files import write_stage_files
 from ernie_triton.build.publish.repository import StagedPipeline
-from ernie_triton.build.publish.stage_files import write_stage_files
 from ernie_triton.decoders.labels import load_labels
 from tests.build.models import spec_of
 

@@ -10,12 +10,12 @@ import onnx
 
 from ernie_triton.arrays import Tensors
 from ernie_triton.batch import TokenBatch
-from ernie_triton.build.tensorrt.execution import Run
-from ernie_triton.build.tensorrt.profiles import Load
+from ernie_triton.build.tensorrt.execution import Runner
+from ernie_triton.build.tensorrt.profiles import EngineShapes
 from ernie_triton.errors import EngineError, ExactnessError
 from ernie_triton.pipeline import SHORTEST_TEXT_TOKENS
 
-TOLERANCES = {"fp32": 1e-3, "fp16": 2e-2, "int8": 1e-1}
+PLAN_TOLERANCES = {"fp32": 1e-3, "fp16": 2e-2, "int8": 1e-1}
 """Largest difference of an output from ONNX Runtime's, as a part of the largest output (or of 1).
 
 INT8 rounds: a value on the edge between two steps falls to either side in two runtimes, and the
@@ -28,7 +28,7 @@ _ROWS = 6
 _SEED = 20
 
 
-def sample_batches(load: Load, vocabulary_size: int) -> Iterator[TokenBatch]:
+def sample_batches(load: EngineShapes, vocabulary_size: int) -> Iterator[TokenBatch]:
     """Batches at the corners of the profile and between: one short row, one long, several mixed."""
     random = np.random.default_rng(_SEED)
     rows = min(_ROWS, load.max_rows)
@@ -55,7 +55,7 @@ def vocabulary_size(graph: Path) -> int:
     return max(int(next(words, _FEWEST_IDS)), _FIRST_ID + 1)
 
 
-def onnx_runner(graph: Path) -> Run:
+def onnx_runner(graph: Path) -> Runner:
     """The graph in ONNX Runtime on the CPU.
 
     Raises:
@@ -81,7 +81,9 @@ def onnx_runner(graph: Path) -> Run:
     return run
 
 
-def largest_difference(plan: Run, graph: Run, load: Load, size: int, precision: str) -> float:
+def largest_difference(
+    plan: Runner, graph: Runner, load: EngineShapes, size: int, precision: str
+) -> float:
     """Run a plan and its graph on the sample batches and compare.
 
     Args:
@@ -112,7 +114,7 @@ def largest_difference(plan: Run, graph: Run, load: Load, size: int, precision: 
             if rows is not ... and wanted.shape[:2] != rows.shape:
                 rows = ...
             difference = np.abs(found[name].astype(np.float64) - wanted)[rows]
-            allowed = TOLERANCES[precision] * max(1.0, float(np.abs(wanted).max()))
+            allowed = PLAN_TOLERANCES[precision] * max(1.0, float(np.abs(wanted).max()))
             largest = float(difference.max()) if np.isfinite(difference).all() else np.inf
             if largest > allowed:
                 raise ExactnessError(

@@ -9,23 +9,23 @@ import numpy.typing as npt
 import pytest
 
 from ernie_triton.arrays import Tensors
-from ernie_triton.build.tensorrt.execution import Run
-from ernie_triton.build.tensorrt.profiles import Load
-from ernie_triton.build.tensorrt.samples import (
+from ernie_triton.build.tensorrt.execution import Runner
+from ernie_triton.build.tensorrt.plan_check import (
     largest_difference,
     onnx_runner,
     sample_batches,
     vocabulary_size,
 )
+from ernie_triton.build.tensorrt.profiles import EngineShapes
 from ernie_triton.errors import ExactnessError
 from ernie_triton.model_shapes import VOCABULARY_SIZE
 from tests.build.tensorrt.conftest import WriteGraph
 
-PACKED = Load(layout="packed", max_rows=8, max_length=32, usual_rows=4, usual_tokens=12)
-PADDED = Load(layout="padded", max_rows=8, max_length=32, usual_rows=4, usual_tokens=12)
+PACKED = EngineShapes(layout="packed", max_rows=8, max_length=32, usual_rows=4, usual_tokens=12)
+PADDED = EngineShapes(layout="padded", max_rows=8, max_length=32, usual_rows=4, usual_tokens=12)
 
 
-def shifted(run: Run, by: float) -> Run:
+def shifted(run: Runner, by: float) -> Runner:
     def changed(inputs: Tensors) -> dict[str, npt.NDArray[Any]]:
         return {name: values + np.float32(by) for name, values in run(inputs).items()}
 
@@ -45,7 +45,7 @@ def test_the_vocabulary_is_read_off_the_graph(small_graph: WriteGraph) -> None:
 
 
 @pytest.mark.parametrize("load", [PACKED, PADDED], ids=lambda load: load.layout)
-def test_a_plan_that_computes_the_same_passes(small_graph: WriteGraph, load: Load) -> None:
+def test_a_plan_that_computes_the_same_passes(small_graph: WriteGraph, load: EngineShapes) -> None:
     run = onnx_runner(small_graph("fp32", load.layout))
     assert largest_difference(run, run, load, VOCABULARY_SIZE, "fp32") == 0.0
     found = largest_difference(shifted(run, 5e-4), run, load, VOCABULARY_SIZE, "fp32")

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ernie_triton.build.tensorrt.plan import PlanRequest
-from ernie_triton.build.tensorrt.profiles import USUAL_ROWS, USUAL_TOKENS, Load
+from ernie_triton.build.tensorrt.profiles import USUAL_ROWS, USUAL_TOKENS, EngineShapes
 from ernie_triton.errors import PlanError
 from ernie_triton.pipeline import TensorRtBuild
 from ernie_triton.server.check_plans import TensorRtStage, tensorrt_stages
@@ -20,7 +20,7 @@ _MAX_BATCH = re.compile(r"^max_batch_size: (\d+)$", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Usual:
+class UsualBatch:
     """The batch that a plan is to be fastest at; zeros for what the repository says."""
 
     rows: int = 0
@@ -31,7 +31,7 @@ def plan_requests(
     repository: Path,
     pipelines: Sequence[str],
     settings: TensorRtBuild,
-    usual: Usual,
+    usual: UsualBatch,
     version: int | None = None,
 ) -> Iterator[tuple[TensorRtStage, PlanRequest]]:
     """What to build for the pipelines of a repository whose engine is TensorRT.
@@ -59,7 +59,7 @@ def plan_requests(
 
 
 def _request(
-    repository: Path, stage: TensorRtStage, settings: TensorRtBuild, usual: Usual
+    repository: Path, stage: TensorRtStage, settings: TensorRtBuild, usual: UsualBatch
 ) -> PlanRequest:
     graph = stage.folder / GRAPH_FILE
     if not graph.is_file():
@@ -70,7 +70,7 @@ def _request(
         engine = manifest["engine"]
         rows = _MAX_BATCH.search(stage.config.read_text(encoding="utf-8"))
         windows = task_named(manifest["task"]).has_windows
-        load = Load(
+        load = EngineShapes(
             layout=str(engine["layout"]),
             max_rows=int(rows[1]) if rows else int(manifest["max_batch_size"]),
             max_length=int(manifest["max_length"]),

@@ -1,10 +1,16 @@
-"""The small files of each stage: its `model.py`, label names, and the warm-up samples."""
+"""The files of each model: configurations, `model.py`, labels, vocabulary and warm-up samples."""
 
+import shutil
 import struct
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from ernie_triton.build.check.reference import Row
+import numpy as np
+
+from ernie_triton.build.check.reference import TextTokens, batch_rows
+from ernie_triton.build.config import WARM_UP_TEXTS, ModelSizes, pipeline_configs
+from ernie_triton.build.inputs import BuildInputs
+from ernie_triton.build.publish.manifest import MANIFEST_FILE, Manifest
 from ernie_triton.build.publish.repository import StagedPipeline
 from ernie_triton.pipeline import PARTS, PipelineSpec
 from ernie_triton.tasks import task_named, token_tensors
@@ -17,13 +23,51 @@ _PURPOSES: Mapping[str, str] = {
 }
 
 
+def write_models(
+    inputs: BuildInputs, sizes: ModelSizes, manifest: Manifest, staged: StagedPipeline
+) -> None:
+    """Write every file of the pipeline's models except the engine's.
+
+    Raises:
+        PipelineError: the pipeline does not fit the model.
+    """
+    spec, batch = inputs.spec, inputs.batch
+    rows = list(batch_rows(batch))
+    shortest, longest = int(np.argmin(batch.lengths)), int(np.argmax(batch.lengths))
+    warm_up = {
+        sample: (inputs.samples.row(index), rows[index])
+        for sample, index in zip(WARM_UP_TEXTS, (shortest, longest), strict=True)
+    }
+    lengths = [len(ids) for _, (ids, _) in warm_up.values()]
+    write_configs(staged, spec, sizes, lengths)
+    write_stage_files(spec, staged, sizes.labels, warm_up)
+    tokenizer = staged.version_folder(spec.stage("tokenizer"))
+    shutil.copyfile(inputs.vocabulary_path, tokenizer / "vocab.txt")
+    path = staged.version_folder(spec.name) / MANIFEST_FILE
+    path.write_text(manifest.to_json(), encoding="utf-8")
+
+
+def write_configs(
+    staged: StagedPipeline,
+    spec: PipelineSpec,
+    sizes: ModelSizes,
+    warm_up_lengths: Sequence[int],
+) -> None:
+    """Write the configuration files of `pipeline_configs`; see there for the errors."""
+    for model, files in pipeline_configs(spec, sizes, warm_up_lengths).items():
+        for name, text in files.items():
+            path = staged.model_folder(model) / name
+            path.parent.mkdir(exist_ok=True)
+            path.write_text(text, encoding="utf-8")
+
+
 def write_stage_files(
     spec: PipelineSpec,
     staged: StagedPipeline,
     labels: Sequence[str],
-    warm_up: Mapping[str, tuple[Sequence[str], Row]],
+    warm_up: Mapping[str, tuple[Sequence[str], TextTokens]],
 ) -> None:
-    """Write what Triton and the stages read besides configurations, engines and vocabularies.
+    """Write each stage's `model.py`, the label names and the warm-up samples.
 
     Args:
         spec: the pipeline.

@@ -4,7 +4,7 @@ import dataclasses
 
 import pytest
 
-from ernie_triton.build.check.quality import Quality
+from ernie_triton.build.check.precision_check import Quality
 
 LABELLED = Quality(
     data="dev.json",
