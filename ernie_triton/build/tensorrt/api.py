@@ -3,9 +3,9 @@
 Supported are TensorRT 10.4 to 11.4 (`tensorrt`) and TensorRT for RTX 1.7 (`tensorrt_rtx`, the same
 API). Triton's images carry 10.4 in 24.09, the last for a V100, up to 11.2 in 26.08
 (`ernie_triton.server.images`). Every name used here was looked up in the extension modules of the
-wheels `tensorrt_cu12_bindings` 10.4.0, 10.9.0.34, 10.13.3.9, 11.0.0.114 and 11.4.0.106. Networks are
-strongly typed, the one kind that 11 still has: what is computed in which format stands in the ONNX
-file. Batches are explicit without a flag from 10 on, and 11 removed the flag.
+wheels `tensorrt_cu12_bindings` 10.4.0, 10.9.0.34, 10.13.3.9, 11.0.0.114 and 11.4.0.106. Networks
+are strongly typed, the one kind that 11 still has: what is computed in which format stands in the
+ONNX file. Batches are explicit without a flag from 10 on, and 11 removed the flag.
 
 TensorRT 8.6 is not supported: it has neither strongly typed networks nor a progress monitor, and no
 GPU needs it, since an image with 10.4 serves everything from Volta on.
