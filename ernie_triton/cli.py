@@ -13,6 +13,18 @@ _ASK = (
         extra="client",
     ),
     Command(
+        name="multi_label",
+        help="find all labels of texts or pairs",
+        module="ernie_triton.client.cli.multi_label",
+        extra="client",
+    ),
+    Command(
+        name="regression",
+        help="score texts or pairs with one number",
+        module="ernie_triton.client.cli.regression",
+        extra="client",
+    ),
+    Command(
         name="token_cls",
         help="find entities in texts",
         module="ernie_triton.client.cli.token_cls",

@@ -9,13 +9,14 @@ class ErnieTritonError(Exception):
     """Base of every error that the user can mend."""
 
 
-class MissingExtraError(ErnieTritonError):
+class MissingExtraError(ErnieTritonError, ModuleNotFoundError):
     """A package of an optional extra is needed and not installed."""
 
     def __init__(self, package: str, extra: str, purpose: str) -> None:
         super().__init__(
             f"{purpose} needs the package {package!r}, which is not installed; "
-            f"run: pip install 'ernie-triton[{extra}]'"
+            f"run: pip install 'ernie-triton[{extra}]'",
+            name=package,
         )
 
 

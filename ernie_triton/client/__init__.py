@@ -1,10 +1,67 @@
-"""What calls the server: typed Python clients and command lines, one pair for each task.
+"""Ask models of a Triton server: typed clients for every task, blocking and asyncio.
 
-The flow of a call: a task's client (`seq_cls`, `multi_label`, `regression`, `token_cls`, `qa`,
-`embedding`) says which tensors it needs, `core` cuts the rows into requests, repeats what is safe
-to repeat and isolates a failing row, `transport` speaks gRPC. The command lines
-(`*_grpc_client.py`) fill in a `job`, which `command` runs with `source` (lines in), `stream` (many
-requests in flight, answers in order), `sink` (lines out) and `evaluation`.
+    from ernie_triton.client import SeqClsClient
 
-A new task is a codec module, a script, and a scorer under `evaluation`.
+    with SeqClsClient("localhost:8001") as client:
+        [result] = client.classify(["今天的股市大涨"])
+        print(result.best.name, result.best.score)
+
+Errors are in `ernie_triton.errors`. The flow of a call: a task's module (`seq_cls`, `multi_label`,
+`regression`, `token_cls`, `qa`, `embedding`) names the outputs to ask for and reads the reply;
+`core` cuts the rows into requests, retries what is safe to retry and isolates a failing row;
+`transport` speaks gRPC. `evaluation` scores answers, `cli` has the command lines.
+
+A new task is a module here, a scorer and a row in `evaluation.tasks`, and a module under `cli`.
 """
+
+from ernie_triton.client.core import Policy
+from ernie_triton.client.embedding import AsyncEmbeddingClient, EmbeddingClient
+from ernie_triton.client.multi_label import AsyncMultiLabelClient, LabelSet, MultiLabelClient
+from ernie_triton.client.qa import Answer, AsyncQaClient, Candidate, QaClient
+from ernie_triton.client.regression import AsyncRegressionClient, RegressionClient, Score
+from ernie_triton.client.seq_cls import AsyncSeqClsClient, Classification, Label, SeqClsClient
+from ernie_triton.client.token_cls import AsyncTokenClsClient, Entity, Token, TokenClsClient
+from ernie_triton.client.transport import Connection, GrpcAsyncTransport, GrpcTransport
+from ernie_triton.client.wire import (
+    AsyncTransport,
+    Endpoint,
+    InferRequest,
+    ModelFacts,
+    Reply,
+    RequestedOutput,
+    Transport,
+)
+
+__all__ = [
+    "Answer",
+    "AsyncEmbeddingClient",
+    "AsyncMultiLabelClient",
+    "AsyncQaClient",
+    "AsyncRegressionClient",
+    "AsyncSeqClsClient",
+    "AsyncTokenClsClient",
+    "AsyncTransport",
+    "Candidate",
+    "Classification",
+    "Connection",
+    "EmbeddingClient",
+    "Endpoint",
+    "Entity",
+    "GrpcAsyncTransport",
+    "GrpcTransport",
+    "InferRequest",
+    "Label",
+    "LabelSet",
+    "ModelFacts",
+    "MultiLabelClient",
+    "Policy",
+    "QaClient",
+    "RegressionClient",
+    "Reply",
+    "RequestedOutput",
+    "Score",
+    "SeqClsClient",
+    "Token",
+    "TokenClsClient",
+    "Transport",
+]

@@ -15,20 +15,26 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import tritonclient.grpc as triton
-import tritonclient.grpc.aio as triton_aio
-from tritonclient.utils import InferenceServerException
 
 from ernie_triton.client.wire import Endpoint, InferRequest, ModelFacts, Reply
 from ernie_triton.errors import (
     ClientError,
     ContractError,
     DeadlineExceededError,
+    MissingExtraError,
     ModelNotReadyError,
     QueueFullError,
     RequestRefusedError,
     ServerUnavailableError,
 )
+
+try:
+    import tritonclient.grpc as triton
+    import tritonclient.grpc.aio as triton_aio
+    from tritonclient.utils import InferenceServerException
+except (ModuleNotFoundError, RuntimeError) as error:
+    # tritonclient raises RuntimeError where it is installed without gRPC.
+    raise MissingExtraError("tritonclient", "client", "ernie_triton.client") from error
 
 # gRPC by itself waits a second before it connects again, which is longer than our first retries.
 # Naming one channel argument drops tritonclient's own, hence the message sizes (INT32_MAX there).
