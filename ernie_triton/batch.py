@@ -1,16 +1,14 @@
-"""Rows of tokens from several requests as one engine input, packed or padded, and back."""
+"""Join the rows of several requests into one engine input, packed or padded, and split outputs."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-from ernie_triton.arrays import Int32, Outputs
+from ernie_triton.arrays import Array, Float32, Int32, Int64, Outputs, Tensors
 
 LENGTH_BUCKET = 8
-"""Padded lengths are rounded up to a multiple of this, so that a runtime sees few shapes."""
+"""Padded lengths are rounded up to a multiple of this: a runtime sees fewer shapes."""
 
 MICRO_BATCH_CELLS = 2048
 """Most cells, rows times longest row, of one run: bounds the attention's memory, and lets a few
@@ -55,7 +53,7 @@ class TokenBatch:
             lengths = np.concatenate([lengths, tail])
         return {"input_ids": ids, "token_type_ids": types, "lengths": lengths}
 
-    def select(self, rows: npt.NDArray[np.int64]) -> "TokenBatch":
+    def select(self, rows: Int64) -> "TokenBatch":
         """Some of the rows, in the order given; a row may come more than once."""
         tokens = self.token_places(rows)
         return TokenBatch(
@@ -77,13 +75,13 @@ class TokenBatch:
             for ids, types, length in zip(*parts, strict=True)
         ]
 
-    def token_places(self, rows: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-        """Where the tokens of some of the rows stand in the batch, row after row."""
+    def token_places(self, rows: Int64) -> Int64:
+        """Places in the batch of the tokens of these rows, row after row."""
         ends = np.cumsum(self.lengths)
         return np.concatenate([np.arange(ends[r] - self.lengths[r], ends[r]) for r in rows])
 
-    def micro_batches(self, cells: int = MICRO_BATCH_CELLS) -> Iterator[npt.NDArray[np.int64]]:
-        """Rows in groups of similar lengths, each of at most so many cells (or of one row)."""
+    def micro_batches(self, cells: int = MICRO_BATCH_CELLS) -> Iterator[Int64]:
+        """Group rows of similar lengths; a group has one row, or at most this many cells."""
         order = np.argsort(self.lengths, kind="stable")
         start = 0
         for place in range(1, len(order) + 1):
@@ -156,10 +154,8 @@ def _row_lengths(input_ids: Int32, pad_token_id: int) -> Int32:
     return np.where(real.any(axis=1), lengths, 0).astype(np.int32)
 
 
-def split_rows(
-    outputs: Mapping[str, npt.NDArray[Any]], rows: Sequence[int]
-) -> list[dict[str, npt.NDArray[Any]]]:
-    """Cut outputs [rows, …], or [tokens, …], into parts of so many, one after the other."""
+def split_rows(outputs: Tensors, rows: Sequence[int]) -> list[dict[str, Array]]:
+    """Cut outputs [rows, …], or [tokens, …], into parts of these sizes, one after the other."""
     ends = np.cumsum(rows).tolist()
     return [
         {name: values[end - count : end] for name, values in outputs.items()}
@@ -169,7 +165,7 @@ def split_rows(
 
 def split_tokens(
     outputs: Outputs, lengths: Int32, rectangles: Sequence[tuple[int, int]]
-) -> list[dict[str, npt.NDArray[np.float32]]]:
+) -> list[dict[str, Float32]]:
     """Give each request its part of outputs [tokens, …] as rectangles [rows, length, …].
 
     Args:

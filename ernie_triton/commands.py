@@ -1,4 +1,4 @@
-"""Command lines made of modules, each imported only when its command is asked for.
+"""Run commands that are modules; a module is imported only for its own command.
 
 A command's module has `add_options(parser)`, which sets its description and options, and
 `run(arguments)`, which returns the exit code: 0 done, 1 the user can mend it.
@@ -27,12 +27,12 @@ class Command:
     """One command, or a group of commands.
 
     Attributes:
-        name: what is typed.
+        name: the word on the command line.
         help: its line in the list of commands.
         module: the module with `add_options` and `run`; empty for a group.
         group: the commands of a group.
-        extra: of this package, whose dependencies the module imports; named where one is missing.
-        takes_rest: whether arguments after `--` are handed on, as `arguments.rest`.
+        extra: this package's extra with the module's dependencies, to name if one is missing.
+        takes_rest: whether arguments after `--` are passed on, as `arguments.rest`.
     """
 
     name: str
@@ -49,7 +49,7 @@ def run_commands(
     """Run the command that the first argument names.
 
     Returns:
-        The command's exit code; 1 after one line on stderr for what the user can mend.
+        The command's exit code; 1 after one line on stderr about an error that the user can mend.
 
     Raises:
         SystemExit: 0 after `--help`; 2 for wrong usage.

@@ -1,7 +1,7 @@
-"""Every error that this project raises on purpose, as one tree under `ErnieTritonError`.
+"""All errors that this project raises on purpose, as one tree under `ErnieTritonError`.
 
-A message says what was found, what was expected and what to do. Whatever else escapes is a bug and
-keeps its traceback.
+A message says what was found, what was expected and what to do. Any other exception that escapes is
+a bug and keeps its traceback.
 """
 
 
@@ -29,7 +29,7 @@ class PipelineError(ErnieTritonError):
 
 
 class CheckpointError(ErnieTritonError):
-    """A checkpoint is missing, damaged, or not what it was said to be."""
+    """A checkpoint is missing, damaged, or of another kind than expected."""
 
 
 class UnsafePickleError(CheckpointError):
@@ -65,7 +65,7 @@ class ExactnessError(ErnieTritonError):
 
 
 class PrecisionError(ErnieTritonError):
-    """The numbers of a model are outside what a precision can hold."""
+    """The numbers of a model are out of a precision's range."""
 
 
 class RepositoryError(ErnieTritonError):
@@ -93,7 +93,7 @@ class QueueFullError(ClientError):
 
 
 class RequestRefusedError(ClientError):
-    """The server refused this request for what it holds: a text, a shape, a batch size."""
+    """The server refused this request because of a text, a shape or its batch size."""
 
 
 class DeadlineExceededError(ClientError):
@@ -101,7 +101,7 @@ class DeadlineExceededError(ClientError):
 
 
 class ContractError(ClientError):
-    """The model's tensors are not those of the task, or what answers is no Triton server."""
+    """The model's tensors are not those of the task, or the URL is not a Triton server's."""
 
 
 class DatasetError(ErnieTritonError):
@@ -125,7 +125,7 @@ class AnalyzerError(ErnieTritonError):
 
 
 class WrongAnswerError(ErnieTritonError):
-    """A server under load answered a text otherwise than it does alone."""
+    """A server under load gave a text another answer than the text gets alone."""
 
 
 class GpuError(ErnieTritonError):

@@ -1,4 +1,4 @@
-"""The ERNIE 3.0 family's sizes, as published with the models (PaddleNLP, `ernie-3.0-*-zh`)."""
+"""Sizes of the ERNIE 3.0 family, as published with the models (PaddleNLP, `ernie-3.0-*-zh`)."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -1,6 +1,6 @@
 """The description of a pipeline: one frozen dataclass, read strictly from TOML.
 
-The build makes a model repository from it; the parts that the stages need at run time travel as
+The build makes a model repository from it. Settings that the stages need at run time become
 `parameters` of their configurations (`StageSettings`).
 """
 
@@ -29,24 +29,24 @@ PARTS = ("tokenizer", "engine", "postprocess")
 
 SHORTEST_TEXT_TOKENS = 2
 SHORTEST_WINDOW_TOKENS = 8
-"""Leaves room for a part of the text beside a question, which is cut to half of a window."""
+"""Room for a part of the text beside a question, which is cut to half of a window."""
 
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Batching:
-    """How the server gathers requests.
+    """Rules for the server's batches.
 
     Attributes:
         max_batch_size: most rows of one engine run, and of one request.
-        max_queue_delay_us: how long, in microseconds, a request waits for company before it is
-            tokenised; 0 takes what is there, as the stages after it always do: while one batch
+        max_queue_delay_us: microseconds that a request waits for others before it is tokenised; 0
+            takes the requests that are there, as the later stages always do: while one batch
             runs, the next gathers.
         max_queue_size: most requests waiting at one stage; one more is refused at once. 0 is
-            Triton's own default, no bound. With one, Triton's batcher gathers nothing while a
-            batch runs, and overlooks a request that comes as a batch ends until the next one
-            comes, or for half a second.
+            Triton's default, no bound. With a bound, Triton's batcher gathers nothing while a
+            batch runs. It then misses a request that comes as a batch ends, until the next one
+            comes or half a second has passed.
     """
 
     max_batch_size: int = 64
@@ -60,7 +60,7 @@ class Batching:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answering:
-    """What the postprocess stage is told, each for the tasks it concerns.
+    """Options of answers, each for the tasks in brackets.
 
     Attributes:
         overlap: tokens that windows of a long text share (token_cls, qa); 0 is a quarter of
@@ -69,11 +69,11 @@ class Answering:
         per_token: also return every word's label (token_cls).
         max_answer_tokens: longest answer (qa).
         n_best: answers in the list of the best (qa).
-        no_answer_threshold: how much more "no answer" must score than the best answer to be
-            preferred (qa); infinite for models that always answer.
+        no_answer_threshold: "no answer" wins if it scores more than this above the best answer
+            (qa); infinite for models that always answer.
         thresholds: the probability from which a label is selected (multi_label), by label name;
             `default` for the others.
-        pooling: which vector stands for a text (embedding): `cls`, `mean` or `pooler`.
+        pooling: the vector that stands for a text (embedding): `cls`, `mean` or `pooler`.
         normalize: scale vectors to length 1 (embedding).
     """
 
@@ -100,16 +100,16 @@ class Answering:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Quantization:
-    """How an INT8 engine is made.
+    """Rules for making an INT8 engine.
 
     Attributes:
         calibration: file of calibration texts, one a line; the sample texts when absent.
         calibrator: how the range of activations is chosen, one of `CALIBRATORS`.
-        data: labelled lines in CLUE's format, on which the loss of the task's metric is measured;
-            without them the share of unchanged decisions is.
-        allowed_loss: most that the task's metric may lose, in points (hundredths).
-        allowed_changes: share of the decisions that may change, where there are no labelled data;
-            those of a model with random weights are arbitrary, and more of them change.
+        data: labelled lines in CLUE's format, to measure the loss of the task's metric; without
+            them, the share of unchanged decisions is measured.
+        allowed_loss: most points (hundredths) that the task's metric may lose.
+        allowed_changes: share of the decisions that may change, without labelled data; a model
+            with random weights needs more, since its decisions are arbitrary.
     """
 
     calibration: Path | None = None
@@ -130,14 +130,14 @@ class Quantization:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TensorRtBuild:
-    """How TensorRT builds a plan.
+    """Options of TensorRT's builder.
 
     Attributes:
         builder_level: optimisation level, 0 (fast build) to 5 (fast plan).
         memory_mib: most GPU memory of the builder's tactics, in MiB; 0 is all there is.
         timing_cache: file that keeps tactic timings from one build to the next.
         plan: build the plan now, on this machine's GPU; otherwise leave the checked ONNX for
-            `build_scripts engine` on the machine that has one.
+            `ernie-triton engine` on the machine that has one.
     """
 
     builder_level: int = 3
@@ -153,7 +153,7 @@ class TensorRtBuild:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PipelineSpec:
-    """Everything that one build is told.
+    """Description of one pipeline, for a build.
 
     Paths are relative to the TOML file that names them, or to the working directory when they come
     from a command line. `name` defaults to the task's own model name.
@@ -163,21 +163,21 @@ class PipelineSpec:
         task: one of `ernie_triton.tasks.TASKS`.
         repository: the model repository to build into.
         name: the ensemble's name; its stages are `<name>_tokenizer`, `_engine`, `_postprocess`.
-        joined: no ensemble: the three stages in one model of that name and one process, which is
-            faster and does without the server's figures for each stage. On CPU alone.
+        joined: one model of that name with all three stages in one process, instead of an
+            ensemble: faster, but without the server's figures for each stage. On CPU only.
         pair: the model reads two texts at once.
-        labels: file of label names, where the checkpoint's own are missing or not wanted.
-        vocab: `vocab.txt`, where the checkpoint has none beside it.
+        labels: file of label names; the checkpoint's own when absent.
+        vocab: `vocab.txt`; the one beside the checkpoint when absent.
         texts: file of sample texts for checks and warm-up, one a line; ours when absent.
         max_length: most tokens of one row, special tokens included; longer texts are cut.
         engine: the runtime, one of `ENGINES`.
-        precision: what the engine computes in, one of `PRECISIONS`.
+        precision: of the engine's computation, one of `PRECISIONS`.
         layout: `packed` (real tokens only) or `padded`.
-        device: where a container's ONNX Runtime engine runs, `cpu` or `gpu`; TensorRT's is `gpu`.
+        device: of ONNX Runtime in a container, `cpu` or `gpu`; TensorRT's is `gpu`.
         threads: threads of the engine; 0 takes every core.
         instances: copies of the engine that run side by side.
-        tolerance: largest difference of a logit from the source's that is accepted; 0 is what the
-            precision should reach.
+        tolerance: largest accepted difference of a logit from the source's; 0 is the precision's
+            own limit.
         version: the version directory to write.
     """
 
@@ -264,7 +264,7 @@ def load_pipeline(path: Path) -> PipelineSpec:
     """Read a pipeline from TOML; unknown keys and wrong types are refused.
 
     Raises:
-        PipelineError: the file cannot be read or says something the contract does not know.
+        PipelineError: the file cannot be read, or has an unknown key or a wrong value.
     """
     return read_described(PipelineSpec, path, PipelineError)
 

@@ -1,4 +1,4 @@
-"""A stage's settings, as the string `parameters` of its Triton configuration, and where that is."""
+"""Settings of the stages as string `parameters` of their Triton configurations, and those files."""
 
 import dataclasses
 from collections.abc import Mapping
@@ -9,7 +9,7 @@ from ernie_triton.errors import PipelineError
 
 CONFIG_FILE = "config.pbtxt"
 EMBEDDED_CONFIG_NAME = "embedded"
-"""Of Triton's `--model-config-name`: takes `EMBEDDED_CONFIG_FILE` where a model has it."""
+"""Value of Triton's `--model-config-name`; models that have `EMBEDDED_CONFIG_FILE` use it then."""
 EMBEDDED_CONFIG_FILE = f"configs/{EMBEDDED_CONFIG_NAME}.pbtxt"
 
 _Described = TypeVar("_Described")
@@ -17,10 +17,10 @@ _Described = TypeVar("_Described")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StageSettings:
-    """What a stage is told through the `parameters` of its configuration.
+    """Settings of a stage, as the `parameters` of its configuration.
 
     A subclass declares the fields; each is one string parameter of the same name. A field at its
-    default is no parameter: most configurations need not say it, nor do older ones.
+    default value is left out, so that configurations of older builds can be read too.
     """
 
     _readers: ClassVar[Mapping[Any, Any]] = {
@@ -71,9 +71,9 @@ class StageSettings:
 class TokenizerSettings(StageSettings):
     """The tokenizer stage's parameters.
 
-    Rows are padded to multiples of `length_bucket` tokens, for engines whose batches the server
-    gathers by equal shapes; 1 pads to the longest row of a request alone. With
-    `tokenize_chinese_chars` off, a run of ideographs is one word.
+    Rows are padded to multiples of `length_bucket` tokens, for engines that the server batches by
+    equal shapes; 1 pads to the longest row of a request. With `tokenize_chinese_chars` off, a run
+    of ideographs is one word.
     """
 
     task: str
@@ -106,7 +106,7 @@ class EngineSettings(StageSettings):
 
 
 def part_parameters(parameters: Mapping[str, str], part: str) -> dict[str, str]:
-    """Those of one stage among the parameters of a model that joins the three.
+    """Select one stage's parameters from those of a model that joins the three.
 
     Args:
         parameters: by names like `engine.threads`.

@@ -1,7 +1,7 @@
-"""Dataclasses read strictly from TOML: unknown keys, missing keys and wrong types are refused.
+"""Read dataclasses strictly from TOML: unknown keys, missing keys and wrong types are refused.
 
-The description is the dataclass itself: its fields are the keys, its defaults make them optional,
-its `__post_init__` says what else must hold.
+The dataclass is the description: its fields are the keys, defaults make them optional, and
+`__post_init__` checks the values.
 """
 
 import dataclasses
@@ -23,13 +23,13 @@ _Described = TypeVar("_Described")
 
 
 def read_described(cls: type[_Described], path: Path, error: type[ErnieTritonError]) -> _Described:
-    """The dataclass that a TOML file describes; paths in it are relative to the file.
+    """Read a dataclass from a TOML file; paths in it are relative to the file.
 
     Args:
         cls: a dataclass of strings, numbers, booleans, paths, mappings, tuples of these, and
             further such dataclasses.
         path: the file.
-        error: what to raise, and what the dataclass's own checks raise.
+        error: the class to raise, also of the dataclass's own checks.
     """
     try:
         content = tomllib.loads(path.read_text(encoding="utf-8"))

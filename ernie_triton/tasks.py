@@ -1,7 +1,7 @@
-"""The tasks as data: what comes in, what the engine gives, what goes out.
+"""The tasks as data: inputs, engine outputs and results.
 
-Everything else (configurations, stages, checks) is derived from this table; a new task is an entry
-here, an encoder or decoder, and a client command.
+Configurations, stages and checks are derived from this table. A new task is an entry here, a
+decoder, and a client command.
 """
 
 import dataclasses
@@ -17,7 +17,7 @@ ENGINE_PRECISIONS: Mapping[str, tuple[str, ...]] = {
     "onnxruntime": ("fp32", "fp16", "int8"),
     "tensorrt": ("fp32", "fp16", "int8"),
 }
-"""The engines, and what each can compute in."""
+"""The precisions that each engine can compute in."""
 
 ENGINES = tuple(ENGINE_PRECISIONS)
 DEVICES = ("cpu", "gpu")
@@ -53,15 +53,15 @@ class Task:
 
     Attributes:
         name: as in pipelines and on command lines.
-        default_model: the name of its ensemble unless told otherwise.
-        head: what the graph ends in: `sequence` (scores of a text), `token` (scores of each token),
+        default_model: the default name of its ensemble.
+        head: the graph's last part: `sequence` (scores of a text), `token` (scores of each token),
             `span` (start and end scores of each token) or `vector`.
         texts: names of the STRING inputs of single texts; empty where the task needs a pair.
         pair_texts: the same for pairs of texts; empty where the task has none.
         has_windows: long texts are covered by overlapping windows; otherwise they are cut.
-        engine_outputs: what the engine returns for each row.
-        tokenizer_results: results that the tokenizer stage knows by itself.
-        results: what the postprocess stage makes of the engine's outputs.
+        engine_outputs: outputs of the engine for each row.
+        tokenizer_results: results of the tokenizer stage.
+        results: results of the postprocess stage.
         optional_results: further results, for builds that ask for them.
     """
 
@@ -78,7 +78,7 @@ class Task:
 
     @property
     def is_per_token(self) -> bool:
-        """Whether the engine's outputs are of each token rather than of each text."""
+        """True if the engine has outputs for each token instead of each text."""
         return self.head in ("token", "span")
 
     def text_inputs(self, *, pair: bool) -> tuple[TensorSpec, ...]:
@@ -185,15 +185,14 @@ TOKEN_TYPE_IDS = TensorSpec(name="token_type_ids", dtype="INT32", dims=(-1,))
 LENGTHS = "lengths"
 """A packed graph's input: tokens of each row, int32 [rows].
 
-No stage sends it: what pads the rows of a request to its longest comes after a row's last token,
-which is never `[PAD]`.
+No stage sends it: padding comes after a row's last token, which is never `[PAD]`.
 """
 
 
 def token_tensors(*, pair: bool) -> tuple[TensorSpec, ...]:
-    """What the tokenizer stage hands to the engine, ragged: rows of one request share a length.
+    """Tensors from the tokenizer stage to the engine; only rows of one request share a length.
 
-    Every token of a single text has the first token type, so those are left out.
+    Token types are left out for single texts, where all tokens have the first one.
     """
     return (INPUT_IDS, TOKEN_TYPE_IDS) if pair else (INPUT_IDS,)
 
@@ -203,12 +202,12 @@ WINDOW_TENSORS = (
     TensorSpec(name="window", dtype="INT32", dims=(2,)),
     TensorSpec(name="source", dtype="STRING", dims=(1,)),
 )
-"""What the tokenizer stage tells the postprocess stage of each window, by its row.
+"""Tensors from the tokenizer stage to the postprocess stage, one row a window.
 
 `spans` has for each token its first character in the text as sent, the character after its last,
-and 1 where it begins a word; `NO_SPAN` for special tokens and padding. `window` is the text's place
-in the request and the window's first token among the text's. `source` is the text itself in its
-first window, and empty in the others.
+and 1 if it begins a word; `NO_SPAN` for special tokens and padding. `window` is the text's place in
+the request, and the number of the window's first token in the text. `source` is the text itself in
+its first window, and empty in the others.
 """
 
 NO_SPAN = -1

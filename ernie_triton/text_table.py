@@ -1,4 +1,4 @@
-"""Rows of text aligned for a terminal, where a Chinese character takes two columns."""
+"""Tables of text for a terminal, where a Chinese character takes two columns."""
 
 from __future__ import annotations
 
@@ -43,12 +43,12 @@ def text_width(text: str) -> int:
 
 
 def on_one_line(text: str) -> str:
-    """The text without what would break its line, or what a terminal would obey."""
+    """The text without line breaks and control characters."""
     return "".join(map(_visible, text))
 
 
 def clipped(text: str, width: int) -> str:
-    """The text in at most `width` columns, on one line; what is cut is marked with `…`."""
+    """The text in at most `width` columns, on one line; a cut is marked with `…`."""
     shown: list[str] = []
     free = width
     for character in text:
@@ -61,7 +61,7 @@ def clipped(text: str, width: int) -> str:
 
 
 def _without_last_columns(shown: list[str], width: int) -> str:
-    """What fits before a final `…`."""
+    """The part that fits, and a final `…`."""
     while shown and text_width("".join(shown)) > width - 1:
         shown.pop()
     return "".join(shown) + "…"
@@ -74,7 +74,7 @@ def _character_width(character: str) -> int:
 
 
 def _visible(character: str) -> str:
-    """The character, or what stands for one that a terminal would obey, or hide."""
+    """The character, or a replacement for one that a terminal would obey or hide."""
     if character.isprintable() or character == "\N{ZERO WIDTH JOINER}":
         return character
     return " " if character.isspace() else "\N{REPLACEMENT CHARACTER}"

@@ -1,4 +1,4 @@
-"""Memory of files that were read to load something and are hardly read again."""
+"""Release memory of mapped files that were read while loading and are rarely read again."""
 
 import ctypes
 import mmap
@@ -8,19 +8,18 @@ from pathlib import Path
 
 _MAPS = Path("/proc/self/smaps")
 _KEPT = ("Anonymous:", "Swap:")
-"""What a private mapping holds beside the file: pages that were written to, which would be lost."""
+"""Pages of a private mapping that were written to, and that releasing would lose."""
 
 
 def release_file_pages() -> int:
-    """Give the resident pages of mapped files back to the system, where nothing was written.
+    """Give unwritten resident pages of mapped files back to the system.
 
-    Half of what a stage holds after loading are pages of libraries and of the weights file that
-    were read once. They are clean: the system keeps them as its cache, as long as it has the room,
-    and whatever is read again comes back from there. Does nothing where the system has no `/proc`
-    or no `madvise`.
+    Half of a stage's memory after loading are pages of libraries and of the weights file that were
+    read once. The system keeps them in its cache while it has room, and reads them from there
+    again. Does nothing on a system without `/proc` or `madvise`.
 
     Returns:
-        How many bytes were resident in what was released.
+        The bytes that were resident in the released mappings.
     """
     if not _MAPS.exists() or not hasattr(mmap, "MADV_DONTNEED"):
         return 0
@@ -49,12 +48,12 @@ class _Mapping:
 
     @property
     def is_clean_file(self) -> bool:
-        """Whether the file alone can bring back every page."""
+        """True if every page can be read from the file again."""
         return self.path.startswith("/") and not self.is_writable and not self.kept_bytes
 
 
 def _mappings() -> Iterator[_Mapping]:
-    """This process's, from lines `start-end permissions offset device inode path`, then counts."""
+    """Mappings of this process, from lines `start-end permissions … path`, then counts."""
     mapping = None
     for line in _MAPS.read_text(encoding="utf-8", errors="replace").splitlines():
         name, *rest = line.split(maxsplit=5)

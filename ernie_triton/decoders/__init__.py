@@ -1,4 +1,9 @@
-"""Engine outputs to answers: last of the three stages, one decoder for each task. Pure NumPy."""
+"""Engine outputs to answers, in NumPy alone: one decoder for each task.
+
+`labels` decides for whole texts, `entities` and `spans` find places in a text, `vectors` passes
+embeddings on. `window_merging` puts the windows of long texts together for the two in the middle. A
+new task's decoder is a module here and an entry in `DECODERS`.
+"""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
@@ -12,7 +17,7 @@ from ernie_triton.tasks import EMBEDDING, MULTI_LABEL, QA, REGRESSION, SEQ_CLS, 
 
 
 class Decoder(Protocol):
-    """What makes a task's answers, for batches of requests."""
+    """Answers of one task, for batches of requests."""
 
     @property
     def inputs(self) -> tuple[str, ...]:
@@ -37,4 +42,4 @@ DECODERS: Mapping[str, Callable[[Mapping[str, str], Sequence[str]], Decoder]] = 
     QA.name: AnswerDecoder,
     EMBEDDING.name: VectorDecoder,
 }
-"""By task; each takes the stage's parameters and the label names, if the task has any."""
+"""Decoder classes by task; each takes the stage's parameters and the label names, if any."""

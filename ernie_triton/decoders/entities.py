@@ -1,18 +1,17 @@
 """Token classification: label scores of tokens to entities with their places in the text.
 
-An entity is what seqeval takes for one (github.com/chakki-works/seqeval, its default scheme): `B-`
-and `S-` open one, and so does `I-` or `E-` after another type, after `O`, or after an end.
+Entities are those of seqeval's default scheme (github.com/chakki-works/seqeval): `B-` and `S-` open
+one, and so does `I-` or `E-` after another type, after `O`, or after an end.
 """
 
 import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from ernie_triton.arrays import Array, Float32, Int32, Tensors
 from ernie_triton.decoders.labels import check_label_count, softmax
 from ernie_triton.decoders.window_merging import merge_windows, windows_by_text
 from ernie_triton.errors import LabelCountError
@@ -70,7 +69,7 @@ class EntitySpan:
 
 
 class EntityDecoder:
-    """Finds the entities of each text of a request."""
+    """Find the entities of each text of a request."""
 
     def __init__(self, parameters: Mapping[str, str], labels: Sequence[str]) -> None:
         """Keep the label names and recognise their scheme.
@@ -88,7 +87,7 @@ class EntityDecoder:
             *(tensor.name for tensor in WINDOW_TENSORS),
         )
 
-    def read(self, tensors: Mapping[str, npt.NDArray[Any]]) -> Mapping[str, npt.NDArray[Any]]:
+    def read(self, tensors: Tensors) -> Tensors:
         """Check one request's scores.
 
         Raises:
@@ -101,13 +100,11 @@ class EntityDecoder:
             )
         return tensors
 
-    def run(
-        self, items: Sequence[Mapping[str, npt.NDArray[Any]]]
-    ) -> list[dict[str, npt.NDArray[Any]]]:
+    def run(self, items: Sequence[Tensors]) -> list[dict[str, Array]]:
         """The entities of each request's texts, as JSON."""
         return [self._answer(tensors) for tensors in items]
 
-    def _answer(self, tensors: Mapping[str, npt.NDArray[Any]]) -> dict[str, npt.NDArray[Any]]:
+    def _answer(self, tensors: Tensors) -> dict[str, Array]:
         found, tokens = [], []
         for text, windows in windows_by_text(tensors, ("logits",)):
             words = decode_words(*merge_windows(windows, "logits"), self._labels)
@@ -115,16 +112,14 @@ class EntityDecoder:
             found.append(_json([_record(text, entity, "entity") for entity in entities]))
             tokens.append(_json([_record(text, word, "token") for word in words]))
         # [rows] rather than the [rows, 1] of its dims: PaddleNLP's client decodes each element.
-        answer: dict[str, npt.NDArray[Any]] = {"OUTPUT": np.array(found, np.object_)}
+        answer: dict[str, Array] = {"OUTPUT": np.array(found, np.object_)}
         if self._per_token:
             answer["tokens"] = np.array(tokens, np.object_)[:, None]
         return answer
 
 
-def decode_words(
-    logits: npt.NDArray[np.float32], spans: npt.NDArray[np.int32], labels: Sequence[str]
-) -> list[Word]:
-    """One decision for each word: that of its first piece, as models are trained.
+def decode_words(logits: Float32, spans: Int32, labels: Sequence[str]) -> list[Word]:
+    """One decision for each word, from its first piece, as models are trained.
 
     Args:
         logits: float32 [tokens, labels], without special tokens.
@@ -151,7 +146,7 @@ def decode_words(
 
 
 def entities_of_words(words: Sequence[Word], parts: Mapping[str, LabelPart]) -> list[EntitySpan]:
-    """The entities that the words' labels spell, in order; `parts` are those of `label_parts`."""
+    """The entities in the words' labels, in order; `parts` come from `label_parts`."""
     entities: list[EntitySpan] = []
     members: list[Word] = []
     kind = previous = ""
@@ -177,7 +172,7 @@ def entities_of_words(words: Sequence[Word], parts: Mapping[str, LabelPart]) -> 
 
 
 def label_parts(labels: Sequence[str]) -> dict[str, LabelPart]:
-    """What each label says, by the scheme that all of them are in.
+    """Prefix and type of each label, by the scheme that fits all labels.
 
     `B-LOC` (also `LOC-B`), with the prefixes of BIO, BIOES, BMES and BILOU; bare prefixes, for
     entities without types; otherwise plain types, whose neighbours of one type are one entity.

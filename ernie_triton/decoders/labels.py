@@ -3,12 +3,10 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-from ernie_triton.arrays import Float32
+from ernie_triton.arrays import Array, Float32, Int64, Tensors
 from ernie_triton.batch import split_rows
 from ernie_triton.errors import LabelCountError
 from ernie_triton.settings import StageSettings
@@ -27,7 +25,7 @@ class LabelScores:
         scores: float32 [batch, labels], every label's probability; rows sum to 1.
     """
 
-    label: npt.NDArray[np.int64]
+    label: Int64
     confidence: Float32
     scores: Float32
 
@@ -48,7 +46,7 @@ def score_labels(
 
     Args:
         logits: float32 [batch, labels], unnormalised.
-        probabilities: makes them scores.
+        probabilities: the function from logits to scores.
     """
     scores = probabilities(logits)
     label = scores.argmax(axis=-1)
@@ -71,7 +69,7 @@ def load_labels(path: Path) -> list[str]:
 
 
 def check_labels(labels: object, where: str) -> list[str]:
-    """The label names, when they are a list of distinct, non-empty strings.
+    """Check that label names are a list of distinct, non-empty strings, and return them.
 
     Raises:
         LabelCountError: they are not.
@@ -112,7 +110,7 @@ class LabelSettings(StageSettings):
 
 
 class LabelDecoder:
-    """Decides the labels of all texts of a batch of requests at once."""
+    """Decide the labels of all texts of a batch of requests at once."""
 
     inputs = tuple(tensor.name for tensor in SEQ_CLS.engine_outputs)
 
@@ -129,7 +127,7 @@ class LabelDecoder:
         self._names = np.array([name.encode("utf-8") for name in self._labels], dtype=np.object_)
         self._thresholds = np.array(settings.thresholds, np.float32)
 
-    def read(self, tensors: Mapping[str, npt.NDArray[Any]]) -> Float32:
+    def read(self, tensors: Tensors) -> Float32:
         """Take the logits.
 
         Raises:
@@ -139,17 +137,17 @@ class LabelDecoder:
         check_label_count(self._labels, logits.shape[-1], "the engine")
         return logits
 
-    def run(self, items: Sequence[Float32]) -> list[dict[str, npt.NDArray[Any]]]:
+    def run(self, items: Sequence[Float32]) -> list[dict[str, Array]]:
         """Score the labels; the columns of single values are [rows, 1]."""
         answers = self._answers(np.concatenate(items))
         return split_rows(answers, [len(logits) for logits in items])
 
-    def _answers(self, logits: Float32) -> dict[str, npt.NDArray[Any]]:
+    def _answers(self, logits: Float32) -> dict[str, Array]:
         if self._task == REGRESSION.name:
             return {"score": logits}
         multi_label = self._task == MULTI_LABEL.name
         decided = score_labels(logits, sigmoid if multi_label else softmax)
-        answers: dict[str, npt.NDArray[Any]] = {
+        answers: dict[str, Array] = {
             "label": decided.label[:, None],
             "confidence": decided.confidence[:, None],
             "label_name": self._names[decided.label][:, None],

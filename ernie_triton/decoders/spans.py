@@ -1,19 +1,18 @@
 """Question answering: start and end scores of tokens to the best answers in the context.
 
 A candidate is a start and an end in one window, scored by the sum of their logits; all windows of a
-context compete. The no-answer candidate is the first token ([CLS]) of the window least sure of it,
-as in SQuAD 2.0 (arxiv.org/abs/1806.03822; the scoring of BERT's `run_squad.py`).
+context compete. The no-answer candidate is the first token ([CLS]) of the window that scores it
+lowest, as in SQuAD 2.0 (arxiv.org/abs/1806.03822; the scoring of BERT's `run_squad.py`).
 """
 
 import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from ernie_triton.arrays import Array, Tensors
 from ernie_triton.decoders.window_merging import WindowOutputs, windows_by_text
 from ernie_triton.settings import StageSettings
 from ernie_triton.tasks import QA, WINDOW_TENSORS
@@ -26,8 +25,8 @@ _CONSIDERED = 20
 class AnswerSettings(StageSettings):
     """The postprocess stage's parameters.
 
-    `no_answer_threshold` is how much more the no-answer candidate must score than the best answer
-    to be preferred; infinite for models that were trained on questions with answers alone.
+    The no-answer candidate wins if it scores more than `no_answer_threshold` above the best answer;
+    infinite for models that were trained on questions with answers alone.
     """
 
     task: str
@@ -38,7 +37,7 @@ class AnswerSettings(StageSettings):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AnswerCandidate:
-    """Characters `span` (end excluded) of the context, or nowhere, and the sum of its logits.
+    """A span of the context's characters (end excluded), or nowhere, and the sum of its logits.
 
     `score` is a probability: the softmax over the candidates considered.
     """
@@ -49,7 +48,7 @@ class AnswerCandidate:
 
 
 class AnswerDecoder:
-    """Finds the best answers of each question of a request."""
+    """Find the best answers of each question of a request."""
 
     def __init__(self, parameters: Mapping[str, str], labels: Sequence[str]) -> None:  # noqa: ARG002
         """Keep the settings."""
@@ -57,17 +56,15 @@ class AnswerDecoder:
         self._outputs = tuple(tensor.name for tensor in QA.engine_outputs)
         self.inputs = (*self._outputs, *(tensor.name for tensor in WINDOW_TENSORS))
 
-    def read(self, tensors: Mapping[str, npt.NDArray[Any]]) -> Mapping[str, npt.NDArray[Any]]:
+    def read(self, tensors: Tensors) -> Tensors:
         """Take one request's scores."""
         return tensors
 
-    def run(
-        self, items: Sequence[Mapping[str, npt.NDArray[Any]]]
-    ) -> list[dict[str, npt.NDArray[Any]]]:
+    def run(self, items: Sequence[Tensors]) -> list[dict[str, Array]]:
         """The best answers of each request's questions."""
         return [self._answer(tensors) for tensors in items]
 
-    def _answer(self, tensors: Mapping[str, npt.NDArray[Any]]) -> dict[str, npt.NDArray[Any]]:
+    def _answer(self, tensors: Tensors) -> dict[str, Array]:
         answers, scores, spans, lists = [], [], [], []
         for context, windows in windows_by_text(tensors, self._outputs):
             candidates = best_candidates(windows, self._settings)
@@ -121,7 +118,7 @@ def best_candidates(
 
 
 def _place_of(logit: float, ranked: Sequence[tuple[tuple[int, int], float]]) -> int:
-    """Where the no-answer candidate stands when the best answer is preferred to it."""
+    """Rank of the no-answer candidate below the best answer."""
     return max(1, sum(other >= logit for _, other in ranked))
 
 

@@ -1,13 +1,11 @@
-"""Embeddings: the engine's vectors, scaled to length 1 where the build says so."""
+"""Embeddings: the engine's vectors, scaled to length 1 if the build asks for it."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-from ernie_triton.arrays import Float32
+from ernie_triton.arrays import Array, Float32, Tensors
 from ernie_triton.batch import split_rows
 from ernie_triton.settings import StageSettings
 from ernie_triton.tasks import EMBEDDING
@@ -22,7 +20,7 @@ class VectorSettings(StageSettings):
 
 
 class VectorDecoder:
-    """Hands on the vectors of a batch of requests."""
+    """Return the vectors of a batch of requests."""
 
     inputs = tuple(tensor.name for tensor in EMBEDDING.engine_outputs)
 
@@ -30,12 +28,12 @@ class VectorDecoder:
         """Keep the settings."""
         self._normalize = VectorSettings.from_parameters(parameters).normalize
 
-    def read(self, tensors: Mapping[str, npt.NDArray[Any]]) -> Float32:
+    def read(self, tensors: Tensors) -> Float32:
         """Take the vectors."""
         (vectors,) = tensors.values()
         return vectors
 
-    def run(self, items: Sequence[Float32]) -> list[dict[str, npt.NDArray[Any]]]:
+    def run(self, items: Sequence[Float32]) -> list[dict[str, Array]]:
         """One vector for each text."""
         vectors = np.concatenate(items)
         if self._normalize:

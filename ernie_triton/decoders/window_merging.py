@@ -1,39 +1,37 @@
-"""Windows of a text back to the text: each token's outputs from where they know most around it."""
+"""Merge overlapping windows, taking each token from the window with most context around it."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-from ernie_triton.arrays import Float32
+from ernie_triton.arrays import Float32, Int32, Outputs, Tensors
 from ernie_triton.tasks import NO_SPAN
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WindowOutputs:
-    """What the engine and the tokenizer say of one window, special tokens and padding included.
+    """One window's engine outputs and spans, with special tokens and padding.
 
     Attributes:
         outputs: float32 [length, …] by the engine's names.
         spans: int32 [length, 3].
-        first_token: the first of the text's tokens that the window holds.
+        first_token: the number of the window's first token in the text.
     """
 
-    outputs: Mapping[str, Float32]
-    spans: npt.NDArray[np.int32]
+    outputs: Outputs
+    spans: Int32
     first_token: int
 
     @property
     def text_tokens(self) -> slice:
-        """Where the text's own tokens are in the window; they are next to each other."""
+        """The slice of the text's own tokens in the window."""
         places = np.flatnonzero(self.spans[:, 0] != NO_SPAN)
         return slice(int(places[0]), int(places[-1]) + 1) if len(places) else slice(0, 0)
 
 
 def windows_by_text(
-    tensors: Mapping[str, npt.NDArray[Any]], outputs: Sequence[str]
+    tensors: Tensors, outputs: Sequence[str]
 ) -> Iterator[tuple[str, list[WindowOutputs]]]:
     """The texts of one request, each with its windows in order."""
     items, firsts = tensors["window"].T
@@ -50,13 +48,10 @@ def windows_by_text(
         yield bytes(tensors["source"][start, 0]).decode("utf-8"), windows
 
 
-def merge_windows(
-    windows: Sequence[WindowOutputs], output: str
-) -> tuple[Float32, npt.NDArray[np.int32]]:
+def merge_windows(windows: Sequence[WindowOutputs], output: str) -> tuple[Float32, Int32]:
     """One output of every token of a text, float32 [tokens, …], and the spans, int32 [tokens, 3].
 
-    Where windows overlap, the first half of what they share is taken from the earlier one and the
-    second from the later, so that each token has the wider view.
+    The first half of an overlap comes from the earlier window, the second from the later one.
     """
     values, spans = [], []
     begin = 0

@@ -9,11 +9,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 
+from ernie_triton.arrays import Float32, Int32, Int64, Outputs, Tensors
 from ernie_triton.batch import TokenBatch
 from ernie_triton.errors import EngineError, MissingExtraError
 from ernie_triton.settings import EngineSettings
@@ -27,8 +28,8 @@ ENGINE_FILES: Mapping[str, str] = {"openvino": "model.xml", "onnxruntime": "mode
 
 
 _FINE_STEPS = 8
-"""Larger batches are filled up in double steps: the same share of filling, and fewer shapes, whose
-kernels took Nano another 10 MB."""
+"""Batches of more steps than this are filled up in double steps: the share of filling is the same,
+and fewer shapes save 10 MB of kernels with Nano."""
 
 
 class Runtime(Protocol):
@@ -36,26 +37,26 @@ class Runtime(Protocol):
 
     Attributes:
         input_types: of the graph's inputs, by name.
-        token_step: packed batches have a multiple of so many tokens.
-        row_step: and of so many rows; see `TokenBatch.packed`.
+        token_step: packed batches have a multiple of this many tokens; see `TokenBatch.packed`.
+        row_step: and a multiple of this many rows.
     """
 
     input_types: Mapping[str, npt.DTypeLike]
     token_step: int
     row_step: int
 
-    def run(self, inputs: Mapping[str, npt.NDArray[Any]]) -> dict[str, npt.NDArray[np.float32]]:
+    def run(self, inputs: Tensors) -> dict[str, Float32]:
         """Execute once; outputs are float32, by name, and stay valid after the next run."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Engine:
-    """A runtime with the layout that its graph wants."""
+    """A runtime, and the settings that say how its graph takes a batch."""
 
     runtime: Runtime
     settings: EngineSettings
 
-    def run(self, batch: TokenBatch) -> dict[str, npt.NDArray[np.float32]]:
+    def run(self, batch: TokenBatch) -> dict[str, Float32]:
         """The engine's outputs for a batch, float32 by name.
 
         [rows, …], or [tokens, …] without padding where the task has outputs of each token.
@@ -66,7 +67,7 @@ class Engine:
         parts = [self._run_once(batch.select(rows)) for rows in groups]
         return {name: self._reordered(batch, groups, parts, name) for name in parts[0]}
 
-    def _run_once(self, batch: TokenBatch) -> dict[str, npt.NDArray[np.float32]]:
+    def _run_once(self, batch: TokenBatch) -> dict[str, Float32]:
         if self.settings.layout == "packed":
             outputs = self._feed(self._packed(batch))
             count = len(batch.input_ids) if self._is_per_token else batch.rows
@@ -78,18 +79,16 @@ class Engine:
         real = feed["attention_mask"].astype(np.bool_)
         return {name: values[real] for name, values in outputs.items()}
 
-    def _packed(self, batch: TokenBatch) -> dict[str, npt.NDArray[np.int32]]:
+    def _packed(self, batch: TokenBatch) -> dict[str, Int32]:
         """A batch in the runtime's steps."""
         token_step, row_step = self.runtime.token_step, self.runtime.row_step
         if 1 < token_step < len(batch.input_ids) / _FINE_STEPS:
             token_step, row_step = 2 * token_step, 2 * row_step
-        # The row that fills a batch up has to be one that the graph takes.
+        # The row that fills a batch up must not be longer than the graph takes.
         token_step = min(token_step, self.settings.max_length)
         return batch.packed(token_step=token_step, row_step=row_step)
 
-    def _feed(
-        self, tensors: Mapping[str, npt.NDArray[np.int32]]
-    ) -> dict[str, npt.NDArray[np.float32]]:
+    def _feed(self, tensors: Mapping[str, Int32]) -> dict[str, Float32]:
         types = self.runtime.input_types
         return self.runtime.run(
             {name: tensors[name].astype(kind, copy=False) for name, kind in types.items()}
@@ -98,10 +97,10 @@ class Engine:
     def _reordered(
         self,
         batch: TokenBatch,
-        groups: Sequence[npt.NDArray[np.int64]],
-        parts: Sequence[Mapping[str, npt.NDArray[np.float32]]],
+        groups: Sequence[Int64],
+        parts: Sequence[Outputs],
         name: str,
-    ) -> npt.NDArray[np.float32]:
+    ) -> Float32:
         """One output of all groups in the order of the batch's own rows."""
         joined = np.concatenate([part[name] for part in parts])
         order = np.concatenate(groups)

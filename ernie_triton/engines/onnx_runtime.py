@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import onnxruntime
 
+from ernie_triton.arrays import Float32, Tensors
 from ernie_triton.engines import output_names, thread_count
 from ernie_triton.errors import EngineError
 from ernie_triton.settings import EngineSettings
@@ -26,7 +27,7 @@ class OnnxRuntime:
         self._outputs = outputs
         self.input_types = {item.name: _TYPES[item.type] for item in session.get_inputs()}
 
-    def run(self, inputs: Mapping[str, npt.NDArray[Any]]) -> dict[str, npt.NDArray[np.float32]]:
+    def run(self, inputs: Tensors) -> dict[str, Float32]:
         """Execute once."""
         return dict(zip(self._outputs, self._session.run(self._outputs, dict(inputs)), strict=True))
 

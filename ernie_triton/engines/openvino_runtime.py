@@ -4,10 +4,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import numpy.typing as npt
 import openvino
 
+from ernie_triton.arrays import Float32, Tensors
 from ernie_triton.engines import output_names, thread_count
 from ernie_triton.errors import EngineError
 from ernie_triton.settings import EngineSettings
@@ -16,16 +16,16 @@ from ernie_triton.settings import EngineSettings
 _PRECISIONS = {"fp32": "f32", "bf16": "bf16"}
 
 _KERNELS_KEPT = "64"
-"""Of each kind, for shapes met before. The plugin's own 5,000 are never dropped: 20 MB more on
-mixed batches of Nano, and no faster."""
+"""Kernels of each kind, for earlier shapes. The plugin's own limit of 5,000 takes 20 MB more on
+mixed batches of Nano, and is no faster."""
 
 
 class OpenVinoRuntime:
     """One compiled model and its inference request.
 
-    OpenVINO's CPU plugin makes kernels for each new shape and keeps them: with packed batches,
-    whose shapes hardly repeat, a third of the time went there and the memory grew by a gigabyte
-    (2026.4). Steps leave a few dozen shapes.
+    OpenVINO's CPU plugin makes kernels for each new shape and keeps them. Shapes of packed batches
+    rarely repeat: kernels took a third of the time and a gigabyte of memory (OpenVINO 2026.4).
+    Steps leave a few dozen shapes.
     """
 
     token_step = 32
@@ -46,7 +46,7 @@ class OpenVinoRuntime:
             port.get_any_name(): port.get_element_type().to_dtype() for port in compiled.inputs
         }
 
-    def run(self, inputs: Mapping[str, npt.NDArray[Any]]) -> dict[str, npt.NDArray[np.float32]]:
+    def run(self, inputs: Tensors) -> dict[str, Float32]:
         """Execute once."""
         results = self._request.infer(dict(inputs), share_inputs=True)
         return {name: results[index] for name, index in self._outputs.items()}
@@ -78,7 +78,7 @@ def load(path: Path, settings: EngineSettings) -> OpenVinoRuntime:
 
 
 def _precision_hint(core: Any, precision: str) -> str:  # noqa: ANN401
-    """OpenVINO's name of a precision; of what INT8 leaves unquantised, the CPU's fastest."""
+    """OpenVINO's name of a precision; for the unquantised part of INT8, the CPU's fastest."""
     if precision != "int8":
         return _PRECISIONS[precision]
     able = core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")

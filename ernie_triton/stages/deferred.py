@@ -1,7 +1,7 @@
-"""Requests that would keep the others of their batch waiting, run between the batches that follow.
+"""Run requests that are much longer than usual between the batches after them.
 
-Their rows run a few at a time and by turns: a text of many windows, or a request of many rows,
-delays a short one by one small run, however long it is.
+Their rows run a few at a time and in turns. A short request waits for one small run at most,
+whatever the length of the long one: a text of many windows, or many rows.
 """
 
 import threading
@@ -12,27 +12,26 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 import numpy as np
-import numpy.typing as npt
 
-from ernie_triton.arrays import Outputs
+from ernie_triton.arrays import Int64, Outputs
 from ernie_triton.batch import TokenBatch, join_batches, split_rows
 
 _Found = TypeVar("_Found")
 _Made = TypeVar("_Made")
 
 _TIMES_LONGER = 3
-"""A request is deferred when it has more than so many times the tokens of the usual one."""
+"""A request is deferred if it has more than this many times the tokens of the usual one."""
 
 _RECENT = 64
-"""The usual request is the median of so many: where all are long, none holds up others."""
+"""The usual request is the median of this many: if all are long, none is deferred."""
 
 _RUN_CELLS = 256
 """Cells, rows times longest row, of one run of deferred rows: a batch waits for one such run. Two
 rows of 128 tokens take Medium in INT8 23 ms, 11.3 a row, where sixteen at once take 9.5 a row."""
 
 _MOST_REQUESTS = 32
-"""Requests that are deferred at a time. What is more runs with its batch, so that the others wait
-in the server's queue, where its bounds and deadlines hold."""
+"""Requests that are deferred at a time. Further ones run with their batch, so that the others wait
+in the server's queue, with its bounds and deadlines."""
 
 
 @dataclass(slots=True, eq=False)
@@ -47,7 +46,7 @@ class _Request:
 class FairLock:
     """A lock that goes to whoever has waited longest.
 
-    `threading.Lock` goes to whoever comes first: a thread that lets it go and wants it again has
+    `threading.Lock` goes to whoever comes first: a thread that releases it and wants it again gets
     it before another is awake.
     """
 
@@ -74,10 +73,10 @@ class FairLock:
 
 
 class DeferredRows:
-    """Runs the rows of deferred requests in a thread of its own, by turns with the batches.
+    """Run the rows of deferred requests in a thread, in turns with the batches.
 
     Attributes:
-        engine: to be held while a batch runs; the thread lets it go after each of its runs.
+        engine: lock to hold while a batch runs; the thread releases it after each of its runs.
     """
 
     def __init__(self, run: Callable[[TokenBatch], Outputs], *, is_per_token: bool) -> None:
@@ -85,7 +84,7 @@ class DeferredRows:
 
         Args:
             run: the engine.
-            is_per_token: its outputs are [tokens, …], not [rows, …].
+            is_per_token: whether its outputs are [tokens, …] instead of [rows, …].
         """
         self.engine = FairLock()
         self._run = run
@@ -97,8 +96,8 @@ class DeferredRows:
         self._change = threading.Condition()
         self._thread: threading.Thread | None = None
 
-    def choose(self, tokens: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-        """The places of the requests to defer, given the tokens of each request of a batch."""
+    def choose(self, tokens: Int64) -> Int64:
+        """Places of the requests to defer, from the token count of each request of a batch."""
         self._recent = np.concatenate([self._recent, tokens])[-_RECENT:]
         middle = (len(self._recent) - 1) // 2
         usual = np.partition(self._recent, middle)[middle]
@@ -106,7 +105,7 @@ class DeferredRows:
         return np.flatnonzero(tokens > _TIMES_LONGER * usual)[:room]
 
     def submit(self, batch: TokenBatch) -> Future[Outputs]:
-        """Have a request's rows run later; the outputs are those of one batch."""
+        """Run a request's rows later; the outputs are those of one batch."""
         request = _Request(deque(batch.each_row()))
         with self._change:
             self._unanswered += 1
@@ -118,7 +117,7 @@ class DeferredRows:
         return request.future
 
     def close(self) -> None:
-        """Wait until all are answered."""
+        """Wait until all requests are answered."""
         with self._change:
             self._is_closed = True
             self._change.notify()
@@ -144,7 +143,7 @@ class DeferredRows:
                 self._answered(request).set_result(whole)
 
     def _next_rows(self) -> list[tuple[_Request, TokenBatch]]:
-        """The rows of the next run, one of each request in turn; none when all is done."""
+        """Rows of the next run, one of each request in turn; empty when all is done."""
         chosen: list[tuple[_Request, TokenBatch]] = []
         longest = 0
         with self._change:
@@ -172,7 +171,7 @@ class DeferredRows:
 
 
 def then(found: Future[_Found], step: Callable[[_Found], _Made]) -> Future[_Made]:
-    """What a step makes of a result when there is one; a failure of either fails it."""
+    """A future of `step` on the result of `found`; it fails if either does."""
     made: Future[_Made] = Future()
 
     def finish(done: Future[_Found]) -> None:

@@ -1,11 +1,11 @@
-"""From code point to token id, for the characters whose tokens no neighbour can change.
+"""Token ids by code point, for characters whose token does not depend on their neighbours.
 
-Almost all characters of a Chinese text are words of their own: ideographs and punctuation. Their
-ids stand in an array over code points, so that a whole batch is looked up in one go. The array also
-says which characters only separate words, which make up words, and which it says nothing about.
-What a character is, the exact path decides: `basic_words`, asked about the character between two
-letters. Where ideographs are to be parts of words (`tokenize_chinese_chars` off), they are letters
-like others, and `word_characters` says what each letter is inside a word.
+Almost all characters of a Chinese text are words of their own: ideographs and punctuation. One
+array over code points holds their ids, so that a whole batch is one lookup. The array also marks
+characters that separate words, characters of longer words, and characters that are not proven.
+Each entry comes from the exact path: `basic_words` on the character between two letters. With
+`tokenize_chinese_chars` off, ideographs are letters of words, and `word_characters` maps each
+letter to its form inside a word.
 """
 
 import functools
@@ -14,13 +14,13 @@ import unicodedata
 from collections.abc import Iterator, Mapping
 
 import numpy as np
-import numpy.typing as npt
 
+from ernie_triton.arrays import Int32
 from ernie_triton.tokenizer.vocabulary import UNKNOWN, Vocabulary
 from ernie_triton.tokenizer.words import IDEOGRAPHS, basic_words, is_ideograph
 
 SEPARATES, IN_WORD, UNPROVEN = -1, -2, -3
-"""Instead of an id: makes no token and ends a word; is part of a word; may depend on neighbours."""
+"""Instead of an id: ends a word without a token; is part of a word; may depend on neighbours."""
 
 AGREED = (
     "\t\n\r\x20-\x7e\xa0-\u024f\u2010-\u2027\u2030-\u205e\u2103\u2116\u2122\u2150-\u2188"
@@ -36,8 +36,8 @@ TABLE_SIZE = IDEOGRAPHS[5][1] + 2
 
 def character_table(
     vocabulary: Vocabulary, *, lower_case: bool, tokenize_chinese_chars: bool = True
-) -> npt.NDArray[np.int32]:
-    """The id of each character that is a word of its own; for others what they are.
+) -> Int32:
+    """The id of each character that is a word of its own; a mark for each other character.
 
     Returns:
         int32 [TABLE_SIZE], 720 KiB; look code points up with `mode="clip"`.
@@ -58,8 +58,8 @@ def character_table(
     return table
 
 
-def word_characters(table: npt.NDArray[np.int32], *, lower_case: bool) -> Mapping[int, str]:
-    """By code point: what each character that a `character_table` calls IN_WORD is in its word."""
+def word_characters(table: Int32, *, lower_case: bool) -> Mapping[int, str]:
+    """By code point, the form inside a word of each character that `table` marks IN_WORD."""
     codes = (table == IN_WORD).nonzero()[0].tolist()
     return {
         code: chr(code)
@@ -70,21 +70,21 @@ def word_characters(table: npt.NDArray[np.int32], *, lower_case: bool) -> Mappin
 
 
 @functools.cache
-def _own_ideographs() -> npt.NDArray[np.int32]:
+def _own_ideographs() -> Int32:
     """Code points of the ideographs that composition leaves as they are."""
     return np.array([code for code in _ideograph_codes() if _is_own(code)], np.int32)
 
 
 @functools.cache
-def _agreed_ideographs() -> npt.NDArray[np.int32]:
-    """Code points of the ideographs that `tokenizers` too leaves as they are, in words too."""
+def _agreed_ideographs() -> Int32:
+    """Code points of the ideographs that `tokenizers` leaves as they are inside words too."""
     agreed = re.compile(f"[{AGREED}]")
     return np.array([code for code in _own_ideographs().tolist() if agreed.match(chr(code))])
 
 
 @functools.cache
 def _other_characters(lower_case: bool) -> Mapping[int, str | int]:
-    """By code point: the character as a word of its own, SEPARATES or IN_WORD."""
+    """Character of its own word, SEPARATES or IN_WORD, by code point."""
     agreed = re.compile(f"[{AGREED}]")
     others: dict[int, str | int] = {}
     for code in _candidates(agreed):
@@ -100,7 +100,7 @@ def _other_characters(lower_case: bool) -> Mapping[int, str | int]:
 
 
 def _candidates(agreed: re.Pattern[str]) -> Iterator[int]:
-    """Code points that may be proven, beside `_own_ideographs`."""
+    """Code points to test, beside `_own_ideographs`."""
     for code in range(IDEOGRAPHS[2][0]):
         character = chr(code)
         might = agreed.match(character) or unicodedata.category(character)[0] in "PZ"

@@ -1,11 +1,10 @@
-"""Texts to token ids: first of the three stages.
+"""Batches of texts to token ids.
 
 Equal, id for id, to transformers' original (slow) `BertTokenizer` and PaddleNLP's `ErnieTokenizer`.
-A whole batch is looked up in `character_table` at once; the words between, mostly Latin letters and
-digits, are made by WordPiece once and then remembered. Where the vocabulary's words are runs of
-Chinese (`tokenize_chinese_chars` off), `piece_table` cuts all of them at once. A text of which the
-table cannot prove every character, or that spells a special token, is tokenised by itself
-(`fallback`).
+A whole batch is looked up in `character_table` at once. Words of several characters, mostly Latin
+letters and digits, go through WordPiece once and are then remembered. Where words are runs of
+Chinese (`tokenize_chinese_chars` off), `piece_table` cuts all of them at once. A text with a
+character that the table does not prove, or with a special token, goes to `fallback` alone.
 """
 
 import re
@@ -23,15 +22,15 @@ from ernie_triton.tokenizer.vocabulary import CLASSIFY, PAD, SEPARATE, Vocabular
 from ernie_triton.tokenizer.word_cache import WordCache
 
 SHORT_TEXT_CHARACTERS_PER_TOKEN = 8
-"""Texts up to this many characters per token allowed are tokenised whole."""
+"""Texts of up to this many characters per token allowed are tokenised whole."""
 
 FEW_CHARACTERS = 100
 """Batches of fewer characters than this are cut word by word: the array operations of `PieceTable`
 cost some 80 µs whatever there is to cut."""
 
-# What ends a word whatever stands before it: whitespace, ideographs, punctuation that is no part of
-# a special token. Other characters that Python calls whitespace (\v, \f, U+001C to U+001F, U+0085)
-# are controls here, dropped with the word around them left whole.
+# Characters that always end a word: whitespace, ideographs, punctuation that is no part of a
+# special token. Other characters that Python calls whitespace (\v, \f, U+001C to U+001F, U+0085)
+# are controls here: they are dropped, and the word around them stays whole.
 _CUT_WORDS = r"[^\S\v\f\x1c-\x1f\x85]|[,.!?;:，。！？、；：]"
 _CUT = re.compile(
     rf"{_CUT_WORDS}"
@@ -41,7 +40,14 @@ _CUT_CHINESE_WORDS = re.compile(_CUT_WORDS)
 
 
 class TextEncoder:
-    """Tokenises batches of texts, or of pairs of texts, for one vocabulary and length."""
+    """Tokenise batches of texts, or of pairs of texts, for one vocabulary and length.
+
+    Attributes:
+        classify_id: of the token before each row.
+        separate_id: of the token after each text.
+        pad_token_id: of padding.
+        vocabulary_size: ids are below this.
+    """
 
     def __init__(
         self,
@@ -81,7 +87,9 @@ class TextEncoder:
             self._pieces = PieceTable(vocabulary, characters)
 
     def encode(self, texts: Sequence[str], pairs: Sequence[str] | None = None) -> TokenizedRows:
-        """Tokenise, cut to the length allowed (the longer text of a pair first), add specials.
+        """Tokenise, cut rows to the length allowed, add special tokens.
+
+        The longer text of a pair is cut first.
 
         Args:
             texts: one for each row; an empty text is a valid text.
@@ -93,7 +101,7 @@ class TextEncoder:
         return pair_rows(*self._tokens(both, 2), self._max_length)
 
     def tokens_with_spans(self, texts: Sequence[str]) -> list[TextTokens]:
-        """The tokens of whole texts, and where in the text each stands."""
+        """The tokens of whole texts, and the place of each in its text."""
         if not texts:
             return []
         joined = JoinedTexts(texts, 1, self._table)
@@ -106,9 +114,9 @@ class TextEncoder:
         return [others.get(i, tokens) for i, tokens in enumerate(made)]
 
     def _tokens(self, texts: Sequence[str], texts_per_row: int) -> tuple[Int32, Int32]:
-        """All rows' token ids with their special tokens, and how many each text has without.
+        """Token ids of all rows with special tokens, and the count of each text without them.
 
-        Of a long text there are at least as many as a row can hold.
+        A long text has at least as many as a row can hold.
         """
         if not texts:
             return np.empty(0, np.int32), np.empty(0, np.int32)
@@ -124,9 +132,9 @@ class TextEncoder:
         return self._tokenise(texts, texts_per_row, others)
 
     def _leading_token_ids(self, text: str, characters: int) -> list[int]:
-        """Token ids of as much of a long text as a row can hold, without reading all of it.
+        """Token ids of a long text, at least as many as a row can hold, without reading all of it.
 
-        A text may be cut before whatever ends a word.
+        A text may be cut before any character that ends a word.
         """
         while cut := self._cut.search(text, characters):
             ids = self._text_ids(text[: cut.start()])
@@ -143,7 +151,7 @@ class TextEncoder:
     def _tokenise(
         self, texts: Sequence[str], texts_per_row: int, others: dict[int, list[int]]
     ) -> tuple[Int32, Int32]:
-        """The same of short texts, some of which have their ids already."""
+        """The same for short texts; `others` are ids that are known already, by text."""
         joined = JoinedTexts(texts, texts_per_row, self._table)
         apart = self._unproven(joined)
         if joined.is_plain and not apart and not others:
@@ -157,7 +165,7 @@ class TextEncoder:
         return joined.tokens({**others, **dict(zip(apart, ids, strict=True))})
 
     def _unproven(self, joined: JoinedTexts) -> list[int]:
-        """Texts that must be tokenised by themselves."""
+        """Texts for the fallback tokenizer."""
         apart = joined.unproven_texts()
         if "[" in joined.text:
             spelled = [match.start() for match in self._whole.special.finditer(joined.text)]

@@ -1,9 +1,8 @@
-"""Texts to tokens one by one, whatever they hold: what `character_table` cannot prove comes here.
+"""Texts to tokens one by one, for any characters; slower than `character_table`.
 
 The `tokenizers` library does the work. Its normaliser differs from the original tokenizer's on
-characters whose Unicode properties its tables do not know (unassigned code points, recent
-punctuation, CJK extension E); texts with such characters are split into words by `basic_words` and
-only then handed to its WordPiece.
+characters that its Unicode tables do not know: unassigned code points, recent punctuation, CJK
+extension E. Texts with such characters are split into words by `basic_words` before its WordPiece.
 """
 
 import functools
@@ -26,7 +25,7 @@ _OTHER = re.compile(f"[^{AGREED}]")
 
 
 class FallbackTokenizer:
-    """Tokenises texts one by one, for one vocabulary; adds no special tokens."""
+    """Tokenise texts one by one, for one vocabulary, without special tokens."""
 
     def __init__(
         self, vocabulary: Vocabulary, *, lower_case: bool, tokenize_chinese_chars: bool = True
@@ -61,7 +60,7 @@ class FallbackTokenizer:
         return [next(fast if ok else exact).ids for ok in agreed]
 
     def tokens_with_spans(self, texts: Sequence[str]) -> list[TextTokens]:
-        """The tokens of each text, and where in the text each stands."""
+        """The tokens of each text, and the place of each in its text."""
         agreed = [not _OTHER.search(text) for text in texts]
         plain = [text for text, ok in zip(texts, agreed, strict=True) if ok]
         rows = iter(self._texts.encode_batch(plain, add_special_tokens=False))
@@ -71,10 +70,10 @@ class FallbackTokenizer:
         ]
 
     def word_ids(self, words: Sequence[str]) -> list[bytes]:
-        """For each word int32 [characters]: its ids, then SEPARATES.
+        """The ids of each word as int32 [characters], filled up with SEPARATES.
 
-        A word is of characters that `character_table` calls IN_WORD: it has at least as many
-        characters as tokens.
+        Words are of characters that `character_table` marks IN_WORD, so that a word has at least
+        as many characters as tokens.
         """
         rows = self._texts.encode_batch_fast(words, add_special_tokens=False)
         return [
@@ -83,9 +82,9 @@ class FallbackTokenizer:
         ]
 
     def word_tokens(self, words: Sequence[str]) -> list[bytes]:
-        """For each word int32 [characters, 3]; SEPARATES where no token begins.
+        """The tokens of each word as int32 [characters, 3]; SEPARATES where no token begins.
 
-        Otherwise the token's id, how many characters it has, and 1 where it begins a word.
+        A token's id, its length in characters, and 1 where it begins a word.
         """
         rows = self._texts.encode_batch(words, add_special_tokens=False)
         made = []
@@ -105,7 +104,7 @@ class FallbackTokenizer:
         return " ".join(words)
 
     def _tokens_of_words(self, text: str) -> TextTokens:
-        """The same by way of words, whose characters know where they came from."""
+        """The same by `words_with_origins`, whose characters know their place in the text."""
         words: list[str] = []
         origins: list[Origin] = []
         place = 0
@@ -131,7 +130,7 @@ def _word_piece(vocabulary: Vocabulary, specials: Sequence[str]) -> Tokenizer:
 
 
 def _tokens(row: Encoding, origins: Sequence[Origin] | None) -> TextTokens:
-    """One text's tokens; with `origins`, of each character that was tokenised."""
+    """One text's tokens; `origins` are the places of the characters that were tokenised."""
     spans = np.empty((len(row.ids), 3), np.int32)
     previous = None
     for place, ((first, end), word) in enumerate(zip(row.offsets, row.word_ids, strict=True)):

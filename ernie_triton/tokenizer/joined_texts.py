@@ -1,4 +1,4 @@
-"""A batch of texts as one array over its characters, which becomes its token ids in place."""
+"""A batch of texts as one array over characters, which is turned into token ids in place."""
 
 import itertools
 from collections.abc import Mapping, Sequence
@@ -7,7 +7,7 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
-from ernie_triton.arrays import Int32
+from ernie_triton.arrays import Bool, Int32, Int64
 from ernie_triton.tokenizer.character_table import IN_WORD, SEPARATES, UNPROVEN
 from ernie_triton.tokenizer.piece_table import PieceTable, WordPieces
 from ernie_triton.tokenizer.token_rows import TextTokens
@@ -22,8 +22,7 @@ class JoinedTexts:
 
     Attributes:
         text: all of them.
-        values: int32 [characters], what the table says of each: an id, SEPARATES, IN_WORD or
-            UNPROVEN.
+        values: int32 [characters], the table's entries: an id, SEPARATES, IN_WORD or UNPROVEN.
         counts: int32 [texts], characters of each text.
     """
 
@@ -55,7 +54,7 @@ class JoinedTexts:
         return self.text.count(START) != rows or self.text.count(END) != texts
 
     def unproven_texts(self) -> set[int]:
-        """Texts with a character that the table knows nothing of, or with START or END."""
+        """Texts with an UNPROVEN character, or with START or END."""
         unproven: set[int] = set()
         if self._lowest == UNPROVEN:
             unproven.update(self.texts_at(np.flatnonzero(self.values == UNPROVEN)))
@@ -64,17 +63,17 @@ class JoinedTexts:
         return unproven
 
     def texts_at(self, places: npt.ArrayLike) -> list[int]:
-        """The text that each of these characters of `text` belongs to."""
+        """The text of each of these characters of `text`."""
         found: list[int] = np.searchsorted(self._ends, places, side="right").tolist()
         return found
 
     def leave_out(self, texts: Sequence[int]) -> None:
-        """Let some texts make no tokens."""
+        """Make no tokens of these texts."""
         for text in texts:
             self.values[self.firsts[text] : self._ends[text] - 1] = SEPARATES
 
-    def words(self) -> tuple[npt.NDArray[np.bool_], list[str]]:
-        """Which characters are in words, and the words, in order."""
+    def words(self) -> tuple[Bool, list[str]]:
+        """A mask of the characters in words, bool [characters], and the words in order."""
         in_word = self.values == IN_WORD
         # Every word has START or END before it and END after it; an edge is before the next place.
         edges = (in_word[1:] != in_word[:-1]).nonzero()[0].tolist()
@@ -84,13 +83,13 @@ class JoinedTexts:
         ]
 
     def put_word_ids(self, cache: WordCache) -> None:
-        """Put the ids of words, int32 [characters of the word] in the cache, in their places."""
+        """Put the ids of words, each int32 [characters of the word], in their places."""
         in_word, words = self.words()
         if words:
             self.values[in_word] = np.frombuffer(cache.joined(words), np.int32)
 
     def put_pieces(self, table: PieceTable) -> WordPieces:
-        """Put the ids of words in their places, cut by a table; the cut tells their spans too."""
+        """Put the ids of words, cut by a table, in their places; return the pieces."""
         in_word = self.values == IN_WORD
         pieces = table.pieces(self._codes, in_word)
         self.values[in_word] = SEPARATES
@@ -98,7 +97,7 @@ class JoinedTexts:
         return pieces
 
     def tokens(self, others: Mapping[int, Sequence[int]]) -> tuple[Int32, Int32]:
-        """All ids, START's and END's included, and how many of them each text has without those.
+        """All ids, with those of START and END, and the count of each text without them.
 
         Args:
             others: the ids of texts that were left out.
@@ -123,11 +122,10 @@ class JoinedTexts:
         return ids, counts
 
     def tokens_with_spans(self, words: WordCache | PieceTable) -> list[TextTokens]:
-        """The tokens of each text, none of those left out; rows must be of one text.
+        """The tokens of each text, none for texts left out; rows must be of one text.
 
         Args:
-            words: what cuts words, or a cache of their tokens, int32 [characters of the word, 3]:
-                id, length and whether it begins a word, or SEPARATES where no token begins.
+            words: the table that cuts words, or a cache of `FallbackTokenizer.word_tokens`.
         """
         cells = np.ones((len(self.values), 3), np.int32)
         if isinstance(words, PieceTable):
@@ -152,9 +150,9 @@ class JoinedTexts:
         ]
 
     @property
-    def firsts(self) -> npt.NDArray[np.int64]:
+    def firsts(self) -> Int64:
         """int64 [texts], the place in `text` of each text's first character."""
-        firsts: npt.NDArray[np.int64] = self._ends - self.counts - 1
+        firsts: Int64 = self._ends - self.counts - 1
         return firsts
 
     @cached_property
@@ -165,11 +163,11 @@ class JoinedTexts:
         return heads
 
     @cached_property
-    def _ends(self) -> npt.NDArray[np.int64]:
+    def _ends(self) -> Int64:
         """Places in `text` after each text's END."""
         return np.cumsum(self.counts + self._heads + 1, dtype=np.int64)
 
     @property
-    def _starts(self) -> npt.NDArray[np.int64]:
-        starts: npt.NDArray[np.int64] = self.firsts - self._heads
+    def _starts(self) -> Int64:
+        starts: Int64 = self.firsts - self._heads
         return starts

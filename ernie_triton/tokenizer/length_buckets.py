@@ -1,8 +1,7 @@
 """Rows of tokens padded to few lengths, for engines that the server's own batcher feeds.
 
-Triton's batcher puts requests into one run when their shapes are equal; rounding lengths up makes
-more of them so, and lets a runtime see fewer shapes. What is added is padding like any other: the
-`[PAD]` token, which the graph masks.
+Triton's batcher puts requests of equal shapes into one run. With lengths rounded up, more requests
+have equal shapes, and a runtime sees fewer of them. The filler is `[PAD]`, which the graph masks.
 """
 
 from dataclasses import dataclass
@@ -15,7 +14,7 @@ from ernie_triton.tasks import INPUT_IDS, TOKEN_TYPE_IDS
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LengthBuckets:
-    """Which lengths rows may have.
+    """The lengths that rows may have.
 
     Attributes:
         bucket: lengths are multiples of this; 1 leaves them as they are.

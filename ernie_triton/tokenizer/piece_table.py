@@ -1,10 +1,10 @@
 """WordPiece on all words of a batch at once, for vocabularies whose words are runs of Chinese.
 
-Such runs seldom come twice, so that remembering words (`word_cache`) does not help. The pieces
-stand in two tries, one of those that begin a word and one of those that go on with one (`##`),
-whose edges are in one hash table, so that a step of all places of a batch is a few array
-operations. From each place the longest piece is found, then each text is walked from piece to
-piece, as greedy longest-match-first does.
+Such runs are rarely repeated, so that remembering words (`word_cache`) does not help. Two tries
+hold the pieces: those that begin a word, and those that continue one (`##`). One hash table holds
+the edges of both, so that a step for all places of a batch is a few array operations. The longest
+piece from each place is found first; then each text is walked from piece to piece, which is greedy
+longest-match-first.
 """
 
 from collections.abc import Mapping, Sequence
@@ -13,15 +13,13 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from ernie_triton.arrays import Bool, Int32
+from ernie_triton.arrays import Bool, Int32, Int64
 from ernie_triton.tokenizer.character_table import TABLE_SIZE
 from ernie_triton.tokenizer.vocabulary import UNKNOWN, Vocabulary
 
-Int64 = npt.NDArray[np.int64]
-
 MAX_WORD_CHARACTERS = 100
-"""Characters; a longer word is one unknown token. `max_input_chars_per_word` of BERT's WordPiece,
-which no setting of transformers' or PaddleNLP's `BertTokenizer` changes."""
+"""A longer word is one unknown token: `max_input_chars_per_word` of BERT's WordPiece, which no
+setting of transformers' or PaddleNLP's `BertTokenizer` changes."""
 
 CONTINUES = "##"
 _BEGIN, _CONTINUE = 0, 1
@@ -36,7 +34,7 @@ class WordPieces:
     """The tokens of words, in order.
 
     Attributes:
-        places: int64 [tokens], where each token's first character is.
+        places: int64 [tokens], the place of each token's first character.
         ids: int32 [tokens].
         lengths: int32 [tokens], characters of each.
         begins: bool [tokens], whether it begins a word.
@@ -49,14 +47,14 @@ class WordPieces:
 
 
 class PieceTable:
-    """Cuts words into the pieces of one vocabulary."""
+    """Cut words into the pieces of one vocabulary."""
 
     def __init__(self, vocabulary: Vocabulary, characters: Mapping[int, str]) -> None:
         """Build the tries.
 
         Args:
             vocabulary: tokens and ids.
-            characters: what each code point is inside a word, as `word_characters` says.
+            characters: the form of each code point inside a word, from `word_characters`.
         """
         self._unknown = vocabulary.ids[UNKNOWN]
         edges, self._piece, numbers = _tries(vocabulary, frozenset(characters.values()))
@@ -77,7 +75,7 @@ class PieceTable:
 
         Args:
             codes: uint32 [characters], code points of whole texts; the last is in no word.
-            in_word: bool [characters], which of them are in words.
+            in_word: bool [characters], True for those in words.
         """
         begins = in_word.copy()
         begins[1:] &= ~in_word[:-1]
@@ -100,7 +98,7 @@ class PieceTable:
         )
 
     def _longest(self, letters: Int32, places: Int64, begins: Bool) -> tuple[Int32, Int32]:
-        """The longest piece from each place: int32 [characters] its length, 0 for none, and id."""
+        """Length (0 for none) and id of the longest piece from each place, int32 [characters]."""
         lengths, ids = np.zeros_like(letters), np.zeros_like(letters)
         first = letters[places]
         node = np.where(begins[places], self._first[_BEGIN, first], self._first[_CONTINUE, first])
@@ -119,10 +117,10 @@ class PieceTable:
 
 
 class _Edges:
-    """The edges of tries in a hash table with linear probing, hardly ever past the first slot."""
+    """The edges of tries in a hash table with linear probing, mostly one slot."""
 
     def __init__(self, edges: Mapping[tuple[int, int], int], letters: int) -> None:
-        """Fill the table: the child of each node by letter; it grows until probes are few."""
+        """Fill the table with the child of each node by letter; it grows until probes are few."""
         self._letters = letters + 1
         nodes = np.array(list(edges), np.int64).reshape(-1, 2)
         keys = nodes[:, 0] * self._letters + nodes[:, 1]
@@ -143,7 +141,7 @@ class _Edges:
         self._children[slots] = np.array(list(edges.values()), np.int64)[order]
 
     def followed(self, nodes: Int64, letters: Int32) -> tuple[Bool, Int64]:
-        """Which nodes have a child by their letter, and the children of those."""
+        """A mask of the nodes that have a child by their letter, and the children."""
         keys = nodes * self._letters + letters
         slots = self._homes(keys)
         for _ in range(self._probes):
@@ -157,7 +155,7 @@ class _Edges:
 
 
 def _walked(steps: Sequence[int]) -> Int64:
-    """The places that are reached from the first, step by step."""
+    """Places reached from the first one, step by step."""
     places = []
     place = 0
     while place < len(steps):

@@ -5,9 +5,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-from ernie_triton.arrays import Int32
+from ernie_triton.arrays import Bool, Int32
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,7 +24,7 @@ class TokenizedRows:
     input_ids: Int32
     token_type_ids: Int32
     lengths: Int32
-    truncated: npt.NDArray[np.bool_]
+    truncated: Bool
 
     def by_request(self, rows: Sequence[int], pad_token_id: int) -> list[dict[str, Any]]:
         """The tokenizer stage's output tensors of each request, its rows padded to its longest.
@@ -132,15 +131,15 @@ def pair_rows(ids: Int32, counts: Int32, max_length: int) -> TokenizedRows:
     )
 
 
-def _kept_tokens(heads: Int32, cut: Int32) -> npt.NDArray[np.bool_]:
-    """Which tokens stay: of each text so many, then some that do not, then its last."""
+def _kept_tokens(heads: Int32, cut: Int32) -> Bool:
+    """A mask of the tokens that stay: `heads` of each text, not the next `cut`, then its last."""
     stretches = np.ones((len(heads), 3), np.int32)
     stretches[:, 0], stretches[:, 1] = heads, cut
     return np.repeat(np.tile([True, False, True], len(heads)), stretches.reshape(-1))
 
 
 def _longest_first(firsts: Int32, seconds: Int32, room: int) -> tuple[Int32, Int32]:
-    """Lengths after taking tokens from the longer text, or the second of equals, until both fit."""
+    """Lengths after cutting the longer text, or the second of equals, until both fit."""
     half = room // 2
     fits = firsts + seconds <= room
     kept = np.minimum(firsts, np.maximum(room - seconds, room - half))

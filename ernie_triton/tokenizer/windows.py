@@ -1,7 +1,7 @@
-"""Texts of any length to rows of tokens: overlapping windows, each with where it stands.
+"""Texts of any length to rows of tokens: overlapping windows, each with its place in the text.
 
-The first stage of tasks whose answers are places in a text. A text that fits is one window. The
-postprocess stage gets, with each window, what it needs to put the text together again.
+Used by tasks whose answers are places in a text. A text that fits is one window. The postprocess
+stage gets each window's place with it, and puts the text together again.
 """
 
 from collections.abc import Sequence
@@ -19,7 +19,7 @@ from ernie_triton.tokenizer.token_rows import TextTokens
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WindowRules:
-    """How texts are covered.
+    """Rules for covering a text.
 
     Attributes:
         max_length: most tokens of a window, special tokens and question included.
@@ -34,12 +34,12 @@ class WindowRules:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Window:
-    """One row: its tokens, and where they stand in the text.
+    """One row of tokens, with their places in the text.
 
     Attributes:
         input_ids: int32 [tokens], special tokens included.
         token_type_ids: int32 [tokens].
-        spans: int32 [tokens, 3], as in `TextTokens`, NO_SPAN for what is not of the text.
+        spans: int32 [tokens, 3], as in `TextTokens`; NO_SPAN for tokens outside the text.
         item: the text's place in its request.
         first_token: the first of the text's tokens that this window holds.
         source: the text in its first window, empty in the others.
@@ -54,7 +54,7 @@ class Window:
 
 
 class WindowEncoder:
-    """Covers texts, or contexts with their questions, by windows."""
+    """Cover texts, or contexts with their questions, by windows."""
 
     def __init__(self, encoder: TextEncoder, rules: WindowRules) -> None:
         """Keep the tokenizer and the rules."""
@@ -67,7 +67,7 @@ class WindowEncoder:
 
         Args:
             texts: to cover; answers are places in these.
-            questions: one for each text, put before each of its windows and cut to half of one.
+            questions: one for each text, put before each of its windows, at most half a window.
 
         Raises:
             TextError: the request needs more windows than allowed.

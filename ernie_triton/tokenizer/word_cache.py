@@ -1,4 +1,4 @@
-"""What words become, remembered as bytes: the few words that most texts hold are made once."""
+"""A cache of words' tokens as bytes: common words are tokenised once."""
 
 from collections.abc import Callable, Sequence
 from typing import Final
@@ -12,7 +12,7 @@ class WordCache:
     """A bounded dictionary in front of a function from words to bytes."""
 
     def __init__(self, make: Callable[[Sequence[str]], Sequence[bytes]]) -> None:
-        """Start empty; `make` gives the bytes of each of several words."""
+        """Start empty; `make` returns the bytes of each of several words."""
         self._make = make
         self._known: dict[str, bytes] = {}
 

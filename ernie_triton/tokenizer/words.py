@@ -24,7 +24,7 @@ _LONGEST_CLUSTER = 64
 """No writing puts more marks on a character; longer runs of them cost quadratic time."""
 
 Origin = tuple[int, int]
-"""Where in the text a character came from: the first character, and the one after the last."""
+"""The place in the text that a character came from: first character, and the one after the last."""
 
 
 def basic_words(text: str, *, lower_case: bool, tokenize_chinese_chars: bool = True) -> list[str]:
@@ -43,7 +43,7 @@ def basic_words(text: str, *, lower_case: bool, tokenize_chinese_chars: bool = T
 def words_with_origins(
     text: str, *, lower_case: bool, tokenize_chinese_chars: bool = True
 ) -> list[tuple[str, list[Origin]]]:
-    """`basic_words`, and for each of their characters the characters of the text it came from."""
+    """`basic_words`, and the origin in the text of each of their characters."""
     placed: list[tuple[str, Origin]] = []
     for place, original in enumerate(text):
         for character in original.lower() if lower_case else original:
@@ -85,7 +85,7 @@ def _chunks(placed: Sequence[tuple[str, Origin]]) -> Iterator[list[tuple[str, Or
 
 
 def _folded(chunk: Sequence[tuple[str, Origin]], *, lower_case: bool) -> list[tuple[str, Origin]]:
-    """A chunk composed (NFC), with case and accents folded where asked, each with its origin."""
+    """A chunk composed (NFC), case and accents folded if asked, each character with its origin."""
     plain = "".join(character for character, _ in chunk)
     expected = unicodedata.normalize("NFC", plain)
     characters: list[tuple[str, Origin]] = []
@@ -106,7 +106,7 @@ def _folded(chunk: Sequence[tuple[str, Origin]], *, lower_case: bool) -> list[tu
 
 
 def _clusters(chunk: Sequence[tuple[str, Origin]]) -> Iterator[tuple[str, Origin]]:
-    """Characters that NFC may put together, with their common origin."""
+    """Characters that NFC may compose, with their common origin."""
     cluster, first, last = chunk[0][0], *chunk[0][1]
     for character, (start, end) in chunk[1:]:
         joined = unicodedata.normalize("NFC", cluster + character)
