@@ -40,7 +40,7 @@ class PipelineParts:
         self.encoder = encoder
         settings = config.postprocess_settings(spec, self.task, sizes)
         self.thresholds = settings.thresholds if isinstance(settings, LabelSettings) else ()
-        self.tokenizer = TokenizerStage(config.tokenizer_settings(spec, sizes), encoder)
+        self.tokenizer = TokenizerStage(config.tokenizer_stage_settings(spec, sizes), encoder)
         self.postprocess = PostprocessStage(settings.to_parameters(), sizes.labels)
 
 

@@ -8,7 +8,7 @@ configures otherwise.
 
 from ernie_triton.build.config.messages import WARM_UP_TEXTS, ModelSizes
 from ernie_triton.build.config.pipeline import pipeline_configs
-from ernie_triton.build.config.stages import postprocess_settings, results, tokenizer_settings
+from ernie_triton.build.config.stages import postprocess_settings, results, tokenizer_stage_settings
 
 __all__ = [
     "WARM_UP_TEXTS",
@@ -16,5 +16,5 @@ __all__ = [
     "pipeline_configs",
     "postprocess_settings",
     "results",
-    "tokenizer_settings",
+    "tokenizer_stage_settings",
 ]

@@ -38,7 +38,7 @@ def tokenizer_config(
     task = task_named(spec.task)
     texts = task.text_inputs(pair=spec.pair)
     outputs = (*token_tensors(pair=spec.pair), *task_window_tensors(task), *task.tokenizer_results)
-    settings = tokenizer_settings(spec, sizes, length_bucket=length_bucket)
+    settings = tokenizer_stage_settings(spec, sizes, length_bucket=length_bucket)
     config = python_stage(spec, "tokenizer", texts, outputs, sizes, settings)
     # What waited here for company stays together in the stages after it.
     config.dynamic_batching.max_queue_delay_microseconds = spec.batching.max_queue_delay_us
@@ -47,7 +47,7 @@ def tokenizer_config(
     return config
 
 
-def tokenizer_settings(
+def tokenizer_stage_settings(
     spec: PipelineSpec, sizes: ModelSizes, *, length_bucket: int = 1
 ) -> TokenizerSettings:
     """Settings of a pipeline's tokenizer stage."""
