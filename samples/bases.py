@@ -1,31 +1,113 @@
-"""A base to fine-tune from without any download: sizes and a vocabulary, no weights."""
+"""A base to fine-tune from without any download: sizes and a vocabulary, mostly no weights."""
 
+import json
 from pathlib import Path
 
+import numpy as np
+
 from ernie_triton.build.random_models.checkpoint import check_shape, ernie_config
+from ernie_triton.build.torch_models.checkpoints import load_model, save_model
 from ernie_triton.errors import CheckpointError
 from ernie_triton.model_shapes import Shape
-from samples.checkpoints import write_tokenizer
-from samples.files import write_json
+from samples.errors import DataError
+from samples.recipes import TinyModel
 
-POSITIONS = 512
+BASE_POSITIONS = 512
+"""Most tokens of a row, unless another number is given."""
+
+_SPECIAL_TOKENS = {
+    "unk_token": "[UNK]",
+    "sep_token": "[SEP]",
+    "pad_token": "[PAD]",
+    "cls_token": "[CLS]",
+    "mask_token": "[MASK]",
+}
 
 
-def write_base(shape: Shape, vocab: Path, folder: Path) -> Path:
+def write_base(
+    shape: Shape,
+    vocab: Path,
+    folder: Path,
+    *,
+    positions: int = BASE_POSITIONS,
+    more_config: dict[str, object] | None = None,
+) -> Path:
     """Write `config.json`, `vocab.txt` and the tokenizer's settings into a new folder.
 
+    Args:
+        shape: of the encoder.
+        vocab: the vocabulary file.
+        folder: to make.
+        positions: most tokens of a row.
+        more_config: further entries of `config.json`.
+
     Returns:
-        The folder; `ernie_triton.training.finetune` draws weights for it.
+        The folder; fine-tuning draws weights for it.
 
     Raises:
-        CheckpointError: the folder exists, or a size is none that a model can have.
+        CheckpointError: the folder exists, or no model can have such a size.
         DataError: the vocabulary file is missing.
     """
     if folder.exists():
         raise CheckpointError(f"{folder} exists; name another folder, or remove it")
     check_shape(shape)
-    write_tokenizer(folder, vocab, "transformers")
+    if not vocab.is_file():
+        raise DataError(f"{vocab} is missing; make it with `python -m samples vocabulary`")
+    folder.mkdir(parents=True)
+    (folder / "vocab.txt").write_bytes(vocab.read_bytes())
+    tokenizer = {"do_lower_case": True, **_SPECIAL_TOKENS, "tokenizer_class": "BertTokenizer"}
     entries = len(vocab.read_text(encoding="utf-8").splitlines())
-    config = ernie_config(shape, vocabulary_size=entries, positions=POSITIONS)
-    write_json(folder / "config.json", config)
+    config = ernie_config(shape, vocabulary_size=entries, positions=positions)
+    for name, content in (
+        ("tokenizer_config.json", tokenizer),
+        ("config.json", {**config, **(more_config or {})}),
+    ):
+        text = json.dumps(content, ensure_ascii=False, indent=2) + "\n"
+        (folder / name).write_text(text, encoding="utf-8", newline="\n")
     return folder
+
+
+def write_tiny_base(model: TinyModel, vocab: Path, folder: Path, *, seed: int) -> Path:
+    """Write the base of a sample model into a new folder; returns the folder that has it.
+
+    Raises:
+        CheckpointError: the folder exists, or no model can have such a size.
+        DataError: the vocabulary file is missing.
+        MissingExtraError: torch or transformers is not installed.
+    """
+    shape = Shape(
+        layers=model.layers,
+        hidden=model.hidden,
+        heads=model.heads,
+        feed_forward=model.feed_forward,
+    )
+    more_config: dict[str, object] = {"attention_probs_dropout_prob": model.attention_dropout}
+    if model.comparing_layers:
+        more_config["initializer_range"] = 0.05
+    base = write_base(shape, vocab, folder, positions=model.positions, more_config=more_config)
+    if not model.comparing_layers:
+        return base
+    with_weights = folder.with_name(f"{folder.name}_comparing")
+    _write_comparing_base(base, with_weights, model.comparing_layers, seed)
+    return with_weights
+
+
+def _write_comparing_base(base: Path, folder: Path, layers: int, seed: int) -> None:
+    """Write a base whose lowest layers attend from each token to its like in the other text.
+
+    Their query and key weights are equal ("mimetic initialisation", arXiv:2305.09828), and words
+    outweigh positions and types. A small cross-encoder that begins otherwise stays at chance on
+    pairs for tens of epochs.
+    """
+    encoder = load_model(base, task="embedding", seed=seed)
+    # These arrays share the memory of the weights.
+    weights = {name: one.detach().numpy() for name, one in encoder.named_parameters()}
+    weights["embeddings.position_embeddings.weight"] *= 0.2
+    weights["embeddings.token_type_embeddings.weight"] *= 0.6
+    random = np.random.default_rng(seed)
+    for layer in range(layers):
+        attention = f"encoder.layer.{layer}.attention.self"
+        query = weights[f"{attention}.query.weight"]
+        query[...] = random.normal(scale=0.09, size=query.shape)
+        weights[f"{attention}.key.weight"][...] = query
+    save_model(encoder, folder, tokenizer_from=base)

@@ -1,4 +1,4 @@
-"""One question per task, asked of the real server: what `make demo` shows.
+"""Ask the real server one question per task, as `make demo` does.
 
 Starts the embedded server on free ports, runs the clients' own commands against it and prints both
 the commands and their answers.
@@ -32,7 +32,7 @@ QUESTIONS: dict[str, str] = {
     "ernie_embedding": "clients/embedding_grpc_client.py "
     "--text 花呗怎么提前还款 --text-pair 花呗可以提前还清吗",
 }
-"""What to ask each model; the server's address and the model's name are added."""
+"""The command that asks each model, without the server's address and the model's name."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -1,10 +1,10 @@
-"""What can go wrong in a way that the user can mend."""
+"""Errors of the samples, which the user can correct."""
 
 from ernie_triton.errors import ErnieTritonError
 
 
 class SampleError(ErnieTritonError):
-    """A sample cannot be made or read; the message says what was found and how to mend it."""
+    """Base: a sample cannot be made or read."""
 
 
 class GrammarError(SampleError):
@@ -12,4 +12,4 @@ class GrammarError(SampleError):
 
 
 class DataError(SampleError):
-    """A data, vocabulary or checkpoint file is missing or not of its format."""
+    """A data, vocabulary or recipe file is missing or malformed, or a size is not possible."""

@@ -6,8 +6,7 @@ from pathlib import Path
 from random import Random
 
 from samples.errors import DataError
-from samples.files import write_json_lines
-from samples.tasks import SampleLine, SampleTask
+from samples.tasks import SampleLine, SampleTask, write_json_lines
 
 MAX_FRUITLESS_DRAWS = 10_000
 

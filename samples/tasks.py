@@ -1,16 +1,15 @@
-"""The sample tasks as data; a further one is a module of its own and one entry in `cli.TASKS`."""
+"""The description of a sample task, and the JSON lines that its data files consist of."""
 
-from collections.abc import Callable, Sequence
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 from typing import Protocol
 
-from samples.files import write_json_lines
-
 
 class SampleLine(Protocol):
-    """What a data file consists of: a line of CLUE's, or an article with its questions."""
+    """One entry of a data file: a line in CLUE's format, or an article with its questions."""
 
     @property
     def sentences(self) -> tuple[str, ...]:
@@ -21,29 +20,41 @@ class SampleLine(Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Label:
-    """A class: `label` as it stands in the data, `name` as people and models' configs have it."""
+class ClassLabel:
+    """A class: `label` as the data have it, `name` as people and the models' configs have it."""
 
     label: str
     name: str
 
 
+def write_json_lines(path: Path, records: Iterable[Mapping[str, object]]) -> Path:
+    """Write one JSON object a line, UTF-8, characters as they are; returns the path."""
+    with path.open("w", encoding="utf-8", newline="\n") as file:
+        for record in records:
+            file.write(json.dumps(record, ensure_ascii=False) + "\n")
+    return path
+
+
 def write_lines(path: Path, lines: Sequence[SampleLine]) -> Path:
-    """Write one JSON object a line; returns the path."""
+    """Write the lines of a split as JSON lines; returns the path."""
     return write_json_lines(path, (line.to_json() for line in lines))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SampleTask:
-    """A task: its labels in the order of the model's outputs, its lines, its sizes.
+    """A sample task.
 
-    `make_drawer` reads the grammars and returns the function that makes one random line.
-    `labels` is empty where the model has none, and `write_split` says how a split's file is laid
-    out. How a model learns the task is said in `recipes.RECIPES`.
+    Attributes:
+        name: of its folders under `data/` and `checkpoints/`.
+        labels: its classes in the order of the model's outputs; empty for a task without classes.
+        make_drawer: reads the grammars and returns the function that draws one random line.
+        train_lines: lines of the training split, unless another number is given.
+        dev_lines: lines of the development split, unless another number is given.
+        write_split: writes the lines of a split in the task's file format.
     """
 
     name: str
-    labels: tuple[Label, ...]
+    labels: tuple[ClassLabel, ...]
     make_drawer: Callable[[], Callable[[Random], SampleLine]]
     train_lines: int
     dev_lines: int

@@ -13,10 +13,10 @@ from pathlib import Path
 
 from samples.errors import DataError
 
-SPECIALS = ("[PAD]", "[CLS]", "[SEP]", "[MASK]", "[UNK]")
+_SPECIALS = ("[PAD]", "[CLS]", "[SEP]", "[MASK]", "[UNK]")
 LETTERS_AND_DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
 FULL_WIDTH = "".join(chr(ord(char) + 0xFEE0) for char in LETTERS_AND_DIGITS)
-PUNCTUATION = (
+_PUNCTUATION = (
     "!\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~，。、；：？！…—·“”‘’（）《》【】「」￥％～＋－／＝℃°×÷→"
 )
 DEFAULT_ENTRIES = 4480
@@ -43,7 +43,7 @@ def build_vocabulary(texts: Iterable[str], max_entries: int = DEFAULT_ENTRIES) -
     lowered = [unicodedata.normalize("NFC", text.lower()) for text in texts]
     han = sorted({char for text in lowered for char in _HAN.findall(text)})
     singles = LETTERS_AND_DIGITS + FULL_WIDTH
-    entries = dict.fromkeys([*SPECIALS, *PUNCTUATION, *singles, *gb2312_level_1(), *han])
+    entries = dict.fromkeys([*_SPECIALS, *_PUNCTUATION, *singles, *gb2312_level_1(), *han])
     entries.update(dict.fromkeys(f"##{char}" for char in singles))
     room = max_entries - len(entries)
     if room < 0:

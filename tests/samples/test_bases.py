@@ -6,7 +6,7 @@ import pytest
 
 from ernie_triton.build.torch_models.checkpoints import load_model, load_tokenizer
 from ernie_triton.build.torch_models.layer_widths import widths_of
-from samples.cli import VOCABULARY, main
+from samples.cli import SAMPLE_VOCABULARY, main
 
 
 def test_a_base_becomes_a_model_of_its_sizes_with_the_samples_vocabulary(
@@ -19,7 +19,7 @@ def test_a_base_becomes_a_model_of_its_sizes_with_the_samples_vocabulary(
     widths = widths_of(model)
     assert [(one.heads, one.feed_forward) for one in widths] == [(4, 128)] * 3
     assert model.get_input_embeddings().weight.shape == (
-        len(VOCABULARY.read_text(encoding="utf-8").splitlines()),
+        len(SAMPLE_VOCABULARY.read_text(encoding="utf-8").splitlines()),
         32,
     )
     assert load_tokenizer(tmp_path / "base", max_length=16).encode(["手机"]).lengths.tolist() == [4]

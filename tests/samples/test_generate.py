@@ -7,24 +7,24 @@ from pathlib import Path
 
 import pytest
 
-from samples.afqmc import AFQMC
-from samples.cli import TASKS, main
-from samples.cmrc2018 import CMRC2018
+from samples.cli import SAMPLE_TASKS, main
 from samples.errors import DataError, GrammarError
-from samples.grammar import load_grammar
-from samples.multi_label import MULTI_LABEL
-from samples.sentence_pairs import SENTENCE_PAIRS
-from samples.similarity import LEVELS
+from samples.generators.afqmc import AFQMC
+from samples.generators.cmrc2018 import CMRC2018
+from samples.generators.grammar import load_grammar
+from samples.generators.multi_label import MULTI_TOPIC
+from samples.generators.sentence_pairs import SENTENCE_PAIRS
+from samples.generators.similarity import LEVELS
+from samples.generators.tnews import NAMES, TNEWS, TitleLine
 from samples.splits import SplitSizes, make_splits
 from samples.tasks import SampleTask
-from samples.tnews import NAMES, TNEWS, TitleLine
 
 DATA = Path(__file__).parents[2] / "samples" / "data"
 GENERATED = {"headlines"}
-COMMITTED = {name: task for name, task in TASKS.items() if name not in GENERATED}
-ALL_TASKS = pytest.mark.parametrize("task", TASKS.values(), ids=TASKS)
+COMMITTED = {name: task for name, task in SAMPLE_TASKS.items() if name not in GENERATED}
+ALL_TASKS = pytest.mark.parametrize("task", SAMPLE_TASKS.values(), ids=SAMPLE_TASKS)
 COMMITTED_TASKS = pytest.mark.parametrize("task", COMMITTED.values(), ids=COMMITTED)
-TYPO_TASKS = [TNEWS, AFQMC, MULTI_LABEL]
+TYPO_TASKS = [TNEWS, AFQMC, MULTI_TOPIC]
 TEXT_FIELDS = ("sentence", "sentence1", "sentence2", "tokens")
 
 
@@ -108,7 +108,7 @@ def test_scores_are_between_0_and_1_and_every_level_occurs() -> None:
 
 
 def test_lines_have_no_label_one_two_or_three() -> None:
-    names = {label.label for label in MULTI_LABEL.labels}
+    names = {label.label for label in MULTI_TOPIC.labels}
     for split in ("train", "dev"):
         labels = [record["labels"] for record in read_lines(DATA / "multi_label" / f"{split}.json")]
         counts = Counter(map(len, labels))
@@ -141,7 +141,7 @@ def test_titles_carry_what_real_titles_carry(pattern: str) -> None:
 def test_some_sentences_have_typos(task: SampleTask, monkeypatch: pytest.MonkeyPatch) -> None:
     sizes = SplitSizes(train=300, dev=10)
     soiled = make_splits(task, sizes, 0)
-    monkeypatch.setattr(f"samples.{task.name}.misspell", lambda text, _: text)
+    monkeypatch.setattr(f"samples.generators.{task.name}.misspell", lambda text, _: text)
     assert make_splits(task, sizes, 0) != soiled
 
 

@@ -11,16 +11,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 
-from samples.grammar import GRAMMAR_FOLDER, Grammar, load_grammar
-from samples.markup import strip_marks
+from samples.generators.grammar import GRAMMAR_FOLDER, Grammar, load_grammar, strip_marks
 from samples.tasks import SampleLine, SampleTask
 
 VERSION = "v1.0"
-SECOND_SUBJECT_SHARE = 0.25
+_SECOND_SUBJECT_SHARE = 0.25
 MOST_QUESTIONS = 6
 MOST_FACTS = 8
 MOST_FILLERS = 9
-UNANSWERABLE_SHARE = 0.18
+_UNANSWERABLE_SHARE = 0.18
 SHORTEST, LONGEST = 50, 400
 
 
@@ -73,7 +72,7 @@ class ArticleDrawer:
 
     def _draw(self, domain: Grammar, rng: Random) -> Article:
         title, other = (domain.expand("{title}", rng).text for _ in range(2))
-        two = other != title and rng.random() < SECOND_SUBJECT_SHARE
+        two = other != title and rng.random() < _SECOND_SUBJECT_SHARE
         marked = self._facts(domain, title, rng, rng.randint(2, MOST_FACTS), named=two)
         if two:
             foreign = self._facts(domain, other, rng, 2, named=True)
@@ -110,7 +109,7 @@ class ArticleDrawer:
         absent = [key for key in keys if key not in answers]
         present = [key for key in keys if key in answers]
         chosen = rng.sample(present, min(len(present), rng.randint(2, MOST_QUESTIONS)))
-        if absent and rng.random() < UNANSWERABLE_SHARE * len(chosen):
+        if absent and rng.random() < _UNANSWERABLE_SHARE * len(chosen):
             chosen.append(rng.choice(absent))
         questions = []
         for key in chosen:

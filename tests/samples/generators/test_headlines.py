@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 
 from samples.cli import main
-from samples.grammar import GRAMMAR_FOLDER, load_grammar
-from samples.headlines import HEADLINES, HeadlineLine, make_drawer, read_lexicon
+from samples.generators.grammar import GRAMMAR_FOLDER, load_grammar
+from samples.generators.headlines import HEADLINES, HeadlineLine, make_drawer, read_lexicon
+from samples.generators.tnews import NAMES
 from samples.splits import Splits, SplitSizes, make_splits
-from samples.tnews import NAMES
 
-VOCABULARY = Path(__file__).parents[2] / "samples" / "data" / "vocab.txt"
+VOCABULARY = Path(__file__).parents[3] / "samples" / "data" / "vocab.txt"
 GRAMMARS = GRAMMAR_FOLDER / "headlines"
 
 

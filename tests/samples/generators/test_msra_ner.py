@@ -5,19 +5,19 @@ from pathlib import Path
 
 import pytest
 
-from samples.entities import Entity, entities_of
-from samples.msra_ner import LABELS
+from samples.generators.msra_ner import ENTITY_LABELS
+from tests.reference_metrics import LabelledSpan, entities_of
 
-DATA = Path(__file__).parents[2] / "samples" / "data" / "msra_ner"
+DATA = Path(__file__).parents[3] / "samples" / "data" / "msra_ner"
 
 
-def texts_and_entities(split: str) -> list[tuple[str, list[Entity]]]:
+def texts_and_entities(split: str) -> list[tuple[str, list[LabelledSpan]]]:
     lines = (DATA / f"{split}.json").read_text(encoding="utf-8").splitlines()
     records = [json.loads(line) for line in lines]
     return [("".join(record["tokens"]), entities_of(record["labels"])) for record in records]
 
 
-def cut(text: str, entity: Entity) -> str:
+def cut(text: str, entity: LabelledSpan) -> str:
     _, first, last = entity
     return text[first : last + 1]
 
@@ -33,7 +33,7 @@ def test_every_character_is_a_token_with_a_label(split: str) -> None:
         seen |= set(record["labels"])
         for before, label in pairwise(["O", *record["labels"]]):
             assert label[0] != "I" or before[2:] == label[2:]
-    assert seen == set(LABELS)
+    assert seen == set(ENTITY_LABELS)
 
 
 # The WordPiece tokenizer gives one decision a word, so an entity may not begin or end inside one.

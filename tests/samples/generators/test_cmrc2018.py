@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-DATA = Path(__file__).parents[2] / "samples" / "data" / "cmrc2018"
+DATA = Path(__file__).parents[3] / "samples" / "data" / "cmrc2018"
 SPLITS = pytest.mark.parametrize("split", ["train", "dev"])
 
 

@@ -9,19 +9,19 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from random import Random
 
-from samples.grammar import GRAMMAR_FOLDER, Grammar, load_grammar
-from samples.noise import misspell, restyle
-from samples.tasks import Label, SampleTask
+from samples.generators.grammar import GRAMMAR_FOLDER, Grammar, load_grammar
+from samples.generators.noise import misspell, restyle
+from samples.tasks import ClassLabel, SampleTask
 
 DIFFERENT, SAME = "0", "1"
 BOUND_SLOTS = ("p", "bank", "shop")
-SAME_SHARE = 0.48
-VAGUE_SHARE = 0.12
-OTHER_VALUE_SHARE = 0.4
-OTHER_FAMILY_SHARE = 0.15
-LEAD_SHARE = 0.25
-TAIL_SHARE = 0.6
-TYPO_SHARE = 0.08
+_SAME_SHARE = 0.48
+_VAGUE_SHARE = 0.12
+_OTHER_VALUE_SHARE = 0.4
+_OTHER_FAMILY_SHARE = 0.15
+_LEAD_SHARE = 0.25
+_TAIL_SHARE = 0.6
+_TYPO_SHARE = 0.08
 PARTICLES = "啊呢呀"
 
 
@@ -56,19 +56,19 @@ class PairDrawer:
         intent = rng.choice(self.families[family])
         first = rng.choice(self.grammar.lines[intent])
         values = {slot: rng.choice(self.grammar.words[slot]) for slot in BOUND_SLOTS}
-        if f"vague.{family}" in self.grammar.lines and rng.random() < VAGUE_SHARE:
+        if f"vague.{family}" in self.grammar.lines and rng.random() < _VAGUE_SHARE:
             second = rng.choice(self.grammar.lines[f"vague.{family}"])
             return self._pair(first, values, second, values, rng.choice((SAME, DIFFERENT)), rng)
-        if rng.random() < SAME_SHARE:
+        if rng.random() < _SAME_SHARE:
             second = rng.choice([t for t in self.grammar.lines[intent] if t != first])
             return self._pair(first, values, second, values, SAME, rng)
-        if rng.random() < OTHER_VALUE_SHARE:
+        if rng.random() < _OTHER_VALUE_SHARE:
             slot = rng.choice([slot for slot in BOUND_SLOTS if f"{{{slot}}}" in first])
             others = [word for word in self.grammar.words[slot] if word != values[slot]]
             second = rng.choice([t for t in self.grammar.lines[intent] if f"{{{slot}}}" in t])
             other_values = {**values, slot: rng.choice(others)}
             return self._pair(first, values, second, other_values, DIFFERENT, rng)
-        if rng.random() < OTHER_FAMILY_SHARE:
+        if rng.random() < _OTHER_FAMILY_SHARE:
             family = rng.choice([f for f in self.families if f not in (family, "vague")])
         others = [name for name in self.families[family] if name != intent]
         second = rng.choice(self.grammar.lines[rng.choice(others)])
@@ -95,11 +95,11 @@ class PairDrawer:
 def ask(grammar: Grammar, template: str, values: Mapping[str, str], rng: Random) -> str:
     """Write a question the way that customers do: perhaps a greeting, a typo, an ending."""
     question = grammar.expand(template, rng, values).text
-    if rng.random() < TYPO_SHARE:
+    if rng.random() < _TYPO_SHARE:
         question = misspell(question, rng)
-    if rng.random() < LEAD_SHARE:
+    if rng.random() < _LEAD_SHARE:
         question = rng.choice(grammar.words["lead"]) + question
-    if rng.random() < TAIL_SHARE:
+    if rng.random() < _TAIL_SHARE:
         asked = question.endswith(("吗", "呢"))
         tails = [t for t in grammar.words["tail"] if not (asked and t[0] in PARTICLES)]
         question += rng.choice(tails)
@@ -123,7 +123,7 @@ def make_drawer() -> Callable[[Random], PairLine]:
 
 AFQMC = SampleTask(
     name="afqmc",
-    labels=(Label(label=DIFFERENT, name="different"), Label(label=SAME, name="same")),
+    labels=(ClassLabel(label=DIFFERENT, name="different"), ClassLabel(label=SAME, name="same")),
     make_drawer=make_drawer,
     train_lines=5000,
     dev_lines=600,

@@ -9,8 +9,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from random import Random
 
-from samples.afqmc import BOUND_SLOTS, ask, families_of
-from samples.grammar import GRAMMAR_FOLDER, Grammar, load_grammar
+from samples.generators.afqmc import BOUND_SLOTS, ask, families_of
+from samples.generators.grammar import GRAMMAR_FOLDER, Grammar, load_grammar
 from samples.tasks import SampleTask
 
 LEVELS = {

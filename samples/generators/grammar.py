@@ -4,6 +4,9 @@ A file holds sections. `[name]` is a list of words between spaces (`_` stands fo
 word); `[[name]]` holds one entry a line. An entry may contain `{name}` (a random entry of that
 section), `{2-30}` (a random whole number, both ends included) and `{a|b|}` (one of the choices,
 perhaps none), nested as deep as the sections go. A word listed twice is twice as likely.
+
+An entry may also mark spans: `<PER:{surname}{given}>来到<LOC:{city}>`. Marks survive the expansion
+of the slots inside them and do not nest. `strip_marks` takes them out and gives their places.
 """
 
 import re
@@ -14,11 +17,12 @@ from random import Random
 
 from samples.errors import GrammarError
 
-GRAMMAR_FOLDER = Path(__file__).parent / "grammars"
+GRAMMAR_FOLDER = Path(__file__).parents[1] / "grammars"
 MAX_DEPTH = 12
 
 _SLOT = re.compile(r"\{([^{}]*)\}")
 _NUMBER_RANGE = re.compile(r"(\d+)-(\d+)")
+_MARK = re.compile(r"<(\w+):([^<>]*)>")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,6 +31,15 @@ class Expansion:
 
     text: str
     slots: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MarkedSpan:
+    """Characters `start` to `end` (excluded) of a text, and what they are."""
+
+    kind: str
+    start: int
+    end: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -158,3 +171,20 @@ def load_grammar(
         bound=frozenset(bound),
         skew=skew,
     )
+
+
+def strip_marks(marked: str) -> tuple[str, tuple[MarkedSpan, ...]]:
+    """Take the marks out of a sentence; returns the plain text and its spans, in their order."""
+    parts: list[str] = []
+    spans: list[MarkedSpan] = []
+    length = 0
+    last = 0
+    for mark in _MARK.finditer(marked):
+        before, inside = marked[last : mark.start()], mark[2]
+        start = length + len(before)
+        spans.append(MarkedSpan(kind=mark[1], start=start, end=start + len(inside)))
+        parts += [before, inside]
+        length = start + len(inside)
+        last = mark.end()
+    parts.append(marked[last:])
+    return "".join(parts), tuple(spans)

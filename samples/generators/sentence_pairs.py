@@ -4,8 +4,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from random import Random
 
-from samples.afqmc import AFQMC, PairLine
-from samples.afqmc import make_drawer as make_pair_drawer
+from samples.generators.afqmc import AFQMC, PairLine
+from samples.generators.afqmc import make_drawer as make_pair_drawer
 from samples.splits import draw_dev
 from samples.tasks import SampleTask
 

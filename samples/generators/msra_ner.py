@@ -9,16 +9,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from random import Random
 
-from samples.grammar import GRAMMAR_FOLDER, Grammar, load_grammar
-from samples.markup import strip_marks
-from samples.noise import restyle, swap_homophone
-from samples.tasks import Label, SampleTask
+from samples.generators.grammar import GRAMMAR_FOLDER, Grammar, load_grammar, strip_marks
+from samples.generators.noise import restyle, swap_homophone
+from samples.tasks import ClassLabel, SampleTask
 
-LABELS = ("O", "B-PER", "I-PER", "B-ORG", "I-ORG", "B-LOC", "I-LOC")
-SECOND_CLAUSE_SHARE = 0.25
-LINE_END_SHARE = 0.5
-TYPO_SHARE = 0.08
-FULL_WIDTH_SHARE = 0.05
+ENTITY_LABELS = ("O", "B-PER", "I-PER", "B-ORG", "I-ORG", "B-LOC", "I-LOC")
+_SECOND_CLAUSE_SHARE = 0.25
+_LINE_END_SHARE = 0.5
+_TYPO_SHARE = 0.08
+_FULL_WIDTH_SHARE = 0.05
 _RUN_ON = re.compile(
     r"(?<=[A-Za-z0-9])(?=<\w+:[A-Za-z0-9])|(?<=[A-Za-z0-9]>)(?=(?:<\w+:)?[A-Za-z0-9])"
 )
@@ -52,9 +51,9 @@ class TaggedDrawer:
     def __call__(self, rng: Random) -> TaggedLine:
         """Draw one line."""
         marked = self._clause(rng)
-        if rng.random() < SECOND_CLAUSE_SHARE:
+        if rng.random() < _SECOND_CLAUSE_SHARE:
             marked += rng.choice("，。；") + self._clause(rng)
-        if rng.random() < LINE_END_SHARE:
+        if rng.random() < _LINE_END_SHARE:
             marked += rng.choice("。。。！？")
         text, spans = strip_marks(_RUN_ON.sub(" ", marked))
         labels = ["O"] * len(text)
@@ -67,9 +66,9 @@ class TaggedDrawer:
         return self.grammar.expand(rng.choice(self.grammar.lines["lines"]), rng).text
 
     def _soil(self, text: str, labels: list[str], rng: Random) -> str:
-        if rng.random() < TYPO_SHARE:
+        if rng.random() < _TYPO_SHARE:
             text = swap_homophone(text, [i for i, label in enumerate(labels) if label == "O"], rng)
-        if rng.random() < FULL_WIDTH_SHARE:
+        if rng.random() < _FULL_WIDTH_SHARE:
             return text.translate(_FULL_WIDTH)
         return restyle(text, rng)
 
@@ -82,7 +81,7 @@ def make_drawer() -> Callable[[Random], TaggedLine]:
 
 MSRA_NER = SampleTask(
     name="msra_ner",
-    labels=tuple(Label(label=label, name=label) for label in LABELS),
+    labels=tuple(ClassLabel(label=label, name=label) for label in ENTITY_LABELS),
     make_drawer=make_drawer,
     train_lines=2400,
     dev_lines=300,

@@ -10,9 +10,16 @@ from dataclasses import dataclass
 from random import Random
 from typing import Literal
 
-from samples.grammar import GRAMMAR_FOLDER, Grammar, load_grammar
+from samples.generators.grammar import GRAMMAR_FOLDER, Grammar, load_grammar
+from samples.generators.tnews import (
+    NAMES,
+    NO_KEYWORDS_SHARE,
+    TNEWS,
+    TitleLine,
+    decorate,
+    keywords_of,
+)
 from samples.tasks import SampleTask
-from samples.tnews import NAMES, NO_KEYWORDS_SHARE, TNEWS, TitleLine, decorate, keywords_of
 
 Kind = Literal["mixed", "digest", "composed", "plain", "long", "short"]
 
@@ -27,8 +34,8 @@ KIND_SHARES: Mapping[Kind, float] = {
 JOINTS = ("；", "；另有：", "。另：", "。同日：")
 """Between the two items of a digest, which is filed under its first."""
 
-NUMBERED_SHARE = 0.3
-TAIL_SHARE = 0.6
+_NUMBERED_SHARE = 0.3
+_TAIL_SHARE = 0.6
 TAILED_BELOW = 12
 CUT_FROM = 24
 SKEW = 4.0
@@ -111,7 +118,7 @@ class HeadlineDrawer:
     def _composed(self, label: str, rng: Random) -> HeadlineLine:
         """Draw a headline that names two classes and is about one of them."""
         other = self._another(label, rng)
-        numbered = label in self.composed.lines and rng.random() < NUMBERED_SHARE
+        numbered = label in self.composed.lines and rng.random() < _NUMBERED_SHARE
         template = rng.choice(self.composed.lines[label if numbered else "any"])
         sides = {"topic": self.classes[label].own, "other": self.classes[other].own}
         bound = {
@@ -126,7 +133,7 @@ class HeadlineDrawer:
     def _finish(
         self, kind: Kind, label: str, title: str, words: list[str], rng: Random
     ) -> HeadlineLine:
-        has_room = kind != "digest" and rng.random() < TAIL_SHARE
+        has_room = kind != "digest" and rng.random() < _TAIL_SHARE
         if has_room or len(title) < TAILED_BELOW:
             tail = self.plain.expand(rng.choice(self.plain.lines["tails"]), rng).text
             title = title.rstrip("？！。") + tail

@@ -8,20 +8,20 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from random import Random
 
-from samples.grammar import GRAMMAR_FOLDER, Grammar, load_grammar
-from samples.noise import misspell, restyle
-from samples.tasks import Label, SampleTask
-from samples.tnews import NAMES
+from samples.generators.grammar import GRAMMAR_FOLDER, Grammar, load_grammar
+from samples.generators.noise import misspell, restyle
+from samples.generators.tnews import NAMES
+from samples.tasks import ClassLabel, SampleTask
 
 TOPICS = {
     number: NAMES[number].removeprefix("news_")
     for number in ("102", "103", "104", "106", "107", "108", "109", "110", "112", "115")
 }
 COUNT_WEIGHTS = (12, 34, 36, 18)
-CLAIMED_SHARE = 0.12
-TYPO_SHARE = 0.06
-HEADED_SHARE = 0.3
-LONG_CLAUSE_SHARE = 0.65
+_CLAIMED_SHARE = 0.12
+_TYPO_SHARE = 0.06
+_HEADED_SHARE = 0.3
+_LONG_CLAUSE_SHARE = 0.65
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,7 +51,7 @@ class DigestDrawer:
 
     def __call__(self, rng: Random) -> TopicsLine:
         """Draw one line."""
-        if rng.random() < CLAIMED_SHARE:
+        if rng.random() < _CLAIMED_SHARE:
             claimed = [g for g in self.mixed.lines if set(g.split()) <= set(TOPICS)]
             group = rng.choice(claimed)
             text = self.mixed.expand(rng.choice(self.mixed.lines[group]), rng).text
@@ -60,7 +60,7 @@ class DigestDrawer:
             count = rng.choices(range(len(COUNT_WEIGHTS)), COUNT_WEIGHTS)[0]
             chosen = rng.sample(tuple(TOPICS), count)
             text = self._join([self._clause(number, rng) for number in chosen], rng)
-        if rng.random() < TYPO_SHARE:
+        if rng.random() < _TYPO_SHARE:
             text = misspell(text, rng)
         labels = tuple(name for number, name in TOPICS.items() if number in chosen)
         return TopicsLine(sentence=restyle(text, rng), labels=labels)
@@ -68,7 +68,7 @@ class DigestDrawer:
     def _clause(self, number: str, rng: Random) -> str:
         grammar = self.topics[number]
         clause = grammar.expand(rng.choice(grammar.lines["lines"]), rng).text
-        if "，" in clause and rng.random() >= LONG_CLAUSE_SHARE:
+        if "，" in clause and rng.random() >= _LONG_CLAUSE_SHARE:
             clause = max(clause.split("，"), key=len)
         return clause
 
@@ -81,7 +81,7 @@ class DigestDrawer:
                 return clauses[0]
             clauses = [*clauses, neutral]
         text = rng.choice(self.own.words["joint"]).join(clauses)
-        if rng.random() < HEADED_SHARE:
+        if rng.random() < _HEADED_SHARE:
             text = self.own.expand("{head}", rng).text + text
         return text
 
@@ -97,9 +97,9 @@ def make_drawer() -> Callable[[Random], TopicsLine]:
     )
 
 
-MULTI_LABEL = SampleTask(
+MULTI_TOPIC = SampleTask(
     name="multi_label",
-    labels=tuple(Label(label=name, name=name) for name in TOPICS.values()),
+    labels=tuple(ClassLabel(label=name, name=name) for name in TOPICS.values()),
     make_drawer=make_drawer,
     train_lines=3000,
     dev_lines=400,

@@ -1,7 +1,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from samples.markup import Span, strip_marks
+from samples.generators.grammar import MarkedSpan, strip_marks
 
 PLAIN = st.text(st.characters(exclude_characters="<>"), max_size=6)
 
@@ -10,9 +10,9 @@ def test_marks_become_spans_and_leave_the_text() -> None:
     text, spans = strip_marks("<PER:王伟>到了<LOC:北京><LOC:朝阳区>")
     assert text == "王伟到了北京朝阳区"
     assert spans == (
-        Span(kind="PER", start=0, end=2),
-        Span(kind="LOC", start=4, end=6),
-        Span(kind="LOC", start=6, end=9),
+        MarkedSpan(kind="PER", start=0, end=2),
+        MarkedSpan(kind="LOC", start=4, end=6),
+        MarkedSpan(kind="LOC", start=6, end=9),
     )
 
 

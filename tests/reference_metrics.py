@@ -1,15 +1,22 @@
-"""The tasks' metrics, in NumPy alone: shares and correlations of what was wanted and given."""
+"""Metrics computed a second time, apart from `ernie_triton.client.evaluation`.
 
+NumPy and the standard library alone; no code is shared with what these metrics check.
+"""
+
+import re
 from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
 
-from samples.entities import Entity
-
 Ids = npt.NDArray[np.int64]
 Values = npt.NDArray[np.float64]
 Flags = npt.NDArray[np.bool_]
+LabelledSpan = tuple[str, int, int]
+"""The kind, and the indices of the first and the last label, both included."""
+
+_PUNCTUATION = frozenset("-:_*^/\\~`+=，。：？！“”；’《》·、「」（）－～『』")
+_SEGMENT = re.compile(r"[\u4e00-\u9fa5]|[^\W\u4e00-\u9fa5]+(?:[.,][^\W\u4e00-\u9fa5]+)*|\S")
 
 
 def accuracy(wanted: Ids, given: Ids) -> float:
@@ -42,7 +49,7 @@ def multi_label_f1(wanted: Flags, given: Flags) -> dict[str, float]:
 
 
 def entity_f1(
-    wanted: Sequence[Sequence[Entity]], given: Sequence[Sequence[Entity]]
+    wanted: Sequence[Sequence[LabelledSpan]], given: Sequence[Sequence[LabelledSpan]]
 ) -> dict[str, float]:
     """Precision, recall and F1 over the entities of all texts together."""
     hits = sum(len(set(w) & set(g)) for w, g in zip(wanted, given, strict=True))
@@ -67,15 +74,54 @@ def spearman(first: Values, second: Values) -> float:
     return pearson(_ranks(first), _ranks(second))
 
 
-def best_threshold(labels: Flags, scores: Values) -> float:
-    """The middle between two neighbouring scores that parts true from false lines best."""
-    order = np.argsort(scores)
-    scores, labels = scores[order], labels[order]
-    below = np.concatenate([[0], np.cumsum(~labels)])
-    above = np.concatenate([np.cumsum(labels[::-1])[::-1], [0]])
-    place = int(np.argmax(below + above))
-    lower, upper = scores[max(0, place - 1)], scores[min(place, len(scores) - 1)]
-    return float((lower + upper) / 2)
+def entities_of(labels: Sequence[str]) -> list[LabelledSpan]:
+    """The entities of a row of labels; an `I-` without its `B-` opens one."""
+    entities: list[LabelledSpan] = []
+    kind_before = ""
+    for index, label in enumerate(labels):
+        prefix, _, kind = label.partition("-")
+        if prefix == "O":
+            kind_before = ""
+            continue
+        if prefix == "I" and kind == kind_before:
+            _, first, _ = entities.pop()
+        else:
+            first = index
+        entities.append((kind, first, index))
+        kind_before = kind
+    return entities
+
+
+def exact_match(wanted: str, given: str) -> float:
+    """1.0 where both texts are equal apart from case and punctuation, else 0.0."""
+    if not (wanted and given):
+        return float(wanted == given)
+    return float(_without_punctuation(wanted) == _without_punctuation(given))
+
+
+def overlap_f1(wanted: str, given: str) -> float:
+    """F1 of the longest common run against both texts, between 0 and 1."""
+    if not (wanted and given):
+        return float(wanted == given)
+    wanted_segments = _SEGMENT.findall(_without_punctuation(wanted))
+    given_segments = _SEGMENT.findall(_without_punctuation(given))
+    run = _longest_common_run(wanted_segments, given_segments)
+    return 2 * run / max(1, len(wanted_segments) + len(given_segments))
+
+
+def _without_punctuation(text: str) -> str:
+    return "".join(char for char in text.lower().strip() if char not in _PUNCTUATION)
+
+
+def _longest_common_run(first: Sequence[str], second: Sequence[str]) -> int:
+    longest = 0
+    lengths = [0] * (len(second) + 1)
+    for segment in first:
+        lengths = [0] + [
+            lengths[i] + 1 if segment == other else 0 for i, other in enumerate(second)
+        ]
+        longest = max(longest, *lengths)
+    return longest
 
 
 def _ranks(values: Values) -> Values:

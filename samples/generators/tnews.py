@@ -4,9 +4,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from random import Random
 
-from samples.grammar import GRAMMAR_FOLDER, Expansion, Grammar, load_grammar
-from samples.noise import misspell, restyle
-from samples.tasks import Label, SampleTask
+from samples.generators.grammar import GRAMMAR_FOLDER, Expansion, Grammar, load_grammar
+from samples.generators.noise import misspell, restyle
+from samples.tasks import ClassLabel, SampleTask
 
 NAMES = {
     "100": "news_story",
@@ -25,11 +25,11 @@ NAMES = {
     "115": "news_agriculture",
     "116": "news_game",
 }
-MIXED_SHARE = 0.04
-OPENER_SHARE = 0.08
-CLOSER_SHARE = 0.16
-TYPO_SHARE = 0.1
-CUT_SHARE = 0.12
+_MIXED_SHARE = 0.04
+_OPENER_SHARE = 0.08
+_CLOSER_SHARE = 0.16
+_TYPO_SHARE = 0.1
+_CUT_SHARE = 0.12
 NO_KEYWORDS_SHARE = 0.3
 
 
@@ -65,7 +65,7 @@ class TitleDrawer:
 
     def __call__(self, rng: Random) -> TitleLine:
         """Draw one title; every class is equally likely."""
-        if rng.random() < MIXED_SHARE:
+        if rng.random() < _MIXED_SHARE:
             group = rng.choice(tuple(self.mixed.lines))
             grammar, template = self.mixed, rng.choice(self.mixed.lines[group])
             label = rng.choice(group.split())
@@ -90,13 +90,13 @@ def decorate(title: str, grammar: Grammar, rng: Random, *, may_cut: bool = True)
         rng: the source of chance; its state advances.
         may_cut: false where the last clause decides the label and must stay.
     """
-    if rng.random() < CUT_SHARE and may_cut and "，" in title:
+    if rng.random() < _CUT_SHARE and may_cut and "，" in title:
         title = title.rsplit("，", 1)[0]
-    if rng.random() < OPENER_SHARE:
+    if rng.random() < _OPENER_SHARE:
         title = rng.choice(grammar.inherited["opener"]) + title
-    if rng.random() < CLOSER_SHARE:
+    if rng.random() < _CLOSER_SHARE:
         title = title.rstrip("？。！") + rng.choice(grammar.inherited["closer"])
-    if rng.random() < TYPO_SHARE:
+    if rng.random() < _TYPO_SHARE:
         title = misspell(title, rng)
     return restyle(title, rng)
 
@@ -119,7 +119,7 @@ def make_drawer() -> Callable[[Random], TitleLine]:
 
 TNEWS = SampleTask(
     name="tnews",
-    labels=tuple(Label(label=label, name=name) for label, name in NAMES.items()),
+    labels=tuple(ClassLabel(label=label, name=name) for label, name in NAMES.items()),
     make_drawer=make_drawer,
     train_lines=4500,
     dev_lines=600,

@@ -1,0 +1,119 @@
+"""Vary training lines so that a tiny model of random weights learns the task, not the lines.
+
+Each function takes and returns examples of `ernie_triton.training.datasets`; chance comes from the
+generator given.
+"""
+
+import dataclasses
+import re
+from collections.abc import Iterator, Sequence
+from random import Random
+
+from ernie_triton.training.datasets import AnswerSpan, DataSet, LabelledText
+from samples.recipes import Variation
+
+UNKNOWN_CHARACTER = "龘"
+"""A Chinese character outside the samples' vocabulary: its token is [UNK]."""
+
+LONG_TEXT_CHARACTERS = 120
+"""Most characters of a text that is joined from several."""
+
+_HAN = re.compile(r"[\u4e00-\u9fa5]")
+_SENTENCE = re.compile("[^。]*。|[^。]+$")
+_DROP_SHARES = (0.0, 0.3, 0.6)
+_ANSWER_DROP_SHARE = 0.08
+_SYMMETRIC_TASKS = ("seq_cls", "regression", "embedding")
+
+
+def varied_lines(data: DataSet, variation: Variation, rng: Random) -> Iterator[LabelledText]:
+    """Yield the varied copies of a training set.
+
+    Pairs are turned around half of the time. Every second tagged text is joined with those after
+    it. The sentences of a question's context are shuffled, and some of them dropped.
+    """
+    for _ in range(variation.copies):
+        lines = list(data.train)
+        if data.task == "token_cls":
+            rng.shuffle(lines)
+            lines = half_joined(lines)
+        for line in lines:
+            if data.task == "qa":
+                line = shuffled_context(line, rng)
+            elif data.pair and data.task in _SYMMETRIC_TASKS and rng.random() < 0.5:
+                line = dataclasses.replace(line, texts=line.texts[::-1])
+            yield with_hidden_characters(line, variation.hidden_share, rng)
+
+
+def easy_pairs(data: DataSet, count: int, rng: Random) -> Iterator[LabelledText]:
+    """Yield pairs that differ in everything or in nothing, made of a training set's texts.
+
+    A small model cannot learn look-alikes before it can compare two texts; these teach it that. A
+    quarter is a text beside itself, a quarter a paraphrase, half are two texts at random.
+    """
+    same, different = (1, 0) if data.labels else (1.0, 0.0)
+    texts = [text for line in data.train for text in line.texts]
+    paraphrases = [line for line in data.train if line.target == same]
+    for _ in range(count):
+        chance = rng.random()
+        text = rng.choice(texts)
+        if chance < 0.25:
+            yield LabelledText(texts=(text, text), target=same, line=1)
+        elif chance < 0.5 and paraphrases:
+            yield rng.choice(paraphrases)
+        else:
+            yield LabelledText(texts=(text, rng.choice(texts)), target=different, line=1)
+
+
+def with_hidden_characters(line: LabelledText, share: float, rng: Random) -> LabelledText:
+    """Make a share of the Chinese characters unknown; lengths and places stay as they are."""
+    texts = tuple(
+        _HAN.sub(lambda one: UNKNOWN_CHARACTER if rng.random() < share else one[0], text)
+        for text in line.texts
+    )
+    target = line.target
+    if isinstance(target, AnswerSpan) and target.texts:
+        answer = texts[1][target.start : target.start + len(target.text)]
+        target = AnswerSpan(texts=(answer,), start=target.start)
+    return dataclasses.replace(line, texts=texts, target=target)
+
+
+def half_joined(lines: Sequence[LabelledText]) -> list[LabelledText]:
+    """Join every second tagged text with those after it, up to `LONG_TEXT_CHARACTERS`."""
+    joined = list(lines)
+    for place in range(1, len(lines), 2):
+        text, labels = lines[place].texts[0], _labels_of(lines[place])
+        for other in lines[place + 1 :]:
+            if len(text) + len(other.texts[0]) > LONG_TEXT_CHARACTERS:
+                break
+            text, labels = text + other.texts[0], labels + _labels_of(other)
+        joined[place] = dataclasses.replace(joined[place], texts=(text,), target=labels)
+    return joined
+
+
+def shuffled_context(line: LabelledText, rng: Random) -> LabelledText:
+    """Shuffle the sentences of a context after the first, and drop a random share of them.
+
+    A question whose answer is dropped has no answer then.
+    """
+    question, context = line.texts
+    answer = line.target if isinstance(line.target, AnswerSpan) else AnswerSpan(texts=(), start=-1)
+    share = rng.choice(_DROP_SHARES)
+    kept: list[tuple[str, int]] = []
+    for sentence in _SENTENCE.finditer(context):
+        place = answer.start - sentence.start()
+        inside = 0 <= place < len(sentence[0])
+        dropped = rng.random() < (_ANSWER_DROP_SHARE if inside else share)
+        if not dropped or sentence.start() == 0:
+            kept.append((sentence[0], place if inside else -1))
+    rest = kept[1:]
+    rng.shuffle(rest)
+    varied, start = "", -1
+    for text, place in (*kept[:1], *rest):
+        start = len(varied) + place if place >= 0 else start
+        varied += text
+    target = AnswerSpan(texts=(answer.text,) if start >= 0 else (), start=start)
+    return dataclasses.replace(line, texts=(question, varied), target=target)
+
+
+def _labels_of(line: LabelledText) -> tuple[str, ...]:
+    return tuple(str(label) for label in line.target) if isinstance(line.target, tuple) else ()

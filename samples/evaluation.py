@@ -1,0 +1,92 @@
+"""Measure a checkpoint of a sample task as the pipeline that is built from it would answer."""
+
+import dataclasses
+import tempfile
+from pathlib import Path
+
+from ernie_triton.build.check.evaluation import evaluate
+from ernie_triton.build.check.local_answers import PipelineParts
+from ernie_triton.build.config import ModelSizes
+from ernie_triton.build.convert.engine_file import write_engine
+from ernie_triton.build.graph.export import export_onnx
+from ernie_triton.build.load import read_source
+from ernie_triton.build.load.source import Wanted
+from ernie_triton.build.model.encoder import Model, VectorHead
+from ernie_triton.build.torch_models.checkpoints import load_tokenizer
+from ernie_triton.engines import Engine, load_engine
+from ernie_triton.errors import CheckpointError
+from ernie_triton.pipeline import PipelineSpec, load_pipeline
+from ernie_triton.settings import EngineSettings
+from ernie_triton.tasks import task_named
+from samples.recipes import sample_recipe
+
+PIPELINES = Path(__file__).parents[1] / "pipelines"
+_PLACES = 4
+
+
+def measured_figures(sample: str, checkpoint: Path, data: Path) -> dict[str, float]:
+    """Answer every line of a labelled file in FP32 and score the answers.
+
+    Args:
+        sample: name of the sample task; `pipelines/` says how its answers are read.
+        checkpoint: in transformers' or PaddleNLP's format.
+        data: a labelled file, as dev.json.
+
+    Returns:
+        The figures of the task's scorer, to four places, and `lines`.
+
+    Raises:
+        CheckpointError: the folder holds no such checkpoint.
+        DatasetError: the file cannot be read, or a line is of no use.
+    """
+    spec = _spec_of(sample, checkpoint)
+    wanted = Wanted(head=task_named(spec.task).head, pooling=spec.answering.pooling)
+    source = read_source(checkpoint, wanted)
+    if not isinstance(source.model, Model):
+        raise CheckpointError(f"{checkpoint} holds no weights; name a folder that `train` wrote")
+    model, encoder = source.model, load_tokenizer(checkpoint, max_length=spec.max_length)
+    outputs = 0 if isinstance(model.head, VectorHead) else model.head.output.outputs
+    has_labels = wanted.head in ("sequence", "token")
+    sizes = ModelSizes(
+        labels=(source.labels or tuple(map(str, range(outputs)))) if has_labels else (),
+        hidden=model.encoder.hidden,
+        lower_case=source.lower_case,
+        pad_token_id=model.pad_token_id,
+        vocabulary_size=model.vocabulary_size,
+        token_types=model.token_types,
+    )
+    engine = _engine_of(model, spec)
+    figures = evaluate(PipelineParts(spec, sizes, encoder), engine, data)
+    numbers = {
+        name: round(float(value), _PLACES)
+        for name, value in figures.figures.items()
+        if isinstance(value, int | float) and name not in ("lines", "questions")
+    }
+    return {**numbers, "lines": figures.examples}
+
+
+def _spec_of(sample: str, checkpoint: Path) -> PipelineSpec:
+    """The sample's own pipeline for this checkpoint, or one with the defaults of its task."""
+    recipe, path = sample_recipe(sample), PIPELINES / f"{sample}.toml"
+    if path.is_file():
+        spec = load_pipeline(path)
+        return dataclasses.replace(spec, task=recipe.task, checkpoint=checkpoint)
+    return PipelineSpec(checkpoint=checkpoint, repository=checkpoint, task=recipe.task)
+
+
+def _engine_of(model: Model, spec: PipelineSpec) -> Engine:
+    settings = EngineSettings(
+        task=spec.task,
+        pair=spec.pair,
+        engine="onnxruntime",
+        precision="fp32",
+        layout="packed",
+        threads=0,
+        max_length=spec.max_length,
+        pad_token_id=model.pad_token_id,
+        vocabulary_size=model.vocabulary_size,
+        token_types=model.token_types,
+    )
+    with tempfile.TemporaryDirectory() as folder:
+        write_engine(export_onnx(model, "packed"), settings.engine, Path(folder))
+        return load_engine(Path(folder), settings)

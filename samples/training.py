@@ -1,0 +1,165 @@
+"""Train a tiny ERNIE on a sample task by fine-tuning: from data to a measured checkpoint."""
+
+import dataclasses
+import json
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from random import Random
+from typing import Any
+
+from ernie_triton.build.torch_models.checkpoints import check_free
+from ernie_triton.build.torch_models.modules import import_torch
+from ernie_triton.training.datasets import DataSet, LabelledText, read_dataset
+from ernie_triton.training.datasets.plain import plain_content
+from ernie_triton.training.finetune.finetuning import (
+    CURVE_FILE,
+    TRAINING_FILE,
+    FineTuning,
+    finetune,
+)
+from samples.augmentation import easy_pairs, varied_lines
+from samples.bases import write_tiny_base
+from samples.evaluation import measured_figures
+from samples.paddle_checkpoint import write_paddle_checkpoint
+from samples.recipes import SampleRecipe, sample_recipe
+
+CHECKPOINT_FORMATS = ("transformers", "paddlenlp")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SampleTraining:
+    """One training.
+
+    Attributes:
+        sample: name of the sample task.
+        data: folder with its train.json and dev.json.
+        vocab: the vocabulary file.
+        output: the checkpoint to write.
+        format: one of `CHECKPOINT_FORMATS`.
+        seed: decides weights, order, dropout and variations.
+        epochs: instead of the recipe's; None keeps them.
+        train_lines: train on so many lines, the first ones; None means all.
+    """
+
+    sample: str
+    data: Path
+    vocab: Path
+    output: Path
+    format: str
+    seed: int
+    epochs: int | None = None
+    train_lines: int | None = None
+
+
+def train_sample(wanted: SampleTraining) -> dict[str, object]:
+    """Train, save, measure what was saved on dev.json, and write training.json.
+
+    Returns:
+        What training.json says.
+
+    Raises:
+        ErnieTritonError: data or vocabulary are missing or malformed, the output folder holds
+            files, or a package of the extra `train` is missing.
+    """
+    import_torch()
+    check_free(wanted.output)
+    recipe = sample_recipe(wanted.sample)
+    data = read_dataset(recipe.task, wanted.data)
+    data = dataclasses.replace(data, train=data.train[: wanted.train_lines])
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        base = write_tiny_base(recipe.model, wanted.vocab, folder / "base", seed=wanted.seed)
+        run = _Run(wanted=wanted, recipe=recipe, data=data, folder=folder)
+        if recipe.easy_share:
+            base = run.trained_on_easy_pairs(base)
+        is_paddle = wanted.format == "paddlenlp"
+        trained = folder / "trained" if is_paddle else wanted.output
+        run.train(base, trained, _varied(run), epochs=wanted.epochs)
+        if is_paddle:
+            write_paddle_checkpoint(trained, wanted.output, task=recipe.task)
+            for file in (TRAINING_FILE, CURVE_FILE):
+                shutil.copyfile(trained / file, wanted.output / file)
+    return _record(wanted, recipe, data)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Run:
+    """What the fine-tunings of one training have in common."""
+
+    wanted: SampleTraining
+    recipe: SampleRecipe
+    data: DataSet
+    folder: Path
+
+    def train(
+        self, base: Path, output: Path, lines: Iterable[LabelledText], *, epochs: int | None
+    ) -> None:
+        """Fine-tune a base on lines, and keep the last weights."""
+        train_file = self.folder / f"{output.name}_train.json"
+        content = plain_content(dataclasses.replace(self.data, dev=tuple(lines)))
+        train_file.write_text(content, encoding="utf-8")
+        schedule = self.recipe.schedule.given()
+        if epochs is not None:
+            schedule["epochs"] = epochs
+        finetune(
+            FineTuning(
+                task=self.recipe.task,
+                checkpoint=base,
+                data=self.wanted.data,
+                output=output,
+                dataset=self.data.name,
+                train_file=train_file,
+                given={
+                    **schedule,
+                    "max_length": self.recipe.max_length,
+                    "seed": self.wanted.seed,
+                    "precision": "fp32",
+                    "keep_best": False,
+                },
+            ),
+            _note,
+        )
+
+    def trained_on_easy_pairs(self, base: Path) -> Path:
+        """The base after one pass over easy pairs."""
+        recipe = self.recipe
+        epochs = self.wanted.epochs or recipe.schedule.epochs or 1
+        lines = len(self.data.train) * recipe.variation.copies * epochs
+        count = max(1, round(recipe.easy_share * lines))
+        easy = easy_pairs(self.data, count, Random(f"easy/{self.wanted.seed}"))
+        output = self.folder / "easy"
+        self.train(base, output, easy, epochs=1)
+        return output
+
+
+def _varied(run: _Run) -> Iterable[LabelledText]:
+    return varied_lines(run.data, run.recipe.variation, Random(f"varied/{run.wanted.seed}"))
+
+
+def _record(wanted: SampleTraining, recipe: SampleRecipe, data: DataSet) -> dict[str, object]:
+    """Measure the checkpoint, and put the figures and the recipe into its training.json."""
+    path = wanted.output / TRAINING_FILE
+    made: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    print(f"trained in {made['seconds']} s; measuring {wanted.output}", file=sys.stderr)
+    figures = measured_figures(wanted.sample, wanted.output, wanted.data / "dev.json")
+    record = {
+        "task": wanted.sample,
+        **{f"dev_{name}": value for name, value in figures.items()},
+        "train_lines": len(data.train),
+        "parameters": made["parameters"],
+        "recipe": dataclasses.asdict(recipe),
+        "schedule": made["schedule"],
+        "seed": wanted.seed,
+        "training_s": made["seconds"],
+        "versions": made["versions"],
+    }
+    path.write_text(json.dumps(record, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
+    return record
+
+
+def _note(line: str) -> None:
+    print(line, file=sys.stderr)

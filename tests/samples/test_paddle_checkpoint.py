@@ -1,0 +1,49 @@
+"""A checkpoint in PaddleNLP's format is the one it was made from."""
+
+import pickle
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ernie_triton.build.load import read_source
+from ernie_triton.build.load.source import Wanted
+from ernie_triton.build.model.encoder import Model, named_arrays
+from ernie_triton.tasks import task_named
+from samples.paddle_checkpoint import write_paddle_checkpoint
+
+CHECKPOINTS = Path(__file__).parents[2] / "samples" / "checkpoints"
+
+
+@pytest.mark.parametrize(
+    ("name", "task"),
+    [("tnews", "seq_cls"), ("msra_ner", "token_cls"), ("similarity", "regression")],
+)
+def test_what_is_written_reads_back(name: str, task: str, tmp_path: Path) -> None:
+    source = CHECKPOINTS / name
+    write_paddle_checkpoint(source, tmp_path, task=task)
+    wanted = Wanted(head=task_named(task).head)
+    first, second = read_source(source, wanted), read_source(tmp_path, wanted)
+    assert second.kind.startswith("PaddleNLP")
+    assert second.labels == first.labels
+    assert isinstance(first.model, Model)
+    assert isinstance(second.model, Model)
+    # The reader takes the padding token's row for zeros, as Paddle does; nothing attends to it.
+    arrays = dict(named_arrays(second.model))
+    for key, array in named_arrays(first.model):
+        start = 1 if key == "encoder.word" else 0
+        assert np.array_equal(array[start:], arrays[key][start:]), key
+
+
+# PaddleNLP 2.8.1 wrote the layout of this file: the names, their order, and Paddle's own names.
+def test_names_and_their_order_are_paddlenlps(tmp_path: Path) -> None:
+    write_paddle_checkpoint(CHECKPOINTS / "similarity", tmp_path, task="regression")
+    names = []
+    for folder in (CHECKPOINTS / "afqmc", tmp_path):
+        with (folder / "model_state.pdparams").open("rb") as file:
+            state = pickle.load(file)
+        names.append([name for name in state if "task_type" not in name])
+        static = state["StructuredToParameterName@@"]
+        assert static["ernie.encoder.layers.1.norm2.bias"] == "layer_norm_4.b_0"
+        assert static["classifier.weight"] == "linear_13.w_0"
+    assert names[0] == names[1]

@@ -1,0 +1,67 @@
+"""The path from data to a measured checkpoint, on a few lines."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ernie_triton.build.torch_models.checkpoints import load_model
+from samples.bases import write_tiny_base
+from samples.cli import SAMPLE_TASKS, SAMPLE_VOCABULARY, main
+from samples.recipes import TinyModel, sample_recipe
+
+TRANSFORMERS_FILES = {"config.json", "model.safetensors"}
+PADDLE_FILES = {"config.json", "model_state.pdparams", "special_tokens_map.json"}
+FORMATS = {
+    "tnews": "transformers",
+    "afqmc": "paddlenlp",
+    "msra_ner": "paddlenlp",
+    "cmrc2018": "paddlenlp",
+    "sentence_pairs": "transformers",
+    "multi_label": "transformers",
+    "similarity": "paddlenlp",
+    "headlines": "transformers",
+}
+
+
+@pytest.mark.parametrize("task", FORMATS)
+def test_training_runs_end_to_end_on_a_few_lines(
+    task: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data, output = tmp_path / "data" / task, tmp_path / "checkpoint"
+    assert main(["generate", task, "--output", str(data), "--train", "40", "--dev", "8"]) == 0
+    command = ["train", task, "--data", str(data), "--output", str(output)]
+    command += ["--format", FORMATS[task], "--vocab", str(SAMPLE_VOCABULARY)]
+    command += ["--epochs", "1", "--limit", "20"]
+    capsys.readouterr()
+    assert main(command) == 0
+    record = json.loads(capsys.readouterr().out)
+    assert record["train_lines"] == 20
+    files_of = {"transformers": TRANSFORMERS_FILES, "paddlenlp": PADDLE_FILES}
+    names = {path.name for path in output.iterdir()}
+    assert names >= files_of[FORMATS[task]] | {"vocab.txt", "training.json", "curve.png"}
+    assert [path.name for path in tmp_path.iterdir() if path.name != "data"] == ["checkpoint"]
+    assert main(command) == 1
+    assert "exists; name another folder" in capsys.readouterr().err
+    files = ["--checkpoint", str(output), "--data", str(data / "dev.json")]
+    assert main(["evaluate", task, *files]) == 0
+    measured = json.loads(capsys.readouterr().out)
+    assert measured == {name: record[f"dev_{name}"] for name in measured}
+
+
+def test_every_task_has_a_recipe() -> None:
+    for name in SAMPLE_TASKS:
+        assert sample_recipe(name).schedule.given()
+
+
+def test_a_comparing_layer_begins_with_equal_queries_and_keys(tmp_path: Path) -> None:
+    model = TinyModel(hidden=32, heads=2, feed_forward=64, comparing_layers=1)
+    base = write_tiny_base(model, SAMPLE_VOCABULARY, tmp_path / "base", seed=0)
+    made = load_model(base, task="seq_cls", labels=("a", "b"), seed=0)
+    weights = {name: one.detach().numpy() for name, one in made.named_parameters()}
+    layers = "ernie.encoder.layer.{}.attention.self.{}.weight"
+    query, key = (weights[layers.format(0, name)] for name in ("query", "key"))
+    assert np.array_equal(query, key)
+    assert np.std(query) == pytest.approx(0.09, rel=0.1)
+    assert not np.array_equal(*(weights[layers.format(1, name)] for name in ("query", "key")))
