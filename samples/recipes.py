@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ernie_triton.strict_toml import read_described
-from ernie_triton.training.finetune.recipes import Values
+from ernie_triton.training.finetune.recipes import RecipeValues
 from samples.errors import DataError
 
 _RECIPES_FILE = Path(__file__).with_name("recipes.toml")
@@ -63,7 +63,7 @@ class SampleRecipe:
     task: str
     model: TinyModel
     variation: Variation
-    schedule: Values = field(default_factory=Values)
+    schedule: RecipeValues = field(default_factory=RecipeValues)
     max_length: int = 128
     easy_share: float = 0.0
 
