@@ -10,8 +10,9 @@ from ernie_triton.build.config import ModelSizes
 from ernie_triton.build.convert.engine_file import write_engine
 from ernie_triton.build.graph.export import export_onnx
 from ernie_triton.build.load import read_source
-from ernie_triton.build.load.source import Wanted
-from ernie_triton.build.model.encoder import Model, VectorHead
+from ernie_triton.build.load.source import WantedHead
+from ernie_triton.build.model.heads import VectorHead
+from ernie_triton.build.model.models import Model
 from ernie_triton.build.torch_models.checkpoints import load_tokenizer
 from ernie_triton.engines import Engine, load_engine
 from ernie_triton.errors import CheckpointError
@@ -40,7 +41,7 @@ def measured_figures(sample: str, checkpoint: Path, data: Path) -> dict[str, flo
         DatasetError: the file cannot be read, or a line is of no use.
     """
     spec = _spec_of(sample, checkpoint)
-    wanted = Wanted(head=task_named(spec.task).head, pooling=spec.answering.pooling)
+    wanted = WantedHead(head=task_named(spec.task).head, pooling=spec.answering.pooling)
     source = read_source(checkpoint, wanted)
     if not isinstance(source.model, Model):
         raise CheckpointError(f"{checkpoint} holds no weights; name a folder that `train` wrote")

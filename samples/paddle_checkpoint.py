@@ -14,17 +14,12 @@ import numpy as np
 import numpy.typing as npt
 
 from ernie_triton.build.load import read_source
-from ernie_triton.build.load.naming import PADDLENLP
-from ernie_triton.build.load.settings import HEADS, config_values
-from ernie_triton.build.load.source import Wanted
-from ernie_triton.build.model.encoder import (
-    Linear,
-    Model,
-    Norm,
-    SequenceHead,
-    SpanHead,
-    TokenHead,
-)
+from ernie_triton.build.load.settings import HEADS_BY_ARCHITECTURE, config_values
+from ernie_triton.build.load.source import WantedHead
+from ernie_triton.build.load.weights import PADDLENLP
+from ernie_triton.build.model.encoder import Linear, Norm
+from ernie_triton.build.model.heads import SequenceHead, SpanHead, TokenHead
+from ernie_triton.build.model.models import Model
 from ernie_triton.errors import CheckpointError
 from ernie_triton.tasks import task_named
 
@@ -55,7 +50,7 @@ def write_paddle_checkpoint(source: Path, folder: Path, *, task: str) -> None:
         CheckpointError: the source is no such checkpoint.
     """
     head = task_named(task).head
-    model = read_source(source, Wanted(head=head)).model
+    model = read_source(source, WantedHead(head=head)).model
     if not isinstance(model, Model):
         raise CheckpointError(f"{source} holds no weights; expected a transformers checkpoint")
     folder.mkdir(parents=True, exist_ok=True)
@@ -64,8 +59,8 @@ def write_paddle_checkpoint(source: Path, folder: Path, *, task: str) -> None:
     state[_STRUCTURED_NAMES] = _static_names(list(arrays))
     with (folder / "model_state.pdparams").open("wb") as file:
         pickle.dump(state, file, protocol=4)
-    architecture = next(f"Ernie{ending}" for ending, name in HEADS.items() if name == head)
-    _write_json(folder / "config.json", _paddle_config(config_values(source), architecture))
+    ending = next(ending for ending, name in HEADS_BY_ARCHITECTURE.items() if name == head)
+    _write_json(folder / "config.json", _paddle_config(config_values(source), f"Ernie{ending}"))
     shutil.copyfile(source / "vocab.txt", folder / "vocab.txt")
     settings = json.loads((source / "tokenizer_config.json").read_text(encoding="utf-8"))
     settings["tokenizer_class"] = "ErnieTokenizer"

@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 
 from ernie_triton.build.load import read_source
-from ernie_triton.build.load.source import Wanted
-from ernie_triton.build.model.encoder import Model, named_arrays
+from ernie_triton.build.load.source import WantedHead
+from ernie_triton.build.model.encoder import named_arrays
+from ernie_triton.build.model.models import Model
 from ernie_triton.tasks import task_named
 from samples.paddle_checkpoint import write_paddle_checkpoint
 
@@ -22,7 +23,7 @@ CHECKPOINTS = Path(__file__).parents[2] / "samples" / "checkpoints"
 def test_what_is_written_reads_back(name: str, task: str, tmp_path: Path) -> None:
     source = CHECKPOINTS / name
     write_paddle_checkpoint(source, tmp_path, task=task)
-    wanted = Wanted(head=task_named(task).head)
+    wanted = WantedHead(head=task_named(task).head)
     first, second = read_source(source, wanted), read_source(tmp_path, wanted)
     assert second.kind.startswith("PaddleNLP")
     assert second.labels == first.labels
