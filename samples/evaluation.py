@@ -4,8 +4,7 @@ import dataclasses
 import tempfile
 from pathlib import Path
 
-from ernie_triton.build.check.evaluation import evaluate
-from ernie_triton.build.check.local_answers import PipelineParts
+from ernie_triton.build.check.local_answers import PipelineParts, local_evaluator
 from ernie_triton.build.config import ModelSizes
 from ernie_triton.build.convert.engine_file import write_engine
 from ernie_triton.build.graph.export import export_onnx
@@ -56,8 +55,8 @@ def measured_figures(sample: str, checkpoint: Path, data: Path) -> dict[str, flo
         vocabulary_size=model.vocabulary_size,
         token_types=model.token_types,
     )
-    engine = _engine_of(model, spec)
-    figures = evaluate(PipelineParts(spec, sizes, encoder), engine, data)
+    parts, engine = PipelineParts(spec, sizes, encoder), _engine_of(model, spec)
+    figures = local_evaluator(parts, engine).evaluate_file(data)
     numbers = {
         name: round(float(value), _PLACES)
         for name, value in figures.figures.items()

@@ -7,10 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ernie_triton.client.evaluation import answer_overlap, correlation
-from ernie_triton.client.evaluation.classification import ClassificationScorer
+from ernie_triton.client.evaluation import answers, numbers
 from ernie_triton.client.evaluation.entities import EntityScorer
-from ernie_triton.client.evaluation.multi_label import MultiLabelScorer
+from ernie_triton.client.evaluation.labels import ClassificationScorer, MultiLabelScorer
 from ernie_triton.client.items import Item
 from ernie_triton.client.multi_label import LabelSet
 from ernie_triton.client.seq_cls import Classification, Label
@@ -120,9 +119,9 @@ def test_the_clients_count_labels_alike(pairs: list[tuple[int, int]]) -> None:
         label = Label(id=answer, name=NAMES[answer], score=1.0)
         item = Item(line=1, texts=("",), record={"label": NAMES[gold]})
         scorer.add(item, Classification(labels=(label,), truncated=False))
-    golds, answers = (np.array(column) for column in zip(*pairs, strict=True))
-    assert scorer.accuracy == pytest.approx(accuracy(golds, answers))
-    assert scorer.macro_f1 == pytest.approx(macro_f1(golds, answers))
+    golds, found = (np.array(column) for column in zip(*pairs, strict=True))
+    assert scorer.accuracy == pytest.approx(accuracy(golds, found))
+    assert scorer.macro_f1 == pytest.approx(macro_f1(golds, found))
 
 
 @given(st.lists(st.tuples(*[st.lists(st.booleans(), min_size=3, max_size=3)] * 2), min_size=1))
@@ -160,12 +159,12 @@ def test_the_clients_count_entities_alike(pairs: list[tuple[list[str], list[str]
 @given(TEXTS.filter(bool), TEXTS)
 def test_the_clients_compare_answers_alike(wanted: str, given_: str) -> None:
     if given_:
-        assert answer_overlap.exact_match(wanted, given_) == exact_match(wanted, given_)
-    assert answer_overlap.overlap_f1(wanted, given_) == pytest.approx(overlap_f1(wanted, given_))
+        assert answers.exact_match(wanted, given_) == exact_match(wanted, given_)
+    assert answers.overlap_f1(wanted, given_) == pytest.approx(overlap_f1(wanted, given_))
 
 
 @given(st.lists(st.tuples(NUMBERS, NUMBERS), min_size=2, max_size=20))
 def test_the_clients_correlate_alike(pairs: list[tuple[float, float]]) -> None:
     one, two = (np.array(column) for column in zip(*pairs, strict=True))
-    assert correlation.pearson(one, two) == pytest.approx(pearson(one, two), abs=1e-9)
-    assert correlation.spearman(one, two) == pytest.approx(spearman(one, two), abs=1e-9)
+    assert numbers.pearson(one, two) == pytest.approx(pearson(one, two), abs=1e-9)
+    assert numbers.spearman(one, two) == pytest.approx(spearman(one, two), abs=1e-9)
