@@ -1,7 +1,7 @@
-"""What every task's client is: a connection, its policy, and a context manager over both.
+"""The base of every task's client: a connection, its policy, and a context manager over both.
 
 Stands between the user's program and `core`. `BlockingClient` runs core's coroutines without an
-event loop: its transport never suspends, so one step takes a coroutine from start to end.
+event loop. Its transport never suspends, so one step takes a coroutine from start to end.
 """
 
 from __future__ import annotations
@@ -50,10 +50,10 @@ class BlockingClient:
         Args:
             url: host:port of Triton's gRPC.
             model: the ensemble; by default the task's own name for it.
-            timeout_s: for each request, retries included; a call with more rows than the model
-                takes at once makes several requests.
-            retries: tries after the first when the server is away; with 0, a full queue is not
-                tried again either.
+            timeout_s: for each request, retries included; a call makes several requests if it has
+                more rows than the model takes at once.
+            retries: tries after the first when the server is away; 0 also stops retries of a full
+                queue.
             tls: encrypt, and check the server's certificate against the system's authorities.
             ca_file: PEM file of the authority to check it against; implies `tls`.
             transport: another way to the server than gRPC.
@@ -109,7 +109,7 @@ class AsyncioClient:
 
 
 class Blocking:
-    """A blocking transport with the face of an asyncio one; its coroutines never suspend."""
+    """A blocking transport in the form of an asyncio one; its coroutines never suspend."""
 
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
@@ -119,7 +119,7 @@ class Blocking:
         return self._transport.infer(request, timeout_s)
 
     async def facts(self, timeout_s: float) -> ModelFacts:
-        """What the model's config says."""
+        """The facts of the model's config."""
         return self._transport.facts(timeout_s)
 
     async def ready_models(self, timeout_s: float) -> tuple[str, ...]:
@@ -136,7 +136,7 @@ class Blocking:
 
 
 def run_blocking(coroutine: Coroutine[Any, Any, _T]) -> _T:
-    """What the coroutine returns, run here and now without an event loop.
+    """Run a coroutine to its end without an event loop, and return its result.
 
     Raises:
         RuntimeError: it suspended, so its transport was not a blocking one.

@@ -61,7 +61,7 @@ class Codec(Protocol[_R_co]):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Policy:
-    """How long to wait, and how often to try again.
+    """The timeout and the retries of a request.
 
     Attributes:
         timeout_s: for each request to the server, its retries and their pauses included.
@@ -104,7 +104,7 @@ class Caller:
         self._facts: ModelFacts | None = None
 
     async def facts(self) -> ModelFacts:
-        """What the model's config says; asked once."""
+        """The facts of the model's config; asked once."""
         if self._facts is None:
             facts = await self._with_retries(self._transport.facts)
             if facts.max_batch_size < 1:

@@ -1,6 +1,6 @@
 """Embeddings from Python: texts in, vectors or cosines out.
 
-A task client over `client` and `core`; the command line is `embedding_grpc_client`.
+A task client over `client` and `core`; the command line is `cli.embedding`.
 
     with EmbeddingClient("localhost:8001") as client:
         vectors = client.embed(["今天的股市大涨"])  # float32 [1, hidden]
@@ -45,7 +45,7 @@ class Similarity:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EmbeddingCodec:
-    """What vectors are read from."""
+    """The outputs of embedding, and the reading of its reply."""
 
     @property
     def task(self) -> Task:

@@ -1,6 +1,6 @@
 """Multi-label classification from Python: texts or pairs of texts in, all their labels out.
 
-A task client over `client` and `core`; the command line is `seq_cls_grpc_client`.
+A task client over `client` and `core`; the command line is `cli.multi_label`.
 
     with MultiLabelClient("localhost:8001") as client:
         [result] = client.classify(["国足夺冠后旅游业大涨"])
@@ -29,8 +29,8 @@ class LabelSet:
     """The labels of one text.
 
     Attributes:
-        labels: those that reach their threshold, likeliest first; a text may have none.
-        likeliest: as many as were asked for, reaching their threshold or not, likeliest first.
+        labels: labels that reach their threshold, likeliest first; a text may have none.
+        likeliest: the `top_k` likeliest labels, with or without reaching their threshold.
         truncated: the model saw only the text's start.
     """
 
@@ -41,10 +41,10 @@ class LabelSet:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MultiLabelCodec:
-    """What label sets are read from: Triton's classification of all scores, and the decisions.
+    """The outputs of multi-label classification, and the reading of its reply.
 
-    The server sorts the scores, names them and rounds them to six decimals; the decisions were made
-    before that.
+    The scores come as Triton's classification: sorted, named and rounded to six decimals. The
+    server selects the labels before it rounds.
 
     Attributes:
         label_count: labels of the model.
@@ -91,7 +91,7 @@ class MultiLabelClient(BlockingClient):
     def classify(
         self, texts: Sequence[str], text_pairs: Sequence[str] | None = None, *, top_k: int = 0
     ) -> list[LabelSet]:
-        """The labels of each text, and its `top_k` likeliest whether it has them or not.
+        """The labels of each text, and its `top_k` likeliest, selected or not.
 
         Raises:
             TextError: a text cannot be sent as UTF-8.

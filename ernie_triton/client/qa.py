@@ -1,6 +1,6 @@
 """Question answering from Python: questions and contexts in, answers with their characters out.
 
-A task client over `client` and `core`; the command line is `qa_grpc_client`.
+A task client over `client` and `core`; the command line is `cli.qa`.
 
     with QaClient("localhost:8001") as client:
         [answer] = client.answer(["北京是哪国的首都？"], ["北京是中国的首都。"])
@@ -54,13 +54,13 @@ class Answer:
 
     @property
     def found(self) -> bool:
-        """Whether the context has an answer."""
+        """True if the context has an answer."""
         return self.start >= 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QaCodec:
-    """What answers are read from."""
+    """The outputs of question answering, and the reading of its reply."""
 
     @property
     def task(self) -> Task:

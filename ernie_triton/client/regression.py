@@ -1,6 +1,6 @@
 """Regression from Python: texts or pairs of texts in, one score each out.
 
-A task client over `client` and `core`; the command line is `seq_cls_grpc_client`.
+A task client over `client` and `core`; the command line is `cli.regression`.
 
     with RegressionClient("localhost:8001") as client:
         [score] = client.score(["怎么还款"], ["如何还钱"])
@@ -34,7 +34,7 @@ class Score:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RegressionCodec:
-    """What scores are read from."""
+    """The outputs of regression, and the reading of its reply."""
 
     @property
     def task(self) -> Task:

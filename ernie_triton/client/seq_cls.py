@@ -1,7 +1,6 @@
 """Sequence classification from Python: texts or pairs of texts in, labels with scores out.
 
-The first of the task clients, over `client` and `core`; the command line is
-`seq_cls_grpc_client`.
+A task client over `client` and `core`; the command line is `cli.seq_cls`.
 
     with SeqClsClient("localhost:8001") as client:
         [result] = client.classify(["今天的股市大涨"])
@@ -49,10 +48,10 @@ class Classification:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SeqClsCodec:
-    """What classification asks of the server, and reads from its reply.
+    """The outputs of classification, and the reading of its reply.
 
-    One label comes as tensors of its own, in full precision. More come as Triton's classification
-    of the scores, which the server sorts, names and rounds to six decimals.
+    One label comes in tensors of full precision. Several come as Triton's classification of the
+    scores: the server sorts and names them, and rounds them to six decimals.
     """
 
     top_k: int = 1
@@ -143,7 +142,7 @@ async def _classify(
 def text_columns(
     texts: Sequence[str], text_pairs: Sequence[str] | None
 ) -> dict[str, Sequence[str]]:
-    """The texts by the name of their argument, with the pairs where there are any."""
+    """The texts, and the pairs if given, by the names of their arguments."""
     return {"texts": texts} if text_pairs is None else {"texts": texts, "text_pairs": text_pairs}
 
 
@@ -161,7 +160,7 @@ async def label_names(caller: Caller) -> tuple[str, ...]:
 
 
 async def label_count(caller: Caller) -> int:
-    """How many labels the model has.
+    """The number of the model's labels.
 
     Raises:
         ContractError: the model's config names no number of scores.

@@ -1,6 +1,6 @@
 """Token classification from Python: texts in, entities with their characters out.
 
-A task client over `client` and `core`; the command line is `token_cls_grpc_client`.
+A task client over `client` and `core`; the command line is `cli.token_cls`.
 
     with TokenClsClient("localhost:8001") as client:
         [entities] = client.entities(["北京的涮肉"])
@@ -51,7 +51,7 @@ class Token:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EntityCodec:
-    """What the entities of texts are read from."""
+    """The output with the entities of texts, and its reading."""
 
     @property
     def task(self) -> Task:
@@ -69,7 +69,7 @@ class EntityCodec:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TokenCodec:
-    """What the labels of words are read from, where the build has them."""
+    """The output with the labels of words, if the build has it, and its reading."""
 
     @property
     def task(self) -> Task:

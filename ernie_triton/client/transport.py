@@ -48,7 +48,7 @@ _CHANNEL_ARGUMENTS = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Connection:
-    """How to reach a model; a `ca_file` (PEM) implies TLS."""
+    """The address and encryption of a model's server; a `ca_file` (PEM) implies TLS."""
 
     endpoint: Endpoint
     tls: bool = False
@@ -95,7 +95,7 @@ class GrpcTransport:
             return _reply(request, result)
 
     def facts(self, timeout_s: float) -> ModelFacts:
-        """What the model's config says."""
+        """The facts of the model's config."""
         with mapped_errors(self._endpoint, timeout_s):
             reply = self._client.get_model_config(self._endpoint.model, client_timeout=timeout_s)
         return _facts(reply.config)
@@ -141,7 +141,7 @@ class GrpcAsyncTransport:
             return _reply(request, result)
 
     async def facts(self, timeout_s: float) -> ModelFacts:
-        """What the model's config says."""
+        """The facts of the model's config."""
         with mapped_errors(self._endpoint, timeout_s):
             reply = await self._connected().get_model_config(
                 self._endpoint.model, client_timeout=timeout_s

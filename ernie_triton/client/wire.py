@@ -68,7 +68,7 @@ class Transport(Protocol):
         """The answer to one request."""
 
     def facts(self, timeout_s: float) -> ModelFacts:
-        """What the model's config says."""
+        """The facts of the model's config."""
 
     def ready_models(self, timeout_s: float) -> tuple[str, ...]:
         """Names of the models that the server has ready, sorted."""
@@ -87,7 +87,7 @@ class AsyncTransport(Protocol):
         """The answer to one request."""
 
     async def facts(self, timeout_s: float) -> ModelFacts:
-        """What the model's config says."""
+        """The facts of the model's config."""
 
     async def ready_models(self, timeout_s: float) -> tuple[str, ...]:
         """Names of the models that the server has ready, sorted."""

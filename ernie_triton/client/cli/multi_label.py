@@ -35,7 +35,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 async def multi_label_job(found: argparse.Namespace, caller: Caller) -> Job[LabelSet]:
-    """The job of a multi-label model, for the options at hand."""
+    """The job of a multi-label model for the given options."""
     texts = await caller.input_names(MULTI_LABEL)
     codec = MultiLabelCodec(label_count=await label_count(caller), top_k=found.top_k or 0)
     columns = ("label", "score", "selected", "cut")

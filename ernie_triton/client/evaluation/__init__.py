@@ -1,5 +1,7 @@
-"""How good a model is, measured through the server on labelled examples.
+"""Evaluate a model on labelled examples, through a server or in this process.
 
-One module a kind of result, each with its scorer and, where the examples are not lines with the
-texts' own keys, their reader; `correlation`, `answer_overlap` and `entity_spans` are the formulas.
+`tasks` is the table of methods: reader, codec, scorer and metric of each task. `evaluating` applies
+one over a transport; the command lines apply it to their stream. `labels`, `entities`, `answers`
+and `numbers` hold the scorers with their formulas and readers, `report` the layout of reports. A
+new task is a scorer and a row of `tasks`.
 """

@@ -82,7 +82,7 @@ class Evaluator:
             return self.evaluate_items(items, str(path))
 
     def evaluate_items(self, items: Iterable[Item], source: str) -> Evaluation:
-        """Evaluate on examples at hand; `source` names them in messages.
+        """Evaluate on given examples; `source` names them in messages.
 
         Raises:
             DatasetError: there are no examples, or one has no answer.

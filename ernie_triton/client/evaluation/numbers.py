@@ -147,7 +147,7 @@ def _is_binary(golds: Float64) -> bool:
 
 
 def _gold_number(item: Item, keys: Sequence[str]) -> float:
-    """The finite number under the first of the keys that is there; a number in a string is one.
+    """The finite number, or number in a string, under the first of the keys that the item has.
 
     Raises:
         DatasetError: there is none.

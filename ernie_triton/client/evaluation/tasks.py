@@ -1,4 +1,4 @@
-"""How each task is evaluated: its reader of labelled examples, codec, scorer and metric.
+"""The evaluation of each task: its reader of labelled examples, codec, scorer and metric.
 
 One table for every caller: the `--evaluate` of the command lines, the check of a build, the
 development set of a training. A new task is a row of it.
@@ -56,7 +56,7 @@ class Metric:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EvaluationMethod:
-    """How the results of a task are compared with labelled examples.
+    """A task's way to compare results with labelled examples.
 
     Attributes:
         task: the task.

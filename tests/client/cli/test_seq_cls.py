@@ -14,7 +14,6 @@ import pytest
 from ernie_triton.client.wire import InferRequest
 from ernie_triton.errors import ClientError, ServerUnavailableError
 from tests.client.fakes import PAIR_FACTS, FakeModel, refuse_texts_with
-from tests.client.task_fakes import multi_label_model, score_model
 from tests.commands import command
 
 main = command("ask", "seq_cls")
@@ -151,101 +150,6 @@ def test_a_gold_label_unknown_to_the_model_ends_the_evaluation(
     assert out == ""
     assert err.startswith("error: line 1: the gold label news_x / 102 is none of the model's 3")
     assert len(model.requests) == 2
-
-
-def test_a_multi_label_model_gives_every_label_that_a_text_has(
-    serve: Callable[[FakeModel], FakeModel], capsys: pytest.CaptureFixture[str]
-) -> None:
-    model = serve(multi_label_model())
-    assert main(["--text", "ac", "--text", "x" * 21]) == 0
-    assert capsys.readouterr().out.splitlines() == [
-        "line  label   score   selected  cut  text",
-        "----  ------  ------  --------  ---  ---------------------",
-        "1     c:娱乐  0.7500  yes            ac",
-        "      a:体育  0.5000  yes",
-        "2                               yes  xxxxxxxxxxxxxxxxxxxxx",
-    ]
-    assert len(model.requests) == 1
-
-
-def test_a_multi_label_model_gives_its_likeliest_labels_when_asked(
-    serve: Callable[[FakeModel], FakeModel], capsys: pytest.CaptureFixture[str]
-) -> None:
-    serve(multi_label_model())
-    a = {"label": "a:体育", "id": 0, "score": 0.5}
-    c = {"label": "c:娱乐", "id": 2, "score": 0.5}
-    assert main(["--text", "a", "--json"]) == 0
-    assert records(capsys.readouterr().out) == [{"line": 1, "labels": [a], "truncated": False}]
-    assert main(["--text", "a", "--json", "--top-k", "2"]) == 0
-    [record] = records(capsys.readouterr().out)
-    assert (record["labels"], record["likeliest"]) == ([a], [a, c])
-    assert main(["--text", "a", "--top-k", "2"]) == 0
-    rows = capsys.readouterr().out.splitlines()[2:]
-    assert [row.split() for row in rows] == [
-        ["1", "a:体育", "0.5000", "yes", "a"],
-        ["c:娱乐", "0.5000"],
-    ]
-
-
-def test_a_multi_label_model_is_scored_by_f1(
-    serve: Callable[[FakeModel], FakeModel],
-    capsys: pytest.CaptureFixture[str],
-    tmp_path: Path,
-) -> None:
-    serve(multi_label_model())
-    source = tmp_path / "dev.json"
-    golds: tuple[tuple[str, list[str]], ...] = (
-        ("ab", ["a:体育", "b:财经"]),
-        ("a", []),
-        ("x", ["2"]),
-    )
-    lines = [{"sentence": text, "labels": gold} for text, gold in golds]
-    source.write_text("".join(json.dumps(line) + "\n" for line in lines))
-    # a: 1 right of 2 answers and 1 gold, 2/3. b: 1. c: 0. Together 2 right of 3 and 3.
-    assert main(["--evaluate", str(source)]) == 0
-    out = capsys.readouterr().out.splitlines()
-    assert out[:4] == [
-        "lines        3",
-        "micro-F1     0.6667",
-        "macro-F1     0.5556",
-        "exact match  0.3333",
-    ]
-    assert main(["--evaluate", str(source), "--json"]) == 0
-    [scores] = records(capsys.readouterr().out)
-    assert scores["f1"] == {"a:体育": pytest.approx(2 / 3), "b:财经": 1.0, "c:娱乐": 0.0}
-
-
-def test_a_regression_model_gives_scores(
-    serve: Callable[[FakeModel], FakeModel], capsys: pytest.CaptureFixture[str]
-) -> None:
-    serve(score_model())
-    assert main(["--text", "0.5 long", "--text-pair", "x"]) == 0
-    assert capsys.readouterr().out.splitlines()[2].split()[:3] == ["1", "0.5000", "yes"]
-    assert main(["--text", "0.5", "--text-pair", "x", "--json"]) == 0
-    assert records(capsys.readouterr().out) == [{"line": 1, "score": 0.5, "truncated": False}]
-    assert main(["--text", "0.5", "--text-pair", "x", "--top-k", "2"]) == 1
-    assert "leave --top-k out" in capsys.readouterr().err
-
-
-def test_a_regression_model_is_scored_by_correlation(
-    serve: Callable[[FakeModel], FakeModel],
-    capsys: pytest.CaptureFixture[str],
-    tmp_path: Path,
-) -> None:
-    serve(score_model())
-    source = tmp_path / "dev.json"
-    pairs = (("1", 1.0), ("2", 4.0), ("3", 9.0))
-    lines = [{"sentence1": text, "sentence2": "x", "score": gold} for text, gold in pairs]
-    source.write_text("".join(json.dumps(line) + "\n" for line in lines))
-    # Deviations -1 0 1 and -11/3 -2/3 13/3: 8 / sqrt(2 * 98 / 3) = 0.9897.
-    assert main(["--evaluate", str(source)]) == 0
-    assert capsys.readouterr().out.splitlines() == [
-        "lines     3",
-        "Pearson   0.9897",
-        "Spearman  1.0000",
-    ]
-    assert main(["--evaluate", str(source), "--json"]) == 0
-    assert records(capsys.readouterr().out)[0]["pearson"] == pytest.approx(0.98974332)
 
 
 @pytest.mark.parametrize(
