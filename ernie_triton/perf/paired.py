@@ -1,7 +1,7 @@
-"""Figures taken in turn, A B A B, and their ratios round by round.
+"""Take figures in turn (A B A B), and compare them round by round.
 
-A machine that others use is fast in one minute and slow in the next: only figures of the same round
-are compared, and what is reported is the median of the rounds' ratios with their range.
+The speed of a shared machine changes from minute to minute. So only figures of the same round are
+compared, and the result is the median of the rounds' ratios with their range.
 """
 
 import statistics
@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 Figures = Mapping[str, Sequence[float]]
-"""One figure a round, by subject."""
+"""Figures by subject, one a round."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,12 +22,12 @@ class Spread:
     rounds: int
 
     def text(self, unit: str = "") -> str:
-        """As tables show it: `2.31x (2.20 to 2.40)`."""
+        """Format for a table: `2.31x (2.20 to 2.40)`."""
         return f"{self.median:.2f}{unit} ({self.lowest:.2f} to {self.highest:.2f})"
 
 
 def spread(values: Sequence[float]) -> Spread:
-    """Median, least and most of the values, at least one."""
+    """Return the median and range of at least one value."""
     return Spread(
         median=statistics.median(values),
         lowest=min(values),
@@ -36,11 +36,11 @@ def spread(values: Sequence[float]) -> Spread:
     )
 
 
-def ratio(ours: Sequence[float], theirs: Sequence[float]) -> Spread:
-    """How many times `theirs` our figures are, round by round.
+def paired_ratio(ours: Sequence[float], theirs: Sequence[float]) -> Spread:
+    """Divide our figures by `theirs`, round by round.
 
     Raises:
-        ValueError: the rounds differ in number.
+        ValueError: the numbers of rounds differ.
     """
     return spread([one / other for one, other in zip(ours, theirs, strict=True)])
 
@@ -53,9 +53,9 @@ def in_turn(
     """Measure every subject once a round.
 
     Args:
-        subjects: what takes a figure, by name.
-        rounds: how often each takes its turn.
-        progress: is told what is measured next.
+        subjects: functions that take one figure, by subject.
+        rounds: turns of each subject.
+        progress: receives a line before each measurement.
     """
     figures: dict[str, list[float]] = {name: [] for name in subjects}
     for number in range(1, rounds + 1):

@@ -1,4 +1,4 @@
-"""What a run measured, as data: written and read as JSON, never edited by hand."""
+"""The results of a run as data, written and read as JSON."""
 
 import dataclasses
 import json
@@ -9,21 +9,22 @@ from typing import Any
 
 from ernie_triton.errors import DatasetError
 
-FORMAT = 1
+CONCURRENCY, REQUEST_RATE = "concurrency", "request_rate"
+_FORMAT = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Subject:
-    """What was measured.
+    """A model under measurement.
 
     Attributes:
-        name: as tables and plots call it, unique within a run (`medium int8`).
-        model: the ensemble that was asked.
-        shape: its size (`medium`), or empty where it is not known.
+        name: the name in tables and plots, unique within a run (`medium int8`).
+        model: the ensemble.
+        shape: its size (`medium`), or empty where it is unknown.
         engine: the runtime, or empty.
-        precision: what it computes in, or empty.
+        precision: of the engine, or empty.
         layout: `packed` or `padded`, or empty.
-        accuracy: the task's metric on labelled data, 0 to 1, where it was measured.
+        accuracy: the task's metric on labelled data, 0 to 1; None where it was not measured.
         metric: the name of that metric.
     """
 
@@ -38,17 +39,18 @@ class Subject:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Load:
-    """How the server was loaded.
+class RequestLoad:
+    """Requests that a server gets.
 
     Attributes:
-        mode: `concurrency` (closed loop: so many requests are always under way) or `request_rate`
-            (open loop: so many requests start each second, Poisson arrivals).
+        mode: `concurrency` (closed loop: a fixed number of requests is always under way) or
+            `request_rate` (open loop: requests start at a fixed rate, Poisson arrivals).
         level: the concurrency, or the requests per second.
         batch_size: rows of a request.
-        texts: the kind of texts that were sent, where the scenario has several.
-        of_maximum: the level as a part of the closed loops' highest rate, where it was given so.
-        beside: what other kinds of texts were sent meanwhile, each at its own rate.
+        texts: the kind of texts; empty where the scenario has one kind.
+        of_maximum: the level as a share of the closed loops' highest rate, 0 to 1; 0 where the
+            level was given itself.
+        beside: other kinds of texts that were sent at the same time, each at its own rate.
     """
 
     mode: str
@@ -58,10 +60,28 @@ class Load:
     of_maximum: float = 0.0
     beside: str = ""
 
+    def __str__(self) -> str:
+        """Format for a table: `concurrency 8, batch 4, titles`."""
+        if self.mode == CONCURRENCY:
+            words = [f"concurrency {self.level:.0f}"]
+        elif self.level:
+            words = [f"{self.level:.4g} requests/s"]
+        else:
+            words = ["requests"]
+        if self.of_maximum:
+            words[0] += f" at {self.of_maximum:.0%} of the maximum"
+        if self.batch_size > 1:
+            words.append(f"batch {self.batch_size}")
+        if self.texts:
+            words.append(self.texts)
+        if self.beside:
+            words.append(f"beside {self.beside}")
+        return ", ".join(words)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Latency:
-    """Latency of a request as the client sees it, in microseconds."""
+    """Latency of a request at the client, in microseconds."""
 
     mean_us: float
     p50_us: float
@@ -72,13 +92,13 @@ class Latency:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StageTimes:
-    """Where the time of a stage goes, by the server's own statistics.
+    """Times of a stage by the server's statistics.
 
     Attributes:
         queue_us: mean wait of a request, in microseconds.
-        input_us: mean time of a request for gathering inputs.
-        compute_us: mean time of a request inside the stage's execution.
-        output_us: mean time of a request for giving outputs back.
+        input_us: mean time of a request for gathering inputs, in microseconds.
+        compute_us: mean time of a request inside the stage's execution, in microseconds.
+        output_us: mean time of a request for returning outputs, in microseconds.
         executions: runs of the stage.
         batch: mean rows of a run.
     """
@@ -96,23 +116,22 @@ class Measurement:
     """One subject under one load.
 
     Attributes:
-        subject: what.
-        load: how.
+        subject: the model.
+        load: the requests.
         qps: requests answered per second.
         latency: of a request.
         stages: `tokenizer`, `engine` and `postprocess`; empty where the server gave none.
-        server_cores: mean CPU cores that the server and its stages used; None where not visible.
+        server_cores: mean CPU cores of the server and its stages; None where they are not visible.
         server_memory_bytes: most resident memory of the server and its stages; None likewise.
         stage_memory_bytes: most resident memory of each stage's process; empty likewise.
-        other_load: CPU cores that other programs used meanwhile, perf_analyzer not among them.
+        other_load: mean CPU cores of other programs, without perf_analyzer.
         checked_answers: answers compared under load with their solo answer.
-        variation: by how much of itself the slowest of the windows is exceeded by the fastest, in
-            rate; None where it was not seen.
-        unstable: why the figures should not be trusted; empty where they should.
+        variation: fastest window over the slowest, in rate, minus 1; None where it is unknown.
+        unstable: reasons not to trust the figures; empty where they are stable.
     """
 
     subject: Subject
-    load: Load
+    load: RequestLoad
     qps: float
     latency: Latency
     stages: Mapping[str, StageTimes] = dataclasses.field(default_factory=dict)
@@ -126,8 +145,8 @@ class Measurement:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Machine:
-    """Where a run took place: `versions` by package, `accelerator` empty without one."""
+class MachineFacts:
+    """The machine of a run: `versions` by package, `accelerator` empty without one."""
 
     processor: str
     cores: int
@@ -138,20 +157,20 @@ class Machine:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Run:
+class ScenarioRun:
     """All measurements of one scenario, in the order they were taken.
 
     Attributes:
-        scenario: its name.
+        scenario: the scenario's name.
         title: its description, for headings.
-        texts: what was sent, in words (`normal lengths, mean 24 tokens`).
-        client: where the client was and what it is.
+        texts: the texts that were sent (`normal lengths, mean 24 tokens`).
+        client: the load generator and its place.
         server: Triton's version and address.
-        machine: of the client; the server's where they are the same.
-        commit: of this project, with `+` where files were changed; empty outside of git.
+        machine: of the client.
+        commit: of this project, with `+` where files were changed; empty outside a clone.
         started_at: UTC, ISO 8601.
         measurements: one for each subject and load.
-        failures: loads that gave no figures, each in a line.
+        failures: loads without figures, a line each.
     """
 
     scenario: str
@@ -159,39 +178,39 @@ class Run:
     texts: str
     client: str
     server: str
-    machine: Machine
+    machine: MachineFacts
     commit: str
     started_at: str
     measurements: tuple[Measurement, ...]
     failures: tuple[str, ...] = ()
 
     def to_json(self) -> str:
-        """The run as indented JSON."""
-        content = {"format": FORMAT, **dataclasses.asdict(self)}
+        """Return indented JSON."""
+        content = {"format": _FORMAT, **dataclasses.asdict(self)}
         return json.dumps(content, ensure_ascii=False, indent=2) + "\n"
 
 
-def read_run(path: Path) -> Run:
-    """A run from its JSON file.
+def read_run(path: Path) -> ScenarioRun:
+    """Read a run from its JSON file.
 
     Raises:
-        DatasetError: the file cannot be read or is not of this format.
+        DatasetError: the file cannot be read or has another format.
     """
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-        if content.pop("format") != FORMAT:
-            raise DatasetError(f"{path} is not of format {FORMAT}; measure again")
-        content["machine"] = Machine(**content["machine"])
+        if content.pop("format") != _FORMAT:
+            raise DatasetError(f"{path} is not of format {_FORMAT}; measure again")
+        content["machine"] = MachineFacts(**content["machine"])
         content["measurements"] = tuple(map(_measurement, content["measurements"]))
         content["failures"] = tuple(content.get("failures", ()))
-        return Run(**content)
+        return ScenarioRun(**content)
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise DatasetError(f"{path} cannot be read as results of a run: {error!r}") from error
 
 
 def _measurement(content: dict[str, Any]) -> Measurement:
     content["subject"] = Subject(**content["subject"])
-    content["load"] = Load(**content["load"])
+    content["load"] = RequestLoad(**content["load"])
     content["latency"] = Latency(**content["latency"])
     content["stages"] = {name: StageTimes(**times) for name, times in content["stages"].items()}
     content["unstable"] = tuple(content["unstable"])

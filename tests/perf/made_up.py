@@ -1,6 +1,13 @@
 """Results that nobody measured."""
 
-from ernie_triton.perf.results import Latency, Load, Machine, Measurement, Run, Subject
+from ernie_triton.perf.results import (
+    Latency,
+    MachineFacts,
+    Measurement,
+    RequestLoad,
+    ScenarioRun,
+    Subject,
+)
 
 
 def measurement(
@@ -21,16 +28,18 @@ def measurement(
     )
     return Measurement(
         subject=Subject(name=name, model=name, shape=shape, precision=precision),
-        load=Load(mode="concurrency", level=level, batch_size=batch_size, of_maximum=of_maximum),
+        load=RequestLoad(
+            mode="concurrency", level=level, batch_size=batch_size, of_maximum=of_maximum
+        ),
         qps=qps,
         latency=latency,
         unstable=unstable,
     )
 
 
-def machine(processor: str = "a processor") -> Machine:
+def machine(processor: str = "a processor") -> MachineFacts:
     """Some machine."""
-    return Machine(
+    return MachineFacts(
         processor=processor,
         cores=2,
         memory_bytes=1,
@@ -40,9 +49,9 @@ def machine(processor: str = "a processor") -> Machine:
     )
 
 
-def run_of(*measurements: Measurement, processor: str = "a processor") -> Run:
+def run_of(*measurements: Measurement, processor: str = "a processor") -> ScenarioRun:
     """A run of these."""
-    return Run(
+    return ScenarioRun(
         scenario="made_up",
         title="made up",
         texts="",

@@ -1,7 +1,15 @@
 """Measurements to make tables and plots of."""
 
-from ernie_triton.perf.results import Latency, Load, Machine, Measurement, Run, StageTimes, Subject
-from ernie_triton.perf.scenario import CONCURRENCY
+from ernie_triton.perf.results import (
+    CONCURRENCY,
+    Latency,
+    MachineFacts,
+    Measurement,
+    RequestLoad,
+    ScenarioRun,
+    StageTimes,
+    Subject,
+)
 
 
 def a_measurement(
@@ -34,7 +42,7 @@ def a_measurement(
             accuracy=accuracy,
             metric="accuracy",
         ),
-        load=Load(mode=mode, level=level, batch_size=batch_size),
+        load=RequestLoad(mode=mode, level=level, batch_size=batch_size),
         qps=qps,
         latency=Latency(
             mean_us=p50_ms * 1100,
@@ -53,14 +61,14 @@ def a_measurement(
     )
 
 
-def a_run(*measurements: Measurement, failures: tuple[str, ...] = ()) -> Run:
-    return Run(
+def a_run(*measurements: Measurement, failures: tuple[str, ...] = ()) -> ScenarioRun:
+    return ScenarioRun(
         scenario="cpu",
         title="ERNIE on CPU",
         texts="titles: 24 tokens",
         client="perf_analyzer 2.51.0, same machine",
         server="Triton 2.51.0 at this machine",
-        machine=Machine(
+        machine=MachineFacts(
             processor="a processor",
             cores=2,
             memory_bytes=8 << 30,

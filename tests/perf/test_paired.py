@@ -2,7 +2,7 @@
 
 import pytest
 
-from ernie_triton.perf.paired import in_turn, ratio, spread
+from ernie_triton.perf.paired import in_turn, paired_ratio, spread
 
 
 def test_subjects_take_turns_round_by_round() -> None:
@@ -22,7 +22,7 @@ def test_subjects_take_turns_round_by_round() -> None:
 
 def test_a_machine_that_slows_down_for_both_leaves_the_ratio_alone() -> None:
     theirs = [100.0, 10.0, 50.0]
-    found = ratio([2.0 * one for one in theirs], theirs)
+    found = paired_ratio([2.0 * one for one in theirs], theirs)
     assert (found.median, found.lowest, found.highest, found.rounds) == (2.0, 2.0, 2.0, 3)
 
 
@@ -34,4 +34,4 @@ def test_a_spread_is_the_median_with_its_range() -> None:
 
 def test_rounds_that_do_not_match_are_refused() -> None:
     with pytest.raises(ValueError, match="shorter"):
-        ratio([1.0, 2.0], [1.0])
+        paired_ratio([1.0, 2.0], [1.0])

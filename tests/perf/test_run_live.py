@@ -12,7 +12,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from ernie_triton.perf.results import Load, Run, read_run
+from ernie_triton.perf.results import RequestLoad, ScenarioRun, read_run
 from ernie_triton.server.embedded import EmbeddedServer
 from tests.commands import command
 from tests.paths import ROOT
@@ -67,7 +67,7 @@ class TritonPythonModel(Sound):
 '''
 
 
-def quick(path: Path, output: Path, *options: str) -> Run:
+def quick(path: Path, output: Path, *options: str) -> ScenarioRun:
     assert main(["run", str(path), "--quick", "--output", str(output), *options]) == 0
     return read_run(output)
 
@@ -84,7 +84,7 @@ def test_a_run_measures_its_loads_and_says_what_is_not_to_be_trusted(
     path = saved(tmp_path, SMALL)
     run = quick(path, tmp_path / "run.json", "--url", server.url)
     closed, alone, short, long = run.measurements
-    assert closed.load == Load(mode="concurrency", level=4)
+    assert closed.load == RequestLoad(mode="concurrency", level=4)
     rate = 0.4 * closed.qps
     assert alone.load.level == pytest.approx(0.9 * rate)
     assert [(one.load.texts, one.load.beside) for one in (alone, short, long)] == [

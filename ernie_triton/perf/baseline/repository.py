@@ -1,15 +1,15 @@
-"""The baseline's models in a repository, from a transformers checkpoint."""
+"""Write the baseline's models into a repository, from a transformers checkpoint."""
 
 import shutil
 import string
 from pathlib import Path
 
 from ernie_triton.errors import CheckpointError, RepositoryError
-from ernie_triton.perf.building import build_scripts
+from ernie_triton.perf.build_process import run_command
 from ernie_triton.tokenizer.vocabulary import PAD, VOCABULARY_FILE, load_vocabulary
 
 STAGES = ("tokenizer", "engine", "postprocess")
-EXPORTED_FILE = "exported.onnx"
+EXPORTED_GRAPH = "exported.onnx"
 _HERE = Path(__file__).parent
 
 
@@ -17,17 +17,17 @@ def write_baseline(checkpoint: Path, repository: Path, name: str) -> Path:
     """Write the ensemble and its three stages; models of these names are replaced.
 
     Args:
-        checkpoint: a folder with `vocab.txt` and `exported.onnx`; the latter is made by
-            `python -m build_scripts export` where it is missing.
+        checkpoint: a folder with `vocab.txt` and `exported.onnx`; `ernie-triton export` makes the
+            latter where it is missing.
         repository: the model repository, made if missing.
-        name: the ensemble's.
+        name: of the ensemble.
 
     Returns:
         The ensemble's folder.
 
     Raises:
         CheckpointError: there is no vocabulary, its padding token is not 0, or the export failed.
-        RepositoryError: a model of this name is there and is not a baseline.
+        RepositoryError: the repository has a pipeline of this name.
     """
     vocabulary = checkpoint / VOCABULARY_FILE
     if not vocabulary.is_file():
@@ -35,9 +35,9 @@ def write_baseline(checkpoint: Path, repository: Path, name: str) -> Path:
     pad = load_vocabulary(vocabulary).ids[PAD]
     if pad != 0:
         raise CheckpointError(f"{vocabulary} has {PAD} at {pad}; the baseline masks token 0")
-    exported = checkpoint / EXPORTED_FILE
+    exported = checkpoint / EXPORTED_GRAPH
     if not exported.is_file():
-        build_scripts("export", checkpoint.resolve())
+        run_command("export", checkpoint.resolve())
     manifest = repository / name / "1" / "manifest.json"
     if manifest.exists():
         raise RepositoryError(f"{manifest} is a pipeline's; give the baseline another --name")
@@ -51,7 +51,7 @@ def write_baseline(checkpoint: Path, repository: Path, name: str) -> Path:
 
 
 def _model_folder(model: Path, part: str, name: str) -> Path:
-    """A new model with its configuration; returns its version's folder."""
+    """Write a new model's configuration; return its version's folder."""
     shutil.rmtree(model, ignore_errors=True)
     version = model / "1"
     version.mkdir(parents=True)

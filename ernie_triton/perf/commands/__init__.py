@@ -1,6 +1,50 @@
-"""The commands of `python -m perf`, one module each."""
+"""The commands of `ernie-triton perf`, one module each, and what they share."""
 
-import argparse
-from typing import TypeAlias
+import os
+import signal
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
-Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
+from ernie_triton.errors import DatasetError
+
+CACHE = Path("build/perf")
+"""Default folder of results and of built models."""
+
+
+def print_progress(line: str) -> None:
+    """Print a line of progress on stderr."""
+    print(line, file=sys.stderr, flush=True)
+
+
+def check_output(path: Path) -> None:
+    """Refuse a file that cannot be written, before anything is measured; make its folder.
+
+    Raises:
+        DatasetError: the file cannot be written.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise DatasetError(f"{path.parent} cannot be made: {error.strerror}") from error
+    if path.is_dir() or not os.access(path.parent, os.W_OK):
+        raise DatasetError(f"{path} cannot be written; name a file in a folder that can be")
+
+
+@contextmanager
+def sigterm_as_ctrl_c() -> Iterator[None]:
+    """Let SIGTERM stop a run as Ctrl-C does, so that all its processes end."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def stop(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

@@ -1,4 +1,4 @@
-"""`baseline`: the repository of what we compare with."""
+"""`baseline`: write a repository that serves as the published example does."""
 
 import argparse
 from pathlib import Path
@@ -7,10 +7,10 @@ from pathlib import Path
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Add the command's description and options."""
     parser.description = (
-        "Write an ensemble that serves a checkpoint as the published ERNIE example "
-        "does: the graph as exported, ONNX Runtime FP32, each request by itself. The checkpoint "
-        "needs vocab.txt and exported.onnx; the latter is made where it is missing (extra train). "
-        "Prints the ensemble's folder."
+        "Write an ensemble that serves a checkpoint as the published ERNIE example does: the graph "
+        "as exported, ONNX Runtime FP32, each request by itself. The checkpoint needs vocab.txt "
+        "and exported.onnx; the latter is made where it is missing (extra train). Prints the folder of "
+        "the ensemble."
     )
     parser.add_argument(
         "--checkpoint", type=Path, required=True, help="a transformers checkpoint's folder"
@@ -18,7 +18,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--repository", type=Path, required=True, help="model repository to write into"
     )
-    parser.add_argument("--name", default="baseline", help="of the ensemble (default parser)")
+    parser.add_argument(
+        "--name", default="baseline", help="name of the ensemble (default %(default)s)"
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:

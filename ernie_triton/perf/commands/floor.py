@@ -1,29 +1,32 @@
-"""`floor`: what a request costs where nothing is computed."""
+"""`floor`: time requests of models that compute nothing."""
 
 import argparse
-import sys
 from pathlib import Path
+
+from ernie_triton.perf.commands import print_progress
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Add the command's description and options."""
     parser.description = (
-        "Serve models that pass a text on, one Python stage and an ensemble of three, "
-        "and time one request at a time; pipelines of a repository are timed beside them, in "
-        "turn. Prints a Markdown table."
+        "Serve models that pass a text on, one Python stage and an ensemble of three, and time one "
+        "request at a time. Pipelines of a repository are timed in turn with them. Prints a "
+        "Markdown table."
     )
     parser.add_argument(
         "--repository",
         type=Path,
         default=Path("model_repository"),
-        help="of the pipelines (default %(default)s)",
+        help="model repository of the pipelines (default %(default)s)",
     )
     parser.add_argument(
-        "--name", action="append", default=[], help="a pipeline (repeatable; default: none)"
+        "--name", action="append", default=[], help="name of a pipeline (repeatable; default: none)"
     )
-    parser.add_argument("--rounds", type=int, default=5, help="(default %(default)s)")
     parser.add_argument(
-        "--seconds", type=float, default=2.0, help="of each figure (default %(default)s)"
+        "--rounds", type=int, default=5, help="turns of each model (default %(default)s)"
+    )
+    parser.add_argument(
+        "--seconds", type=float, default=2.0, help="duration of a figure (default %(default)s)"
     )
 
 
@@ -36,7 +39,7 @@ def run(arguments: argparse.Namespace) -> int:
         tuple(arguments.name),
         rounds=arguments.rounds,
         seconds=arguments.seconds,
-        progress=lambda line: print(line, file=sys.stderr, flush=True),
+        progress=print_progress,
     )
     print(found.table())
     return 0

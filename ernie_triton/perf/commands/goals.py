@@ -1,81 +1,130 @@
-"""`goals`: the promised speed, measured in one run."""
+"""`goals`: measure the objectives on speed in one run."""
 
 import argparse
 import datetime
 import os
-import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-_CACHE = Path("build/perf")
+from ernie_triton.errors import UsageError
+from ernie_triton.perf.commands import CACHE, check_output, print_progress
+
+if TYPE_CHECKING:
+    from ernie_triton.perf.goals.table import GoalsRun
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Add the command's description and options."""
     parser.description = (
-        "Build models of random weights and the baseline, serve them here, and "
-        "measure each promise in turn with the real perf_analyzer. Prints a Markdown table; needs "
-        "the extra train for the baseline's graph. Half an hour with the defaults."
-    )
-    parser.add_argument("--rounds", type=int, default=5, help="turns of each (default %(default)s)")
-    parser.add_argument(
-        "--seconds", type=float, default=6.0, help="of each figure (default %(default)s)"
+        "Build models of random weights and the baseline, serve them here, and measure each "
+        "objective in turn with the real perf_analyzer. Prints a Markdown table. BF16 is left out "
+        "where the processor has none. Needs the extra train for the baseline's graph. Takes half "
+        "an hour with the defaults. With --from, show the results of an earlier run instead."
     )
     parser.add_argument(
-        "--quick", action="store_true", help="tiny models in place of the family's, to try it"
+        "--rounds", type=int, default=5, help="turns of each figure (default %(default)s)"
     )
     parser.add_argument(
-        "--cache", type=Path, default=_CACHE, help="where models are kept (default %(default)s)"
+        "--seconds", type=float, default=6.0, help="duration of a figure (default %(default)s)"
     )
-    parser.add_argument("--output", type=Path, help="JSON (default: parser.json in the cache)")
+    parser.add_argument("--quick", action="store_true", help="try the command with tiny models")
+    parser.add_argument(
+        "--cache",
+        type=Path,
+        default=CACHE,
+        help="folder that keeps the models (default %(default)s)",
+    )
+    parser.add_argument(
+        "--output", type=Path, help="results as JSON (default: goals.json in the cache)"
+    )
+    parser.add_argument(
+        "--from",
+        dest="source",
+        type=Path,
+        metavar="FILE.json",
+        help="show these results of an earlier run, without measuring",
+    )
+    parser.add_argument(
+        "--plot", type=Path, metavar="PICTURE.png", help="also draw the results into this file"
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Run the command; returns its exit code."""
+    from ernie_triton.perf.goals.table import read_goals
+
+    if arguments.source and arguments.output:
+        raise UsageError("--output is for a new measurement; leave it out with --from")
+    if arguments.plot:
+        check_output(arguments.plot)
+        # A missing matplotlib fails here, before half an hour of measuring.
+        from ernie_triton.perf.reporting.style import figure
+
+        with figure():
+            pass
+    found = read_goals(arguments.source) if arguments.source else _measured(arguments)
+    print(found.table())
+    if arguments.plot:
+        from ernie_triton.perf.goals.picture import draw_goals
+
+        draw_goals(found, arguments.plot)
+        print(f"\n{arguments.plot}")
+    return 0
+
+
+def _measured(arguments: argparse.Namespace) -> "GoalsRun":
+    """Measure all goals and write the JSON file."""
     from ernie_triton.model_shapes import FAMILY, Shape
+    from ernie_triton.perf.engines.model_cache import ModelCache
     from ernie_triton.perf.goals.rows import goals_from
-    from ernie_triton.perf.goals.serving import build_models, measure_shape
+    from ernie_triton.perf.goals.serving import PRECISIONS_OF_GOALS, build_models, measure_shape
     from ernie_triton.perf.goals.table import GoalsRun
-    from ernie_triton.perf.machine import project_commit, this_machine
-    from ernie_triton.perf.models import ModelCache
+    from ernie_triton.perf.machine import (
+        available_precisions,
+        cpu_precisions,
+        machine_facts,
+        project_commit,
+    )
     from ernie_triton.perf.tokenizer.measure import tokenizer_ratios
 
-    def progress(line: str) -> None:
-        print(line, file=sys.stderr, flush=True)
-
+    path = arguments.output or arguments.cache / "goals.json"
+    check_output(path)
     started = datetime.datetime.now(datetime.timezone.utc)
     load, *_ = os.getloadavg()
+    notes = ["tiny models (--quick): the figures mean nothing"] if arguments.quick else []
+
+    def left_out(line: str) -> None:
+        print_progress(line)
+        notes.append(line)
+
+    precisions = available_precisions(PRECISIONS_OF_GOALS, cpu_precisions(), left_out)
     cache = ModelCache(folder=arguments.cache)
     tiny = Shape(layers=1, hidden=48, heads=12, feed_forward=192)
+    measured = {}
     shapes = {name: tiny if arguments.quick else FAMILY[name] for name in ("medium", "nano")}
     models = {}
     for name, shape in shapes.items():
-        progress(f"{name}: building what is not built yet")
-        models[name] = build_models(name, shape, cache)
-    measured = {
-        name: measure_shape(
+        print_progress(f"{name}: building what is not built yet")
+        models[name] = build_models(name, shape, cache, precisions)
+    for name in shapes:
+        measured[name] = measure_shape(
             name,
             models[name],
             cache,
             rounds=arguments.rounds,
             seconds=arguments.seconds,
-            progress=progress,
+            progress=print_progress,
         )
-        for name in shapes
-    }
-    tokenizer = tokenizer_ratios(arguments.rounds, progress)
-    run = GoalsRun(
+    found = GoalsRun(
         started_at=started.isoformat(timespec="seconds"),
-        machine=this_machine(),
+        machine=machine_facts(),
         commit=project_commit(),
         load=load,
-        note="tiny models (--quick): the figures say nothing" if arguments.quick else "",
+        note="; ".join(notes),
         rounds=arguments.rounds,
         seconds=arguments.seconds,
-        goals=goals_from(measured, tokenizer),
+        goals=goals_from(measured, tokenizer_ratios(arguments.rounds, print_progress)),
         figures={name: shape.figures for name, shape in measured.items()},
     )
-    path = arguments.output or cache.folder / "goals.json"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(run.to_json(), encoding="utf-8")
-    print(run.table())
-    return 0
+    path.write_text(found.to_json(), encoding="utf-8")
+    return found

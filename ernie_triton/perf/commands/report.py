@@ -1,4 +1,4 @@
-"""`report`: results as a table and plots."""
+"""`report`: write results as a table and plots."""
 
 import argparse
 import dataclasses
@@ -7,28 +7,27 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ernie_triton.errors import DatasetError
-from ernie_triton.perf.reporting.company import company_lines
-from ernie_triton.perf.reporting.heading import heading_of, unstable_lines
+from ernie_triton.perf.reporting.notes import heading_of, mixed_load_lines, unstable_lines
 from ernie_triton.perf.reporting.plots import draw_all
 from ernie_triton.perf.reporting.table import result_table
-from ernie_triton.perf.results import Measurement, Run, read_run
+from ernie_triton.perf.results import Measurement, ScenarioRun, read_run
 
-FORMATS = ("markdown", "csv", "json", "text")
+_FORMATS = ("markdown", "csv", "json", "text")
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Add the command's description and options."""
     parser.description = (
-        "Print the table of one run's results, or of several together; with --output "
-        "write it to a folder, with plots (extra perf), and print the files. Unstable figures are "
-        "marked in the table and left out of the plots."
+        "Print the results of one or several runs as a table. With --output, write it and plots to "
+        "a folder (extra perf), and print the files. Unstable figures are marked in the table and "
+        "left out of the plots."
     )
-    parser.add_argument("results", type=Path, nargs="+", metavar="RESULT.json")
+    parser.add_argument("results", type=Path, nargs="+", metavar="RESULT.json", help="of `run`")
     parser.add_argument(
         "--format",
-        choices=FORMATS,
+        choices=_FORMATS,
         default="markdown",
-        help="of the table; csv and json have more columns (default %(default)s)",
+        help="format of the table; csv and json have more columns (default %(default)s)",
     )
     parser.add_argument("--output", type=Path, help="folder for the table and the plots")
     parser.add_argument(
@@ -49,11 +48,10 @@ def run(arguments: argparse.Namespace) -> int:
     measurements = [one for run in runs for one in run.measurements]
     if not measurements:
         raise DatasetError("the results hold no measurement; run the scenario again")
-    form = arguments.format
-    is_read = form in ("markdown", "text")
-    text = getattr(result_table(measurements, is_brief=is_read), form)()
-    if is_read:
-        sentences = [f"{line}." for run in runs for line in company_lines(run.measurements)]
+    is_prose = arguments.format in ("markdown", "text")
+    text = getattr(result_table(measurements, is_brief=is_prose), arguments.format)()
+    if is_prose:
+        sentences = [f"{line}." for run in runs for line in mixed_load_lines(run.measurements)]
         sentences += unstable_lines(measurements)
         text = "\n\n".join([heading_of(runs), text, *sentences]) + "\n"
     if arguments.output is None:
@@ -65,7 +63,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _write(
     arguments: argparse.Namespace,
-    runs: Sequence[Run],
+    runs: Sequence[ScenarioRun],
     measurements: Sequence[Measurement],
     text: str,
 ) -> None:
@@ -88,7 +86,7 @@ def _write(
         )
 
 
-def _with_accuracies(runs: Sequence[Run], given: Sequence[str]) -> list[Run]:
+def _with_accuracies(runs: Sequence[ScenarioRun], given: Sequence[str]) -> list[ScenarioRun]:
     values = dict(map(_accuracy, given))
     known = {one.subject.name for run in runs for one in run.measurements}
     for name in values.keys() - known:

@@ -1,38 +1,33 @@
-"""`run`: a scenario, measured with the real perf_analyzer."""
+"""`run`: measure a scenario with the real perf_analyzer."""
 
 import argparse
 import dataclasses
 import datetime
 import os
-import signal
 import sys
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 from ernie_triton.errors import DatasetError, MissingExtraError, ScenarioError
-from ernie_triton.perf.reporting.company import company_lines
+from ernie_triton.perf.analyzer.text_spec import TextSpec
+from ernie_triton.perf.commands import CACHE, check_output, print_progress, sigterm_as_ctrl_c
+from ernie_triton.perf.reporting.notes import mixed_load_lines
 from ernie_triton.perf.reporting.table import result_table
-from ernie_triton.perf.results import Run
-from ernie_triton.perf.scenario import Scenario, load_scenario
-from ernie_triton.perf.text_spec import TextSpec
-
-_RESULTS = Path("build/perf")
+from ernie_triton.perf.results import ScenarioRun
+from ernie_triton.perf.running.scenario import Scenario, load_scenario
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Add the command's description and options."""
     parser.description = (
-        "Measure every subject of a scenario under every load with the real "
-        "perf_analyzer, checking answers under load against solo answers. Ends with code 1 where "
-        "an answer differs or figures are unstable. Prints a table, then the results' file."
+        "Measure every subject of a scenario under every load with the real perf_analyzer, and "
+        "check answers under load against solo answers. Ends with code 1 where an answer differs "
+        "or figures are unstable. Prints a table, then the file of the results."
     )
     parser.add_argument("scenario", type=Path, help="TOML, such as perf/scenarios/cpu.toml")
     _add_place(parser)
     _add_choices(parser)
     parser.add_argument(
-        "--output", type=Path, help=f"results as JSON (default: {_RESULTS}/SCENARIO-TIME.json)"
+        "--output", type=Path, help=f"results as JSON (default: {CACHE}/SCENARIO-TIME.json)"
     )
     parser.add_argument(
         "--quick",
@@ -40,12 +35,14 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         help="try the scenario: first and last levels in windows of 0.25 s, marked as unstable",
     )
     parser.add_argument(
-        "--accept-unstable", action="store_true", help="end with code 0 all the same"
+        "--accept-unstable",
+        action="store_true",
+        help="end with code 0 even where figures are unstable",
     )
 
 
 def _add_place(run: argparse.ArgumentParser) -> None:
-    """Where the models are."""
+    """Add the options for the place of the models."""
     run.add_argument(
         "--url", default="", help="host:port of a running server's gRPC (default: start one)"
     )
@@ -53,12 +50,12 @@ def _add_place(run: argparse.ArgumentParser) -> None:
         "--repository",
         type=Path,
         default=Path("model_repository"),
-        help="what to serve without --url (default %(default)s)",
+        help="model repository to serve without --url (default %(default)s)",
     )
 
 
 def _add_choices(run: argparse.ArgumentParser) -> None:
-    """What of the scenario to measure."""
+    """Add the options that choose a part of the scenario."""
     run.add_argument(
         "--model",
         action="append",
@@ -86,8 +83,8 @@ def run(arguments: argparse.Namespace) -> int:
     path: Path = arguments.scenario
     scenario = _chosen(load_scenario(path), arguments)
     now = datetime.datetime.now(datetime.timezone.utc)
-    output = arguments.output or _RESULTS / f"{path.stem}-{now:%Y%m%d-%H%M%S}.json"
-    _check_output(output)
+    output = arguments.output or CACHE / f"{path.stem}-{now:%Y%m%d-%H%M%S}.json"
+    check_output(output)
     try:
         with sigterm_as_ctrl_c():
             found = _measured(scenario, arguments)
@@ -96,7 +93,7 @@ def run(arguments: argparse.Namespace) -> int:
         return 1
     write_run(found, output)
     print(result_table(found.measurements).text())
-    for line in company_lines(found.measurements):
+    for line in mixed_load_lines(found.measurements):
         print(line)
     for failure in found.failures:
         print(f"failed: {failure}")
@@ -106,25 +103,25 @@ def run(arguments: argparse.Namespace) -> int:
     return _verdict(found)
 
 
-def _measured(scenario: Scenario, arguments: argparse.Namespace) -> Run:
-    """The run, with what only measuring needs imported here."""
+def _measured(scenario: Scenario, arguments: argparse.Namespace) -> ScenarioRun:
+    """Run the scenario, importing here the modules that only measuring needs."""
     try:
         import psutil  # noqa: F401
     except ImportError as error:
         raise MissingExtraError("psutil", "perf", "watching the machine") from error
     from ernie_triton.perf.running.runner import run_scenario
-    from ernie_triton.perf.running.server import Place
+    from ernie_triton.perf.running.server import ServingPlace
 
-    place = Place(url=arguments.url, repository=arguments.repository)
+    place = ServingPlace(url=arguments.url, repository=arguments.repository)
     name = arguments.scenario.stem
-    return run_scenario(scenario, name, place, quick=arguments.quick, tell=_tell)
+    return run_scenario(scenario, name, place, quick=arguments.quick, progress=print_progress)
 
 
-def write_run(run: Run, path: Path) -> None:
-    """Write the results beside their place, then rename them into it.
+def write_run(run: ScenarioRun, path: Path) -> None:
+    """Write the results to a temporary file, then rename it.
 
     Raises:
-        DatasetError: they cannot be written.
+        DatasetError: the file cannot be written.
     """
     beside = path.with_name(f".{path.name}.{os.getpid()}")
     try:
@@ -134,18 +131,8 @@ def write_run(run: Run, path: Path) -> None:
         raise DatasetError(f"{path} cannot be written: {error.strerror}") from error
 
 
-def _check_output(path: Path) -> None:
-    """Refuse an impossible output before anything is measured."""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise DatasetError(f"{path.parent} cannot be made: {error.strerror}") from error
-    if path.is_dir() or not os.access(path.parent, os.W_OK):
-        raise DatasetError(f"{path} cannot be written; name a file in a folder that can be")
-
-
 def _chosen(scenario: Scenario, arguments: argparse.Namespace) -> Scenario:
-    """The scenario with the command line's models, subjects and texts."""
+    """Apply the command line's models, subjects and texts."""
     chosen = scenario.with_models(dict(map(_assignment, arguments.model)))
     if arguments.subject:
         names = [subject.name for subject in chosen.subjects]
@@ -168,7 +155,7 @@ def _assignment(text: str) -> tuple[str, str]:
     return subject, model
 
 
-def _verdict(run: Run) -> int:
+def _verdict(run: ScenarioRun) -> int:
     unstable = [one for one in run.measurements if one.unstable]
     if unstable:
         print(
@@ -179,24 +166,3 @@ def _verdict(run: Run) -> int:
     if run.failures:
         print(f"error: {len(run.failures)} load(s) gave no figures", file=sys.stderr)
     return 1 if unstable or run.failures else 0
-
-
-def _tell(line: str) -> None:
-    print(line, file=sys.stderr, flush=True)
-
-
-@contextmanager
-def sigterm_as_ctrl_c() -> Iterator[None]:
-    """Let SIGTERM stop a run as Ctrl-C does, so that nothing it started is left."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-
-    def stop(*_: object) -> None:
-        raise KeyboardInterrupt
-
-    before = signal.signal(signal.SIGTERM, stop)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)

@@ -1,24 +1,30 @@
-"""`tokenizer`: our tokenizer against the `tokenizers` library."""
+"""`tokenizer`: compare our tokenizer with the `tokenizers` library."""
 
 import argparse
 import sys
 from pathlib import Path
 
+from ernie_triton.perf.commands import print_progress
 from ernie_triton.tokenizer.vocabulary import load_vocabulary
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Add the command's description and options."""
     parser.description = (
-        "Measure texts to the arrays that the engine takes, ours and the tokenizers "
-        "library's in turn, on one core, with equal ids checked. Prints a Markdown table of "
-        "processor time, the median of the rounds, and of the rounds' ratios with their range."
+        "Time our tokenizer and the tokenizers library in turn on one core, from texts to the "
+        "arrays that the engine takes, and check that their ids are equal. Prints a Markdown table of "
+        "processor time and ratios, medians of the rounds with their range."
     )
     parser.add_argument(
-        "--vocab", type=Path, help="vocab.txt of an uncased model (default: 40,000 made entries)"
+        "--vocab",
+        type=Path,
+        help="vocab.txt of an uncased model (default: 40,000 generated entries)",
     )
     parser.add_argument(
-        "--rounds", type=int, default=9, help="turns of each, at least 1 (default %(default)s)"
+        "--rounds",
+        type=int,
+        default=9,
+        help="turns of each tokenizer, at least 1 (default %(default)s)",
     )
     parser.add_argument(
         "--max-length", type=int, default=128, help="most tokens of a row (default %(default)s)"
@@ -38,7 +44,7 @@ def run(arguments: argparse.Namespace) -> int:
         vocabulary,
         rounds=arguments.rounds,
         max_length=arguments.max_length,
-        progress=lambda line: print(line, file=sys.stderr),
+        progress=print_progress,
     )
     print(figures_table(figures))
     return 0

@@ -1,4 +1,4 @@
-"""`tune`: the threads, instances, batch and delay that suit this machine, as a TOML file."""
+"""`tune`: find the threads, instances, batch and delay that suit this machine."""
 
 import argparse
 import dataclasses
@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ernie_triton.errors import MissingExtraError, PipelineError
-from ernie_triton.perf.commands.run import sigterm_as_ctrl_c
+from ernie_triton.perf.commands import print_progress, sigterm_as_ctrl_c
 from ernie_triton.pipeline import load_pipeline
 
 if TYPE_CHECKING:
@@ -21,30 +21,32 @@ _QUICK_ROUNDS = 2
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Add the command's description and options."""
     parser.description = (
-        "Serve a built pipeline here with other threads, instances, max_batch_size and "
+        "Serve a built pipeline with other threads, instances, max_batch_size and "
         "max_queue_delay_us, measure each with the real perf_analyzer, and write the pipeline's "
-        "TOML file with the best. A value is changed only where that is better by more than the "
-        "spread of figures taken in turn. Prints what was tried, then the file to build from. Some "
-        "five minutes with the defaults."
+        "TOML file with the best values. A value changes only where the gain exceeds the spread of "
+        "figures taken in turn. Prints the trials, then the file to build from. Takes about five "
+        "minutes with the defaults."
     )
     parser.add_argument("pipeline", type=Path, help="TOML of a pipeline that is built")
     parser.add_argument(
-        "--repository", type=Path, help="where it is built (default: as the pipeline says)"
+        "--repository",
+        type=Path,
+        help="model repository of the pipeline (default: as the pipeline says)",
     )
     parser.add_argument(
         "--output", type=Path, help="TOML to write, in the same folder (default: NAME.tuned.toml)"
     )
-    _add_wishes(parser)
-    _add_lengths(parser)
+    _add_load(parser)
+    _add_durations(parser)
 
 
-def _add_wishes(tune: argparse.ArgumentParser) -> None:
-    """What to tune for."""
+def _add_load(tune: argparse.ArgumentParser) -> None:
+    """Add the options of load and limits."""
     tune.add_argument(
         "--latency-budget-ms",
         type=_number_above(0.0),
         metavar="MS",
-        help="most p99 latency that is accepted (default: any, the most texts per second)",
+        help="largest accepted p99 latency (default: any, for the most texts per second)",
     )
     tune.add_argument(
         "--concurrency",
@@ -56,44 +58,45 @@ def _add_wishes(tune: argparse.ArgumentParser) -> None:
         "--rows",
         type=_integer_from(1),
         default=1,
-        help="of a request; smaller max_batch_size, which would refuse them, are not tried "
-        "(default %(default)s)",
+        help="rows of a request; smaller max_batch_size is not tried (default %(default)s)",
     )
     tune.add_argument(
-        "--texts", type=Path, help="texts, one a line, a TAB between a row's (default: title-like)"
+        "--texts",
+        type=Path,
+        help="texts, one a line, a TAB between the texts of a row (default: title-like texts)",
     )
     tune.add_argument(
         "--cores",
         type=_cores,
-        help="that the server may use, as 0 or 0-3,6 (default: all); the load generator may use "
-        "the others too",
+        help="cores of the server, such as 0 or 0-3,6 (default: all); the load generator may use "
+        "all cores",
     )
 
 
-def _add_lengths(tune: argparse.ArgumentParser) -> None:
-    """For how long to measure."""
+def _add_durations(tune: argparse.ArgumentParser) -> None:
+    """Add the options of durations."""
     tune.add_argument(
         "--rounds",
         type=_integer_from(2),
         default=5,
-        help="of the best few and the defaults in turn (default %(default)s)",
+        help="turns of the best few and the defaults (default %(default)s)",
     )
     tune.add_argument(
         "--screen-seconds",
         type=_number_above(0.6),
         default=3.0,
-        help="of each figure when candidates are screened (default %(default)s)",
+        help="duration of a figure when candidates are screened (default %(default)s)",
     )
     tune.add_argument(
         "--seconds",
         type=_number_above(0.6),
         default=6.0,
-        help="of each figure of the best few (default %(default)s)",
+        help="duration of a figure of the best few (default %(default)s)",
     )
     tune.add_argument(
         "--quick",
         action="store_true",
-        help="try it: one candidate, figures too short to trust, two rounds",
+        help="try the command: one candidate, figures too short to trust, two rounds",
     )
 
 
@@ -111,8 +114,8 @@ def run(arguments: argparse.Namespace) -> int:
     from ernie_triton.perf.tuning.tune import tune
 
     spec = load_pipeline(source)
-    _check_output(output, source)
-    how = f"python -m build_scripts build {source}"
+    _check_tuned_file(output, source)
+    how = f"ernie-triton build {source}"
     if arguments.repository:
         spec = dataclasses.replace(spec, repository=arguments.repository)
         how += f" --repository {arguments.repository}"
@@ -120,7 +123,7 @@ def run(arguments: argparse.Namespace) -> int:
     options = _options(arguments)
     try:
         with sigterm_as_ctrl_c():
-            tuned = tune(spec, options, _tell)
+            tuned = tune(spec, options, print_progress)
     except KeyboardInterrupt:
         print("stopped; nothing was written", file=sys.stderr)
         return 1
@@ -134,7 +137,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _options(arguments: argparse.Namespace) -> "TuneOptions":
-    from ernie_triton.perf.text_spec import TextSpec
+    from ernie_triton.perf.analyzer.text_spec import TextSpec
     from ernie_triton.perf.tuning.affinity import usable_cores
     from ernie_triton.perf.tuning.tune import TuneOptions
 
@@ -151,7 +154,7 @@ def _options(arguments: argparse.Namespace) -> "TuneOptions":
     )
 
 
-def _check_output(output: Path, source: Path) -> None:
+def _check_tuned_file(output: Path, source: Path) -> None:
     """Refuse an impossible output before anything is measured.
 
     Raises:
@@ -176,7 +179,7 @@ def _cores(text: str) -> frozenset[int]:
         return cores_from(text)
     except ValueError as error:
         raise argparse.ArgumentTypeError(
-            f"{text!r} is no list of cores; expected such as 0 or 0-3,6"
+            f"{text!r} is not a list of cores; expected such as 0 or 0-3,6"
         ) from error
 
 
@@ -200,7 +203,3 @@ def _number_above(least: float) -> Callable[[str], float]:
         return value
 
     return number
-
-
-def _tell(line: str) -> None:
-    print(line, file=sys.stderr, flush=True)

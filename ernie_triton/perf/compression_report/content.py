@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from ernie_triton.client.evaluation.evaluating import Evaluation
 from ernie_triton.perf.compression_report.measuring import Figures
 from ernie_triton.perf.compression_report.variants import Built
-from ernie_triton.perf.paired import Spread, ratio, spread
-from ernie_triton.perf.results import Machine
+from ernie_triton.perf.paired import Spread, paired_ratio, spread
+from ernie_triton.perf.results import MachineFacts
 
 FORMAT = 1
 
@@ -80,7 +80,7 @@ class Report:
     texts: int
     rounds: int
     seconds: float
-    machine: Machine
+    machine: MachineFacts
     commit: str
     started_at: str
     rows: tuple[Row, ...]
@@ -119,7 +119,7 @@ def _row(built: Built, found: Figures, points: float, base: float, first: Figure
         qps=spread(found.qps),
         p50_ms=spread(found.p50_ms),
         p99_ms=spread(found.p99_ms),
-        speed_up=ratio(found.qps, first.qps),
+        speed_up=paired_ratio(found.qps, first.qps),
         largest_difference=built.manifest.exactness.largest_difference,
         # A median stands while the odd rounds are the fewer.
         unstable=tuple(

@@ -15,21 +15,21 @@ from ernie_triton.client.evaluation.evaluating import Evaluation, Evaluator
 from ernie_triton.client.transport import Connection, GrpcTransport
 from ernie_triton.client.wire import Endpoint
 from ernie_triton.errors import ScenarioError
-from ernie_triton.perf.probe import Probe
-from ernie_triton.perf.results import Load
+from ernie_triton.perf.analyzer.load_test import LoadTest
+from ernie_triton.perf.analyzer.output import AnalyzerFigures
+from ernie_triton.perf.analyzer.watch import Watch
+from ernie_triton.perf.results import CONCURRENCY, RequestLoad
 from ernie_triton.perf.running import stability
-from ernie_triton.perf.running.analyzer_output import AnalyzerFigures
 from ernie_triton.perf.running.checker import Checked
-from ernie_triton.perf.running.watch import Watch
-from ernie_triton.perf.scenario import CONCURRENCY, Stability
+from ernie_triton.perf.running.scenario import Stability
 from ernie_triton.server.embedded import EmbeddedServer, ServerOptions
 from ernie_triton.tasks import task_named
 
 if TYPE_CHECKING:
     from ernie_triton.training.datasets import DataSet
 
-BUSY = Load(mode=CONCURRENCY, level=32.0)
-IDLE = Load(mode=CONCURRENCY, level=1.0)
+BUSY = RequestLoad(mode=CONCURRENCY, level=32.0)
+IDLE = RequestLoad(mode=CONCURRENCY, level=1.0)
 MOST_TEXTS = 1024
 _ROWS_OF_REQUEST = 16
 
@@ -143,7 +143,7 @@ def measure_in_turn(
             words = f"round {number} of {measuring.rounds}" if number else "warm-up"
             for name in pipelines:
                 progress(f"{words}: {name}")
-                probe = Probe(
+                probe = LoadTest(
                     url=server.url,
                     model=name,
                     inputs=inputs,
@@ -153,11 +153,11 @@ def measure_in_turn(
                 _take(probe, server.pid, figures[name] if number else Figures())
     if measuring.is_quick:
         for one in figures.values():
-            one.odd[stability.QUICK] += 1
+            one.odd[stability.SHORTENED] += 1
     return figures, metrics
 
 
-def _take(probe: Probe, server_pid: int, figures: Figures) -> None:
+def _take(probe: LoadTest, server_pid: int, figures: Figures) -> None:
     """One turn of a variant."""
     busy = _watched(probe, BUSY, server_pid, figures.odd)
     figures.qps.append(busy.rows_per_second)
@@ -166,7 +166,9 @@ def _take(probe: Probe, server_pid: int, figures: Figures) -> None:
     figures.p99_ms.append(idle.latency.p99_us / 1000)
 
 
-def _watched(probe: Probe, load: Load, server_pid: int, odd: Counter[str]) -> AnalyzerFigures:
+def _watched(
+    probe: LoadTest, load: RequestLoad, server_pid: int, odd: Counter[str]
+) -> AnalyzerFigures:
     with Watch(probe.url, server_pid) as watch:
         found = probe.figures(load)
     limits = Stability()

@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ernie_triton.build.progress import StepReporter
-from ernie_triton.perf.analyzer import find_analyzer
+from ernie_triton.perf.analyzer.program import find_analyzer
 from ernie_triton.perf.compression_report.content import Report, rows_of
 from ernie_triton.perf.compression_report.measuring import Measuring, load_rows, measure_in_turn
 from ernie_triton.perf.compression_report.plots import draw_all
 from ernie_triton.perf.compression_report.table import csv_text, markdown
 from ernie_triton.perf.compression_report.variants import Variant, build_variant
-from ernie_triton.perf.machine import project_commit, this_machine
+from ernie_triton.perf.machine import machine_facts, project_commit
 from ernie_triton.perf.reporting.style import figure
 from ernie_triton.server.wheel import find_wheel
 
@@ -76,7 +76,7 @@ def make_report(
         texts=len(load_rows(data, measuring.seed)),
         rounds=measuring.rounds,
         seconds=measuring.seconds,
-        machine=this_machine(),
+        machine=machine_facts(),
         commit=project_commit(),
         started_at=started.isoformat(timespec="seconds"),
         rows=rows_of(built, [figures[name] for name in names], [metrics[name] for name in names]),

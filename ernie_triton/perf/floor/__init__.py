@@ -1,4 +1,6 @@
-"""What the server itself costs: models that do nothing, in the form of a pipeline.
+"""Measure the latency of the server itself: `ernie-triton perf floor`.
 
-`repository` writes them, `measure` times them beside a pipeline.
+`repository` writes models that compute nothing, one stage alone and an ensemble of three. `measure`
+times them beside real pipelines. `stages/` is data of this package: its file is copied to each
+model's `1/model.py` and stands alone there.
 """

@@ -1,28 +1,24 @@
-"""The floor and a pipeline in one server, one request at a time, in turn."""
+"""Time the floor and pipelines in one server, one request at a time, in turn."""
 
 import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from ernie_triton.perf.analyzer.load_test import IDLE, LoadTest, inputs_of
+from ernie_triton.perf.analyzer.texts import TITLES, rows_of_kind
 from ernie_triton.perf.floor.repository import ONE_STAGE, THREE_STAGES, link_pipeline, write_floor
 from ernie_triton.perf.paired import Spread, in_turn, spread
-from ernie_triton.perf.probe import Probe, inputs_of
-from ernie_triton.perf.results import Load
-from ernie_triton.perf.scenario import CONCURRENCY
-from ernie_triton.perf.titles import TITLES, rows_of_kind
 from ernie_triton.server.embedded import EmbeddedServer, ServerOptions
-
-_ALONE = Load(mode=CONCURRENCY, level=1.0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Floor:
-    """Median latency in milliseconds at concurrency 1, the median of the rounds with their range.
+    """Median latency at concurrency 1 in milliseconds: median of the rounds with their range.
 
     Attributes:
-        one_stage: of one Python stage that passes its text on: the wire and the server.
-        three_stages: of an ensemble of three such: the least that a pipeline can take.
+        one_stage: of one Python stage that passes its text on: network and server.
+        three_stages: of an ensemble of three such stages: the least time of a pipeline.
         pipelines: of real pipelines, by name.
     """
 
@@ -31,7 +27,7 @@ class Floor:
     pipelines: Mapping[str, Spread]
 
     def table(self) -> str:
-        """As a Markdown table."""
+        """Return a Markdown table."""
         rows = {
             "one stage, empty": self.one_stage,
             "three stages, empty": self.three_stages,
@@ -57,13 +53,13 @@ def measure_floor(
 
     Args:
         source: the repository of the pipelines.
-        names: of the pipelines; perhaps none.
-        rounds: how often each takes its turn; a further one before is thrown away.
+        names: of the pipelines; may be empty.
+        rounds: turns of each; a warm-up round comes before them.
         seconds: of each figure.
-        progress: is told what is measured next.
+        progress: receives a line before each measurement.
 
     Raises:
-        RepositoryError: the repository has no such pipeline.
+        RepositoryError: the repository lacks a pipeline.
         ServerError: the server does not start.
         AnalyzerError: perf_analyzer failed.
     """
@@ -90,5 +86,5 @@ def measure_floor(
 def _subject(url: str, name: str, seconds: float) -> Callable[[], float]:
     inputs = inputs_of(url, name)
     rows = rows_of_kind(TITLES, inputs)
-    probe = Probe(url=url, model=name, inputs=inputs, rows=rows, seconds=seconds)
-    return lambda: probe.figures(_ALONE).latency.p50_us / 1000
+    test = LoadTest(url=url, model=name, inputs=inputs, rows=rows, seconds=seconds)
+    return lambda: test.figures(IDLE).latency.p50_us / 1000

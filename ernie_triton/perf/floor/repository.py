@@ -1,4 +1,4 @@
-"""Models that pass a text on: one stage alone, and an ensemble of three as a pipeline has them."""
+"""Write models that pass a text on: one stage alone, and an ensemble of three stages."""
 
 import shutil
 from pathlib import Path
@@ -22,9 +22,9 @@ def write_floor(repository: Path, pause_us: float = 0.0) -> None:
     """Write `floor_stage`, and `floor_stages` with its three, into a repository.
 
     Args:
-        repository: those of the same names in it are replaced.
-        pause_us: how long the second of the three keeps a core before it passes the text on, in
-            microseconds: what an engine between the stages does to them.
+        repository: the model repository; models of these names are replaced.
+        pause_us: time in microseconds that the second of the three stages keeps a core busy, as an
+            engine does.
     """
     for name in (ONE_STAGE, *_STAGES):
         config = _STAGE + (_PAUSE % pause_us if name == _STAGES[1] else "")
@@ -34,10 +34,10 @@ def write_floor(repository: Path, pause_us: float = 0.0) -> None:
 
 
 def link_pipeline(source: Path, name: str, repository: Path) -> None:
-    """Make a pipeline's models appear in another repository, as links.
+    """Link a pipeline's models into another repository.
 
     Raises:
-        RepositoryError: the source has no such pipeline.
+        RepositoryError: the source lacks the pipeline.
     """
     stages = [f"{name}_{part}" for part in PARTS]
     is_joined = (source / name).is_dir() and not any((source / s).is_dir() for s in stages)
@@ -50,7 +50,7 @@ def link_pipeline(source: Path, name: str, repository: Path) -> None:
 
 
 def _steps() -> str:
-    """The ensemble's schedule: each stage takes what the one before passed on."""
+    """Write the ensemble's schedule: each stage takes the output of the one before."""
     tensors = ("text", "once", "twice", "passed")
     steps = (
         f'  step {{ model_name: "{stage}" model_version: -1 '
@@ -62,7 +62,7 @@ def _steps() -> str:
 
 
 def _folder(model: Path, config: str) -> Path:
-    """A model with its configuration; returns its version's folder."""
+    """Write a model's configuration; return its version's folder."""
     version = model / "1"
     version.mkdir(parents=True, exist_ok=True)
     (model / "config.pbtxt").write_text(config, encoding="utf-8")

@@ -1,1 +1,6 @@
-"""`python -m perf goals`: the speed that this project promises, measured in one run."""
+"""Measure the objectives of this project on speed in one run: `ernie-triton perf goals`.
+
+`serving` takes the figures of one shape of the family, `rows` turns all figures into goals, `table`
+holds goals as data, JSON and Markdown, and `picture` draws them. A new objective belongs into
+`rows.goals_from`.
+"""

@@ -1,12 +1,12 @@
-"""One shape of the family, served: its pipelines, the baseline, and the engine alone, in turn.
+"""Measure one shape of the family: its pipelines, the baseline, and the engine alone, in turn.
 
-All models are in one server; only the one whose turn it is gets requests. Every figure is taken
-once a round, so that ratios are of neighbours in time.
+All models are in one server, and only one of them gets requests at a time. Every figure is taken
+once a round, so ratios compare figures that are close in time.
 """
 
 import dataclasses
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,44 +15,43 @@ from ernie_triton.build.config.reading import pipeline_stage
 from ernie_triton.client.statistics import StatisticsClient
 from ernie_triton.engines import Engine
 from ernie_triton.model_shapes import Shape
-from ernie_triton.perf.engine_alone import (
+from ernie_triton.perf.analyzer.load_test import BUSY, IDLE, LoadTest
+from ernie_triton.perf.analyzer.texts import LONG, TITLES, rows_of_kind, rows_of_kinds
+from ernie_triton.perf.analyzer.watch import Watch
+from ernie_triton.perf.engines.engine_alone import (
     PipelineFacts,
     load_pipeline_engine,
     median_run_us,
     pipeline_facts,
     texts_per_s,
-    title_batches,
 )
+from ernie_triton.perf.engines.model_cache import ModelCache
+from ernie_triton.perf.engines.token_batches import title_batches
 from ernie_triton.perf.floor.repository import THREE_STAGES, write_floor
-from ernie_triton.perf.models import ModelCache
-from ernie_triton.perf.probe import Probe
-from ernie_triton.perf.results import Load
-from ernie_triton.perf.running.watch import Watch
-from ernie_triton.perf.scenario import CONCURRENCY, REQUEST_RATE
-from ernie_triton.perf.titles import LONG, TITLES, rows_of_kind, rows_of_kinds
+from ernie_triton.perf.paired import Figures
+from ernie_triton.perf.results import REQUEST_RATE, RequestLoad
 from ernie_triton.server.embedded import EmbeddedServer, ServerOptions
 
-BUSY = Load(mode=CONCURRENCY, level=32.0)
-IDLE = Load(mode=CONCURRENCY, level=1.0)
 OF_MAXIMUM = 0.7
 LONG_SHARE = 0.05
-_COMPANY_FACTOR = 1.5
-"""Company is longer, so that it is there from before the first window until after the last."""
+_BACKGROUND_FACTOR = 1.5
+"""Background load is longer: it starts before the first window and ends after the last."""
 _RUNS_ALONE = 200
 
 JOINED = "joined"
+PRECISIONS_OF_GOALS = ("int8", "bf16")
 IN_INT8 = ("int8", JOINED)
 """The kinds of pipelines that run the INT8 engine."""
-
-Figures = Mapping[str, list[float]]
-"""One figure a round, by name: `baseline qps`, `int8 qps`, `bf16 qps`, `joined qps`, …."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ShapeModels:
-    """The models of one shape in a repository; pipelines by precision.
+    """The models of one shape in a repository.
 
-    `joined` is the INT8 pipeline in one process.
+    Attributes:
+        baseline: the baseline.
+        joined: the INT8 pipeline in one process.
+        pipelines: pipelines by precision.
     """
 
     baseline: str
@@ -61,13 +60,16 @@ class ShapeModels:
 
     @property
     def served(self) -> Mapping[str, str]:
-        """The pipelines by kind: a precision, or `joined`."""
+        """Pipelines by kind: a precision, or `joined`."""
         return {**self.pipelines, JOINED: self.joined}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ShapeFigures:
-    """What was measured of one shape, and what its engines are, by precision."""
+    """Figures of one shape, and facts of its engines by precision.
+
+    Names of figures are such as `baseline qps`, `int8 qps`, `joined qps`, `int8 added ms`.
+    """
 
     figures: Figures
     facts: Mapping[str, PipelineFacts]
@@ -75,9 +77,9 @@ class ShapeFigures:
 
 @dataclass(slots=True)
 class _Turns:
-    """The server, the engine alone, and the figures so far; one call of `round` is one round.
+    """The server, the engine alone, and the figures so far; `round` measures one round.
 
-    `floor_ms` is how long the second of the floor's three stages keeps a core.
+    `floor_ms` is the time that the second of the floor's three stages keeps a core busy.
     """
 
     url: str
@@ -91,36 +93,36 @@ class _Turns:
     figures: dict[str, list[float]] = field(default_factory=dict)
 
     def round(self, name: str) -> None:
-        """Every figure once."""
+        """Take every figure once."""
         self._say(name, "baseline, concurrency 32")
-        self._keep("baseline qps", self._probe(self.models.baseline).figures(BUSY).rows_per_second)
+        self._keep("baseline qps", self._test(self.models.baseline).figures(BUSY).rows_per_second)
         for kind, pipeline in self.models.served.items():
             self._say(name, f"{kind}, concurrency 32")
             self._busy(kind, pipeline)
-        in_int8 = {kind: self._probe(self.models.served[kind]) for kind in IN_INT8}
-        self._say(name, "concurrency 1, the engine alone, and stages that do nothing")
+        tests = {kind: self._test(self.models.served[kind]) for kind in IN_INT8}
+        self._say(name, "concurrency 1, the engine alone, and stages that compute nothing")
         alone_ms = _solo_ms(self.engine)
-        for kind, probe in in_int8.items():
-            self._keep(f"{kind} added ms", probe.figures(IDLE).latency.p50_us / 1000 - alone_ms)
-        floor_ms = self._probe(THREE_STAGES).figures(IDLE).latency.p50_us / 1000
+        for kind, test in tests.items():
+            self._keep(f"{kind} added ms", test.figures(IDLE).latency.p50_us / 1000 - alone_ms)
+        floor_ms = self._test(THREE_STAGES).figures(IDLE).latency.p50_us / 1000
         self._keep("floor added ms", floor_ms - self.floor_ms)
-        for kind, probe in in_int8.items():
+        for kind, test in tests.items():
             rate = OF_MAXIMUM * self.figures[f"{kind} qps"][-1]
             self._say(name, f"{kind}, {rate:.0f} requests a second")
-            latency = probe.figures(Load(mode=REQUEST_RATE, level=rate)).latency
+            latency = test.figures(RequestLoad(mode=REQUEST_RATE, level=rate)).latency
             self._keep(f"{kind} tail", latency.p99_us / latency.p50_us)
             self._say(name, f"{kind}, short texts alone and beside long ones")
-            self._keep(f"{kind} hostage", self._hostage(probe))
+            self._keep(f"{kind} mixed", self._mixed_load_ratio(test))
 
     def forget(self) -> None:
-        """Throw away what was measured: it was the warm-up."""
+        """Drop the figures of the warm-up."""
         self.figures.clear()
 
     def _busy(self, kind: str, pipeline: str) -> None:
         model = pipeline_stage(self.repository, pipeline, "engine")[0].name
         before = self._batch_sizes(model)
         with Watch(self.url, self.pid) as watch:
-            found = self._probe(pipeline).figures(BUSY)
+            found = self._test(pipeline).figures(BUSY)
         self._keep(f"{kind} qps", found.rows_per_second)
         memory = watch.sighting.stage_memory_bytes.get(model)
         if memory:
@@ -135,25 +137,27 @@ class _Turns:
         with StatisticsClient(self.url, model) as statistics:
             return statistics.batch_sizes()
 
-    def _hostage(self, short: Probe) -> float:
-        """The short texts' 99th percentile beside long ones, over that without.
+    def _mixed_load_ratio(self, short: LoadTest) -> float:
+        """Divide the p99 of short texts beside long ones by their p99 alone.
 
-        At a part of the mixture's own highest rate; the short ones' rate is the same both times.
+        Both run at a share of the mixture's highest rate, with the same rate of short texts.
         """
         mixed = dataclasses.replace(short, rows=rows_of_kinds((TITLES, LONG), LONG_SHARE))
         rate = OF_MAXIMUM * mixed.figures(BUSY).rows_per_second
-        load = Load(mode=REQUEST_RATE, level=rate * (1 - LONG_SHARE))
+        load = RequestLoad(mode=REQUEST_RATE, level=rate * (1 - LONG_SHARE))
         alone = short.figures(load).latency.p99_us
         long = dataclasses.replace(
-            short, rows=rows_of_kind(LONG), seconds=_COMPANY_FACTOR * self.seconds
+            short, rows=rows_of_kind(LONG), seconds=_BACKGROUND_FACTOR * self.seconds
         )
-        with long.company(Load(mode=REQUEST_RATE, level=max(rate * LONG_SHARE, 1.0))):
+        with long.background(RequestLoad(mode=REQUEST_RATE, level=max(rate * LONG_SHARE, 1.0))):
             together = short.figures(load).latency.p99_us
         return together / alone
 
-    def _probe(self, model: str) -> Probe:
+    def _test(self, model: str) -> LoadTest:
         rows = rows_of_kind(TITLES)
-        return Probe(url=self.url, model=model, inputs=("text",), rows=rows, seconds=self.seconds)
+        return LoadTest(
+            url=self.url, model=model, inputs=("text",), rows=rows, seconds=self.seconds
+        )
 
     @property
     def _vocabulary(self) -> int:
@@ -166,23 +170,31 @@ class _Turns:
         self.progress(f"{name}: {what}")
 
 
-def build_models(name: str, shape: Shape, cache: ModelCache) -> ShapeModels:
-    """The baseline and the pipelines of a shape, from the cache or built now.
+def build_models(
+    name: str, shape: Shape, cache: ModelCache, precisions: Collection[str]
+) -> ShapeModels:
+    """Build the baseline and the pipelines of a shape, where the cache does not hold them.
 
-    Random weights decide by little, so the builds accept what a trained model's would not.
+    Random weights decide by little, so the builds accept losses that a trained model's would not.
+
+    Args:
+        name: of the shape.
+        shape: of the models.
+        cache: keeps the models.
+        precisions: of the processor; BF16 is built where it is among them.
 
     Raises:
         CheckpointError: a build fails.
     """
+    bf16 = ("--precision", "bf16", "--tolerance", "0.5")
     int8 = ("--precision", "int8", "--allowed-changes", "1")
     return ShapeModels(
         baseline=cache.baseline(f"{name}_baseline", shape),
         joined=cache.pipeline(f"{name}_joined", shape, *int8, "--joined"),
         pipelines={
-            "int8": cache.pipeline(f"{name}_int8", shape, *int8),
-            "bf16": cache.pipeline(
-                f"{name}_bf16", shape, "--precision", "bf16", "--tolerance", "0.5"
-            ),
+            precision: cache.pipeline(f"{name}_{precision}", shape, *options)
+            for precision, options in {"int8": int8, "bf16": bf16}.items()
+            if precision in precisions
         },
     )
 
@@ -202,11 +214,11 @@ def measure_shape(
     Args:
         name: of the shape, for the progress.
         models: in the cache's repository.
-        cache: where they are.
-        rounds: how often every figure is taken.
+        cache: keeps the models.
+        rounds: turns of every figure.
         seconds: of each figure.
-        progress: is told what is measured next.
-        warm_up: take a round before, which does not count.
+        progress: receives a line before each measurement.
+        warm_up: take a round before that does not count.
 
     Raises:
         ServerError: the server does not start.
@@ -249,7 +261,7 @@ def _served(models: ShapeModels, cache: ModelCache) -> Iterator[EmbeddedServer]:
 
 
 def _solo_ms(engine: Engine) -> float:
-    """The median time of a run with one title, the runs one right after the other."""
+    """Return the median time of a run with one title, in milliseconds, without pauses."""
     batches = title_batches({1: 1}, vocabulary_size=engine.settings.vocabulary_size)
     return median_run_us(engine, batches, _RUNS_ALONE) / 1000
 

@@ -1,28 +1,31 @@
-"""The goals as rows: what was measured, what is wanted, whether it is met."""
+"""Hold goals as data, JSON and Markdown: the figure, the bound, and whether it is met."""
 
 import dataclasses
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
+from ernie_triton.errors import DatasetError
 from ernie_triton.perf.paired import Spread
-from ernie_triton.perf.results import Machine
+from ernie_triton.perf.results import MachineFacts
 
 _SIGNS = {"least": "≥", "most": "≤"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Goal:
-    """One promise and its figure.
+    """One objective and its figure.
 
     Attributes:
-        name: what is promised.
+        name: of the figure.
         figure: the median of the rounds with their range.
         unit: of the figure: `x`, ` ms`, or nothing.
-        bound: what the figure must reach, or may reach.
-        kind: `least` or `most`: which of the two the bound is.
-        aim: what is hoped for beyond the bound; None for nothing.
-        note: how it came about, where the name does not say.
+        bound: limit of the figure.
+        kind: `least` or `most`, the kind of the bound.
+        aim: a value beyond the bound that is hoped for; None for none.
+        note: details of the figure; may be empty.
     """
 
     name: str
@@ -38,6 +41,11 @@ class Goal:
             raise ValueError(f"kind is {self.kind!r}; expected {' or '.join(_SIGNS)}")
 
     @property
+    def wanted(self) -> str:
+        """The bound with its sign and unit: `≥ 5x`."""
+        return f"{_SIGNS[self.kind]} {self.bound:g}{self.unit}"
+
+    @property
     def is_met(self) -> bool:
         """Whether the median keeps the bound."""
         median = self.figure.median
@@ -45,7 +53,7 @@ class Goal:
 
     @property
     def is_certain(self) -> bool:
-        """Whether every round says the same as the median."""
+        """Whether every round agrees with the median."""
         ends = (self.figure.lowest, self.figure.highest)
         if self.kind == "least":
             return len({end >= self.bound for end in ends}) == 1
@@ -53,10 +61,10 @@ class Goal:
 
 
 def goals_table(goals: Sequence[Goal]) -> str:
-    """The goals as a Markdown table."""
+    """Write the goals as a Markdown table."""
     lines = ["| goal | measured: median (range) | wanted | met |", "|---|---:|---:|---|"]
     for goal in goals:
-        wanted = f"{_SIGNS[goal.kind]} {goal.bound:g}{goal.unit}"
+        wanted = goal.wanted
         if goal.aim is not None:
             wanted += f", aim {goal.aim:g}{goal.unit}"
         met = "yes" if goal.is_met else "**no**"
@@ -72,18 +80,18 @@ class GoalsRun:
 
     Attributes:
         started_at: UTC, ISO 8601.
-        machine: where.
-        commit: of this project.
-        load: processes that wanted a core in the minute before the start, of this machine.
-        note: what else there is to know, such as that models were tiny ones.
-        rounds: how often everything took its turn.
+        machine: the machine.
+        commit: of this project; empty outside a clone.
+        load: mean number of processes that wanted a core in the minute before the start.
+        note: remarks, such as that the models were tiny.
+        rounds: turns of every figure.
         seconds: of each figure.
-        goals: the rows.
-        figures: every round's figures by shape and name, from which the rows are made.
+        goals: the goals.
+        figures: every round's figures by shape and name, the source of the goals.
     """
 
     started_at: str
-    machine: Machine
+    machine: MachineFacts
     commit: str
     load: float
     note: str
@@ -93,18 +101,43 @@ class GoalsRun:
     figures: Mapping[str, Mapping[str, Sequence[float]]]
 
     def to_json(self) -> str:
-        """As indented JSON, with whether each goal is met."""
+        """Return indented JSON; each goal has `is_met` too."""
         content = dataclasses.asdict(self)
         for row, goal in zip(content["goals"], self.goals, strict=True):
             row["is_met"] = goal.is_met
         return json.dumps(content, ensure_ascii=False, indent=2) + "\n"
 
     def table(self) -> str:
-        """The table under a line that says where and when."""
+        """Return a Markdown table under a line of time and place."""
+        return f"{self.heading()}\n\n{goals_table(self.goals)}"
+
+    def heading(self) -> str:
+        """Describe machine, time and commit in a line."""
         machine = self.machine
-        heading = (
-            f"{machine.processor}, {machine.cores} cores, {machine.system}; {self.started_at}, "
-            f"commit {self.commit}; load before {self.load:.1f}; {self.rounds} rounds in turn, "
+        commit = f", commit {self.commit}" if self.commit else ""
+        return (
+            f"{machine.processor}, {machine.cores} cores, {machine.system}; {self.started_at}"
+            f"{commit}; load before {self.load:.1f}; {self.rounds} rounds in turn, "
             f"{self.seconds:g} s a figure{f'; {self.note}' if self.note else ''}"
         )
-        return f"{heading}\n\n{goals_table(self.goals)}"
+
+
+def read_goals(path: Path) -> GoalsRun:
+    """Read a run of all goals from its JSON file.
+
+    Raises:
+        DatasetError: the file cannot be read or is not such a run.
+    """
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        content["machine"] = MachineFacts(**content["machine"])
+        content["goals"] = tuple(map(_goal, content["goals"]))
+        return GoalsRun(**content)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise DatasetError(f"{path} cannot be read as results of goals: {error!r}") from error
+
+
+def _goal(content: dict[str, Any]) -> Goal:
+    del content["is_met"]
+    content["figure"] = Spread(**content["figure"])
+    return Goal(**content)

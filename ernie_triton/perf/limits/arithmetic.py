@@ -1,9 +1,9 @@
-"""The arithmetic of one text: how many operations its answer takes, by the encoder's sizes alone.
+"""Count the operations of one text's answer, from the encoder's sizes alone.
 
 A product of an [m, k] with a [k, n] matrix takes 2·m·k·n operations, a multiplication and an
-addition each (Golub and Van Loan, Matrix Computations, 1.1.11). Everything else (norms, softmax,
-activations) grows with the tokens alone and is left out, as is usual (Kaplan et al. 2020,
-"Scaling Laws for Neural Language Models", 2.1).
+addition each (Golub and Van Loan, Matrix Computations, 1.1.11). Norms, softmax and activations grow
+with the tokens alone and are left out, as is usual (Kaplan et al. 2020, "Scaling Laws for Neural
+Language Models", 2.1).
 """
 
 from collections.abc import Iterable
@@ -12,13 +12,13 @@ from ernie_triton.model_shapes import Shape
 
 
 def layer_flops(shape: Shape, *, tokens: int, computed: int) -> int:
-    """Operations of one layer.
+    """Count the operations of one layer.
 
     Args:
         shape: of the encoder.
-        tokens: tokens that attention reads; keys and values are made of each.
-        computed: tokens that the layer gives out; queries, the projection after attention and the
-            feed-forward are computed for these.
+        tokens: tokens that attention reads; each has keys and values.
+        computed: tokens that the layer returns; each has queries, the projection after attention
+            and the feed-forward.
     """
     hidden, wide = shape.hidden, shape.feed_forward
     keys_and_values = 2 * tokens * hidden * 2 * hidden
@@ -30,9 +30,9 @@ def layer_flops(shape: Shape, *, tokens: int, computed: int) -> int:
 
 
 def text_flops(shape: Shape, *, tokens: int, labels: int) -> int:
-    """Operations of one text's classification.
+    """Count the operations of one text's classification.
 
-    The classifier reads the first token alone, so the last layer computes that one alone; the
+    The classifier reads the first token alone, so the last layer computes no other token. The
     pooler and the classifier follow.
 
     Args:
@@ -47,6 +47,6 @@ def text_flops(shape: Shape, *, tokens: int, labels: int) -> int:
 
 
 def mean_text_flops(shape: Shape, lengths: Iterable[int], *, labels: int) -> float:
-    """The mean over texts of these lengths; not that of the mean length, for attention's square."""
+    """Return the mean over texts of these lengths (attention grows with a length's square)."""
     flops = [text_flops(shape, tokens=int(tokens), labels=labels) for tokens in lengths]
     return sum(flops) / len(flops)

@@ -1,4 +1,4 @@
-"""Results as fractions of the machine's limit: measured peaks, and what a model makes of them."""
+"""Measure peaks, and state results as fractions of them."""
 
 import dataclasses
 import json
@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from ernie_triton.errors import DatasetError
 from ernie_triton.model_shapes import FAMILY, Shape
 from ernie_triton.perf.limits.arithmetic import mean_text_flops
-from ernie_triton.perf.limits.matrix_products import Chain, Part, parts_of
+from ernie_triton.perf.limits.matrix_products import Chain, Part, layer_parts
 from ernie_triton.perf.paired import in_turn
-from ernie_triton.perf.results import Run
+from ernie_triton.perf.results import ScenarioRun
 
 _GIGA = 1e9
 
@@ -19,7 +19,7 @@ _GIGA = 1e9
 class Peak:
     """The best speed of one part's products in one precision, in operations per second.
 
-    `lowest` is the slowest round's best run: how far the machine's speed moved meanwhile.
+    `lowest` is the best run of the slowest round; it shows how far the machine's speed changed.
     """
 
     shape: str
@@ -36,11 +36,11 @@ class Fraction:
     """A result against the peak of its shape and precision.
 
     Attributes:
-        subject: as the result calls it.
-        load: in words.
-        texts_per_s: measured.
-        text_flops: the arithmetic of one text.
-        peak_flops_per_s: of the linear layers of the shape, in their mix.
+        subject: name of the subject in the result.
+        load: the load, as text.
+        texts_per_s: measured texts per second.
+        text_flops: operations of one text.
+        peak_flops_per_s: peak of the linear layers of the shape, in their mix.
         fraction: texts_per_s · text_flops / peak_flops_per_s.
     """
 
@@ -53,8 +53,8 @@ class Fraction:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Measured:
-    """How peaks are measured: rows of the products, threads, rounds, and runs of each round."""
+class PeakOptions:
+    """Rows of the products, threads, rounds, and runs of each round."""
 
     tokens: int
     threads: int
@@ -65,25 +65,25 @@ class Measured:
 def measure_peaks(
     shapes: Mapping[str, Shape],
     precisions: Sequence[str],
-    how: Measured,
+    options: PeakOptions,
     progress: Callable[[str], None],
 ) -> list[Peak]:
     """Measure every part of every shape in every precision, in turn.
 
     Raises:
-        EngineError: this processor has no kernels of one of the precisions.
+        EngineError: the processor lacks one of the precisions.
     """
     parts: dict[str, tuple[str, str, Part]] = {}
     chains: dict[str, Callable[[], float]] = {}
     for name, shape in shapes.items():
         for precision in precisions:
-            for part in parts_of(shape):
+            for part in layer_parts(shape):
                 key = f"{name} {precision} {part.name}"
                 progress(f"compiling {key}")
-                chain = Chain(part, precision, tokens=how.tokens, threads=how.threads)
+                chain = Chain(part, precision, tokens=options.tokens, threads=options.threads)
                 parts[key] = (name, precision, part)
-                chains[key] = _best_of(chain, how.runs)
-    figures = in_turn(chains, how.rounds, progress)
+                chains[key] = _best_of(chain, options.runs)
+    figures = in_turn(chains, options.rounds, progress)
     return [
         Peak(
             shape=name,
@@ -99,12 +99,12 @@ def measure_peaks(
 
 
 def mixed_peak(peaks: Sequence[Peak], shape: Shape, name: str, precision: str) -> float | None:
-    """The speed of a layer's products in their mix: all their operations over all their time.
+    """Return the speed of a layer's products in their mix: all operations over all time.
 
     None where the peaks of the shape and precision were not measured.
     """
     flops = time_s = 0.0
-    for part in parts_of(shape):
+    for part in layer_parts(shape):
         found = [
             peak.flops_per_s
             for peak in peaks
@@ -118,13 +118,13 @@ def mixed_peak(peaks: Sequence[Peak], shape: Shape, name: str, precision: str) -
 
 
 def fractions_of(
-    run: Run, peaks: Sequence[Peak], lengths: Sequence[int], *, labels: int
+    run: ScenarioRun, peaks: Sequence[Peak], lengths: Sequence[int], *, labels: int
 ) -> list[Fraction]:
-    """Every measurement whose subject has a shape and precision with a peak.
+    """Compare each measurement with the peak of its shape and precision, where there is one.
 
     Args:
         run: finished measurements.
-        peaks: of this machine; the run has to be of the same one.
+        peaks: of the run's machine.
         lengths: tokens of the texts that the run sent, or of texts like them.
         labels: outputs of the classifier.
 
@@ -143,7 +143,7 @@ def fractions_of(
         fractions.append(
             Fraction(
                 subject=subject.name,
-                load=f"{load.mode.replace('_', ' ')} {load.level:g}, batch {load.batch_size}",
+                load=str(load),
                 texts_per_s=texts_per_s,
                 text_flops=flops,
                 peak_flops_per_s=peak,
@@ -159,7 +159,7 @@ def fractions_of(
 
 
 def peaks_table(peaks: Sequence[Peak]) -> str:
-    """The peaks as a Markdown table."""
+    """Write the peaks as a Markdown table."""
     lines = [
         "| shape | precision | products | GFLOP/s, best | slowest round |",
         "|---|---|---|---:|---:|",
@@ -176,7 +176,7 @@ def peaks_table(peaks: Sequence[Peak]) -> str:
 
 
 def fractions_table(fractions: Sequence[Fraction]) -> str:
-    """The fractions as a Markdown table."""
+    """Write the fractions as a Markdown table."""
     lines = [
         "| subject | load | texts/s | GFLOP of a text | GFLOP/s | of the limit |",
         "|---|---|---:|---:|---:|---:|",
@@ -192,7 +192,7 @@ def fractions_table(fractions: Sequence[Fraction]) -> str:
 def limit_json(
     peaks: Sequence[Peak], fractions: Sequence[Fraction], facts: Mapping[str, object]
 ) -> str:
-    """Everything as indented JSON."""
+    """Write everything as indented JSON."""
     content = {
         **facts,
         "peaks": [dataclasses.asdict(peak) for peak in peaks],

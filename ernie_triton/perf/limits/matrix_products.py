@@ -1,9 +1,9 @@
-"""The machine's limit: how fast OpenVINO multiplies matrices of a model's shapes here.
+"""Measure how fast OpenVINO multiplies matrices of a model's shapes on this machine.
 
-Each graph is a chain of products with a constant matrix, nothing in between: what a model's linear
-layers would take if nothing else had to be done. INT8 quantises the chain's values in between, as a
-quantised model does. What really ran is read from the compiled graph, so that a precision which
-this processor does not have is refused and not measured as another.
+Each graph is a chain of products with a constant matrix and nothing in between: the linear layers
+of a model alone. INT8 quantises the values between products, as a quantised model does. The
+compiled graph says in which precision it runs, so a precision that the processor lacks is refused
+and not measured as another one.
 """
 
 import time
@@ -18,11 +18,11 @@ from openvino import opset13
 from ernie_triton.errors import EngineError
 from ernie_triton.model_shapes import Shape
 
-PRECISIONS = ("fp32", "bf16", "int8")
+PEAK_PRECISIONS = ("fp32", "bf16", "int8")
 _HINTS = {"fp32": "f32", "bf16": "bf16", "int8": "f32"}
 _RAN_IN = {"f32": "fp32", "bf16": "bf16", "i8": "int8", "u8": "int8"}
 _LENGTH = 8
-"""Products of a chain: enough to make a call's own cost and the first conversion disappear."""
+"""Products of a chain, enough to hide the cost of the call and of the first conversion."""
 _INT8_LEVELS = 255
 _INT8_RANGE = 4.0
 
@@ -33,8 +33,9 @@ class Part:
 
     Attributes:
         name: `attention` (width to width) or `feed-forward` (width to inner width, and back).
-        inner: rows of the first constant matrix, the width.
-        outer: its columns; where it differs, the next one of the chain goes back.
+        inner: rows of the first constant matrix: the width.
+        outer: columns of the first matrix; where it differs from `inner`, the next product of the
+            chain goes back.
     """
 
     name: str
@@ -43,13 +44,13 @@ class Part:
 
     @property
     def flops_per_token(self) -> int:
-        """Operations of this part of one layer for one token."""
+        """Operations of this part of one layer, for one token."""
         products = 4 if self.name == "attention" else 2
         return products * 2 * self.inner * self.outer
 
 
-def parts_of(shape: Shape) -> tuple[Part, Part]:
-    """The parts of a shape's layers."""
+def layer_parts(shape: Shape) -> tuple[Part, Part]:
+    """Return the parts of a shape's layers."""
     return (
         Part(name="attention", inner=shape.hidden, outer=shape.hidden),
         Part(name="feed-forward", inner=shape.hidden, outer=shape.feed_forward),
@@ -57,14 +58,14 @@ def parts_of(shape: Shape) -> tuple[Part, Part]:
 
 
 class Chain:
-    """One compiled chain of products, ready to be timed."""
+    """A compiled chain of products, ready to be timed."""
 
     def __init__(self, part: Part, precision: str, *, tokens: int, threads: int) -> None:
         """Compile.
 
         Args:
-            part: whose matrices.
-            precision: one of `PRECISIONS`.
+            part: decides the matrices.
+            precision: one of `PEAK_PRECISIONS`.
             tokens: rows of the other factor: the tokens of a batch.
             threads: of OpenVINO.
 
@@ -84,8 +85,8 @@ class Chain:
         found = set(_precisions_that_run(compiled))
         if found != {precision}:
             raise EngineError(
-                f"a product asked for in {precision} runs in {', '.join(sorted(found)) or 'none'} "
-                f"on this processor; leave {precision} out"
+                f"a product in {precision} runs in {', '.join(sorted(found)) or 'none'} on this "
+                f"processor; leave {precision} out"
             )
         self._request = compiled.create_infer_request()
         values = np.random.default_rng(0).standard_normal((tokens, part.inner), np.float32)
@@ -94,7 +95,7 @@ class Chain:
         self.flops_per_s()  # warm
 
     def flops_per_s(self) -> float:
-        """The speed of one run."""
+        """Run once; return the operations per second."""
         start = time.perf_counter()
         self._request.infer(self._values, share_inputs=True)
         return self._flops / (time.perf_counter() - start)

@@ -1,4 +1,4 @@
-"""The plots of results: each a function from measurements to files, or to none without its data."""
+"""Draw plots of results; each function returns its files, or none without data."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -6,9 +6,7 @@ from typing import Any
 
 from ernie_triton.perf.reporting.series import Series, heaviest, series_of
 from ernie_triton.perf.reporting.style import COLOURS, figure, legend_below, look_of, save
-from ernie_triton.perf.results import Measurement
-from ernie_triton.perf.running.words import load_words
-from ernie_triton.perf.scenario import CONCURRENCY, REQUEST_RATE
+from ernie_triton.perf.results import CONCURRENCY, REQUEST_RATE, Measurement
 from ernie_triton.pipeline import PARTS
 
 _LOG_RATIO = 8.0
@@ -16,7 +14,7 @@ _LOG_RATIO = 8.0
 
 
 def draw_all(measurements: Sequence[Measurement], title: str, folder: Path) -> list[Path]:
-    """Every plot for which there are data.
+    """Draw every plot for which there are data.
 
     Raises:
         MissingExtraError: matplotlib is not installed.
@@ -32,7 +30,7 @@ def draw_all(measurements: Sequence[Measurement], title: str, folder: Path) -> l
 
 
 def draw_latency(measurements: Sequence[Measurement], title: str, folder: Path) -> list[Path]:
-    """Latency against rows per second as concurrency grows: p50 solid, p99 dashed."""
+    """Draw latency against rows per second as concurrency grows: p50 and p99."""
     lines = series_of(measurements, CONCURRENCY)
     levels = sorted({one.load.level for line in lines for one in line.measurements})
     points = ", ".join(f"{level:.0f}" for level in levels)
@@ -41,17 +39,17 @@ def draw_latency(measurements: Sequence[Measurement], title: str, folder: Path) 
 
 
 def draw_open_loop(measurements: Sequence[Measurement], title: str, folder: Path) -> list[Path]:
-    """The same as the rate of Poisson arrivals grows."""
+    """Draw latency against rows per second as the rate of Poisson arrivals grows."""
     lines = series_of(measurements, REQUEST_RATE)
     return _draw_latency(lines, f"{title}: Poisson arrivals", folder, "open_loop")
 
 
 def draw_stages(measurements: Sequence[Measurement], title: str, folder: Path) -> list[Path]:
-    """Where a request's time goes at each subject's highest load, stacked."""
+    """Draw the time of a request by stage, at each subject's highest load, stacked."""
     shown = [one for one in heaviest(measurements) if _has_stages(one)]
     if not shown:
         return []
-    names = [f"{one.subject.name}\n{load_words(one.load)}" for one in shown]
+    names = [f"{one.subject.name}\n{one.load}" for one in shown]
     queue = [sum(times.queue_us for times in one.stages.values()) / 1e3 for one in shown]
     parts = [("queue", queue)]
     for stage in PARTS:
@@ -75,7 +73,7 @@ def draw_stages(measurements: Sequence[Measurement], title: str, folder: Path) -
 
 
 def draw_batches(measurements: Sequence[Measurement], title: str, folder: Path) -> list[Path]:
-    """Rows of an engine's run as concurrency grows."""
+    """Draw the rows of an engine's run as concurrency grows."""
     lines = [
         Series(line.name, tuple(one for one in line.measurements if _has_stages(one)))
         for line in series_of(measurements, CONCURRENCY)
@@ -101,7 +99,7 @@ def draw_batches(measurements: Sequence[Measurement], title: str, folder: Path) 
 
 
 def draw_accuracy(measurements: Sequence[Measurement], title: str, folder: Path) -> list[Path]:
-    """Accuracy against the median latency of single requests, a point for each subject."""
+    """Draw accuracy against the median latency of single requests, a point for each subject."""
     single = _single_requests(measurements)
     if not single:
         return []
@@ -129,7 +127,7 @@ def draw_accuracy(measurements: Sequence[Measurement], title: str, folder: Path)
 
 
 def _single_requests(measurements: Sequence[Measurement]) -> list[Measurement]:
-    """One request at a time of one row, of subjects with an accuracy, with one kind of texts."""
+    """Keep single requests of one row and one kind of texts, of subjects with an accuracy."""
     single = [
         one
         for one in measurements
@@ -157,7 +155,7 @@ def _annotate(axes: Any, place: Any, words: str, colour: str) -> None:  # noqa: 
 
 
 def _draw_latency(lines: Sequence[Series], title: str, folder: Path, name: str) -> list[Path]:
-    """Two axes, p50 and p99, with one scale."""
+    """Draw two panels, p50 and p99, with one scale."""
     if not lines:
         return []
     look = look_of([line.name for line in lines])
@@ -188,7 +186,7 @@ def _draw_latency(lines: Sequence[Series], title: str, folder: Path, name: str) 
 
 
 def _doubling_axes(axes: Any, levels: Sequence[float]) -> None:  # noqa: ANN401
-    """Both logarithmic, with the levels as ticks."""
+    """Make both axes logarithmic, with the levels as ticks."""
     names = [f"{level:.0f}" for level in levels]
     axes.set_xscale("log", base=2)
     axes.set_yscale("log", base=2)
@@ -201,7 +199,7 @@ def _limits(low: float, high: float, *, is_log: bool) -> tuple[float, float]:
 
 
 def _time_axis(axes: Any, axis: str, values: Sequence[float]) -> None:  # noqa: ANN401
-    """Logarithmic where the values span much, with plain numbers."""
+    """Make an axis logarithmic, with plain numbers, where the values span a wide range."""
     from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
     if max(values) <= _LOG_RATIO * min(values):

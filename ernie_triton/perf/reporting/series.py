@@ -1,24 +1,23 @@
-"""Measurements grouped for plots: lines of a subject over its levels."""
+"""Group measurements for plots: lines of a subject over its levels."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ernie_triton.perf.results import Measurement
-from ernie_triton.perf.scenario import CONCURRENCY
+from ernie_triton.perf.results import CONCURRENCY, Measurement
 
 
 @dataclass(frozen=True, slots=True)
 class Series:
-    """Measurements that one line joins, by rising level."""
+    """Measurements of one line, by rising level."""
 
     name: str
     measurements: tuple[Measurement, ...]
 
 
 def series_of(measurements: Sequence[Measurement], mode: str) -> list[Series]:
-    """A line for each subject, texts and batch size measured in a mode, with two points or more.
+    """Make a line for each subject, texts and batch size of a mode, with two points or more.
 
-    The name says no more than tells the lines apart.
+    A name holds only the parts in which the lines differ.
     """
     kept = [one for one in measurements if one.load.mode == mode and not one.load.beside]
     grouped: dict[tuple[str, str, int], list[Measurement]] = {}
@@ -37,7 +36,7 @@ def series_of(measurements: Sequence[Measurement], mode: str) -> list[Series]:
 
 
 def heaviest(measurements: Sequence[Measurement]) -> list[Measurement]:
-    """Of each subject the closed loop of single rows that is highest, or its highest of all."""
+    """Pick each subject's highest closed loop of single rows, or else its highest load."""
     chosen: dict[str, Measurement] = {}
     for one in sorted(measurements, key=_heaviness):
         chosen[one.subject.name] = one

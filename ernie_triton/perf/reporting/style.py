@@ -1,4 +1,4 @@
-"""What all plots share: size, colours, axes, a legend beside the data, files."""
+"""Style shared by all plots: size, colours, axes, a legend beside the data, files."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -15,8 +15,13 @@ _FORMATS = ("png", "svg")
 
 
 @contextmanager
-def figure(columns: int = 1) -> Iterator[tuple[Any, Sequence[Any]]]:
-    """A figure and its axes, side by side; it is closed afterwards.
+def figure(
+    columns: int = 1,
+    rows: int = 1,
+    inches: tuple[float, float] = _INCHES,
+    height_ratios: Sequence[float] | None = None,
+) -> Iterator[tuple[Any, Sequence[Any]]]:
+    """Yield a figure and its axes, row by row.
 
     Raises:
         MissingExtraError: matplotlib is not installed.
@@ -38,10 +43,10 @@ def figure(columns: int = 1) -> Iterator[tuple[Any, Sequence[Any]]]:
         "svg.fonttype": "none",
     }
     with mpl.rc_context(settings):
-        drawn = Figure(figsize=_INCHES, layout="constrained", dpi=120)
+        drawn = Figure(figsize=inches, layout="constrained", dpi=120)
         FigureCanvasAgg(drawn)
-        axes = drawn.subplots(1, columns, squeeze=False)[0]
-        yield drawn, axes
+        axes = drawn.subplots(rows, columns, squeeze=False, height_ratios=height_ratios)
+        yield drawn, list(axes.flatten())
 
 
 def save(drawn: Any, folder: Path, name: str) -> list[Path]:  # noqa: ANN401 - matplotlib's figure
@@ -50,13 +55,13 @@ def save(drawn: Any, folder: Path, name: str) -> list[Path]:  # noqa: ANN401 - m
     for path in paths:
         metadata = {"Date": None} if path.suffix == ".svg" else {}
         drawn.savefig(path, metadata=metadata)
-        # The layout is found once, with the first file: it takes most of the time.
+        # The layout takes most of the time, so only the first file computes it.
         drawn.set_layout_engine("none")
     return paths
 
 
 def legend_below(drawn: Any, axes: Any, columns: int = 4) -> None:  # noqa: ANN401
-    """The legend under the axes, where it covers no data."""
+    """Put the legend under the axes, where it covers no data."""
     handles, labels = axes.get_legend_handles_labels()
     if len(labels) > 1:
         drawn.legend(
@@ -69,7 +74,7 @@ def legend_below(drawn: Any, axes: Any, columns: int = 4) -> None:  # noqa: ANN4
 
 
 def look_of(names: Sequence[str]) -> dict[str, tuple[str, str]]:
-    """A colour and a marker for each name."""
+    """Choose a colour and a marker for each name."""
     return {
         name: (COLOURS[place % len(COLOURS)], MARKERS[place % len(MARKERS)])
         for place, name in enumerate(names)

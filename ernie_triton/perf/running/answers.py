@@ -1,8 +1,8 @@
-"""Answers under load against solo answers: what counts as equal, for each task.
+"""Compare answers under load with solo answers, by the rules of each task.
 
-A server that batches requests computes the same numbers in another order or with another kernel, so
-scores may differ in their low bits. Decisions may not, except where the solo answer itself says
-that two of them were that close.
+A server that batches requests computes the same numbers in another order or with another kernel.
+So scores may differ in their low bits. Decisions may not differ, except where the solo answer
+itself holds two decisions that are that close.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -19,14 +19,20 @@ from ernie_triton.client.qa import Answer, QaClient
 from ernie_triton.client.regression import RegressionClient, Score
 from ernie_triton.client.seq_cls import Classification, SeqClsClient
 from ernie_triton.client.token_cls import Entity, TokenClsClient
-from ernie_triton.perf.running.texts import Row
+from ernie_triton.perf.analyzer.texts import TextRow
 from ernie_triton.tasks import Task
 
 _C = TypeVar("_C", bound=BlockingClient)
 _A = TypeVar("_A")
 
-TOLERANCES: Mapping[str, float] = {"": 1e-4, "fp32": 1e-4, "fp16": 1e-2, "bf16": 2e-2, "int8": 2e-2}
-"""Most by which a score (a probability, a part of a vector) may differ, by precision.
+SCORE_TOLERANCES: Mapping[str, float] = {
+    "": 1e-4,
+    "fp32": 1e-4,
+    "fp16": 1e-2,
+    "bf16": 2e-2,
+    "int8": 2e-2,
+}
+"""Largest difference of a score (a probability, a part of a vector), by precision.
 
 Measured with the embedded server on a CPU with BF16, 16 clients at once, 1,920 answers a model,
 samples and random weights of the Nano shape: 1e-6 in FP32 (the client's own rounding of scores),
@@ -39,21 +45,21 @@ _COMPARED_LABELS = 2
 
 @dataclass(frozen=True, slots=True)
 class Comparison(Generic[_C, _A]):
-    """How a task's answers are asked for, and how two of them are compared.
+    """A task's client, and the comparison of two of its answers.
 
     Attributes:
         client: the task's client.
-        ask: the answer to one row.
-        equal: whether an answer under load is the solo answer, within a tolerance.
+        ask: returns the answer to one row.
+        equal: tells whether an answer under load is the solo answer, within a tolerance.
     """
 
     client: type[_C]
-    ask: Callable[[_C, Row], _A]
+    ask: Callable[[_C, TextRow], _A]
     equal: Callable[[_A, _A, float], bool]
 
 
 def same_label(solo: Classification, loaded: Classification, tolerance: float) -> bool:
-    """The same label with the same score; another one where the solo answer's best two tie."""
+    """Accept the same label with the same score; another label where the solo answer ties."""
     best, other = solo.best, loaded.best
     if best.id == other.id:
         return _close(best.score, other.score, tolerance)
@@ -62,7 +68,7 @@ def same_label(solo: Classification, loaded: Classification, tolerance: float) -
 
 
 def same_labels(solo: LabelSet, loaded: LabelSet, tolerance: float) -> bool:
-    """The same scores, and the same labels but for those whose score moved across its threshold."""
+    """Accept the same scores; labels may differ where a score crossed its threshold."""
     ones = {label.id: label.score for label in solo.likeliest}
     twos = {label.id: label.score for label in loaded.likeliest}
     if ones.keys() != twos.keys():
@@ -74,15 +80,15 @@ def same_labels(solo: LabelSet, loaded: LabelSet, tolerance: float) -> bool:
 
 
 def same_score(solo: Score, loaded: Score, tolerance: float) -> bool:
-    """The same number, relative to its size where that is above 1."""
+    """Accept the same number, relative to its size where that is above 1."""
     return _close(solo.value, loaded.value, tolerance * max(1.0, abs(solo.value)))
 
 
 def same_entities(solo: tuple[Entity, ...], loaded: tuple[Entity, ...], tolerance: float) -> bool:
-    """The same entities with the same scores, but for some that are unsure in both answers.
+    """Accept the same entities with the same scores; those of one answer alone must be unsure.
 
-    Where two labels of a character tie, neither has more than half of the probability, so an entity
-    that only one of the answers has may not be surer than that.
+    Where two labels of a character tie, neither has more than half of the probability. So an entity
+    of one answer alone may have a score of one half at most.
     """
     twos = {(one.label, one.start, one.end): one.score for one in loaded}
     ones = {(one.label, one.start, one.end): one.score for one in solo}
@@ -94,7 +100,7 @@ def same_entities(solo: tuple[Entity, ...], loaded: tuple[Entity, ...], toleranc
 
 
 def same_answer(solo: Answer, loaded: Answer, tolerance: float) -> bool:
-    """The same characters with the same score; others where the solo candidates tie."""
+    """Accept the same characters with the same score; others where the solo candidates tie."""
     if (solo.start, solo.end) == (loaded.start, loaded.end):
         return _close(solo.score, loaded.score, tolerance)
     other = next(
@@ -104,12 +110,12 @@ def same_answer(solo: Answer, loaded: Answer, tolerance: float) -> bool:
 
 
 def same_vector(solo: Float32, loaded: Float32, tolerance: float) -> bool:
-    """Every part the same."""
+    """Accept vectors whose parts are all the same."""
     return solo.shape == loaded.shape and bool(np.abs(solo - loaded).max(initial=0.0) <= tolerance)
 
 
 def comparison_of(task: Task) -> Comparison[Any, Any]:
-    """How answers of this task are asked for and compared."""
+    """Return the client and the comparison of a task."""
     return _COMPARISONS[task.name]
 
 
@@ -117,32 +123,32 @@ def _close(one: float, other: float, tolerance: float) -> bool:
     return abs(one - other) <= tolerance
 
 
-def _columns(row: Row) -> Sequence[list[str]]:
+def _columns(row: TextRow) -> Sequence[list[str]]:
     return [[text] for text in row]
 
 
-def _classified(client: SeqClsClient, row: Row) -> Classification:
+def _classified(client: SeqClsClient, row: TextRow) -> Classification:
     return client.classify(*_columns(row), top_k=_COMPARED_LABELS)[0]
 
 
-def _selected(client: MultiLabelClient, row: Row) -> LabelSet:
-    # As many of the likeliest as there are: more than any model's labels.
+def _selected(client: MultiLabelClient, row: TextRow) -> LabelSet:
+    # All labels: this is more than any model has.
     return client.classify(*_columns(row), top_k=1_000_000)[0]
 
 
-def _scored(client: RegressionClient, row: Row) -> Score:
+def _scored(client: RegressionClient, row: TextRow) -> Score:
     return client.score(*_columns(row))[0]
 
 
-def _entities(client: TokenClsClient, row: Row) -> tuple[Entity, ...]:
+def _entities(client: TokenClsClient, row: TextRow) -> tuple[Entity, ...]:
     return client.entities(*_columns(row))[0]
 
 
-def _answered(client: QaClient, row: Row) -> Answer:
+def _answered(client: QaClient, row: TextRow) -> Answer:
     return client.answer(*_columns(row))[0]
 
 
-def _embedded(client: EmbeddingClient, row: Row) -> Float32:
+def _embedded(client: EmbeddingClient, row: TextRow) -> Float32:
     vectors = client.embed(*_columns(row))
     return np.asarray(vectors[0], dtype=np.float32)
 

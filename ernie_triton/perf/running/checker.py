@@ -1,4 +1,4 @@
-"""Answers checked while the server is under load, each against its answer before the load."""
+"""Check answers while the server is under load, each against its answer before the load."""
 
 import threading
 from collections.abc import Callable, Sequence
@@ -6,31 +6,31 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ernie_triton.errors import ClientError, WrongAnswerError
-from ernie_triton.perf.running.texts import Row
+from ernie_triton.perf.analyzer.texts import TextRow
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SoloAnswer:
-    """A row and its answer without load."""
+    """A row with its answer without load."""
 
-    row: Row
+    row: TextRow
     answer: Any
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Check:
-    """What to ask, and what must come back.
+    """Rows to ask, and the expected answers.
 
     Attributes:
         solos: rows with their solo answers.
-        ask: the answer to a row, now.
-        equal: whether an answer is the solo answer, within a tolerance.
-        tolerance: of scores.
+        ask: returns the answer to a row, now.
+        equal: tells whether an answer is the solo answer, within a tolerance.
+        tolerance: largest difference of a score.
         per_second: rows asked each second.
     """
 
     solos: Sequence[SoloAnswer]
-    ask: Callable[[Row], Any]
+    ask: Callable[[TextRow], Any]
     equal: Callable[[Any, Any, float], bool]
     tolerance: float
     per_second: float
@@ -38,12 +38,12 @@ class Check:
 
 @dataclass(slots=True)
 class Checked:
-    """What was found so far.
+    """Findings of a check.
 
     Attributes:
-        answers: rows compared.
+        answers: number of compared rows.
         difference: the first answer that differs, with its row and solo answer; empty for none.
-        failures: requests without an answer, by reason.
+        failures: number of requests without an answer, by reason.
     """
 
     answers: int = 0
@@ -51,17 +51,17 @@ class Checked:
     failures: dict[str, int] = field(default_factory=dict)
 
     def raise_difference(self) -> None:
-        """Fail where an answer differed.
+        """Raise the difference, where there is one.
 
         Raises:
-            WrongAnswerError: one did.
+            WrongAnswerError: an answer differed.
         """
         if self.difference:
             raise WrongAnswerError(self.difference)
 
 
 class Checker:
-    """A context manager that asks and compares while it is entered, from a thread of its own."""
+    """A context manager that asks and compares from a thread of its own."""
 
     def __init__(self, check: Check) -> None:
         self._check = check
@@ -94,7 +94,7 @@ class Checker:
 
 
 def difference_of(solo: SoloAnswer, answer: Any) -> str:  # noqa: ANN401 - of any task
-    """Both answers and the row, in one line."""
+    """Describe both answers and the row, in one line."""
     texts = " | ".join(solo.row)
     return (
         f"an answer under load differs from the solo answer; text: {texts!r}; alone: "

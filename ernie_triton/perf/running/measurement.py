@@ -1,4 +1,4 @@
-"""One subject under one load: perf_analyzer runs, the machine is watched, answers are checked."""
+"""Measure one subject under one load, watching the machine and checking answers."""
 
 import contextlib
 import dataclasses
@@ -7,52 +7,52 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 
 from ernie_triton.client.statistics import StageCounts
-from ernie_triton.perf.analyzer import AnalyzerRun
-from ernie_triton.perf.results import Load, Measurement
-from ernie_triton.perf.running.analyzer_output import AnalyzerFigures
-from ernie_triton.perf.running.checker import Check, Checked, Checker
-from ernie_triton.perf.running.generator import (
+from ernie_triton.perf.analyzer.generator import (
     AnalyzerLapseError,
+    AnalyzerOutcome,
     LoadGenerator,
-    Outcome,
     ShortWindowError,
     Windows,
     options_for,
 )
+from ernie_triton.perf.analyzer.output import AnalyzerFigures
+from ernie_triton.perf.analyzer.program import AnalyzerRun
+from ernie_triton.perf.analyzer.texts import TextRow
+from ernie_triton.perf.analyzer.watch import Sighting, Watch
+from ernie_triton.perf.results import CONCURRENCY, Measurement, RequestLoad
+from ernie_triton.perf.running.checker import Check, Checked, Checker
+from ernie_triton.perf.running.scenario import Stability
 from ernie_triton.perf.running.stability import not_settled, reasons
-from ernie_triton.perf.running.target import Target, stage_times
-from ernie_triton.perf.running.texts import Row
-from ernie_triton.perf.running.watch import Sighting, Watch
-from ernie_triton.perf.scenario import CONCURRENCY, Stability
+from ernie_triton.perf.running.target import ServedSubject, stage_times
 
 _POLL_S = 0.1
 _MORE_TRIES = 3
 _LONGER_FACTOR = 4.0
-_COMPANY_FACTOR = 1.25
-"""Company's windows are longer, so that it is there until the last window that is measured."""
+_BACKGROUND_FACTOR = 1.25
+"""Windows of background streams are longer, so that they last until the last measured window."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stream:
     """A load and the rows that it sends."""
 
-    load: Load
-    rows: Sequence[Row]
+    load: RequestLoad
+    rows: Sequence[TextRow]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Procedure:
-    """What is the same for all measurements of a subject.
+    """Settings that all measurements of a subject share.
 
     Attributes:
         target: the subject.
         check: of answers.
-        windows: perf_analyzer's.
+        windows: of perf_analyzer.
         stability: the limits.
-        still_serving: raises where the server has ended.
+        still_serving: raises ServerError where the server has ended.
     """
 
-    target: Target
+    target: ServedSubject
     check: Check
     windows: Windows
     stability: Stability
@@ -61,13 +61,13 @@ class Procedure:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Seen:
-    outcomes: Sequence[Outcome]
+    outcomes: Sequence[AnalyzerOutcome]
     sighting: Sighting
     checked: Checked
 
 
-def measure(procedure: Procedure, streams: Sequence[Stream]) -> list[Measurement]:
-    """One measurement for each stream; several are sent at once, the first of them last to start.
+def measure_streams(procedure: Procedure, streams: Sequence[Stream]) -> list[Measurement]:
+    """Send streams at once, and take one measurement of each; the first stream starts last.
 
     Raises:
         WrongAnswerError: an answer under load differs from its solo answer.
@@ -93,22 +93,25 @@ def measure(procedure: Procedure, streams: Sequence[Stream]) -> list[Measurement
     return measurements
 
 
-def warm_up(procedure: Procedure, stream: Stream, seconds: float) -> None:
-    """Load without a figure; what goes wrong here goes wrong in the measurement too."""
+def warm_up_model(procedure: Procedure, stream: Stream, seconds: float) -> None:
+    """Load the model without taking a figure.
+
+    A failure here is ignored: the measurement fails in the same way and reports it.
+    """
     windows = Windows(seconds=max(seconds / 3, 0.2))
     with contextlib.suppress(ShortWindowError, AnalyzerLapseError):
         _run(dataclasses.replace(procedure, windows=windows), [stream])
 
 
 def _unsettled(procedure: Procedure) -> Procedure:
-    """The first three windows, as they are."""
+    """Accept the first three windows, whatever their difference."""
     return dataclasses.replace(procedure, windows=Windows(seconds=procedure.windows.seconds))
 
 
 def _run_long_enough(
     procedure: Procedure, streams: Sequence[Stream]
 ) -> tuple[Mapping[str, StageCounts], _Seen]:
-    """What was seen, and the stages' counts before; with longer windows where no request fits."""
+    """Run, with longer windows where no request fits; the counts are the stages' before it."""
     for _ in range(_MORE_TRIES):
         before = procedure.target.counts()
         try:
@@ -131,8 +134,8 @@ def _run(procedure: Procedure, streams: Sequence[Stream]) -> _Seen:
         with watch, ExitStack() as generators:
             started: list[LoadGenerator] = []
             for stream in reversed(streams):
-                is_company = stream is not streams[0]
-                run = _analyzer_run(target, stream, procedure.windows, is_company=is_company)
+                is_background = stream is not streams[0]
+                run = _analyzer_run(target, stream, procedure.windows, is_background=is_background)
                 started.insert(0, generators.enter_context(LoadGenerator(run)))
             for generator in started:
                 while generator.is_running(_POLL_S) and not checker.found.difference:
@@ -144,10 +147,10 @@ def _run(procedure: Procedure, streams: Sequence[Stream]) -> _Seen:
 
 
 def _analyzer_run(
-    target: Target, stream: Stream, windows: Windows, *, is_company: bool
+    target: ServedSubject, stream: Stream, windows: Windows, *, is_background: bool
 ) -> AnalyzerRun:
-    if is_company:
-        windows = dataclasses.replace(windows, seconds=windows.seconds * _COMPANY_FACTOR)
+    if is_background:
+        windows = dataclasses.replace(windows, seconds=windows.seconds * _BACKGROUND_FACTOR)
     return AnalyzerRun(
         url=target.url,
         model=target.subject.model,
@@ -157,7 +160,7 @@ def _analyzer_run(
 
 
 def _measurement(
-    procedure: Procedure, load: Load, figures: AnalyzerFigures, seen: _Seen
+    procedure: Procedure, load: RequestLoad, figures: AnalyzerFigures, seen: _Seen
 ) -> Measurement:
     sighting = seen.sighting
     return Measurement(
@@ -175,6 +178,6 @@ def _measurement(
     )
 
 
-def _by_stage(target: Target, sighting: Sighting) -> dict[str, int]:
+def _by_stage(target: ServedSubject, sighting: Sighting) -> dict[str, int]:
     memory = sighting.stage_memory_bytes
     return {name: memory[model] for name, model in target.stages.items() if model in memory}

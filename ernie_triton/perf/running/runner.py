@@ -1,21 +1,20 @@
-"""A whole scenario: each subject on its server, each load in turn."""
+"""Measure a whole scenario: each subject on its server, each load in turn."""
 
 import dataclasses
 import datetime
 from collections.abc import Callable
 from typing import TypeVar
 
-from ernie_triton.perf.analyzer import analyzer_version
-from ernie_triton.perf.machine import project_commit, this_machine
-from ernie_triton.perf.results import Measurement, Run, Subject
-from ernie_triton.perf.running.generator import Windows
-from ernie_triton.perf.running.server import Place, served
+from ernie_triton.perf.analyzer.generator import Windows
+from ernie_triton.perf.analyzer.program import analyzer_version
+from ernie_triton.perf.analyzer.watch import is_local
+from ernie_triton.perf.machine import machine_facts, project_commit
+from ernie_triton.perf.results import Measurement, ScenarioRun, Subject
+from ernie_triton.perf.running.scenario import LoadSpec, Scenario
+from ernie_triton.perf.running.server import ServingPlace, served
 from ernie_triton.perf.running.session import Session, token_words
-from ernie_triton.perf.running.stability import QUICK
+from ernie_triton.perf.running.stability import SHORTENED
 from ernie_triton.perf.running.target import connected
-from ernie_triton.perf.running.watch import is_local
-from ernie_triton.perf.running.words import texts_words
-from ernie_triton.perf.scenario import LoadSpec, Scenario
 
 _Level = TypeVar("_Level", int, float)
 
@@ -24,17 +23,22 @@ _QUICK_WARM_UP_S = 0.6
 
 
 def run_scenario(
-    scenario: Scenario, name: str, place: Place, *, quick: bool, tell: Callable[[str], None]
-) -> Run:
+    scenario: Scenario,
+    name: str,
+    place: ServingPlace,
+    *,
+    quick: bool,
+    progress: Callable[[str], None],
+) -> ScenarioRun:
     """Measure everything that a scenario names.
 
     Args:
-        scenario: what to measure.
-        name: what the run is called.
+        scenario: subjects, texts and loads.
+        name: of the run.
         place: of the models.
-        quick: each load's first and last level alone, in short windows; such figures are marked as
-            unstable.
-        tell: is given a line of progress at a time.
+        quick: measure each load's first and last level alone, in short windows, and mark the
+            figures as unstable.
+        progress: receives lines of progress.
 
     Raises:
         WrongAnswerError: an answer under load differs from its solo answer.
@@ -44,18 +48,18 @@ def run_scenario(
     """
     client = f"perf_analyzer {analyzer_version()}"
     started_at = datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds")
-    part = _Part(shortened(scenario) if quick else scenario, place, tell, quick=quick)
+    part = _Part(shortened(scenario) if quick else scenario, place, progress, quick=quick)
     for number, subject in enumerate(scenario.subjects, 1):
-        tell(f"{subject.name} ({subject.model}), {number} of {len(scenario.subjects)}")
+        progress(f"{subject.name} ({subject.model}), {number} of {len(scenario.subjects)}")
         part.measure(subject)
     is_here = not place.url or is_local(place.url)
-    return Run(
+    return ScenarioRun(
         scenario=name,
         title=scenario.title,
-        texts=texts_words(scenario.texts),
+        texts=str(scenario.texts),
         client=f"{client}, {'same' if is_here else 'another'} machine",
         server=part.server,
-        machine=this_machine(),
+        machine=machine_facts(),
         commit=project_commit(),
         started_at=started_at,
         measurements=tuple(part.measurements),
@@ -64,7 +68,7 @@ def run_scenario(
 
 
 def shortened(scenario: Scenario) -> Scenario:
-    """The scenario with the first and the last of each load's levels, batch sizes included."""
+    """Keep the first and the last of each load's levels and batch sizes, in short windows."""
     measuring = dataclasses.replace(
         scenario.measuring, window_s=_QUICK_WINDOW_S, warm_up_s=_QUICK_WARM_UP_S
     )
@@ -73,14 +77,19 @@ def shortened(scenario: Scenario) -> Scenario:
 
 
 class _Part:
-    """What was measured so far, subject by subject."""
+    """Measurements so far, subject by subject."""
 
     def __init__(
-        self, scenario: Scenario, place: Place, tell: Callable[[str], None], *, quick: bool
+        self,
+        scenario: Scenario,
+        place: ServingPlace,
+        progress: Callable[[str], None],
+        *,
+        quick: bool,
     ) -> None:
         self._scenario = scenario
         self._place = place
-        self._tell = tell
+        self._progress = progress
         self._is_quick = quick
         self.measurements: list[Measurement] = []
         self.failures: list[str] = []
@@ -95,13 +104,13 @@ class _Part:
         ):
             self.server = f"Triton {target.server_version} at {self._place.url or 'this machine'}"
             if words := token_words(scenario, target):
-                self._tell(words)
+                self._progress(words)
             session = Session(
                 scenario,
                 target,
                 windows=self._windows(),
                 still_serving=serving.still,
-                tell=self._tell,
+                progress=self._progress,
             )
             for found in session.measurements(scenario.loads):
                 self.measurements.append(self._marked(found))
@@ -120,7 +129,7 @@ class _Part:
     def _marked(self, found: Measurement) -> Measurement:
         if not self._is_quick:
             return found
-        return dataclasses.replace(found, unstable=(QUICK, *found.unstable))
+        return dataclasses.replace(found, unstable=(SHORTENED, *found.unstable))
 
 
 def _with_ends(spec: LoadSpec) -> LoadSpec:

@@ -1,19 +1,19 @@
-"""Where a subject is asked: a server at an address, or one that is started for it here."""
+"""Use the server at an address, or start one here for each subject."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from ernie_triton.perf.running.watch import listening_process
+from ernie_triton.perf.analyzer.watch import listening_process
 from ernie_triton.server.embedded import EmbeddedServer, ServerOptions
 
 _WATCH_S = 0.01
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Place:
-    """Where the models are: a server's gRPC address, or without one a repository to serve."""
+class ServingPlace:
+    """The place of the models: a server's gRPC address, or a repository to serve."""
 
     url: str = ""
     repository: Path = Path("model_repository")
@@ -25,9 +25,9 @@ class Serving:
 
     Attributes:
         url: its gRPC address.
-        pid: its process, where it is on this machine and visible.
-        still: raises ServerError where it has ended or lost a stage; of a server that somebody else
-            started, requests tell.
+        pid: its process; None where it is elsewhere or not visible.
+        still: raises ServerError where the server has ended or lost a stage; does nothing for a
+            server at an address, whose requests fail then.
     """
 
     url: str
@@ -36,8 +36,8 @@ class Serving:
 
 
 @contextmanager
-def served(place: Place, model: str) -> Iterator[Serving]:
-    """The server of one model: the one at the address, or a new one with nothing else in it.
+def served(place: ServingPlace, model: str) -> Iterator[Serving]:
+    """Yield the server at the address, or a new one that serves this model alone.
 
     Raises:
         ServerError: the new one did not start.

@@ -1,46 +1,45 @@
-"""One subject under all loads of a scenario."""
+"""Measure one subject under all loads of a scenario."""
 
 import dataclasses
 from collections.abc import Callable, Iterator, Sequence
 
 from ernie_triton.errors import AnalyzerError, ScenarioError
-from ernie_triton.perf.results import Load, Measurement
-from ernie_triton.perf.running.answers import TOLERANCES, comparison_of
+from ernie_triton.perf.analyzer.generator import Windows
+from ernie_triton.perf.analyzer.texts import TextRow, text_rows
+from ernie_triton.perf.results import CONCURRENCY, Measurement, RequestLoad
+from ernie_triton.perf.running.answers import SCORE_TOLERANCES, comparison_of
 from ernie_triton.perf.running.checker import Check, SoloAnswer
-from ernie_triton.perf.running.generator import Windows
-from ernie_triton.perf.running.measurement import Procedure, Stream, measure, warm_up
-from ernie_triton.perf.running.target import Target, counted_tokens
-from ernie_triton.perf.running.texts import Row, rows_of
-from ernie_triton.perf.running.words import figures_words, load_words
-from ernie_triton.perf.scenario import CONCURRENCY, LoadSpec, Scenario
+from ernie_triton.perf.running.measurement import Procedure, Stream, measure_streams, warm_up_model
+from ernie_triton.perf.running.scenario import LoadSpec, Scenario
+from ernie_triton.perf.running.target import ServedSubject, counted_tokens
 
 _COUNTED_ROWS = 32
 
 
 class Session:
-    """Measures a subject, load by load; later loads may depend on the rates of earlier ones."""
+    """The loads of one subject; later loads may depend on the rates of earlier ones."""
 
     def __init__(
         self,
         scenario: Scenario,
-        target: Target,
+        target: ServedSubject,
         *,
         windows: Windows,
         still_serving: Callable[[], None],
-        tell: Callable[[str], None],
+        progress: Callable[[str], None],
     ) -> None:
         self._scenario = scenario
         self._target = target
         self._windows = windows
         self._still_serving = still_serving
-        self._tell = tell
+        self._progress = progress
         self._highest: dict[tuple[int, str], float] = {}
-        self._solos: dict[Row, SoloAnswer] = {}
+        self._solos: dict[TextRow, SoloAnswer] = {}
         self._is_warm = False
         self.failures: list[str] = []
 
     def measurements(self, specs: Sequence[LoadSpec]) -> Iterator[Measurement]:
-        """Each measurement when it is done; a load without figures becomes one of `failures`.
+        """Yield each measurement when it is done; loads without figures go to `failures`.
 
         Raises:
             WrongAnswerError: an answer under load differs from its solo answer.
@@ -58,27 +57,27 @@ class Session:
                     yield from self._measured(placed, spec)
                 except AnalyzerError as error:
                     self.failures.append(f"{self._name(placed)}: {error}")
-                    self._tell(f"{self._name(placed)}: FAILED: {error}")
+                    self._progress(f"{self._name(placed)}: FAILED: {error}")
 
-    def _measured(self, load: Load, spec: LoadSpec) -> Iterator[Measurement]:
+    def _measured(self, load: RequestLoad, spec: LoadSpec) -> Iterator[Measurement]:
         for streams in self._streams(load, separate=spec.separate):
             rows = [row for stream in streams for row in stream.rows]
             procedure = self._procedure(rows)
             if not self._is_warm:
-                warm_up(procedure, streams[0], self._scenario.measuring.warm_up_s)
+                warm_up_model(procedure, streams[0], self._scenario.measuring.warm_up_s)
                 self._is_warm = True
-            self._tell(" and ".join(self._name(stream.load) for stream in streams))
-            for found in measure(procedure, streams):
+            self._progress(" and ".join(self._name(stream.load) for stream in streams))
+            for found in measure_streams(procedure, streams):
                 self._note(found)
                 yield found
 
-    def _streams(self, load: Load, *, separate: bool) -> Iterator[list[Stream]]:
-        """What is sent at once: everything mixed, or the first kind alone and then all apart."""
+    def _streams(self, load: RequestLoad, *, separate: bool) -> Iterator[list[Stream]]:
+        """Yield the streams to send at once: one mixed, or the first kind alone, then all apart."""
         spec = self._scenario.texts
         kinds = spec.chosen(load.texts.split("+") if load.texts else ())
         inputs = self._target.inputs
         if not separate or len(kinds) < 2:
-            yield [Stream(load=load, rows=rows_of(spec, kinds, inputs))]
+            yield [Stream(load=load, rows=text_rows(spec, kinds, inputs))]
             return
         apart = [
             Stream(
@@ -88,7 +87,7 @@ class Session:
                     level=load.level * kind.share,
                     beside="+".join(other.name for other in kinds if other is not kind),
                 ),
-                rows=rows_of(spec, [kind], inputs),
+                rows=text_rows(spec, [kind], inputs),
             )
             for kind in kinds
         ]
@@ -96,7 +95,7 @@ class Session:
         yield [Stream(load=alone, rows=apart[0].rows)]
         yield apart
 
-    def _procedure(self, rows: Sequence[Row]) -> Procedure:
+    def _procedure(self, rows: Sequence[TextRow]) -> Procedure:
         checking = self._scenario.checking
         precision = self._target.subject.precision
         # Evenly from all of them, so that each kind of texts is checked.
@@ -110,7 +109,8 @@ class Session:
                 solos=[self._solos[row] for row in checked],
                 ask=self._target.ask,
                 equal=comparison_of(self._target.task).equal,
-                tolerance=checking.tolerance or TOLERANCES.get(precision, TOLERANCES[""]),
+                tolerance=checking.tolerance
+                or SCORE_TOLERANCES.get(precision, SCORE_TOLERANCES[""]),
                 per_second=checking.per_second,
             ),
             windows=self._windows,
@@ -118,8 +118,8 @@ class Session:
             still_serving=self._still_serving,
         )
 
-    def _level(self, load: Load) -> float | None:
-        """The load's level; None, and a failure, where the rate that it is a part of is missing."""
+    def _level(self, load: RequestLoad) -> float | None:
+        """Return the load's level; None, and a failure, where its maximum rate is unknown."""
         if not load.of_maximum:
             return load.level
         highest = self._highest.get((load.batch_size, load.texts))
@@ -134,11 +134,11 @@ class Session:
             key = (load.batch_size, load.texts)
             self._highest[key] = max(self._highest.get(key, 0.0), found.qps)
         prefix = f"{load.texts}: " if load.beside else ""
-        self._tell(f"  {prefix}{figures_words(found)}")
+        self._progress(f"  {prefix}{_figures_words(found)}")
         for reason in found.unstable:
-            self._tell(f"  unstable: {reason}")
+            self._progress(f"  unstable: {reason}")
 
-    def _check_batch(self, load: Load) -> None:
+    def _check_batch(self, load: RequestLoad) -> None:
         most = self._target.max_batch_size
         if load.batch_size > most:
             raise ScenarioError(
@@ -146,15 +146,15 @@ class Session:
                 f"requests of {most} rows; lower batch_size, or build with --max-batch-size"
             )
 
-    def _name(self, load: Load) -> str:
-        return f"{self._target.subject.name}, {load_words(load)}"
+    def _name(self, load: RequestLoad) -> str:
+        return f"{self._target.subject.name}, {load}"
 
 
-def token_words(scenario: Scenario, target: Target) -> str:
-    """What the server's own tokenizer stage counts, in words; empty where it cannot be asked."""
+def token_words(scenario: Scenario, target: ServedSubject) -> str:
+    """Describe the kinds whose lengths the server's tokenizer counts otherwise; may be empty."""
     words = []
     for kind in scenario.texts.kinds:
-        rows = rows_of(scenario.texts, [kind], target.inputs)[:_COUNTED_ROWS]
+        rows = text_rows(scenario.texts, [kind], target.inputs)[:_COUNTED_ROWS]
         counted = counted_tokens(target, rows)
         if counted is None:
             return ""
@@ -167,3 +167,15 @@ def token_words(scenario: Scenario, target: Target) -> str:
                 f"{mean:.1f} tokens where {wanted:.1f} were wanted"
             )
     return "; ".join(words)
+
+
+def _figures_words(measurement: Measurement) -> str:
+    """Describe rate, latency and batches of the engine in one line."""
+    latency = measurement.latency
+    words = (
+        f"{measurement.qps:,.1f} QPS, p50 {latency.p50_us / 1e3:.2f} ms, "
+        f"p99 {latency.p99_us / 1e3:.2f} ms"
+    )
+    if "engine" in measurement.stages:
+        words += f", engine batches of {measurement.stages['engine'].batch:.1f}"
+    return f"{words}, {measurement.checked_answers} answers checked"

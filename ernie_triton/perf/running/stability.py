@@ -1,25 +1,25 @@
-"""Why a figure should not be trusted, in words."""
+"""Find the reasons not to trust a figure."""
 
 from collections.abc import Iterator
 
-from ernie_triton.perf.results import Load
-from ernie_triton.perf.running.analyzer_output import AnalyzerFigures
+from ernie_triton.perf.analyzer.output import AnalyzerFigures
+from ernie_triton.perf.analyzer.watch import Sighting
+from ernie_triton.perf.results import CONCURRENCY, RequestLoad
 from ernie_triton.perf.running.checker import Checked
-from ernie_triton.perf.running.watch import Sighting
-from ernie_triton.perf.scenario import CONCURRENCY, Stability
+from ernie_triton.perf.running.scenario import Stability
 
-QUICK = "shortened by --quick"
+SHORTENED = "shortened by --quick"
 _GROWTH = 2.0
 
 
 def reasons(
     limits: Stability,
-    load: Load,
+    load: RequestLoad,
     figures: AnalyzerFigures,
     sighting: Sighting,
     checked: Checked,
 ) -> Iterator[str]:
-    """What broke a limit, one sentence each; nothing where the figures may be trusted."""
+    """Yield a sentence for each limit that is exceeded; none where the figures are stable."""
     if load.mode == CONCURRENCY:
         yield from _closed_loop(limits, figures)
     else:
@@ -43,10 +43,10 @@ def _closed_loop(limits: Stability, figures: AnalyzerFigures) -> Iterator[str]:
             )
 
 
-def _open_loop(limits: Stability, load: Load, figures: AnalyzerFigures) -> Iterator[str]:
-    """Poisson arrivals vary from window to window by themselves; a server that lags behind shows.
+def _open_loop(limits: Stability, load: RequestLoad, figures: AnalyzerFigures) -> Iterator[str]:
+    """Find a server that lags behind Poisson arrivals, which vary between windows by themselves.
 
-    The number of arrivals in a time has a deviation of its root.
+    A number of Poisson arrivals has the standard deviation of its square root.
     """
     answered = figures.rows_per_second / load.batch_size
     allowed_percent = limits.variation_percent + 300 / max(figures.requests, 1) ** 0.5
@@ -64,5 +64,5 @@ def _open_loop(limits: Stability, load: Load, figures: AnalyzerFigures) -> Itera
 
 
 def not_settled(windows: int, percent: float) -> str:
-    """What to say where perf_analyzer gave up."""
+    """Describe that perf_analyzer gave up."""
     return f"perf_analyzer did not settle within {percent:g} % in {windows} windows"

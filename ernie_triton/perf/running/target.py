@@ -1,4 +1,4 @@
-"""One subject on one server: what is known of it, and its client."""
+"""Connect to one subject on one server."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -12,30 +12,30 @@ from ernie_triton.client.statistics import StageCounts, StatisticsClient
 from ernie_triton.client.transport import Connection, GrpcTransport
 from ernie_triton.client.wire import Endpoint, InferRequest, RequestedOutput, utf8_from_text
 from ernie_triton.errors import ClientError, ContractError
+from ernie_triton.perf.analyzer.texts import TextRow
 from ernie_triton.perf.results import StageTimes, Subject
 from ernie_triton.perf.running.answers import comparison_of
 from ernie_triton.perf.running.server import Serving
-from ernie_triton.perf.running.texts import Row
 from ernie_triton.tasks import INPUT_IDS, Task
 
 TIMEOUT_S = 30.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Target:
-    """A subject that answers.
+class ServedSubject:
+    """A subject on a server that answers.
 
     Attributes:
         url: the server's gRPC address.
-        subject: what is measured.
+        subject: the subject.
         task: of its model.
         inputs: the model's inputs, in the task's order.
         max_batch_size: most rows of a request.
-        stages: models of the ensemble, by what they are called (`engine`).
-        server_version: Triton's.
-        ask: the answer to a row, now.
-        statistics: the connection for the server's account.
-        server_pid: the server's process, where it is on this machine and visible.
+        stages: models of the ensemble, by stage (`engine`).
+        server_version: of Triton.
+        ask: returns the answer to a row, now.
+        statistics: the connection for the server's statistics.
+        server_pid: the server's process; None where it is elsewhere or not visible.
     """
 
     url: str
@@ -45,12 +45,12 @@ class Target:
     max_batch_size: int
     stages: Mapping[str, str]
     server_version: str
-    ask: Callable[[Row], Any]
+    ask: Callable[[TextRow], Any]
     statistics: StatisticsClient
     server_pid: int | None
 
     def counts(self) -> Mapping[str, StageCounts]:
-        """What each stage did so far.
+        """Read each stage's counts since the server started.
 
         Raises:
             ClientError: the server is away.
@@ -58,17 +58,19 @@ class Target:
         counts = self.statistics.counts(tuple(self.stages.values()))
         return {name: counts[model] for name, model in self.stages.items()}
 
-    def columns(self, rows: Sequence[Row]) -> dict[str, list[str]]:
-        """The rows' texts by the name of the input."""
+    def columns(self, rows: Sequence[TextRow]) -> dict[str, list[str]]:
+        """Return the rows' texts by input."""
         return {name: [row[place] for row in rows] for place, name in enumerate(self.inputs)}
 
 
 @contextmanager
-def connected(serving: Serving, subject: Subject, task: Task, *, pair: bool) -> Iterator[Target]:
-    """The subject's model, checked to be there and of the task.
+def connected(
+    serving: Serving, subject: Subject, task: Task, *, pair: bool
+) -> Iterator[ServedSubject]:
+    """Connect to the subject's model, checking that it is there and of the task.
 
     Raises:
-        ClientError: the server is away, has no such model, or it is of another task.
+        ClientError: the server is away, lacks the model, or the model is of another task.
     """
     url = serving.url
     endpoint = Endpoint(url=url, model=subject.model)
@@ -87,7 +89,7 @@ def connected(serving: Serving, subject: Subject, task: Task, *, pair: bool) -> 
             comparison.client(url, subject.model, timeout_s=TIMEOUT_S, retries=0) as client,
             StatisticsClient(url, subject.model) as statistics,
         ):
-            yield Target(
+            yield ServedSubject(
                 url=url,
                 subject=subject,
                 task=task,
@@ -103,10 +105,10 @@ def connected(serving: Serving, subject: Subject, task: Task, *, pair: bool) -> 
         transport.close()
 
 
-def counted_tokens(target: Target, rows: Sequence[Row]) -> list[int] | None:
-    """The tokens of each row by the server's own tokenizer stage; None where it cannot be asked.
+def counted_tokens(target: ServedSubject, rows: Sequence[TextRow]) -> list[int] | None:
+    """Count each row's tokens with the server's tokenizer stage; None where it cannot be asked.
 
-    A row that is cut has what is left of it; one of several windows has their sum.
+    A row that is cut counts the tokens that are left; a row of several windows counts their sum.
     """
     stage = target.stages.get("tokenizer")
     if stage is None:
@@ -123,12 +125,12 @@ def counted_tokens(target: Target, rows: Sequence[Row]) -> list[int] | None:
 
 
 def _real_tokens(input_ids: npt.NDArray[Any]) -> int:
-    """The tokens of all rows but the padding behind them; ERNIE's and BERT's `[PAD]` is 0."""
+    """Count the tokens of all rows, without trailing padding; ERNIE's and BERT's `[PAD]` is 0."""
     return sum(len(np.trim_zeros(row, "b")) for row in input_ids)
 
 
 def stage_times(counts: StageCounts) -> StageTimes:
-    """The mean times of a stage's requests and runs."""
+    """Return the mean times of a stage's requests and runs."""
     requests = max(counts.requests, 1)
     return StageTimes(
         queue_us=counts.queue_ns / requests / 1e3,
@@ -141,10 +143,12 @@ def stage_times(counts: StageCounts) -> StageTimes:
 
 
 def _named_stages(model: str, stages: Sequence[str]) -> dict[str, str]:
-    """The stages by the part of their name that the ensemble's does not have."""
+    """Name each stage by its model's name without the ensemble's."""
     return {stage.removeprefix(f"{model}_"): stage for stage in stages}
 
 
-def _request(inputs: Sequence[str], row: Row, outputs: tuple[RequestedOutput, ...]) -> InferRequest:
+def _request(
+    inputs: Sequence[str], row: TextRow, outputs: tuple[RequestedOutput, ...]
+) -> InferRequest:
     columns = {name: [utf8_from_text(text)] for name, text in zip(inputs, row, strict=True)}
     return InferRequest(columns=columns, outputs=outputs)

@@ -1,9 +1,8 @@
-"""The time of a run as a sum of three costs, fitted: of operations, layers, and their tokens.
+"""Fit the time of a run as a sum of three costs: of operations, layers, and their tokens.
 
-time = a · layers + b · arithmetic + c · layers · tokens, by least squares of the relative errors,
-no cost negative. The machine's arithmetic is `b` alone; where the others weigh, cost departs from
-the arithmetic, and they say why: a layer's operators have to be started, whatever they are given,
-and each token is moved between them, whatever its width.
+time = a · layers + b · operations + c · layers · tokens, by least squares of the relative errors,
+with no negative cost. `b` is the machine's arithmetic. `a` is the cost of starting a layer's
+operators, whatever their input; `c` is the cost of moving a token between them, whatever its width.
 """
 
 import itertools
@@ -18,44 +17,44 @@ from ernie_triton.perf.scaling.sweeps import Point
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Costs:
-    """Seconds to start a layer, of an operation, and of a token of a layer beside its products."""
+    """Seconds to start a layer, for an operation, and for a token of a layer besides products."""
 
     layer_s: float
     flop_s: float
     token_s: float
 
     def seconds(self, point: Point) -> float:
-        """What a run of this point takes by the fit."""
+        """Return the fitted seconds of a run."""
         return self.layers_s(point) + self.arithmetic_s(point) + self.tokens_s(point)
 
     def arithmetic_s(self, point: Point) -> float:
-        """What its products alone take."""
+        """Return the seconds of its products alone."""
         return self.flop_s * point.flops
 
     def layers_s(self, point: Point) -> float:
-        """What starting its layers takes."""
+        """Return the seconds to start its layers."""
         return self.layer_s * point.shape.layers
 
     def tokens_s(self, point: Point) -> float:
-        """What its tokens take beside the products."""
+        """Return the seconds of its tokens beside the products."""
         return self.token_s * point.layer_tokens
 
 
 def fit_costs(points: Sequence[Point], seconds: Sequence[float]) -> Costs:
-    """The costs that explain the measured times best.
+    """Find the costs that explain the measured times best.
 
     Args:
         points: at least three.
-        seconds: the time of a run of each.
+        seconds: time of a run of each point.
 
     Raises:
-        ValueError: there are fewer.
+        ValueError: there are fewer than three points.
     """
     if len(points) < 3:
         raise ValueError(f"{len(points)} points do not decide three costs")
     terms = np.array([[point.shape.layers, point.flops, point.layer_tokens] for point in points])
-    # Divided by the time, every point's error counts by its share of it; by the columns' size, the
-    # problem is well conditioned.
+    # Dividing by the times makes errors relative; dividing by the columns' sizes makes the problem
+    # well conditioned.
     weighted = terms / np.array(seconds)[:, None]
     scale = np.linalg.norm(weighted, axis=0)
     solution = _non_negative(weighted / scale, np.ones(len(points))) / scale
@@ -65,7 +64,7 @@ def fit_costs(points: Sequence[Point], seconds: Sequence[float]) -> Costs:
 def _non_negative(
     matrix: npt.NDArray[np.float64], wanted: npt.NDArray[np.float64]
 ) -> npt.NDArray[np.float64]:
-    """Least squares without negative parts: the best of all subsets of the few columns."""
+    """Solve least squares without negative parts, trying all subsets of the few columns."""
     columns = matrix.shape[1]
     best, error = np.zeros(columns), float(wanted @ wanted)
     for count in range(1, columns + 1):

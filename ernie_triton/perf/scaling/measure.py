@@ -1,4 +1,4 @@
-"""Every point measured in turn, and the fit over all of them."""
+"""Measure every point in turn, and fit the costs over all of them."""
 
 import statistics
 import time
@@ -6,18 +6,18 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from ernie_triton.engines import Engine
-from ernie_triton.perf.engine_alone import load_pipeline_engine
-from ernie_triton.perf.models import ModelCache
+from ernie_triton.perf.engines.engine_alone import load_pipeline_engine
+from ernie_triton.perf.engines.model_cache import ModelCache
+from ernie_triton.perf.engines.token_batches import token_batch
 from ernie_triton.perf.paired import Spread, in_turn, spread
 from ernie_triton.perf.scaling.fit import Costs, fit_costs
 from ernie_triton.perf.scaling.sweeps import Plan, Point, Sweep
-from ernie_triton.perf.titles import token_batch
 
 _FEWEST_RUNS = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Measured:
+class MeasuredPoint:
     """One point of a sweep: its value, and the seconds of a run over the rounds."""
 
     value: int
@@ -26,7 +26,7 @@ class Measured:
 
     @property
     def texts_per_s(self) -> float:
-        """Of the median run."""
+        """Texts per second of the median run."""
         return self.point.rows / self.seconds.median
 
 
@@ -35,7 +35,7 @@ class Scaling:
     """All sweeps, and the costs fitted over them."""
 
     precision: str
-    sweeps: Sequence[tuple[Sweep, Sequence[Measured]]]
+    sweeps: Sequence[tuple[Sweep, Sequence[MeasuredPoint]]]
     costs: Costs
     facts: Mapping[str, object] = field(default_factory=dict)
 
@@ -52,12 +52,12 @@ def measure_scaling(
     """Build the models, run every point once a round, and fit.
 
     Args:
-        plan: what to vary.
-        cache: where models are kept.
+        plan: the sizes to vary.
+        cache: keeps the models.
         precision: of the engines.
-        rounds: how often each point takes its turn.
+        rounds: turns of each point.
         seconds: of each turn.
-        progress: is told what is done next.
+        progress: receives a line before each step.
 
     Raises:
         CheckpointError: a model cannot be built.
@@ -77,7 +77,7 @@ def measure_scaling(
         (
             sweep,
             [
-                Measured(value=value, point=point, seconds=spread(figures[_words(point)]))
+                MeasuredPoint(value=value, point=point, seconds=spread(figures[_words(point)]))
                 for value, point in sweep.points.items()
             ],
         )
@@ -88,7 +88,7 @@ def measure_scaling(
 
 
 def _accepting(precision: str) -> tuple[str, ...]:
-    """Random weights decide by little: what their logits and decisions lose says nothing."""
+    """Return build options that accept the losses of random weights, which decide by little."""
     return {"bf16": ("--tolerance", "0.5")}.get(precision, ())
 
 

@@ -1,37 +1,41 @@
-"""The sweeps as a picture: measured speed, the fit, and the arithmetic alone."""
+"""Draw the sweeps: measured speed, the fit, and the products alone."""
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
-import matplotlib as mpl
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
-
-from ernie_triton.perf.reporting.style import COLOURS
-from ernie_triton.perf.scaling.measure import Measured, Scaling
+from ernie_triton.perf.reporting.style import COLOURS, figure, legend_below
+from ernie_triton.perf.scaling.measure import MeasuredPoint, Scaling
 from ernie_triton.perf.scaling.sweeps import Sweep
 
 _SIZE_INCHES = (10, 7.5)
-_DPI = 120
 _MEASURED, _ARITHMETIC, *_ = COLOURS
 _FITTED = "#444444"
 
 
 def draw_scaling(scaling: Scaling, path: Path) -> None:
-    """Write a PNG with one panel for each sweep, both axes logarithmic."""
-    mpl.use("Agg")
-    figure = Figure(figsize=_SIZE_INCHES, dpi=_DPI, layout="constrained")
-    panels = figure.subplots(2, 2).flatten()
-    for panel, (sweep, points) in zip(panels, scaling.sweeps, strict=True):
-        _draw_sweep(panel, sweep, points, scaling)
-    handles, labels = panels[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=len(labels), frameon=False)
-    middle = _middle_words(scaling)
-    figure.suptitle(f"Engine alone, OpenVINO {scaling.precision}; otherwise {middle}")
-    figure.savefig(path)
+    """Write a PNG with one panel for each sweep, both axes logarithmic.
+
+    Raises:
+        MissingExtraError: matplotlib is not installed.
+    """
+    with figure(columns=2, rows=2, inches=_SIZE_INCHES) as (drawn, panels):
+        for panel, (sweep, points) in zip(panels, scaling.sweeps, strict=True):
+            _draw_sweep(panel, sweep, points, scaling)
+        legend_below(drawn, panels[0])
+        middle = _middle_words(scaling)
+        drawn.suptitle(f"Engine alone, OpenVINO {scaling.precision}; otherwise {middle}")
+        drawn.savefig(path)
 
 
-def _draw_sweep(panel: Axes, sweep: Sweep, points: Sequence[Measured], scaling: Scaling) -> None:
+def _draw_sweep(
+    panel: Any,  # noqa: ANN401 - matplotlib's axes
+    sweep: Sweep,
+    points: Sequence[MeasuredPoint],
+    scaling: Scaling,
+) -> None:
+    from matplotlib.ticker import LogLocator, StrMethodFormatter
+
     values = [one.value for one in points]
     speeds = [one.texts_per_s for one in points]
     below = [one.texts_per_s - one.point.rows / one.seconds.highest for one in points]
@@ -57,15 +61,15 @@ def _draw_sweep(panel: Axes, sweep: Sweep, points: Sequence[Measured], scaling: 
     panel.set_yscale("log")
     panel.set_xticks(values, [str(value) for value in values])
     panel.minorticks_off()
-    panel.yaxis.set_major_locator(mpl.ticker.LogLocator(subs=(1, 2, 5)))
-    panel.yaxis.set_major_formatter(mpl.ticker.StrMethodFormatter("{x:,.0f}"))
+    panel.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    panel.yaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
     panel.set_xlabel(sweep.axis)
     panel.set_ylabel("texts per second")
     panel.grid(visible=True, alpha=0.25)
 
 
 def _middle_words(scaling: Scaling) -> str:
-    """The sizes that most points share."""
+    """Describe the sizes that most points share."""
     points = [one.point for _, measured in scaling.sweeps for one in measured]
     middle = max(points, key=points.count)
     shape = middle.shape

@@ -1,16 +1,16 @@
-"""What was found, as a table, as sentences, and as JSON."""
+"""Write the results as a table, as sentences, and as JSON."""
 
 import dataclasses
 import json
 
-from ernie_triton.perf.scaling.measure import Measured, Scaling
+from ernie_triton.perf.scaling.measure import MeasuredPoint, Scaling
 
 _GIGA = 1e9
 _NOTABLE = 0.1
 
 
-def table(scaling: Scaling) -> str:
-    """Every point as a Markdown table."""
+def scaling_table(scaling: Scaling) -> str:
+    """Write every point as a Markdown table."""
     lines = [
         "| sweep | value | texts/s (range) | GFLOP/s | fitted texts/s | time over the fit |",
         "|---|---:|---:|---:|---:|---:|",
@@ -28,18 +28,18 @@ def table(scaling: Scaling) -> str:
     return "\n".join(lines)
 
 
-def departure(scaling: Scaling, measured: Measured) -> float:
-    """How much longer a run takes than the fit says, as a part of that."""
+def departure(scaling: Scaling, measured: MeasuredPoint) -> float:
+    """Divide the measured time of a run by the fitted time, minus 1."""
     return measured.seconds.median / scaling.costs.seconds(measured.point) - 1
 
 
-def sentences(scaling: Scaling) -> str:
-    """The fit, what share of each sweep's ends is not arithmetic, and where the fit is off."""
+def scaling_sentences(scaling: Scaling) -> str:
+    """Describe the fit, the shares of the costs at each sweep's ends, and where the fit is off."""
     costs = scaling.costs
     rate = f"{1 / costs.flop_s / _GIGA:,.0f} GFLOP/s" if costs.flop_s else "no measurable cost"
     lines = [
-        f"Fitted over all points ({scaling.precision}): products run at {rate}; beside them, each "
-        f"layer costs {costs.layer_s * 1e6:,.0f} µs a run to start, and each token "
+        f"Fitted over all points ({scaling.precision}): products run at {rate}. In addition, each "
+        f"layer costs {costs.layer_s * 1e6:,.0f} µs a run to start, and each token costs "
         f"{costs.token_s * 1e6:.2f} µs in each layer."
     ]
     for sweep, points in scaling.sweeps:
@@ -63,7 +63,7 @@ def sentences(scaling: Scaling) -> str:
 
 
 def scaling_json(scaling: Scaling) -> str:
-    """Everything as indented JSON."""
+    """Write everything as indented JSON."""
     content = {
         **scaling.facts,
         "precision": scaling.precision,
@@ -88,15 +88,15 @@ def scaling_json(scaling: Scaling) -> str:
     return json.dumps(content, ensure_ascii=False, indent=2) + "\n"
 
 
-def _growth(first: Measured, last: Measured, what: str) -> float:
-    def of_a_text(one: Measured) -> float:
+def _growth(first: MeasuredPoint, last: MeasuredPoint, what: str) -> float:
+    def of_a_text(one: MeasuredPoint) -> float:
         total = one.point.flops if what == "arithmetic" else one.seconds.median
         return total / one.point.rows
 
     return of_a_text(last) / of_a_text(first)
 
 
-def _shares(scaling: Scaling, one: Measured) -> str:
+def _shares(scaling: Scaling, one: MeasuredPoint) -> str:
     costs, whole = scaling.costs, scaling.costs.seconds(one.point)
     start, tokens = costs.layers_s(one.point) / whole, costs.tokens_s(one.point) / whole
     rest = 1 - start - tokens

@@ -1,4 +1,4 @@
-"""What is varied, one size at a time around a shape in the middle, and what each point takes."""
+"""Vary one size at a time around a shape in the middle."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -6,12 +6,12 @@ from dataclasses import dataclass, replace
 from ernie_triton.model_shapes import FAMILY, Shape
 from ernie_triton.perf.limits.arithmetic import text_flops
 
-LABELS = 15
+_LABELS = 15
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Point:
-    """A model and the batch that it runs: so many rows, each of so many tokens."""
+    """A model and its batch: rows of equal length in tokens."""
 
     shape: Shape
     tokens: int
@@ -19,8 +19,8 @@ class Point:
 
     @property
     def flops(self) -> int:
-        """The arithmetic of a run."""
-        return self.rows * text_flops(self.shape, tokens=self.tokens, labels=LABELS)
+        """Operations of a run."""
+        return self.rows * text_flops(self.shape, tokens=self.tokens, labels=_LABELS)
 
     @property
     def layer_tokens(self) -> int:
@@ -30,7 +30,7 @@ class Point:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sweep:
-    """One size varied: its name, its unit for the axis, and a point for each of its values."""
+    """One varied size: its name, the label of its axis, and a point for each value."""
 
     name: str
     axis: str
@@ -39,7 +39,7 @@ class Sweep:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """The middle, and the values of each size."""
+    """The shape in the middle, and the values of each size."""
 
     middle: Point
     tokens: Sequence[int]
@@ -48,7 +48,7 @@ class Plan:
     widths: Sequence[int]
 
     def sweeps(self) -> Iterator[Sweep]:
-        """Every sweep; heads stay as many, the inner width stays 4 times the width."""
+        """Yield every sweep; the heads stay the same, the inner width stays 4 times the width."""
         middle, shape = self.middle, self.middle.shape
 
         def of_shape(**sizes: int) -> Point:
@@ -79,14 +79,14 @@ class Plan:
         return max(*self.tokens, self.middle.tokens)
 
 
-FULL = Plan(
+FULL_PLAN = Plan(
     middle=Point(shape=FAMILY["micro"], tokens=24, rows=16),
     tokens=(8, 16, 24, 32, 64, 128, 256),
     rows=(1, 2, 4, 8, 16, 32, 64),
     layers=(2, 4, 6, 8, 12),
     widths=(192, 312, 384, 576, 768),
 )
-QUICK = Plan(
+QUICK_PLAN = Plan(
     middle=Point(shape=Shape(layers=2, hidden=48, heads=12, feed_forward=192), tokens=24, rows=8),
     tokens=(8, 24, 64),
     rows=(1, 8, 16),

@@ -1,14 +1,13 @@
-"""Our tokenizer against the `tokenizers` library, on one core, doing the same work.
+"""Time our tokenizer and the `tokenizers` library on one core, doing the same work.
 
 The work is that of the tokenizer stage: a list of Python strings becomes the arrays that the engine
-takes, int32 ids of all rows with their special tokens, cut to the row's length, the rows' lengths
-and token type ids. `tokenizers` does it the best way that it has: `encode_batch_fast`, which tracks
-no offsets, with BERT's normaliser, its own truncation and special tokens, and one NumPy call over
-all ids. That its normaliser makes other ids than the original tokenizer's of some rare characters
-is left out of account: no text here holds any. Its call alone, before a single id is read, is
-measured too.
+takes. These are int32 ids of all rows with special tokens, cut to the longest allowed length, the
+rows' lengths, and token type ids. `tokenizers` works in its fastest way: `encode_batch_fast`, which
+tracks no offsets, with BERT's normaliser, its own truncation and special tokens, and one NumPy call
+over all ids. Its normaliser makes other ids of some rare characters than the original tokenizer;
+the texts here hold none of them. Its call alone, before any id is read, is measured too.
 
-Time is the process's processor time, so that others' load counts little, and `tokenizers` runs
+Time is the processor time of this process, so other load counts little, and `tokenizers` runs
 without its threads.
 """
 
@@ -28,10 +27,10 @@ from tokenizers.pre_tokenizers import BertPreTokenizer
 from tokenizers.processors import BertProcessing
 
 from ernie_triton.errors import WrongAnswerError
-from ernie_triton.perf.paired import Figures, Spread, in_turn, ratio, spread
+from ernie_triton.perf.paired import Figures, Spread, in_turn, paired_ratio, spread
 from ernie_triton.perf.tokenizer.texts import (
-    KINDS,
-    KindOfText,
+    WORKLOADS,
+    Workload,
     frequent_words,
     generated_vocabulary,
 )
@@ -39,7 +38,7 @@ from ernie_triton.tokenizer.encoder import TextEncoder
 from ernie_triton.tokenizer.token_rows import TokenizedRows
 from ernie_triton.tokenizer.vocabulary import CLASSIFY, SEPARATE, UNKNOWN, Vocabulary
 
-MAX_LENGTH = 128
+_MAX_LENGTH = 128
 BATCH_SIZES = (1, 8, 64)
 GOAL_BATCH_SIZE = 64
 ROUNDS = 9
@@ -47,7 +46,7 @@ _TEXTS_PER_TURN = 512
 _OURS, _ALL, _CALL = "ours", "tokenizers", "tokenizers, call alone"
 _PARALLELISM = "TOKENIZERS_PARALLELISM"
 
-Batch = Sequence[str]
+_Batch = Sequence[str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,37 +54,37 @@ class TokenizerFigures:
     """Microseconds of processor time per text, one figure a round.
 
     Attributes:
-        kind: of the texts.
+        workload: kind of texts.
         batch_size: texts of a call.
-        by_subject: `_OURS`, `_ALL` and `_CALL`.
+        by_subject: figures of `_OURS`, `_ALL` and `_CALL`.
     """
 
-    kind: KindOfText
+    workload: Workload
     batch_size: int
     by_subject: Figures
 
     @property
     def speedup(self) -> Spread:
-        """How many times as fast ours is, for the same work."""
-        return ratio(self.by_subject[_ALL], self.by_subject[_OURS])
+        """Time of `tokenizers` over ours, for the same work."""
+        return paired_ratio(self.by_subject[_ALL], self.by_subject[_OURS])
 
     @property
     def speedup_over_call(self) -> Spread:
-        """The same over the other's call alone, which leaves work undone."""
-        return ratio(self.by_subject[_CALL], self.by_subject[_OURS])
+        """Time of the call of `tokenizers` alone over ours."""
+        return paired_ratio(self.by_subject[_CALL], self.by_subject[_OURS])
 
 
 def tokenizer_ratios(
     rounds: int = ROUNDS, progress: Callable[[str], None] = lambda _: None
 ) -> Mapping[str, Spread]:
-    """How many times as fast as `tokenizers` ours is at batches of 64, by kind of text.
+    """Measure our speed over that of `tokenizers` at batches of 64, by kind of text.
 
-    The keys are the names of `KINDS`: `plain`, `mixed`, `new words` and `long`.
+    The keys are the names of `WORKLOADS`: `plain`, `mixed`, `new words` and `long`.
     """
     made = measure_tokenizers(
         generated_vocabulary(), batch_sizes=(GOAL_BATCH_SIZE,), rounds=rounds, progress=progress
     )
-    return {figures.kind.name: figures.speedup for figures in made}
+    return {figures.workload.name: figures.speedup for figures in made}
 
 
 def measure_tokenizers(
@@ -93,23 +92,23 @@ def measure_tokenizers(
     *,
     batch_sizes: Sequence[int] = BATCH_SIZES,
     rounds: int = ROUNDS,
-    max_length: int = MAX_LENGTH,
+    max_length: int = _MAX_LENGTH,
     progress: Callable[[str], None] = lambda _: None,
 ) -> list[TokenizerFigures]:
-    """Measure every kind of text at every batch size; in each round everything takes its turn.
+    """Measure every kind of text at every batch size, all in turn in each round.
 
     Raises:
-        WrongAnswerError: the two make different ids of a text.
+        WrongAnswerError: the two tokenizers make different ids of a text.
     """
     ours = TextEncoder(vocabulary, max_length=max_length, lower_case=True)
     theirs = LibraryTokenizer(vocabulary, max_length)
     words = frequent_words()
     made = []
     with _one_thread():
-        for kind, batch_size in itertools.product(KINDS, batch_sizes):
-            progress(f"{kind.name}, batches of {batch_size}")
-            # What is first seen in a round stays unseen by the next; the first only warms up.
-            drawn = [_batches(kind, words, batch_size, seed) for seed in range(rounds + 1)]
+        for workload, batch_size in itertools.product(WORKLOADS, batch_sizes):
+            progress(f"{workload.name}, batches of {batch_size}")
+            # Each round has texts of its own; the first set only warms up.
+            drawn = [_batches(workload, words, batch_size, seed) for seed in range(rounds + 1)]
             _refuse_differences(ours, theirs, drawn[0])
             figures = in_turn(
                 {
@@ -121,28 +120,30 @@ def measure_tokenizers(
                 lambda _: None,
             )
             _refuse_differences(ours, theirs, drawn[-1])
-            made.append(TokenizerFigures(kind=kind, batch_size=batch_size, by_subject=figures))
+            made.append(
+                TokenizerFigures(workload=workload, batch_size=batch_size, by_subject=figures)
+            )
     return made
 
 
 def figures_table(figures: Sequence[TokenizerFigures]) -> str:
-    """The figures as a Markdown table."""
+    """Write the figures as a Markdown table."""
     lines = [
         "| texts | batch | `tokenizers`, µs a text | its call alone | ours | times as fast | "
-        "than its call alone |",
+        "times as fast as its call alone |",
         "|---|---:|---:|---:|---:|---:|---:|",
     ]
     for row in figures:
         medians = [spread(row.by_subject[name]).median for name in (_ALL, _CALL, _OURS)]
-        cells = [row.kind.name, str(row.batch_size), *(f"{median:.2f}" for median in medians)]
+        cells = [row.workload.name, str(row.batch_size), *(f"{median:.2f}" for median in medians)]
         cells += [row.speedup.text("x"), row.speedup_over_call.text("x")]
         lines.append("| " + " | ".join(cells) + " |")
-    notes = [f"- {kind.name}: {kind.description}" for kind in KINDS]
+    notes = [f"- {one.name}: {one.description}" for one in WORKLOADS]
     return "\n".join([*lines, "", *notes])
 
 
 class LibraryTokenizer:
-    """`tokenizers` set up for one vocabulary and length, as it is used at its best."""
+    """`tokenizers` set up for one vocabulary and length, in its fastest way."""
 
     def __init__(self, vocabulary: Vocabulary, max_length: int) -> None:
         """Prepare the tokenizer."""
@@ -154,12 +155,12 @@ class LibraryTokenizer:
         )
         self._tokenizer.enable_truncation(max_length)
 
-    def call(self, texts: Batch) -> object:
-        """Its call, with nothing read of what it returns."""
+    def call(self, texts: _Batch) -> object:
+        """Call it without reading the result."""
         return self._tokenizer.encode_batch_fast(texts)
 
-    def rows(self, texts: Batch) -> TokenizedRows:
-        """The arrays that the engine takes, without saying which rows were cut."""
+    def rows(self, texts: _Batch) -> TokenizedRows:
+        """Make the arrays that the engine takes; `truncated` is not filled."""
         made = self._tokenizer.encode_batch_fast(texts)
         ids = [row.ids for row in made]
         lengths = np.array(list(map(len, ids)), np.int32)
@@ -172,15 +173,17 @@ class LibraryTokenizer:
         )
 
 
-def _batches(kind: KindOfText, words: list[str], size: int, seed: int) -> list[list[str]]:
+def _batches(workload: Workload, words: list[str], size: int, seed: int) -> list[list[str]]:
     chance = random.Random(seed)
-    return [[kind.make(chance, words) for _ in range(size)] for _ in range(_TEXTS_PER_TURN // size)]
+    return [
+        [workload.make(chance, words) for _ in range(size)] for _ in range(_TEXTS_PER_TURN // size)
+    ]
 
 
 def _turns(
-    work: Callable[[Batch], object], drawn: Sequence[Sequence[Batch]]
+    work: Callable[[_Batch], object], drawn: Sequence[Sequence[_Batch]]
 ) -> Callable[[], float]:
-    """What takes the next round's figure: µs of processor time per text."""
+    """Return a function that takes the next round's figure: µs of processor time per text."""
     rounds = iter(drawn)
 
     def take() -> float:
@@ -194,7 +197,7 @@ def _turns(
 
 
 def _refuse_differences(
-    ours: TextEncoder, theirs: LibraryTokenizer, batches: Sequence[Batch]
+    ours: TextEncoder, theirs: LibraryTokenizer, batches: Sequence[_Batch]
 ) -> None:
     for batch in batches:
         rows = [ours.encode(batch), theirs.rows(batch)]

@@ -1,4 +1,4 @@
-"""Vocabulary and texts that tokenizers are measured with."""
+"""Make the vocabulary and the texts that tokenizers are measured with."""
 
 import random
 import string
@@ -7,21 +7,21 @@ from dataclasses import dataclass
 
 from ernie_triton.tokenizer.vocabulary import CLASSIFY, MASK, PAD, SEPARATE, UNKNOWN, Vocabulary
 
-VOCABULARY_SIZE = 40_000
+_VOCABULARY_SIZE = 40_000
 """Entries of the generated vocabulary, about as many as ERNIE 3.0's."""
 
 _IDEOGRAPHS = range(0x4E00, 0x9FA6)
 _MARKS = "，。！？、：；“”《》（）…—·"
 _COMMON = 3_500
-"""Ideographs that titles are made of: so many are in general use."""
+"""Ideographs in titles, about as many as are in general use."""
 _LATIN_WORDS = 4_000
 """Different Latin words and numbers in texts, few of them frequent."""
 _PLAIN_MARKS_SHARE = 0.06
 _LONG_CHARACTERS = 500
 
 
-def generated_vocabulary(size: int = VOCABULARY_SIZE) -> Vocabulary:
-    """Special tokens, ASCII, all common ideographs, and Latin words and pieces up to the size."""
+def generated_vocabulary(size: int = _VOCABULARY_SIZE) -> Vocabulary:
+    """Make a vocabulary of special tokens, ASCII, common ideographs, Latin words and pieces."""
     chance = random.Random(0)
     tokens = dict.fromkeys(
         [
@@ -39,13 +39,13 @@ def generated_vocabulary(size: int = VOCABULARY_SIZE) -> Vocabulary:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class KindOfText:
-    """What is measured: a name, what it says to a reader, and how a text is made.
+class Workload:
+    """A kind of texts to tokenize.
 
     Attributes:
-        name: as tables and ratios call it.
-        description: what the texts hold.
-        make: a text of such a kind, from random numbers and the frequent Latin words.
+        name: the name in tables and ratios.
+        description: content of the texts.
+        make: makes a text from random numbers and the frequent Latin words.
     """
 
     name: str
@@ -54,7 +54,7 @@ class KindOfText:
 
 
 def frequent_words() -> list[str]:
-    """Latin words and numbers, the most frequent first."""
+    """Make Latin words and numbers, the most frequent first."""
     chance = random.Random(1)
     return [_new_word(chance) for _ in range(_LATIN_WORDS)]
 
@@ -76,26 +76,25 @@ def _long(chance: random.Random, words: list[str]) -> str:
     return _mixture(chance, lambda: words[int(len(words) * chance.random() ** 2)], _LONG_CHARACTERS)
 
 
-KINDS = (
-    KindOfText(
+WORKLOADS = (
+    Workload(
         name="plain",
         description="Chinese titles of ideographs and Chinese punctuation, 24 characters on "
         "average",
         make=_plain,
     ),
-    KindOfText(
+    Workload(
         name="mixed",
-        description="30 characters, a third of them Latin words, numbers and punctuation; the "
-        "words repeat as words do",
+        description="30 characters, a third of them Latin words, numbers and punctuation; "
+        "frequent words repeat",
         make=_mixed,
     ),
-    KindOfText(
+    Workload(
         name="new words",
-        description="the same with Latin words and numbers that are drawn anew for every text, "
-        "which hardly ever repeat",
+        description="the same with Latin words and numbers that are new in every text",
         make=_new_words,
     ),
-    KindOfText(
+    Workload(
         name="long",
         description=f"{_LONG_CHARACTERS} characters of the mixed kind, cut to the row's length",
         make=_long,

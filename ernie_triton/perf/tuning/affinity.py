@@ -1,4 +1,4 @@
-"""The cores that a server may use: named as `taskset` names them, given to what is started."""
+"""Restrict a server to some cores, named as `taskset` names them."""
 
 import os
 from collections.abc import Iterator
@@ -8,26 +8,26 @@ from ernie_triton.errors import ScenarioError
 
 
 def cores_from(text: str) -> frozenset[int]:
-    """The cores of a list such as `0`, `0,2` or `0-3,6`.
+    """Parse a list of cores such as `0`, `0,2` or `0-3,6`.
 
     Raises:
-        ValueError: it is no such list.
+        ValueError: the text is not such a list.
     """
     cores: set[int] = set()
     for part in text.split(","):
         first, dash, last = part.partition("-")
         numbers = range(int(first), int(last if dash else first) + 1)
         if not (numbers and first.strip().isdigit()):
-            raise ValueError(f"{part!r} is no core and no range of cores")
+            raise ValueError(f"{part!r} is not a core or a range of cores")
         cores.update(numbers)
     return frozenset(cores)
 
 
 def usable_cores(wanted: frozenset[int] | None) -> frozenset[int]:
-    """The wanted cores, or all that this process may use.
+    """Return the wanted cores, or all that this process may use.
 
     Raises:
-        ScenarioError: one of them is not there or not for this process.
+        ScenarioError: this process may not use one of the wanted cores.
     """
     allowed = frozenset(os.sched_getaffinity(0))
     if wanted is None:
@@ -41,15 +41,15 @@ def usable_cores(wanted: frozenset[int] | None) -> frozenset[int]:
 
 
 def cores_words(cores: frozenset[int]) -> str:
-    """The list as `cores_from` takes it, without ranges."""
+    """Write a list that `cores_from` reads, without ranges."""
     return ",".join(map(str, sorted(cores)))
 
 
 @contextmanager
 def starting_on(cores: frozenset[int]) -> Iterator[None]:
-    """What the calling thread starts inside runs on these cores, and all that it starts in turn.
+    """Run all processes that the calling thread starts inside on these cores.
 
-    A process inherits the affinity of the thread that starts it; the thread itself gets its own
+    A process inherits the affinity of the thread that starts it. The thread gets its own affinity
     back at the end.
     """
     before = os.sched_getaffinity(0)

@@ -1,4 +1,4 @@
-"""Settings measured on the real server: one server for each, all of the same pipeline."""
+"""Measure settings of a pipeline on the real server, one server for each setting."""
 
 import tempfile
 from collections.abc import Callable, Collection
@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ernie_triton.errors import AnalyzerError
+from ernie_triton.perf.analyzer.generator import Windows
+from ernie_triton.perf.analyzer.text_spec import TextSpec
 from ernie_triton.perf.results import Measurement, Subject
-from ernie_triton.perf.running.generator import Windows
-from ernie_triton.perf.running.server import Place, Serving, served
+from ernie_triton.perf.running.scenario import LoadSpec, MeasuringTime, Scenario
+from ernie_triton.perf.running.server import Serving, ServingPlace, served
 from ernie_triton.perf.running.session import Session
 from ernie_triton.perf.running.target import connected
-from ernie_triton.perf.scenario import LoadSpec, Measuring, Scenario
-from ernie_triton.perf.text_spec import TextSpec
 from ernie_triton.perf.tuning.affinity import starting_on
 from ernie_triton.perf.tuning.repository import lay_out
 from ernie_triton.perf.tuning.search import Figure
@@ -26,14 +26,14 @@ _WINDOWS = 3
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BenchOptions:
-    """What is the same for all settings.
+    """Options that all settings share.
 
     Attributes:
-        spec: the pipeline, which is built.
-        texts: what to send.
+        spec: the pipeline, already built.
+        texts: the texts to send.
         concurrency: requests under way.
-        rows: of a request.
-        cores: that each server may use; perf_analyzer may use all.
+        rows: rows of a request.
+        cores: cores of each server; perf_analyzer may use all cores.
         warm_up_s: seconds of load before a server's first figure.
     """
 
@@ -53,15 +53,17 @@ class _Started:
 
 
 class ServerBench:
-    """A context manager; servers that nobody asks meanwhile only wait.
+    """A context manager that keeps the servers; those without requests only wait.
 
     Attributes:
-        seconds: how long a figure is taken over.
+        seconds: duration of a figure.
     """
 
-    def __init__(self, options: BenchOptions, seconds: float, tell: Callable[[str], None]) -> None:
+    def __init__(
+        self, options: BenchOptions, seconds: float, progress: Callable[[str], None]
+    ) -> None:
         self._options = options
-        self._tell = tell
+        self._progress = progress
         self._load = LoadSpec(concurrency=(options.concurrency,), batch_size=(options.rows,))
         self._started: dict[tuple[Setting, float], _Started] = {}
         self.seconds = seconds
@@ -88,13 +90,13 @@ class ServerBench:
         return _figure_of(found, self._options.rows)
 
     def keep(self, settings: Collection[Setting]) -> None:
-        """Stop the servers of all others, and those whose figures were of another length."""
+        """Stop the servers of all other settings, and those with figures of another duration."""
         for key in list(self._started):
             if key[0] not in settings or key[1] != self.seconds:
                 self._started.pop(key).stack.close()
 
     def serving(self, setting: Setting) -> Serving:
-        """A setting's server, which runs after this."""
+        """Return a setting's server, starting it where necessary."""
         return self._running(setting).serving
 
     def _running(self, setting: Setting) -> _Started:
@@ -110,9 +112,9 @@ class ServerBench:
         with ExitStack() as stack:
             name = stack.enter_context(tempfile.TemporaryDirectory(prefix="ernie-triton-tune-"))
             folder = lay_out(spec, setting, Path(name))
-            self._tell(f"starting a server: {setting}")
+            self._progress(f"starting a server: {setting}")
             with starting_on(options.cores):
-                serving = stack.enter_context(served(Place(repository=folder), spec.name))
+                serving = stack.enter_context(served(ServingPlace(repository=folder), spec.name))
             [subject] = scenario.subjects
             target = stack.enter_context(
                 connected(serving, subject, scenario.kind, pair=scenario.pair)
@@ -122,7 +124,7 @@ class ServerBench:
                 target,
                 windows=Windows(seconds=scenario.measuring.window_s),
                 still_serving=serving.still,
-                tell=self._tell,
+                progress=self._progress,
             )
             return _Started(stack.pop_all(), serving, session)
 
@@ -136,7 +138,7 @@ class ServerBench:
             precision=spec.precision,
             layout=spec.layout,
         )
-        measuring = Measuring(window_s=self.seconds / _WINDOWS, warm_up_s=options.warm_up_s)
+        measuring = MeasuringTime(window_s=self.seconds / _WINDOWS, warm_up_s=options.warm_up_s)
         return Scenario(
             title=f"tuning {spec.name}",
             task=spec.task,

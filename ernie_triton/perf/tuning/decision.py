@@ -1,21 +1,21 @@
-"""The decision: the best candidates measured in turn with the pipeline's own setting.
+"""Decide between the best candidates, measured in turn with the pipeline's own setting.
 
-A setting takes another's place only where it is better by more than the spread, so that noise alone
-does not move a pipeline away from what it has.
+A setting replaces another only where it is better by more than the spread. So noise alone does not
+change a pipeline.
 """
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from ernie_triton.errors import AnalyzerError, ErnieTritonError, ServerError
-from ernie_triton.perf.paired import Spread, ratio, spread
+from ernie_triton.perf.paired import Spread, paired_ratio, spread
 from ernie_triton.perf.tuning.search import Bench, Figure, Trial
 from ernie_triton.perf.tuning.setting import Setting
 
 _HOPELESS = 2.0
-"""How far above the budget a short figure may be that a longer one might still bring below."""
+"""A short figure above this many times the budget ends the search."""
 LEAST_GAIN = 0.02
-"""What is gained by less is not worth a change."""
+"""A smaller gain is not worth a change."""
 
 
 class BudgetError(ErnieTritonError):
@@ -31,7 +31,7 @@ class Finalist:
 
     @property
     def texts_per_s(self) -> Spread:
-        """Rows answered each second."""
+        """Rows answered per second."""
         return spread(self._values(lambda figure: figure.texts_per_s))
 
     @property
@@ -41,13 +41,13 @@ class Finalist:
 
     @property
     def p99_ms(self) -> Spread:
-        """The latency's 99th percentile."""
+        """The 99th percentile of latency."""
         return spread(self._values(lambda figure: figure.p99_ms))
 
     def speed_over(self, other: "Finalist") -> Spread:
-        """How many times the other's texts per second, round by round."""
+        """Divide its texts per second by the other's, round by round."""
         ours, theirs = (one._values(lambda figure: figure.texts_per_s) for one in (self, other))
-        return ratio(ours, theirs)
+        return paired_ratio(ours, theirs)
 
     def _values(self, value: Callable[[Figure], float]) -> list[float]:
         return [value(figure) for figure in self.figures]
@@ -55,7 +55,7 @@ class Finalist:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decision:
-    """What was decided; `finalists` begin with the pipeline's own setting."""
+    """The chosen setting; `finalists` begin with the pipeline's own setting."""
 
     finalists: tuple[Finalist, ...]
     chosen: Finalist
@@ -67,12 +67,12 @@ class Decision:
 
     @property
     def is_change(self) -> bool:
-        """Whether another setting than the pipeline's own was chosen."""
+        """Tell whether another setting than the pipeline's own was chosen."""
         return self.chosen is not self.given
 
 
 def rank_within(budget_ms: float | None) -> Callable[[Figure], tuple[float, ...]]:
-    """A figure's place: within the budget the most texts, outside of it the least latency."""
+    """Rank figures: within the budget by texts per second, outside of it by least latency."""
 
     def rank(figure: Figure) -> tuple[float, ...]:
         if budget_ms is None or figure.p99_ms <= budget_ms:
@@ -82,27 +82,27 @@ def rank_within(budget_ms: float | None) -> Callable[[Figure], tuple[float, ...]
     return rank
 
 
-def measure_in_turn(
-    settings: Sequence[Setting], rounds: int, bench: Bench, tell: Callable[[str], None]
+def measure_finalists(
+    settings: Sequence[Setting], rounds: int, bench: Bench, progress: Callable[[str], None]
 ) -> list[Finalist]:
-    """Each setting once a round, every other round in reverse order; one that fails is left out.
+    """Measure each setting once a round; settings that fail are left out.
 
     Raises:
-        AnalyzerError: no figure of the first could be taken.
-        ServerError: the first cannot be served.
+        AnalyzerError: no figure of the first setting could be taken.
+        ServerError: the first setting cannot be served.
     """
     figures: dict[Setting, list[Figure]] = {setting: [] for setting in settings}
     bench.keep(settings)
     for number in range(1, rounds + 1):
-        tell(f"round {number} of {rounds}")
-        # What a machine slows down or speeds up by meanwhile concerns all of them alike.
+        progress(f"round {number} of {rounds}")
+        # Every other round is in reverse order, so a drift of the machine concerns all alike.
         for setting in list(figures) if number % 2 else reversed(list(figures)):
             try:
                 figures[setting].append(bench.figure(setting))
             except (AnalyzerError, ServerError) as error:
                 if setting == settings[0]:
                     raise
-                tell(f"{setting}: left out: {error}")
+                progress(f"{setting}: left out: {error}")
                 del figures[setting]
     return [Finalist(setting=one, figures=tuple(found)) for one, found in figures.items()]
 
@@ -111,7 +111,7 @@ def refuse_hopeless(trials: Sequence[Trial], budget_ms: float | None) -> None:
     """Fail early where no short figure came near the budget.
 
     Raises:
-        BudgetError: all are far above it.
+        BudgetError: all figures are far above the budget.
     """
     found = [(one.figure.p99_ms, one.setting) for one in trials if one.figure is not None]
     best_ms, setting = min(found, key=lambda pair: pair[0])
@@ -120,18 +120,18 @@ def refuse_hopeless(trials: Sequence[Trial], budget_ms: float | None) -> None:
 
 
 def decide(finalists: Sequence[Finalist], budget_ms: float | None) -> Decision:
-    """Choose: the first, unless others are better by more than the spread.
+    """Choose the first setting, unless others are better by more than the spread.
 
     Args:
-        finalists: the pipeline's own setting first; the others each against the best before.
-        budget_ms: most that the 99th percentile of latency may be; None for any.
+        finalists: the pipeline's own setting first; each other is compared with the best before.
+        budget_ms: largest 99th percentile of latency; None for any.
 
     Raises:
-        BudgetError: none of them keeps the budget.
+        BudgetError: no setting keeps the budget.
     """
     chosen = finalists[0]
     for challenger in finalists[1:]:
-        if _takes_the_place(challenger, chosen, budget_ms):
+        if _replaces(challenger, chosen, budget_ms):
             chosen = challenger
     if not _keeps(chosen, budget_ms):
         best = min(finalists, key=lambda one: one.p99_ms.median)
@@ -140,12 +140,12 @@ def decide(finalists: Sequence[Finalist], budget_ms: float | None) -> Decision:
 
 
 def is_clearly_faster(challenger: Finalist, other: Finalist) -> bool:
-    """Whether the median gain exceeds the range of the rounds' gains, and the least gain."""
+    """Tell whether the median gain exceeds the range of the rounds' gains, and the least gain."""
     gain = challenger.speed_over(other)
     return gain.median - 1 > max(gain.highest - gain.lowest, LEAST_GAIN)
 
 
-def _takes_the_place(challenger: Finalist, chosen: Finalist, budget_ms: float | None) -> bool:
+def _replaces(challenger: Finalist, chosen: Finalist, budget_ms: float | None) -> bool:
     if budget_ms is not None:
         if challenger.p99_ms.highest > budget_ms:
             return False

@@ -1,4 +1,4 @@
-"""What was tried and decided, as a table and as notes for the tuned file."""
+"""Write the trials and the decision as a table and as notes for the tuned file."""
 
 from collections.abc import Sequence
 
@@ -13,7 +13,7 @@ _HEAD = (
 
 
 def trials_table(trials: Sequence[Trial], decision: Decision) -> str:
-    """A Markdown table: what was screened, then what was measured in turn, median and range."""
+    """Write a Markdown table: screened settings, then those measured in turn with their range."""
     lines = [*_HEAD]
     for trial in trials:
         figure = trial.figure
@@ -31,7 +31,7 @@ def trials_table(trials: Sequence[Trial], decision: Decision) -> str:
 
 
 def verdict(decision: Decision, budget_ms: float | None) -> str:
-    """What was decided and why, in a sentence."""
+    """Describe the decision and its reason in a sentence."""
     chosen = decision.chosen
     budget = f" within a p99 of {budget_ms:g} ms" if budget_ms is not None else ""
     if not decision.is_change:
@@ -44,7 +44,7 @@ def verdict(decision: Decision, budget_ms: float | None) -> str:
 
 
 def smaller_batch_warning(decision: Decision) -> str:
-    """What a smaller batch changes for clients; empty where there is none."""
+    """Warn that a smaller batch refuses larger requests; empty where the batch is no smaller."""
     given, chosen = decision.given.setting, decision.chosen.setting
     if chosen.max_batch_size >= given.max_batch_size:
         return ""
@@ -55,7 +55,7 @@ def smaller_batch_warning(decision: Decision) -> str:
 
 
 def notes(decision: Decision, circumstances: Sequence[str]) -> list[str]:
-    """Comments for the tuned file: when and where, then the figures of both settings."""
+    """Write comments for the tuned file: time and place, then the figures of both settings."""
     lines = [*circumstances, f"as given: {_figures(decision.given)}"]
     if decision.is_change:
         gain = decision.chosen.speed_over(decision.given).text("x")
@@ -68,7 +68,7 @@ def notes(decision: Decision, circumstances: Sequence[str]) -> list[str]:
 
 
 def unsteady_words(decision: Decision) -> str:
-    """How many figures of the decision were taken on an unsteady machine; empty for none."""
+    """Count the unstable figures of the decision; empty for none."""
     figures = [figure for one in decision.finalists for figure in one.figures]
     unsteady = sum(figure.is_unstable for figure in figures)
     if not unsteady:

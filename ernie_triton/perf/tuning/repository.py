@@ -1,6 +1,6 @@
-"""A pipeline served with another setting, without a rebuild: changed configurations, linked files.
+"""Serve a pipeline with another setting without a rebuild: changed configurations, linked files.
 
-Everything that is tuned is in the configurations alone, so a candidate needs no engine of its own.
+The tuned values are in the configurations alone, so a candidate needs no engine of its own.
 """
 
 from pathlib import Path
@@ -20,20 +20,20 @@ _DECIDED_BY_THE_BUILD = ("task", "engine", "precision", "layout", "max_length")
 
 
 def check_built(spec: PipelineSpec, how: str) -> None:
-    """Refuse a pipeline that this program cannot serve and tune.
+    """Refuse a pipeline that cannot be served and tuned here.
 
     Args:
         spec: the pipeline.
         how: the command that builds it.
 
     Raises:
-        PipelineError: it is for a GPU, or it was built from another description.
-        RepositoryError: it is not built.
+        PipelineError: the pipeline is for a GPU, or was built from another description.
+        RepositoryError: the pipeline is not built.
     """
     if spec.device == "gpu":
         raise PipelineError(
-            f"{spec.name} is for a GPU, but what is tuned runs in the embedded server, on CPU; "
-            f"change the values by hand, rebuild, and compare with `python -m perf compare`"
+            f"{spec.name} is for a GPU, but tune uses the embedded server, on CPU; "
+            f"change the values by hand, rebuild, and compare with `ernie-triton perf compare`"
         )
     if not (spec.repository / spec.name / str(spec.version) / "manifest.json").is_file():
         raise RepositoryError(
@@ -50,12 +50,12 @@ def check_built(spec: PipelineSpec, how: str) -> None:
 
 
 def lay_out(spec: PipelineSpec, setting: Setting, folder: Path) -> Path:
-    """A repository with the pipeline's ensemble under a setting.
+    """Write a repository with the pipeline's ensemble under a setting.
 
     Args:
-        spec: the pipeline, which is built.
-        setting: to write into the configurations that the embedded server reads.
-        folder: an empty one; it must not outlive the pipeline, whose files it links.
+        spec: the pipeline, already built.
+        setting: the values for the configurations that the embedded server reads.
+        folder: an empty folder; it links the pipeline's files, so it must not outlive them.
 
     Returns:
         The folder.
@@ -72,7 +72,7 @@ def lay_out(spec: PipelineSpec, setting: Setting, folder: Path) -> Path:
 
 
 def _changes(tuned: PipelineSpec) -> dict[str, ServingChange]:
-    """What of each model's configuration says the setting, by the model's name."""
+    """Return the changes of each model's configuration, by model."""
     rows, threads = tuned.batching.max_batch_size, str(tuned.threads)
     delay_us = tuned.batching.max_queue_delay_us
     if tuned.joined:
@@ -96,7 +96,7 @@ def _changes(tuned: PipelineSpec) -> dict[str, ServingChange]:
 
 
 def _lay_out_model(built: Path, model: Path, version: int, change: ServingChange) -> None:
-    """One model with its labels and warm-up samples, and with the one version alone."""
+    """Write one model with its labels and warm-up samples, and with this version alone."""
     model.mkdir()
     for entry in built.resolve().iterdir():
         is_other_version = entry.name.isdigit() and entry.name != str(version)

@@ -1,4 +1,4 @@
-"""Screening: one short figure of each candidate, coordinate by coordinate."""
+"""Screen candidates with one short figure each, axis by axis."""
 
 import dataclasses
 from collections.abc import Callable, Collection, Sequence
@@ -19,7 +19,7 @@ class Figure:
         texts_per_s: rows answered each second.
         p50_ms: the median latency of a request.
         p99_ms: its 99th percentile.
-        is_unstable: the machine or the figure itself was not steady.
+        is_unstable: a limit of stability was exceeded.
     """
 
     texts_per_s: float
@@ -29,7 +29,7 @@ class Figure:
 
 
 class Bench(Protocol):
-    """What measures settings; their servers are started when first asked."""
+    """Measures settings; a server is started when its setting is first measured."""
 
     def figure(self, setting: Setting) -> Figure:
         """Measure once.
@@ -40,12 +40,12 @@ class Bench(Protocol):
         """
 
     def keep(self, settings: Collection[Setting]) -> None:
-        """Stop the servers of all others."""
+        """Stop the servers of all other settings."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trial:
-    """A setting that was screened: its figure, or why there is none."""
+    """A screened setting: its figure, or the reason why it has none."""
 
     setting: Setting
     figure: Figure | None = None
@@ -59,14 +59,14 @@ def screen(
     bench: Bench,
     rank: Callable[[Figure], tuple[float, ...]],
 ) -> list[Trial]:
-    """Go along each axis from the best so far, which is measured again for each axis.
+    """Go along each axis from the best setting so far, which is measured again for each axis.
 
     Args:
         start: the pipeline's own setting, which must be able to serve.
         grid: the axes.
-        cores: that the server may use.
-        bench: measures.
-        rank: a figure's place; more is better.
+        cores: number of cores of the server.
+        bench: takes the figures.
+        rank: ranks a figure; more is better.
 
     Returns:
         Every setting that was tried, in the order of its first figure.
@@ -99,7 +99,7 @@ def screen(
 def finalists(
     trials: Sequence[Trial], always: Sequence[Setting], rank: Callable[[Figure], tuple[float, ...]]
 ) -> list[Setting]:
-    """Whom to measure in turn: some settings always, then the best of the others."""
+    """Choose the settings to measure in turn: `always`, then the best of the others."""
     ranked = sorted(
         ((rank(one.figure), one.setting) for one in trials if one.figure is not None),
         key=lambda pair: pair[0],

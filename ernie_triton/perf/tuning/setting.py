@@ -1,4 +1,4 @@
-"""The four values that are tuned, and the grid of their candidates."""
+"""Hold the four tuned values, and make the grid of their candidates."""
 
 import dataclasses
 from collections.abc import Mapping, Sequence
@@ -14,7 +14,7 @@ _MOST_INSTANCES = 8
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Setting:
-    """Values of a pipeline that decide how fast it is and never what it answers.
+    """Values of a pipeline that change its speed and never its answers.
 
     The names, defaults and meanings are those of `PipelineSpec` and its `Batching`.
     """
@@ -31,7 +31,7 @@ class Setting:
         )
 
     def applied_to(self, spec: PipelineSpec) -> PipelineSpec:
-        """The pipeline with these values."""
+        """Return the pipeline with these values."""
         batching = dataclasses.replace(
             spec.batching,
             max_batch_size=self.max_batch_size,
@@ -47,13 +47,13 @@ DEFAULTS = Setting()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Conditions:
-    """What the candidates depend on.
+    """Conditions that decide the candidates.
 
     Attributes:
-        cores: that the server may use.
+        cores: number of cores of the server.
         concurrency: requests under way.
-        rows: of a request; smaller batches than that would refuse it.
-        budget_ms: most latency that is accepted; None for any.
+        rows: rows of a request; smaller batches would refuse it.
+        budget_ms: largest accepted latency; None for any.
     """
 
     cores: int
@@ -67,7 +67,7 @@ Change = Mapping[str, int]
 
 
 def setting_of(spec: PipelineSpec) -> Setting:
-    """A pipeline's own values."""
+    """Return a pipeline's own values."""
     return Setting(
         threads=spec.threads,
         instances=spec.instances,
@@ -77,10 +77,10 @@ def setting_of(spec: PipelineSpec) -> Setting:
 
 
 def axes(given: Setting, conditions: Conditions) -> list[list[Change]]:
-    """The candidates' grid, an axis after the other: cores, batch, delay.
+    """Make the candidates' grid, axis by axis: cores, batch, delay.
 
-    Values that cannot differ from one another here are left out: a batch above the rows that can
-    be under way, a delay that the budget does not allow.
+    Values without an effect are left out: batches above the rows under way, and delays above the
+    budget.
     """
     most_rows = conditions.concurrency * conditions.rows
     batches = [size for size in _BATCHES if conditions.rows <= size < most_rows]
@@ -97,14 +97,14 @@ def axes(given: Setting, conditions: Conditions) -> list[list[Change]]:
 
 
 def is_same(one: Setting, other: Setting, cores: int) -> bool:
-    """Whether two settings serve alike: 0 threads are all cores."""
+    """Tell whether two settings serve alike: 0 threads are all cores."""
     return dataclasses.replace(one, threads=one.threads or cores) == dataclasses.replace(
         other, threads=other.threads or cores
     )
 
 
 def _shares_of_cores(cores: int) -> list[Change]:
-    """Every core for one instance, or a share for each of several, or a core for other stages."""
+    """Give one instance every core, several instances a share, or leave a core to other stages."""
     pairs = [(1, 0)]
     instances = 2
     while instances <= min(max(cores, 2), _MOST_INSTANCES):
@@ -116,6 +116,6 @@ def _shares_of_cores(cores: int) -> list[Change]:
 
 
 def one_other(grid: Sequence[Sequence[Change]], start: Setting) -> list[list[Change]]:
-    """A grid of one candidate: the first that differs from the start."""
+    """Make a grid of one candidate: the first that differs from the start."""
     changes = (change for axis in grid for change in axis)
     return [[change for change in changes if dataclasses.replace(start, **change) != start][:1]]

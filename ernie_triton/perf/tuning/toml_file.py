@@ -1,7 +1,7 @@
-"""The pipeline's TOML file with the tuned values in their places, and its other lines as they are.
+"""Write the tuned values into a copy of the pipeline's TOML file, keeping its other lines.
 
-TOML is edited as text, since a file that is written anew would lose its comments. What comes out is
-read back: it must say what was meant, or it is not written.
+TOML is edited as text, as a new file would lose the comments. The result is read back and written
+only where it holds the tuned values.
 """
 
 import os
@@ -19,13 +19,13 @@ _NOTE = "# tune: "
 
 
 def tuned_text(text: str, given: PipelineSpec, setting: Setting, notes: Sequence[str]) -> str:
-    """A pipeline's file with other values.
+    """Edit the text of a pipeline's file.
 
     Args:
         text: of the pipeline's file.
-        given: what it says.
-        setting: what it shall say; values that it has already stay as they stand.
-        notes: comments for its beginning, a line each, in place of those of an earlier tuning.
+        given: the pipeline that the text describes.
+        setting: the new values; lines of unchanged values stay.
+        notes: comments for the beginning, a line each; they replace those of an earlier tuning.
     """
     old = setting_of(given)
     top: dict[str, int] = {}
@@ -44,17 +44,16 @@ def tuned_text(text: str, given: PipelineSpec, setting: Setting, notes: Sequence
 
 
 def write_tuned(path: Path, source: Path, setting: Setting, notes: Sequence[str]) -> None:
-    """Write a pipeline's file with another setting: beside its place, read back, then renamed.
+    """Write a pipeline's file with another setting: to a temporary file, read back, then renamed.
 
     Args:
-        path: the file to write, in the folder of the pipeline's own, to which its paths are
-            relative.
+        path: the file to write, in the folder of `source`, as its paths are relative to that.
         source: the pipeline's file.
-        setting: the values to change.
+        setting: the new values.
         notes: comments for the beginning.
 
     Raises:
-        PipelineError: the file cannot be written, or not be edited so that it says this.
+        PipelineError: the file cannot be written, or the source cannot be edited.
     """
     given = load_pipeline(source)
     text = tuned_text(source.read_text(encoding="utf-8"), given, setting, notes)
@@ -96,7 +95,7 @@ def _with_batching(lines: list[str], values: Mapping[str, int]) -> list[str]:
 
 
 def _with_values(lines: list[str], values: Mapping[str, int]) -> list[str]:
-    """The lines of one table with some values, each in its place or after the last key."""
+    """Edit the lines of one table: each value in its place, or after the last key."""
     edited = list(lines)
     missing = dict(values)
     for name in values:

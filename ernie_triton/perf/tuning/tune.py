@@ -1,20 +1,19 @@
-"""The whole of a tuning: screening, the finals, and the notes on them."""
+"""Tune a pipeline: screen candidates, measure the best in turn, decide."""
 
 import datetime
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from ernie_triton.errors import ScenarioError
-from ernie_triton.perf.machine import this_machine
-from ernie_triton.perf.running.texts import rows_of
-from ernie_triton.perf.text_spec import TextSpec
-from ernie_triton.perf.titles import TITLES
+from ernie_triton.perf.analyzer.text_spec import TextSpec
+from ernie_triton.perf.analyzer.texts import TITLES, text_rows
+from ernie_triton.perf.machine import machine_facts
 from ernie_triton.perf.tuning.affinity import cores_words
 from ernie_triton.perf.tuning.bench import BenchOptions, ServerBench
 from ernie_triton.perf.tuning.decision import (
     Decision,
     decide,
-    measure_in_turn,
+    measure_finalists,
     rank_within,
     refuse_hopeless,
 )
@@ -39,18 +38,18 @@ _QUICK_WARM_UP_S = 0.6
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TuneOptions:
-    """What to tune for.
+    """Load, limits and durations of a tuning.
 
     Attributes:
         concurrency: requests under way.
-        rows: of a request.
-        cores: that the server may use.
-        budget_ms: most that the 99th percentile of latency may be; None for any.
-        texts: what to send; title-like ones when None.
-        rounds: of the finals.
-        screen_seconds: of each figure of the screening.
-        seconds: of each figure of the finals.
-        quick: one candidate and figures too short to trust, to try it.
+        rows: rows of a request.
+        cores: cores of the server.
+        budget_ms: largest 99th percentile of latency; None for any.
+        texts: the texts to send; title-like texts when None.
+        rounds: turns of each finalist.
+        screen_seconds: duration of a figure when candidates are screened.
+        seconds: duration of a figure of a finalist.
+        quick: try one candidate, with figures too short to trust.
     """
 
     concurrency: int
@@ -65,7 +64,7 @@ class TuneOptions:
 
     @property
     def conditions(self) -> Conditions:
-        """What the candidates depend on."""
+        """Conditions that decide the candidates."""
         return Conditions(
             cores=len(self.cores),
             concurrency=self.concurrency,
@@ -76,24 +75,24 @@ class TuneOptions:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tuned:
-    """The result: what was screened, what was decided, and comments for the tuned file."""
+    """The result: screened settings, the decision, and comments for the tuned file."""
 
     trials: tuple[Trial, ...]
     decision: Decision
     notes: tuple[str, ...]
 
 
-def tune(spec: PipelineSpec, options: TuneOptions, tell: Callable[[str], None]) -> Tuned:
+def tune(spec: PipelineSpec, options: TuneOptions, progress: Callable[[str], None]) -> Tuned:
     """Search and decide.
 
     Args:
-        spec: the pipeline, which is built.
-        options: what to tune for.
-        tell: is given a line of progress at a time.
+        spec: the pipeline, already built.
+        options: load, limits and durations.
+        progress: receives lines of progress.
 
     Raises:
         BudgetError: no setting keeps the latency.
-        ScenarioError: the pipeline does not take requests of so many rows.
+        ScenarioError: the pipeline does not take requests with that number of rows.
         ServerError: the pipeline's own setting cannot be served.
         AnalyzerError: no figure of it could be taken.
         DatasetError: the file of texts cannot be read, or the pipeline cannot take its lines.
@@ -107,11 +106,11 @@ def tune(spec: PipelineSpec, options: TuneOptions, tell: Callable[[str], None]) 
         )
     texts = options.texts or TextSpec(kinds=(TITLES,))
     inputs = task_named(spec.task).text_inputs(pair=spec.pair)
-    # A file that cannot be read is told before a server is started.
-    rows_of(texts, texts.kinds, [tensor.name for tensor in inputs])
+    # A file that cannot be read fails here, before a server is started.
+    text_rows(texts, texts.kinds, [tensor.name for tensor in inputs])
     rank = rank_within(options.budget_ms)
     grid = axes(given, options.conditions)
-    with _bench(spec, texts, options, tell) as bench:
+    with _bench(spec, texts, options, progress) as bench:
         trials = screen(
             given,
             one_other(grid, given) if options.quick else grid,
@@ -122,7 +121,7 @@ def tune(spec: PipelineSpec, options: TuneOptions, tell: Callable[[str], None]) 
         refuse_hopeless(trials, options.budget_ms)
         in_turn = finalists(trials, _always(given, options), rank)
         bench.seconds = _QUICK_S if options.quick else options.seconds
-        found = measure_in_turn(in_turn, options.rounds, bench, tell)
+        found = measure_finalists(in_turn, options.rounds, bench, progress)
     decision = decide(found, options.budget_ms)
     circumstances = _circumstances(options, texts, decision)
     return Tuned(
@@ -131,9 +130,9 @@ def tune(spec: PipelineSpec, options: TuneOptions, tell: Callable[[str], None]) 
 
 
 def _bench(
-    spec: PipelineSpec, texts: TextSpec, options: TuneOptions, tell: Callable[[str], None]
+    spec: PipelineSpec, texts: TextSpec, options: TuneOptions, progress: Callable[[str], None]
 ) -> ServerBench:
-    """What measures, set for the screening."""
+    """Make the bench, set for the screening."""
     bench_options = BenchOptions(
         spec=spec,
         texts=texts,
@@ -142,31 +141,33 @@ def _bench(
         cores=options.cores,
         warm_up_s=_QUICK_WARM_UP_S if options.quick else _WARM_UP_S,
     )
-    return ServerBench(bench_options, _QUICK_S if options.quick else options.screen_seconds, tell)
+    return ServerBench(
+        bench_options, _QUICK_S if options.quick else options.screen_seconds, progress
+    )
 
 
 def _always(given: Setting, options: TuneOptions) -> list[Setting]:
-    """Finalists whatever the screening says: the pipeline's own setting, and the defaults."""
+    """Return the sure finalists: the pipeline's own setting, and the defaults."""
     if is_same(given, DEFAULTS, len(options.cores)) or DEFAULTS.max_batch_size < options.rows:
         return [given]
     return [given, DEFAULTS]
 
 
 def _circumstances(options: TuneOptions, texts: TextSpec, decision: Decision) -> list[str]:
-    """When, where and for what, in lines."""
+    """Describe time, place and load, in lines."""
     now = datetime.datetime.now(datetime.timezone.utc)
-    machine = this_machine()
+    machine = machine_facts()
     budget = f", p99 within {options.budget_ms:g} ms" if options.budget_ms is not None else ""
     what = str(texts.file) if texts.file else str(texts.kinds[0])
     lines = [
-        f"measured {now:%Y-%m-%d} (UTC) by `python -m perf tune` on {machine.processor}",
+        f"measured {now:%Y-%m-%d} (UTC) by `ernie-triton perf tune` on {machine.processor}",
         f"the server on core(s) {cores_words(options.cores)} of {machine.cores}, the load "
         f"generator on the same machine",
         f"concurrency {options.concurrency}, requests of {options.rows} row(s){budget}; "
         f"texts: {what}",
     ]
     if options.quick:
-        lines.append("with --quick: the figures say nothing")
+        lines.append("with --quick: the figures mean nothing")
     if words := unsteady_words(decision):
         lines.append(words)
     return lines

@@ -6,14 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from ernie_triton.perf.results import Run
+from ernie_triton.perf.results import ScenarioRun
 from tests.commands import command
 from tests.perf.runs import a_measurement, a_run
 
 main = command("perf")
 
 
-def written(tmp_path: Path, run: Run, name: str = "run.json") -> str:
+def written(tmp_path: Path, run: ScenarioRun, name: str = "run.json") -> str:
     path = tmp_path / name
     path.write_text(run.to_json(), encoding="utf-8")
     return str(path)

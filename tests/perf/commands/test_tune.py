@@ -43,7 +43,7 @@ def test_a_pipeline_that_is_not_built_is_one_line_with_the_command(
 ) -> None:
     path = written(tmp_path)
     message = error_of(capsys, str(path))
-    assert f"has no version 1 of tiny; run: python -m build_scripts build {path}" in message
+    assert f"has no version 1 of tiny; run: ernie-triton build {path}" in message
     elsewhere = tmp_path / "elsewhere"
     message = error_of(capsys, str(path), "--repository", str(elsewhere))
     assert message.endswith(f"build {path} --repository {elsewhere}")

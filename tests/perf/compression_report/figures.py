@@ -2,9 +2,9 @@
 
 from ernie_triton.perf.compression_report.content import Report, Row
 from ernie_triton.perf.paired import spread
-from ernie_triton.perf.results import Machine
+from ernie_triton.perf.results import MachineFacts
 
-MACHINE = Machine(
+MACHINE = MachineFacts(
     processor="A Processor",
     cores=2,
     memory_bytes=24 << 30,

@@ -3,7 +3,7 @@
 import pytest
 
 from ernie_triton.model_shapes import FAMILY
-from ernie_triton.perf.engine_alone import PipelineFacts
+from ernie_triton.perf.engines.engine_alone import PipelineFacts
 from ernie_triton.perf.goals.rows import goals_from
 from ernie_triton.perf.goals.serving import ShapeFigures
 from ernie_triton.perf.goals.table import Goal
@@ -32,10 +32,10 @@ def shape_figures(int8: float, bf16: float) -> ShapeFigures:
             "joined batch": [20.0, 22.0],
             "joined added ms": [0.5, 0.6],
             "joined tail": [2.2, 2.6],
-            "joined hostage": [2.5, 2.7],
+            "joined mixed": [2.5, 2.7],
             "floor added ms": [0.3, 0.5],
             "int8 tail": [2.0, 2.5],
-            "int8 hostage": [1.5, 1.7],
+            "int8 mixed": [1.5, 1.7],
             "int8 memory": [300 * MB, 320 * MB],
             "bf16 memory": [410 * MB, 410 * MB],
         },
@@ -46,11 +46,13 @@ def shape_figures(int8: float, bf16: float) -> ShapeFigures:
     )
 
 
+TOKENIZER = {"plain": spread([30.0]), "mixed": spread([2.5])}
+
+
 @pytest.fixture
 def goals() -> dict[str, Goal]:
     shapes = {"medium": shape_figures(6.0, 3.0), "nano": shape_figures(2.0, 2.8)}
-    tokenizer = {"plain": spread([30.0]), "mixed": spread([2.5])}
-    found = goals_from(shapes, tokenizer)
+    found = goals_from(shapes, TOKENIZER)
     assert len({goal.name for goal in found}) == len(found)
     return {goal.name: goal for goal in found}
 
@@ -71,7 +73,7 @@ def test_joined_stages_are_asked_for_the_same(goals: dict[str, Goal]) -> None:
     joined = of(goals, "Medium INT8 joined", "baseline")
     assert joined.figure.median == pytest.approx(6.6)
     assert joined.note == "495 over 75"
-    assert of(goals, "Nano INT8 joined", "added").is_met
+    assert of(goals, "Nano INT8 joined", "above the engine").is_met
     assert of(goals, "Medium INT8 joined", "engine alone").figure.median == pytest.approx(0.8)
     assert of(goals, "Medium INT8 joined", "maximum rate").is_met
     assert not of(goals, "Medium INT8 joined", "short texts").is_met
@@ -84,7 +86,7 @@ def test_nano_counts_with_its_better_precision(goals: dict[str, Goal]) -> None:
 
 
 def test_the_engine_alone_bounds_the_server(goals: dict[str, Goal]) -> None:
-    alone = of(goals, "Medium INT8,", "engine alone does")
+    alone = of(goals, "Medium INT8,", "engine alone")
     assert alone.figure.median == pytest.approx(0.8)
     assert (alone.is_met, alone.note) == (False, "mean batch 17.0")
 
@@ -100,3 +102,22 @@ def test_memory_is_allowed_by_weights_in_the_engines_precision(goals: dict[str, 
 def test_the_tokenizer_has_a_bound_for_each_kind(goals: dict[str, Goal]) -> None:
     assert of(goals, "Tokenizer", "plain").is_met
     assert not of(goals, "Tokenizer", "mixed").is_met
+
+
+def without_bf16(figures: ShapeFigures) -> ShapeFigures:
+    return ShapeFigures(
+        figures={name: one for name, one in figures.figures.items() if "bf16" not in name},
+        facts={"int8": figures.facts["int8"]},
+    )
+
+
+def test_a_processor_without_bf16_has_the_other_goals() -> None:
+    shapes = {"medium": shape_figures(6.0, 3.0), "nano": shape_figures(2.0, 2.8)}
+    every = [goal.name for goal in goals_from(shapes, TOKENIZER)]
+    found = goals_from({name: without_bf16(one) for name, one in shapes.items()}, TOKENIZER)
+    names = [goal.name for goal in found]
+    assert [name for name in every if "BF16" not in name] == [
+        name for name in names if not name.startswith("Nano INT8, QPS")
+    ]
+    (nano,) = [goal for goal in found if goal.name.startswith("Nano INT8, QPS")]
+    assert nano.figure.median == pytest.approx(2.0)

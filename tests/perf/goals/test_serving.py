@@ -2,9 +2,9 @@
 
 import pytest
 
+from ernie_triton.perf.engines.model_cache import ModelCache
 from ernie_triton.perf.goals.rows import goals_from
 from ernie_triton.perf.goals.serving import ShapeModels, measure_shape
-from ernie_triton.perf.models import ModelCache
 from ernie_triton.perf.paired import spread
 from tests.perf.conftest import Tiny
 

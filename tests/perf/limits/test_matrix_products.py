@@ -9,13 +9,13 @@ import ernie_triton.perf.limits.matrix_products
 from ernie_triton.errors import DatasetError, EngineError
 from ernie_triton.model_shapes import FAMILY, Shape
 from ernie_triton.perf.limits.fractions import (
-    Measured,
     Peak,
+    PeakOptions,
     fractions_of,
     measure_peaks,
     mixed_peak,
 )
-from ernie_triton.perf.limits.matrix_products import Chain, Part, parts_of
+from ernie_triton.perf.limits.matrix_products import Chain, Part, layer_parts
 from tests.commands import command
 from tests.perf.made_up import measurement, run_of
 
@@ -38,8 +38,8 @@ def peak(part: str, flops_per_s: float, shape: str = "nano") -> Peak:
 
 
 def test_every_part_has_a_plausible_peak_in_every_round() -> None:
-    how = Measured(tokens=64, threads=1, rounds=2, runs=2)
-    peaks = measure_peaks({"tiny": TINY}, ["fp32"], how, lambda _: None)
+    options = PeakOptions(tokens=64, threads=1, rounds=2, runs=2)
+    peaks = measure_peaks({"tiny": TINY}, ["fp32"], options, lambda _: None)
     assert [(one.part, one.inner, one.outer) for one in peaks] == [
         ("attention", 64, 64),
         ("feed-forward", 64, 256),
@@ -56,13 +56,13 @@ def test_int8_products_run_as_int8(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
         ernie_triton.perf.limits.matrix_products, "_quantised", lambda node, _: node
     )
-    with pytest.raises(EngineError, match="asked for in int8 runs in fp32"):
+    with pytest.raises(EngineError, match="a product in int8 runs in fp32"):
         Chain(part, "int8", tokens=32, threads=1)
 
 
 def test_a_layers_parts_have_all_its_products() -> None:
     shape = FAMILY["nano"]
-    per_token = sum(part.flops_per_token for part in parts_of(shape))
+    per_token = sum(part.flops_per_token for part in layer_parts(shape))
     assert per_token == 2 * (4 * 312 * 312 + 2 * 312 * 1248)
 
 

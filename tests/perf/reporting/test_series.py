@@ -3,11 +3,11 @@
 import dataclasses
 
 from ernie_triton.perf.reporting.series import heaviest, series_of
-from ernie_triton.perf.results import Load, Measurement
+from ernie_triton.perf.results import Measurement, RequestLoad
 from tests.perf.runs import a_measurement
 
 
-def with_load(load: Load) -> Measurement:
+def with_load(load: RequestLoad) -> Measurement:
     return dataclasses.replace(a_measurement(), load=load)
 
 
@@ -29,7 +29,7 @@ def test_a_line_is_of_one_subject_by_rising_level() -> None:
 
 def test_names_tell_texts_and_batches_apart_where_they_differ() -> None:
     loads = [
-        Load(mode="concurrency", level=level, batch_size=size, texts=texts)
+        RequestLoad(mode="concurrency", level=level, batch_size=size, texts=texts)
         for level in (1, 2)
         for size, texts in ((1, "titles"), (8, "titles"), (1, "long"))
     ]
@@ -43,9 +43,9 @@ def test_names_tell_texts_and_batches_apart_where_they_differ() -> None:
 
 def test_what_was_sent_beside_others_is_no_point_of_a_line() -> None:
     loads = [
-        Load(mode="request_rate", level=10, texts="titles"),
-        Load(mode="request_rate", level=20, texts="titles"),
-        Load(mode="request_rate", level=20, texts="titles", beside="long"),
+        RequestLoad(mode="request_rate", level=10, texts="titles"),
+        RequestLoad(mode="request_rate", level=20, texts="titles"),
+        RequestLoad(mode="request_rate", level=20, texts="titles", beside="long"),
     ]
     (line,) = series_of([with_load(load) for load in loads], "request_rate")
     assert [one.load for one in line.measurements] == loads[:2]

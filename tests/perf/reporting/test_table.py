@@ -5,7 +5,7 @@ import dataclasses
 import io
 import json
 
-from ernie_triton.perf.reporting.heading import heading_of
+from ernie_triton.perf.reporting.notes import heading_of
 from ernie_triton.perf.reporting.table import result_table
 from tests.perf.runs import a_measurement, a_run
 

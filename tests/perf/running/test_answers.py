@@ -11,7 +11,7 @@ from ernie_triton.client.regression import Score
 from ernie_triton.client.seq_cls import Classification, Label
 from ernie_triton.client.token_cls import Entity
 from ernie_triton.perf.running.answers import (
-    TOLERANCES,
+    SCORE_TOLERANCES,
     comparison_of,
     same_answer,
     same_entities,
@@ -131,5 +131,5 @@ def test_vectors_are_equal_part_by_part() -> None:
 
 def test_every_task_and_precision_is_compared() -> None:
     assert {comparison_of(task).client.task for task in TASKS.values()} == set(TASKS.values())
-    assert set(TOLERANCES) == {"", *PRECISIONS}
-    assert TOLERANCES[""] == min(TOLERANCES.values())
+    assert set(SCORE_TOLERANCES) == {"", *PRECISIONS}
+    assert SCORE_TOLERANCES[""] == min(SCORE_TOLERANCES.values())

@@ -6,13 +6,13 @@ from collections.abc import Callable
 import pytest
 
 from ernie_triton.errors import QueueFullError, WrongAnswerError
+from ernie_triton.perf.analyzer.texts import TextRow
 from ernie_triton.perf.running.checker import Check, Checker, SoloAnswer
-from ernie_triton.perf.running.texts import Row
 
 SOLOS = [SoloAnswer(row=("甲",), answer=1.0), SoloAnswer(row=("乙", "丙"), answer=2.0)]
 
 
-def check(ask: Callable[[Row], float]) -> Check:
+def check(ask: Callable[[TextRow], float]) -> Check:
     return Check(
         solos=SOLOS,
         ask=ask,
@@ -31,9 +31,9 @@ def run_until(checker: Checker, done: Callable[[], bool]) -> None:
 
 
 def test_equal_answers_are_counted_row_after_row() -> None:
-    asked: list[Row] = []
+    asked: list[TextRow] = []
 
-    def ask(row: Row) -> float:
+    def ask(row: TextRow) -> float:
         asked.append(row)
         return {"甲": 1.05, "乙": 1.95}[row[0]]
 
@@ -56,7 +56,7 @@ def test_an_answer_that_differs_stops_the_checks_with_the_text_and_both_answers(
 
 
 def test_a_request_without_an_answer_is_counted_by_its_reason() -> None:
-    def ask(row: Row) -> float:
+    def ask(row: TextRow) -> float:
         if row == ("甲",):
             raise QueueFullError("full")
         return 2.0

@@ -9,16 +9,16 @@ import pytest
 
 from ernie_triton.client.statistics import StageCounts
 from ernie_triton.errors import AnalyzerError, ServerError, WrongAnswerError
-from ernie_triton.perf.results import Load, Subject
+from ernie_triton.perf.analyzer.generator import Windows
+from ernie_triton.perf.results import RequestLoad, Subject
 from ernie_triton.perf.running.checker import Check, SoloAnswer
-from ernie_triton.perf.running.generator import Windows
-from ernie_triton.perf.running.measurement import Procedure, Stream, measure
-from ernie_triton.perf.running.target import Target
-from ernie_triton.perf.scenario import Stability
+from ernie_triton.perf.running.measurement import Procedure, Stream, measure_streams
+from ernie_triton.perf.running.scenario import Stability
+from ernie_triton.perf.running.target import ServedSubject
 from ernie_triton.tasks import SEQ_CLS
 
 CAPTURED = Path(__file__).parent / "captured"
-CLOSED = Load(mode="concurrency", level=8.0)
+CLOSED = RequestLoad(mode="concurrency", level=8.0)
 # Each run takes the next line: how to end. Arguments are kept for the test to read.
 PROGRAM = """#!/bin/sh
 cd "{folder}"
@@ -71,7 +71,7 @@ def ways(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def procedure(answer: str = "right", *, still: Any = lambda: None) -> Procedure:
     statistics: Any = CountedStages()
-    target = Target(
+    target = ServedSubject(
         url="far.example:8001",
         subject=Subject(name="one", model="ernie_seqcls"),
         task=SEQ_CLS,
@@ -107,7 +107,7 @@ def arguments(ways: Path) -> list[str]:
 
 def test_figures_are_perf_analyzers_and_stages_the_servers(ways: Path) -> None:
     ways.write_text("closed\n", encoding="utf-8")
-    (found,) = measure(procedure(), STREAMS)
+    (found,) = measure_streams(procedure(), STREAMS)
     assert found.qps == pytest.approx(415.996)
     assert found.latency.p99_us == 39448
     stage = found.stages["engine"]
@@ -118,7 +118,7 @@ def test_figures_are_perf_analyzers_and_stages_the_servers(ways: Path) -> None:
 
 def test_windows_that_never_settle_give_figures_that_are_marked(ways: Path) -> None:
     ways.write_text("unsettled\nclosed\n", encoding="utf-8")
-    (found,) = measure(procedure(), STREAMS)
+    (found,) = measure_streams(procedure(), STREAMS)
     assert found.unstable == ("perf_analyzer did not settle within 10 % in 4 windows",)
     first, second = arguments(ways)
     assert "--stability-percentage 10 --max-trials 4" in first
@@ -127,7 +127,7 @@ def test_windows_that_never_settle_give_figures_that_are_marked(ways: Path) -> N
 
 def test_a_window_without_an_answer_is_made_longer(ways: Path) -> None:
     ways.write_text("short\nclosed\n", encoding="utf-8")
-    (found,) = measure(procedure(), STREAMS)
+    (found,) = measure_streams(procedure(), STREAMS)
     assert found.unstable == ()
     intervals = [
         line.partition("--measurement-interval ")[2].split()[0] for line in arguments(ways)
@@ -137,22 +137,22 @@ def test_a_window_without_an_answer_is_made_longer(ways: Path) -> None:
 
 def test_a_lapse_of_perf_analyzer_is_tried_again_and_not_for_ever(ways: Path) -> None:
     ways.write_text("lapse\nclosed\n", encoding="utf-8")
-    assert len(measure(procedure(), STREAMS)) == 1
+    assert len(measure_streams(procedure(), STREAMS)) == 1
     ways.write_text("lapse\n" * 9, encoding="utf-8")
     with pytest.raises(AnalyzerError, match="failed to find the requested model version"):
-        measure(procedure(), STREAMS)
+        measure_streams(procedure(), STREAMS)
 
 
 def test_a_refused_request_is_the_servers_word(ways: Path) -> None:
     ways.write_text("refused\n", encoding="utf-8")
     with pytest.raises(AnalyzerError, match=r"code 99.*Exceeds maximum queue size"):
-        measure(procedure(), STREAMS)
+        measure_streams(procedure(), STREAMS)
 
 
 def test_an_answer_that_differs_stops_the_load_at_once(ways: Path) -> None:
     ways.write_text("hanging\n", encoding="utf-8")
     with pytest.raises(WrongAnswerError, match="text: '文'; alone: 'right'; under load: 'wrong'"):
-        measure(procedure("wrong"), STREAMS)
+        measure_streams(procedure("wrong"), STREAMS)
 
 
 def test_a_server_that_ends_stops_the_load_at_once(ways: Path) -> None:
@@ -161,4 +161,4 @@ def test_a_server_that_ends_stops_the_load_at_once(ways: Path) -> None:
 
     ways.write_text("hanging\n", encoding="utf-8")
     with pytest.raises(ServerError, match="stopped by itself"):
-        measure(procedure(still=gone), STREAMS)
+        measure_streams(procedure(still=gone), STREAMS)

@@ -4,16 +4,16 @@ import dataclasses
 
 import pytest
 
-from ernie_triton.perf.results import Latency, Load
-from ernie_triton.perf.running.analyzer_output import AnalyzerFigures, Window
+from ernie_triton.perf.analyzer.output import AnalyzerFigures, AnalyzerWindow
+from ernie_triton.perf.analyzer.watch import Sighting
+from ernie_triton.perf.results import Latency, RequestLoad
 from ernie_triton.perf.running.checker import Checked
+from ernie_triton.perf.running.scenario import Stability
 from ernie_triton.perf.running.stability import not_settled, reasons
-from ernie_triton.perf.running.watch import Sighting
-from ernie_triton.perf.scenario import Stability
 
 LIMITS = Stability(variation_percent=10, other_cores=0.2, delayed_percent=1)
-CLOSED = Load(mode="concurrency", level=8)
-OPEN = Load(mode="request_rate", level=100)
+CLOSED = RequestLoad(mode="concurrency", level=8)
+OPEN = RequestLoad(mode="request_rate", level=100)
 
 
 def figures(
@@ -23,7 +23,7 @@ def figures(
         requests=900,
         rows_per_second=rate,
         latency=Latency(mean_us=1, p50_us=1, p90_us=1, p95_us=1, p99_us=1),
-        windows=tuple(Window(rows_per_second=one, mean_us=two) for one, two in windows),
+        windows=tuple(AnalyzerWindow(rows_per_second=one, mean_us=two) for one, two in windows),
         delayed_percent=delayed,
     )
 
@@ -33,7 +33,7 @@ QUIET = Sighting(server_cores=1.5, other_cores=0.1)
 
 
 def found(
-    load: Load,
+    load: RequestLoad,
     measured: AnalyzerFigures,
     sighting: Sighting = QUIET,
     checked: Checked | None = None,
@@ -42,7 +42,7 @@ def found(
 
 
 @pytest.mark.parametrize("load", [CLOSED, OPEN])
-def test_a_calm_measurement_has_no_reasons(load: Load) -> None:
+def test_a_calm_measurement_has_no_reasons(load: RequestLoad) -> None:
     assert found(load, CALM) == []
 
 

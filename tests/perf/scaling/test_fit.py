@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from ernie_triton.perf.scaling.fit import Costs, fit_costs
-from ernie_triton.perf.scaling.sweeps import FULL, Point
+from ernie_triton.perf.scaling.sweeps import FULL_PLAN, Point
 
-POINTS = [point for sweep in FULL.sweeps() for point in sweep.points.values()]
+POINTS = [point for sweep in FULL_PLAN.sweeps() for point in sweep.points.values()]
 
 
 @pytest.mark.parametrize(

@@ -8,10 +8,16 @@ import pytest
 
 import ernie_triton.perf.scaling.measure
 from ernie_triton.model_shapes import Shape
-from ernie_triton.perf.models import ModelCache
+from ernie_triton.perf.engines.engine_alone import load_pipeline_engine
+from ernie_triton.perf.engines.model_cache import ModelCache
 from ernie_triton.perf.scaling.measure import Scaling, measure_scaling
 from ernie_triton.perf.scaling.plots import draw_scaling
-from ernie_triton.perf.scaling.report import departure, scaling_json, sentences, table
+from ernie_triton.perf.scaling.report import (
+    departure,
+    scaling_json,
+    scaling_sentences,
+    scaling_table,
+)
 from ernie_triton.perf.scaling.sweeps import Plan, Point
 from tests.perf.conftest import Tiny
 
@@ -27,9 +33,7 @@ def measured(tiny: Tiny) -> Scaling:
         patch.setattr(
             ernie_triton.perf.scaling.measure,
             "load_pipeline_engine",
-            lambda repository, _: ernie_triton.perf.engine_alone.load_pipeline_engine(
-                repository, "tiny"
-            ),
+            lambda repository, _: load_pipeline_engine(repository, "tiny"),
         )
         return measure_scaling(
             PLAN,
@@ -60,10 +64,10 @@ def test_table_sentences_and_json_say_the_same(measured: Scaling) -> None:
     for sweep, points in measured.sweeps:
         for one in points:
             row = f"| {sweep.name} | {one.value} | {one.texts_per_s:,.0f} ("
-            assert row in table(measured)
+            assert row in scaling_table(measured)
             fitted = one.seconds.median / (1 + departure(measured, one))
             assert fitted == pytest.approx(measured.costs.seconds(one.point))
-    said = sentences(measured)
+    said = scaling_sentences(measured)
     assert said.count("\n") == 5
     assert "Sequence length 6 to 60: the arithmetic of a text grows" in said
 

@@ -4,18 +4,18 @@ import dataclasses
 
 from ernie_triton.model_shapes import Shape
 from ernie_triton.perf.limits.arithmetic import text_flops
-from ernie_triton.perf.scaling.sweeps import FULL, LABELS, Point
+from ernie_triton.perf.scaling.sweeps import _LABELS, FULL_PLAN, Point
 
 
 def test_every_sweep_goes_through_the_middle_and_varies_one_size() -> None:
-    middle = FULL.middle
+    middle = FULL_PLAN.middle
     sizes = {
         "sequence length": middle.tokens,
         "batch": middle.rows,
         "layers": middle.shape.layers,
         "width": middle.shape.hidden,
     }
-    sweeps = {sweep.name: sweep for sweep in FULL.sweeps()}
+    sweeps = {sweep.name: sweep for sweep in FULL_PLAN.sweeps()}
     assert sweeps.keys() == sizes.keys()
     for name, size in sizes.items():
         assert sweeps[name].points[size] == middle
@@ -29,8 +29,8 @@ def test_every_sweep_goes_through_the_middle_and_varies_one_size() -> None:
 
 
 def test_a_points_arithmetic_is_its_texts() -> None:
-    point = Point(shape=FULL.middle.shape, tokens=24, rows=5)
-    assert point.flops == 5 * text_flops(point.shape, tokens=24, labels=LABELS)
+    point = Point(shape=FULL_PLAN.middle.shape, tokens=24, rows=5)
+    assert point.flops == 5 * text_flops(point.shape, tokens=24, labels=_LABELS)
 
 
 def test_tokens_are_counted_in_every_layer() -> None:

@@ -16,7 +16,7 @@ from ernie_triton.perf.tokenizer.measure import (
     measure_tokenizers,
     tokenizer_ratios,
 )
-from ernie_triton.perf.tokenizer.texts import KINDS, VOCABULARY_SIZE, generated_vocabulary
+from ernie_triton.perf.tokenizer.texts import WORKLOADS, generated_vocabulary
 from ernie_triton.tokenizer.encoder import TextEncoder
 from ernie_triton.tokenizer.vocabulary import Vocabulary
 from tests.commands import command
@@ -58,7 +58,7 @@ def test_every_kind_is_measured_at_every_batch_size_on_one_thread(
     monkeypatch.delenv("TOKENIZERS_PARALLELISM", raising=False)
     monkeypatch.setattr(LibraryTokenizer, "rows", noted)
     made = measure_tokenizers(vocabulary, batch_sizes=(1, 8), rounds=2)
-    assert [(row.kind.name, row.batch_size) for row in made] == [
+    assert [(row.workload.name, row.batch_size) for row in made] == [
         (name, size) for name in KIND_NAMES for size in (1, 8)
     ]
     assert all(figure > 0 for row in made for taken in row.by_subject.values() for figure in taken)
@@ -66,7 +66,7 @@ def test_every_kind_is_measured_at_every_batch_size_on_one_thread(
     assert seen == {"false"}
     assert "TOKENIZERS_PARALLELISM" not in os.environ
     lines = figures_table(made).splitlines()
-    assert len(lines) == 2 + len(made) + 1 + len(KINDS)
+    assert len(lines) == 2 + len(made) + 1 + len(WORKLOADS)
     assert {line.count("|") for line in lines[: 2 + len(made)]} == {8}
 
 
@@ -90,7 +90,7 @@ def test_different_ids_are_refused(vocabulary: Vocabulary) -> None:
 def test_the_generated_vocabulary_has_its_size_and_what_texts_are_made_of(
     vocabulary: Vocabulary,
 ) -> None:
-    assert vocabulary.size == len(vocabulary.ids) == VOCABULARY_SIZE
+    assert vocabulary.size == len(vocabulary.ids) == 40_000
     assert {"[UNK]", "北", "京", "，", "a", "##a", "9"} <= vocabulary.ids.keys()
 
 

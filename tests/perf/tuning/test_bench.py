@@ -7,8 +7,8 @@ import pytest
 
 from ernie_triton.client.transport import Connection, GrpcTransport
 from ernie_triton.client.wire import Endpoint
-from ernie_triton.perf.text_spec import TextSpec
-from ernie_triton.perf.titles import TITLES
+from ernie_triton.perf.analyzer.text_spec import TextSpec
+from ernie_triton.perf.analyzer.texts import TITLES
 from ernie_triton.perf.tuning.bench import BenchOptions, ServerBench
 from ernie_triton.perf.tuning.setting import Setting
 from ernie_triton.pipeline import PipelineSpec

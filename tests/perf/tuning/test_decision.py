@@ -10,7 +10,7 @@ from ernie_triton.perf.tuning.decision import (
     BudgetError,
     Finalist,
     decide,
-    measure_in_turn,
+    measure_finalists,
     refuse_hopeless,
 )
 from ernie_triton.perf.tuning.search import Figure, Trial
@@ -91,7 +91,7 @@ def noisy_decisions(true_gain: float, noise: float, trials: int) -> int:
             gain = true_gain if setting == OTHER else 1.0
             return figure(1000 * speed["now"] * gain * chance.gauss(1.0, noise))
 
-        found = measure_in_turn([DEFAULTS, OTHER], ROUNDS, FormulaBench(cost), lambda _: None)
+        found = measure_finalists([DEFAULTS, OTHER], ROUNDS, FormulaBench(cost), lambda _: None)
         chosen += decide(found, None).is_change
     return chosen
 
@@ -107,14 +107,14 @@ def test_a_real_gain_is_found_in_noise() -> None:
 
 def test_rounds_go_back_and_forth() -> None:
     bench = FormulaBench(lambda _: figure(100))
-    measure_in_turn([DEFAULTS, OTHER, THIRD], 2, bench, lambda _: None)
+    measure_finalists([DEFAULTS, OTHER, THIRD], 2, bench, lambda _: None)
     assert bench.asked == [DEFAULTS, OTHER, THIRD, THIRD, OTHER, DEFAULTS]
 
 
 def test_a_finalist_that_fails_is_left_out() -> None:
     told: list[str] = []
     bench = FormulaBench(lambda _: figure(100), broken=[OTHER])
-    found = measure_in_turn([DEFAULTS, OTHER], 2, bench, told.append)
+    found = measure_finalists([DEFAULTS, OTHER], 2, bench, told.append)
     assert [one.setting for one in found] == [DEFAULTS]
     assert any("no memory" in line for line in told)
 

@@ -14,7 +14,7 @@ from ernie_triton.pipeline import PipelineSpec
 from tests.perf.conftest import Tiny
 
 SETTING = Setting(threads=1, instances=2, max_batch_size=16, max_queue_delay_us=500)
-HOW = "python -m build_scripts build p.toml"
+HOW = "ernie-triton build p.toml"
 
 
 @pytest.fixture

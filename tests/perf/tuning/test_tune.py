@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from ernie_triton.errors import DatasetError, ScenarioError
-from ernie_triton.perf.text_spec import TextSpec
+from ernie_triton.perf.analyzer.text_spec import TextSpec
 from ernie_triton.perf.tuning.tune import TuneOptions, tune
 from ernie_triton.pipeline import PipelineSpec
 

@@ -1,1 +1,1 @@
-"""The baseline's stages; each file is copied to a model's `1/model.py` and stands alone there."""
+"""Stages of the baseline, copied into its models."""

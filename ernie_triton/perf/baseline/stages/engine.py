@@ -1,4 +1,4 @@
-"""Second stage of the baseline: the exported graph, a run for each request."""
+"""Run the exported graph once for each request: the second stage of the baseline."""
 
 import os
 from collections.abc import Mapping, Sequence
@@ -9,11 +9,11 @@ import numpy as np
 import onnxruntime
 import triton_python_backend_utils as pb_utils
 
-PAD_TOKEN_ID = 0
+_PAD_TOKEN_ID = 0
 
 
 class TritonPythonModel:
-    """As Triton's Python backend wants a model."""
+    """A model of Triton's Python backend."""
 
     def initialize(self, args: Mapping[str, str]) -> None:
         """Open a session on the graph beside this file, with every core."""
@@ -25,13 +25,13 @@ class TritonPythonModel:
         )
 
     def execute(self, requests: Sequence[Any]) -> list[Any]:
-        """Answer each request by itself."""
+        """Answer the requests one by one."""
         responses = []
         for request in requests:
             ids = pb_utils.get_input_tensor_by_name(request, "input_ids").as_numpy()
             types = pb_utils.get_input_tensor_by_name(request, "token_type_ids").as_numpy()
-            # The example's graph works the mask out of the ids itself.
-            mask = (ids != PAD_TOKEN_ID).astype(np.int64)
+            # The graph of the example computes the mask from the ids itself.
+            mask = (ids != _PAD_TOKEN_ID).astype(np.int64)
             feed = {"input_ids": ids, "attention_mask": mask, "token_type_ids": types}
             (logits,) = self._session.run(None, feed)
             responses.append(pb_utils.InferenceResponse([pb_utils.Tensor("logits", logits)]))

@@ -1,4 +1,4 @@
-"""Third stage of the baseline: logits to the likeliest label and its probability."""
+"""Turn logits into the likeliest label and its probability: the third stage of the baseline."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -8,13 +8,13 @@ import triton_python_backend_utils as pb_utils
 
 
 class TritonPythonModel:
-    """As Triton's Python backend wants a model."""
+    """A model of Triton's Python backend."""
 
     def initialize(self, args: Mapping[str, str]) -> None:
-        """Nothing to prepare."""
+        """Prepare nothing."""
 
     def execute(self, requests: Sequence[Any]) -> list[Any]:
-        """Answer each request by itself."""
+        """Answer the requests one by one."""
         responses = []
         for request in requests:
             logits = pb_utils.get_input_tensor_by_name(request, "logits").as_numpy()

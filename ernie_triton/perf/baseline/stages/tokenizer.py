@@ -1,4 +1,4 @@
-"""First stage of the baseline: the texts of one request at a time, padded to its longest."""
+"""Tokenize each request by itself, padded to its longest text: the first stage of the baseline."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -9,22 +9,22 @@ import triton_python_backend_utils as pb_utils
 from tokenizers.implementations.bert_wordpiece import BertWordPieceTokenizer
 from tokenizers.models import WordPiece
 
-MAX_LENGTH = 128
+_MAX_LENGTH = 128
 
 
 class TritonPythonModel:
-    """As Triton's Python backend wants a model."""
+    """A model of Triton's Python backend."""
 
     def initialize(self, args: Mapping[str, str]) -> None:
         """Load the vocabulary beside this file."""
         folder = Path(args["model_repository"]) / args["model_version"]
         vocabulary = WordPiece.read_file(str(folder / "vocab.txt"))
         self._tokenizer = BertWordPieceTokenizer(vocabulary, lowercase=True)
-        self._tokenizer.enable_truncation(MAX_LENGTH)
+        self._tokenizer.enable_truncation(_MAX_LENGTH)
         self._tokenizer.enable_padding()
 
     def execute(self, requests: Sequence[Any]) -> list[Any]:
-        """Answer each request by itself."""
+        """Answer the requests one by one."""
         responses = []
         for request in requests:
             rows = pb_utils.get_input_tensor_by_name(request, "text").as_numpy()

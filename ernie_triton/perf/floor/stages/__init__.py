@@ -1,1 +1,1 @@
-"""Stages of the floor; each file is copied to a model's `1/model.py` and stands alone there."""
+"""Stages of the floor, copied into its models."""

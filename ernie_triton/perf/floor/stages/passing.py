@@ -1,4 +1,4 @@
-"""A stage that passes its text on, at once or after a pause."""
+"""Pass the text on, at once or after a pause: a stage of the floor."""
 
 import json
 import time
@@ -9,7 +9,7 @@ import triton_python_backend_utils as pb_utils
 
 
 class TritonPythonModel:
-    """As Triton's Python backend wants a model."""
+    """A model of Triton's Python backend."""
 
     def initialize(self, args: Mapping[str, str]) -> None:
         """Read the pause."""
@@ -20,7 +20,7 @@ class TritonPythonModel:
         """Answer each request with its own input."""
         end = time.perf_counter() + self._pause_s
         while time.perf_counter() < end:
-            pass  # as an engine does, it keeps its core
+            pass  # Keep the core busy, as an engine does.
         return [
             pb_utils.InferenceResponse(
                 [

@@ -1,0 +1,34 @@
+"""Run `ernie-triton` as a process of its own.
+
+The imports of a build (onnx, torch) stay out of the process that measures.
+"""
+
+import subprocess
+import sys
+from collections import deque
+from pathlib import Path
+
+from ernie_triton.errors import CheckpointError
+
+
+def run_command(*arguments: str | Path) -> None:
+    """Run a command of `ernie-triton`, showing its progress on stderr and dropping its stdout.
+
+    Raises:
+        CheckpointError: the command failed; the message ends with its last line.
+    """
+    words = [str(word) for word in arguments]
+    with subprocess.Popen(
+        [sys.executable, "-m", "ernie_triton", *words],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        encoding="utf-8",
+        errors="replace",
+    ) as process:
+        last: deque[str] = deque(maxlen=1)
+        for line in process.stderr or ():
+            last.append(line.rstrip("\n"))
+            print(last[-1], file=sys.stderr, flush=True)
+    if process.returncode:
+        reason = last[0].removeprefix("error: ") if last else f"exit code {process.returncode}"
+        raise CheckpointError(f"`ernie-triton {' '.join(words)}` failed: {reason}")
