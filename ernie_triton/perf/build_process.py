@@ -11,7 +11,7 @@ from pathlib import Path
 from ernie_triton.errors import CheckpointError
 
 
-def run_command(*arguments: str | Path) -> None:
+def run_build(*arguments: str | Path) -> None:
     """Run a command of `ernie-triton`, showing its progress on stderr and dropping its stdout.
 
     Raises:

@@ -5,7 +5,7 @@ import string
 from pathlib import Path
 
 from ernie_triton.errors import CheckpointError, RepositoryError
-from ernie_triton.perf.build_process import run_command
+from ernie_triton.perf.build_process import run_build
 from ernie_triton.tokenizer.vocabulary import PAD, VOCABULARY_FILE, load_vocabulary
 
 STAGES = ("tokenizer", "engine", "postprocess")
@@ -37,7 +37,7 @@ def write_baseline(checkpoint: Path, repository: Path, name: str) -> Path:
         raise CheckpointError(f"{vocabulary} has {PAD} at {pad}; the baseline masks token 0")
     exported = checkpoint / EXPORTED_GRAPH
     if not exported.is_file():
-        run_command("export", checkpoint.resolve())
+        run_build("export", checkpoint.resolve())
     manifest = repository / name / "1" / "manifest.json"
     if manifest.exists():
         raise RepositoryError(f"{manifest} is a pipeline's; give the baseline another --name")

@@ -9,8 +9,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.description = (
         "Write an ensemble that serves a checkpoint as the published ERNIE example does: the graph "
         "as exported, ONNX Runtime FP32, each request by itself. The checkpoint needs vocab.txt "
-        "and exported.onnx; the latter is made where it is missing (extra train). Prints the folder of "
-        "the ensemble."
+        "and exported.onnx; the latter is made where it is missing (extra train). Prints the "
+        "ensemble's folder."
     )
     parser.add_argument(
         "--checkpoint", type=Path, required=True, help="a transformers checkpoint's folder"

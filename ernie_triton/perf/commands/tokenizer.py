@@ -12,8 +12,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     """Add the command's description and options."""
     parser.description = (
         "Time our tokenizer and the tokenizers library in turn on one core, from texts to the "
-        "arrays that the engine takes, and check that their ids are equal. Prints a Markdown table of "
-        "processor time and ratios, medians of the rounds with their range."
+        "arrays that the engine takes, and check that their ids are equal. Prints a Markdown table "
+        "of processor time and ratios, medians of the rounds with their range."
     )
     parser.add_argument(
         "--vocab",

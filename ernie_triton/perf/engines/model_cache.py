@@ -12,7 +12,7 @@ from pathlib import Path
 import ernie_triton
 from ernie_triton.model_shapes import Shape
 from ernie_triton.perf.baseline.repository import EXPORTED_GRAPH, write_baseline
-from ernie_triton.perf.build_process import run_command
+from ernie_triton.perf.build_process import run_build
 
 _SOURCES = Path(ernie_triton.__file__).parent
 _SOURCE_SUFFIXES = (".py", ".pbtxt")
@@ -65,9 +65,9 @@ class ModelCache:
                 "--labels": self.labels,
                 "--output": folder,
             }
-            run_command("random", *(str(word) for pair in sizes.items() for word in pair))
+            run_build("random", *(str(word) for pair in sizes.items() for word in pair))
         if exported and not (folder / EXPORTED_GRAPH).is_file():
-            run_command("export", folder)
+            run_build("export", folder)
         return folder
 
     def pipeline(self, name: str, shape: Shape, *options: str) -> str:
@@ -91,7 +91,7 @@ class ModelCache:
             checkpoint = self.checkpoint(shape)
             command = ["build", "--checkpoint", str(checkpoint), "--task", "seq_cls"]
             repository = str(self.repository.resolve())
-            run_command(*command, "--repository", repository, "--name", name, *options)
+            run_build(*command, "--repository", repository, "--name", name, *options)
             marker.write_text(wanted, encoding="utf-8")
         return name
 

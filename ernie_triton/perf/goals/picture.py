@@ -12,7 +12,7 @@ _WIDTH_INCHES = 11.0
 _ROW_INCHES = 0.34
 _REST_INCHES = 2.0
 _MET, _MISSED, *_ = COLOURS
-_PANELS = {"least": "at least the wanted value", "most": "at most the wanted value"}
+_PANELS = {"least": "1 or more is wanted", "most": "1 or less is wanted"}
 
 
 def draw_goals(run: GoalsRun, path: Path) -> None:
@@ -69,6 +69,7 @@ def _draw_panel(axes: Any, goals: Sequence[Goal], title: str) -> None:  # noqa: 
             textcoords="offset points",
             va="center",
             fontsize=8,
+            bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.5},
         )
     axes.set_yticks(places, [goal.name for goal in goals], fontsize=8)
     axes.set_ylim(len(goals) - 0.5, -0.5)

@@ -65,7 +65,7 @@ def test_the_command_measures_both_models(
     command = ["compare", tiny.baseline, tiny.pipeline, *options, "--output", str(output)]
     assert main(command) == 0
     captured = capsys.readouterr()
-    assert "concurrency 8, batch 1, 1 rounds in turn" in captured.out
+    assert "concurrency 8, 1 rounds in turn" in captured.out
     assert captured.err.splitlines()[-1] == f"round 1 of 1: {tiny.pipeline}"
     lines = json.loads(output.read_text(encoding="utf-8"))["lines"]
     assert [line["figure"] for line in lines] == ["texts/s", "p50 ms", "p99 ms"]

@@ -97,7 +97,7 @@ def test_a_missing_export_is_made_by_the_build(
         asked.append(arguments)
         shutil.copyfile(tiny.checkpoint / "exported.onnx", bare / "exported.onnx")
 
-    monkeypatch.setattr(baseline, "run_command", export)
+    monkeypatch.setattr(baseline, "run_build", export)
     baseline.write_baseline(bare, tmp_path / "repository", "made")
     assert asked == [("export", bare)]
     assert (tmp_path / "repository" / "made_engine" / "1" / "model.onnx").is_file()

@@ -26,7 +26,7 @@ def built(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, ...]]:
         elif words[0] == "build":
             (Path(options["--repository"]) / options["--name"]).mkdir(parents=True, exist_ok=True)
 
-    monkeypatch.setattr(ernie_triton.perf.engines.model_cache, "run_command", run)
+    monkeypatch.setattr(ernie_triton.perf.engines.model_cache, "run_build", run)
     return commands
 
 

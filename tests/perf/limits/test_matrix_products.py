@@ -5,7 +5,9 @@ from pathlib import Path
 
 import pytest
 
+import ernie_triton.perf.limits.fractions
 import ernie_triton.perf.limits.matrix_products
+import ernie_triton.perf.machine
 from ernie_triton.errors import DatasetError, EngineError
 from ernie_triton.model_shapes import FAMILY, Shape
 from ernie_triton.perf.limits.fractions import (
@@ -101,7 +103,26 @@ def test_one_command_prints_peaks_and_fractions_and_writes_them(
     assert main(["limit", *options, *files]) == 0
     printed = capsys.readouterr().out
     assert "| nano | fp32 | feed-forward, 312 x 1248 and back |" in printed
-    assert "| nano fp32 | concurrency 32, batch 1 | 100.0 |" in printed
+    assert "| nano fp32 | concurrency 32 | 100.0 |" in printed
     content = json.loads(output.read_text(encoding="utf-8"))
     assert len(content["peaks"]) == 2
     assert content["fractions"][0]["fraction"] > 0
+
+
+@pytest.mark.parametrize("has_bf16", [True, False])
+def test_a_precision_that_the_processor_lacks_is_left_out_with_one_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], has_bf16: bool
+) -> None:
+    asked: list[tuple[str, ...]] = []
+
+    def peaks(_: object, precisions: tuple[str, ...], *__: object) -> list[Peak]:
+        asked.append(precisions)
+        return [peak("attention", GIGA)]
+
+    able = {"fp32", "int8", "bf16"} if has_bf16 else {"fp32", "int8"}
+    monkeypatch.setattr(ernie_triton.perf.machine, "cpu_precisions", lambda: able)
+    monkeypatch.setattr(ernie_triton.perf.limits.fractions, "measure_peaks", peaks)
+    assert main(["limit", "--shape", "nano"]) == 0
+    assert asked == [("fp32", "bf16", "int8") if has_bf16 else ("fp32", "int8")]
+    line = "bf16 is left out: this processor has no BF16\n"
+    assert capsys.readouterr().err == ("" if has_bf16 else line)

@@ -37,7 +37,7 @@ def test_the_table_has_the_ratios_and_says_that_they_are_not_paired() -> None:
     table = files_table(first, second)
     assert UNPAIRED in table
     assert table.splitlines()[-1] == (
-        "| a | concurrency 32, batch 1 | 100.0 to 250.0 | 2.50x | 0.50x | 0.50x | unstable |"
+        "| a | concurrency 32 | 100.0 to 250.0 | 2.50x | 0.50x | 0.50x | unstable |"
     )
     assert "different machines" not in table
 

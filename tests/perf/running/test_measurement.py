@@ -17,7 +17,7 @@ from ernie_triton.perf.running.scenario import Stability
 from ernie_triton.perf.running.target import ServedSubject
 from ernie_triton.tasks import SEQ_CLS
 
-CAPTURED = Path(__file__).parent / "captured"
+CAPTURED = Path(__file__).parents[1] / "analyzer" / "captured"
 CLOSED = RequestLoad(mode="concurrency", level=8.0)
 # Each run takes the next line: how to end. Arguments are kept for the test to read.
 PROGRAM = """#!/bin/sh
