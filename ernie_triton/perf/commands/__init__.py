@@ -14,7 +14,7 @@ CACHE = Path("build/perf")
 """Default folder of results and of built models."""
 
 
-def print_progress(line: str) -> None:
+def write_progress(line: str) -> None:
     """Print a line of progress on stderr."""
     print(line, file=sys.stderr, flush=True)
 

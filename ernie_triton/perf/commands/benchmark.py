@@ -3,7 +3,7 @@
 import argparse
 
 from ernie_triton.model_shapes import FAMILY
-from ernie_triton.perf.commands import print_progress
+from ernie_triton.perf.commands import write_progress
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -40,7 +40,7 @@ def run(arguments: argparse.Namespace) -> int:
     from ernie_triton.perf.machine import available_precisions, cpu_precisions
 
     wanted = dict.fromkeys(subject.precision for subject in SUBJECTS)
-    precisions = available_precisions(list(wanted), cpu_precisions(), print_progress)
+    precisions = available_precisions(list(wanted), cpu_precisions(), write_progress)
     for name in arguments.shape or ("medium", "nano"):
         results = benchmark_shape(
             name,

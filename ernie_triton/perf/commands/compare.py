@@ -4,7 +4,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from ernie_triton.perf.commands import print_progress
+from ernie_triton.perf.commands import write_progress
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -84,7 +84,7 @@ def _compared_models(arguments: argparse.Namespace) -> str:
         level=arguments.request_rate or float(arguments.concurrency or 32),
         batch_size=arguments.batch_size,
     )
-    compared = compare_in_turn((tests[0], tests[1]), load, arguments.rounds, print_progress)
+    compared = compare_in_turn((tests[0], tests[1]), load, arguments.rounds, write_progress)
     if arguments.output:
         arguments.output.write_text(compared.to_json(), encoding="utf-8")
     return compared.table()

@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from ernie_triton.perf.commands import print_progress
+from ernie_triton.perf.commands import write_progress
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -39,7 +39,7 @@ def run(arguments: argparse.Namespace) -> int:
         tuple(arguments.name),
         rounds=arguments.rounds,
         seconds=arguments.seconds,
-        progress=print_progress,
+        progress=write_progress,
     )
     print(found.table())
     return 0

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ernie_triton.errors import UsageError
-from ernie_triton.perf.commands import CACHE, check_output, print_progress
+from ernie_triton.perf.commands import CACHE, check_output, write_progress
 
 if TYPE_CHECKING:
     from ernie_triton.perf.goals.table import GoalsRun
@@ -94,7 +94,7 @@ def _measured(arguments: argparse.Namespace) -> "GoalsRun":
     notes = ["tiny models (--quick): the figures mean nothing"] if arguments.quick else []
 
     def left_out(line: str) -> None:
-        print_progress(line)
+        write_progress(line)
         notes.append(line)
 
     precisions = available_precisions(PRECISIONS_OF_GOALS, cpu_precisions(), left_out)
@@ -104,7 +104,7 @@ def _measured(arguments: argparse.Namespace) -> "GoalsRun":
     shapes = {name: tiny if arguments.quick else FAMILY[name] for name in ("medium", "nano")}
     models = {}
     for name, shape in shapes.items():
-        print_progress(f"{name}: building what is not built yet")
+        write_progress(f"{name}: building what is not built yet")
         models[name] = build_models(name, shape, cache, precisions)
     for name in shapes:
         measured[name] = measure_shape(
@@ -113,7 +113,7 @@ def _measured(arguments: argparse.Namespace) -> "GoalsRun":
             cache,
             rounds=arguments.rounds,
             seconds=arguments.seconds,
-            progress=print_progress,
+            progress=write_progress,
         )
     found = GoalsRun(
         started_at=started.isoformat(timespec="seconds"),
@@ -123,7 +123,7 @@ def _measured(arguments: argparse.Namespace) -> "GoalsRun":
         note="; ".join(notes),
         rounds=arguments.rounds,
         seconds=arguments.seconds,
-        goals=goals_from(measured, tokenizer_ratios(arguments.rounds, print_progress)),
+        goals=goals_from(measured, tokenizer_ratios(arguments.rounds, write_progress)),
         figures={name: shape.figures for name, shape in measured.items()},
     )
     path.write_text(found.to_json(), encoding="utf-8")

@@ -5,7 +5,7 @@ import os
 from pathlib import Path
 
 from ernie_triton.model_shapes import FAMILY
-from ernie_triton.perf.commands import print_progress
+from ernie_triton.perf.commands import write_progress
 
 _PRECISIONS = ("fp32", "bf16", "int8")
 _TEXTS = 1000
@@ -74,9 +74,9 @@ def run(arguments: argparse.Namespace) -> int:
     )
     shapes = {name: FAMILY[name] for name in arguments.shape or ("medium", "nano")}
     precisions = arguments.precision or available_precisions(
-        _PRECISIONS, cpu_precisions(), print_progress
+        _PRECISIONS, cpu_precisions(), write_progress
     )
-    peaks = measure_peaks(shapes, precisions, options, print_progress)
+    peaks = measure_peaks(shapes, precisions, options, write_progress)
     print(peaks_table(peaks))
     fractions = []
     if run is not None:

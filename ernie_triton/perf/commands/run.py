@@ -9,7 +9,7 @@ from pathlib import Path
 
 from ernie_triton.errors import DatasetError, MissingExtraError, ScenarioError
 from ernie_triton.perf.analyzer.text_spec import TextSpec
-from ernie_triton.perf.commands import CACHE, check_output, print_progress, sigterm_as_ctrl_c
+from ernie_triton.perf.commands import CACHE, check_output, sigterm_as_ctrl_c, write_progress
 from ernie_triton.perf.reporting.notes import mixed_load_lines
 from ernie_triton.perf.reporting.table import result_table
 from ernie_triton.perf.results import ScenarioRun
@@ -114,7 +114,7 @@ def _measured(scenario: Scenario, arguments: argparse.Namespace) -> ScenarioRun:
 
     place = ServingPlace(url=arguments.url, repository=arguments.repository)
     name = arguments.scenario.stem
-    return run_scenario(scenario, name, place, quick=arguments.quick, progress=print_progress)
+    return run_scenario(scenario, name, place, quick=arguments.quick, progress=write_progress)
 
 
 def write_run(run: ScenarioRun, path: Path) -> None:

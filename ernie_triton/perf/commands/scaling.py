@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from ernie_triton.perf.commands import CACHE, print_progress
+from ernie_triton.perf.commands import CACHE, write_progress
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -59,7 +59,7 @@ def run(arguments: argparse.Namespace) -> int:
         precision=arguments.precision,
         rounds=arguments.rounds,
         seconds=arguments.seconds,
-        progress=print_progress,
+        progress=write_progress,
     )
     facts = {"machine": dataclasses.asdict(machine_facts()), "commit": project_commit()}
     measured = dataclasses.replace(measured, facts=facts)

@@ -4,7 +4,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from ernie_triton.perf.commands import print_progress
+from ernie_triton.perf.commands import write_progress
 from ernie_triton.tokenizer.vocabulary import load_vocabulary
 
 
@@ -44,7 +44,7 @@ def run(arguments: argparse.Namespace) -> int:
         vocabulary,
         rounds=arguments.rounds,
         max_length=arguments.max_length,
-        progress=print_progress,
+        progress=write_progress,
     )
     print(figures_table(figures))
     return 0

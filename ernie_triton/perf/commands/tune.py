@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ernie_triton.errors import MissingExtraError, PipelineError
-from ernie_triton.perf.commands import print_progress, sigterm_as_ctrl_c
+from ernie_triton.perf.commands import sigterm_as_ctrl_c, write_progress
 from ernie_triton.pipeline import load_pipeline
 
 if TYPE_CHECKING:
@@ -123,7 +123,7 @@ def run(arguments: argparse.Namespace) -> int:
     options = _options(arguments)
     try:
         with sigterm_as_ctrl_c():
-            tuned = tune(spec, options, print_progress)
+            tuned = tune(spec, options, write_progress)
     except KeyboardInterrupt:
         print("stopped; nothing was written", file=sys.stderr)
         return 1
