@@ -19,7 +19,7 @@ from ernie_triton.training.tasks import Batch, TrainingTask, training_task
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
-MAX_LENGTH, MAX_LENGTH_OF_WINDOWS = 128, 384
+_MAX_LENGTH, _MAX_LENGTH_OF_WINDOWS = 128, 384
 """Default most tokens of a row, for whole texts and for tasks with windows."""
 
 _ROWS_AT_ONCE = 32
@@ -100,7 +100,7 @@ def task_of(checkpoint: Path) -> str:
 
 def usual_max_length(checkpoint: Path, task: str) -> int:
     """Return the default most tokens of a row: 128, with windows 384, within the positions."""
-    usual = MAX_LENGTH_OF_WINDOWS if task_named(task).has_windows else MAX_LENGTH
+    usual = _MAX_LENGTH_OF_WINDOWS if task_named(task).has_windows else _MAX_LENGTH
     positions = config_values(checkpoint).get("max_position_embeddings")
     return min(usual, positions) if isinstance(positions, int) else usual
 

@@ -71,7 +71,7 @@ def _marked_text(record: Record) -> tuple[str, ...]:
     pronoun = _span(target, text, "span2")
     first, second = sorted([(*noun, "__"), (*pronoun, "[]")])
     if first[1] > second[0]:
-        raise record.error("span1 and span2 overlap; mend the line")
+        raise record.error("span1 and span2 overlap; correct the line")
     for start, end, marks in (second, first):
         text = f"{text[:start]}{marks[0]}{text[start:end]}{marks[1]}{text[end:]}"
     return (text,)
@@ -81,7 +81,7 @@ def _span(target: Record, text: str, name: str) -> tuple[int, int]:
     words, start = target.text(f"{name}_text"), int(target.number(f"{name}_index"))
     end = start + len(words)
     if start < 0 or text[start:end] != words:
-        raise target.error(f"{name}_text {words!r} does not stand at character {start} of the text")
+        raise target.error(f"{name}_text {words!r} is not at character {start} of the text")
     return start, end
 
 

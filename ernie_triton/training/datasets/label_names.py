@@ -30,8 +30,8 @@ class LabelNames:
         if name in self.ids:
             return self.ids[name]
         raise record.error(
-            f"unknown label {shown(word)}; expected one of {listed(self.names)}; mend the line, or "
-            f"add it to {FILES[0]}"
+            f"unknown label {shown(word)}; expected one of {listed(self.names)}; correct the line, "
+            f"or add it to {FILES[0]}"
         )
 
     def id_in(self, record: Record) -> int:
@@ -46,7 +46,7 @@ class LabelNames:
         found = [self.id_of(record, record.values[key]) for key in keys]
         if len(set(found)) > 1:
             said = ", ".join(f"{key} {shown(record.values[key])}" for key in keys)
-            raise record.error(f"{said} are different labels; mend the line")
+            raise record.error(f"{said} are different labels; correct the line")
         return found[0]
 
 
@@ -95,7 +95,7 @@ def _words_of(path: Path, line: int, text: str) -> tuple[str, ...]:
     try:
         values = json.loads(text)
     except ValueError as error:
-        raise DatasetError(f"{path}:{line}: no JSON: {error}; mend the line") from error
+        raise DatasetError(f"{path}:{line}: no JSON: {error}; correct the line") from error
     if not isinstance(values, dict) or not isinstance(values.get("label"), str | int):
         raise DatasetError(f'{path}:{line}: {text:.60}; expected an object with "label"')
     described = [values[key] for key in DESCRIPTIONS if values.get(key)]
@@ -106,7 +106,7 @@ def _json_list(path: Path) -> list[str]:
     try:
         names = json.loads(path.read_text(encoding="utf-8-sig"))
     except ValueError as error:
-        raise DatasetError(f"{path}:1: no JSON list: {error}; mend the file") from error
+        raise DatasetError(f"{path}:1: no JSON list: {error}; correct the file") from error
     if not isinstance(names, list) or not names:
         raise DatasetError(f"{path}:1: expected a list of label names")
     if not all(isinstance(name, str) for name in names):

@@ -100,7 +100,7 @@ def read_records(path: Path) -> Iterator[Record]:
         try:
             values = json.loads(text)
         except (ValueError, RecursionError) as error:
-            raise DatasetError(f"{path}:{line}: no JSON: {error}; mend the line") from error
+            raise DatasetError(f"{path}:{line}: no JSON: {error}; correct the line") from error
         if not isinstance(values, dict):
             kind = type(values).__name__
             raise DatasetError(f"{path}:{line}: a JSON {kind}; expected an object")
@@ -119,7 +119,7 @@ def read_lines(path: Path) -> Iterator[tuple[int, str]]:
             empty = empty or count
             continue
         if empty:
-            raise DatasetError(f"{path}:{empty}: the line is empty; remove it, or mend the file")
+            raise DatasetError(f"{path}:{empty}: the line is empty; remove it, or correct the file")
         yield count, text
     if not count or empty == 1:
         raise DatasetError(f"{path}:1: the file is empty; expected examples")

@@ -139,7 +139,7 @@ def _read_multi_label(folder: Path, dataset: str, train_path: Path, dev_path: Pa
         given = record.strings("labels")
         ids = tuple(labels.id_of(record, name) for name in given)
         if len(set(ids)) < len(ids):
-            raise record.error(f"a label stands twice in {', '.join(given)}; mend the line")
+            raise record.error(f"a label occurs twice in {', '.join(given)}; correct the line")
         texts = classification.plain_texts(record)
         return LabelledText(texts=texts, target=ids, line=record.line)
 

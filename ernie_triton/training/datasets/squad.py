@@ -19,7 +19,7 @@ def questions_in(path: Path) -> Iterator[tuple[Record, str]]:
     try:
         document = json.loads(content)
     except json.JSONDecodeError as error:
-        raise DatasetError(f"{path}:{error.lineno}: no JSON: {error.msg}; mend it") from error
+        raise DatasetError(f"{path}:{error.lineno}: no JSON: {error.msg}; correct it") from error
     except RecursionError as error:
         raise DatasetError(f"{path}:1: no JSON: nested too deeply") from error
     place = _Place(content)
@@ -74,7 +74,7 @@ def question_example(record: Record, context: str, *, train: bool) -> tuple[Labe
         if context[start : start + len(text)] != text:
             start, moved = _nearest(context, text, start), True
         if start < 0 and train:
-            raise record.error(f"the answer {text!r:.60} does not stand in the context; mend it")
+            raise record.error(f"the answer {text!r:.60} is not in the context; correct it")
         target = AnswerSpan(texts=target.texts, start=start)
     example = LabelledText(texts=(question, context), target=target, line=record.line)
     return example, moved and train
@@ -86,7 +86,7 @@ def _answers(record: Record) -> list[tuple[str, int]]:
         return []
     given = record.values[record.key("answers")]
     if not isinstance(given, list) or not all(isinstance(one, dict) for one in given):
-        raise record.error("answers is no list of objects; expected a labelled split")
+        raise record.error("answers is not a list of objects; expected a labelled split")
     answers = []
     for values in given:
         answer = Record(path=record.path, line=record.line, values=values)
@@ -121,6 +121,6 @@ def _objects(path: Path, parent: object, key: str, line: int) -> Sequence[dict[s
     if isinstance(children, list) and all(isinstance(child, dict) for child in children):
         return children
     raise DatasetError(
-        f"{path}:{line}: no list of objects {key!r}; expected data[].paragraphs[].qas[], as in "
-        "CMRC2018 or SQuAD"
+        f"{path}:{line}: no list of objects under {key!r}; expected data[].paragraphs[].qas[], as "
+        "in CMRC2018 or SQuAD"
     )

@@ -31,7 +31,7 @@ def write_teacher(folder: Path, name: str, **config: Any) -> Path:
     return folder
 
 
-def school(
+def prepared_teacher(
     folder: Path, name: str, *, train: int = 24, dev: int = 8, **config: Any
 ) -> PreparedModel:
     """A tiny teacher with some data of a sample."""

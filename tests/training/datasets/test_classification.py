@@ -162,7 +162,7 @@ def test_number_and_name_of_a_label_must_agree(tmp_path: Path) -> None:
         ({**WSC, "target": 3}, "target is 3; expected an object"),
         (
             {**WSC, "target": {**WSC["target"], "span1_index": 6}},  # type: ignore[dict-item]
-            "span1_text '床' does not stand at character 6 of the text",
+            "span1_text '床' is not at character 6 of the text",
         ),
         ('{"sentence": "好"', "no JSON: "),
         ("[1]", "a JSON list; expected an object"),

@@ -82,7 +82,7 @@ def test_scores_are_numbers_of_single_texts_or_pairs(tmp_path: Path) -> None:
     [
         ("multi_label", MANY, {**MANY, "labels": "体育"}, 'labels is "体育"; expected a list'),
         ("multi_label", MANY, {**MANY, "labels": ["军事"]}, 'unknown label "军事"'),
-        ("multi_label", MANY, {**MANY, "labels": ["体育", "体育"]}, "a label stands twice in 体育"),
+        ("multi_label", MANY, {**MANY, "labels": ["体育", "体育"]}, "a label occurs twice in 体育"),
         ("multi_label", MANY, {"labels": []}, "the object has labels; expected sentence or"),
         ("multi_label", MANY, {**MANY, "sentence2": "午报"}, "2 text(s); expected 1"),
         ("regression", SCORED, {**SCORED, "score": "高"}, 'score is "高"; expected a number'),

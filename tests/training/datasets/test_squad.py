@@ -69,13 +69,13 @@ def test_impossible_questions_have_no_answer(tmp_path: Path) -> None:
     [
         ("{", "{", "no JSON: "),
         ('{"data": [\n{"paragraphs": [}]}', "}]}", "no JSON: "),
-        ('{"data": 3}', "3", "no list of objects 'data'; expected data[].paragraphs[].qas[]"),
+        ('{"data": 3}', "3", "no list of objects under 'data'; expected data[].paragraphs[].qas[]"),
         ('{"data": []}', "[", "the document has no question"),
-        ('{"data": [{"paragraphs": [{"qas": 0}]}]}', "0", "no list of objects 'qas'"),
+        ('{"data": [{"paragraphs": [{"qas": 0}]}]}', "0", "no list of objects under 'qas'"),
         (
             document(GOOD, paragraph(question(1, ("教皇", 3)))),
             "QUERY_1",
-            "the answer '教皇' does not stand in the context",
+            "the answer '教皇' is not in the context",
         ),
         (document({"qas": [question(0)]}), "QUERY_0", "the object has qas; expected context"),
         (document(paragraph({"id": 7, "question": 1})), ": 7", "question is 1; expected a string"),
@@ -83,7 +83,7 @@ def test_impossible_questions_have_no_answer(tmp_path: Path) -> None:
         (
             document(paragraph(question(0) | {"answers": ["x"]})),
             "QUERY_0",
-            "answers is no list of objects",
+            "answers is not a list of objects",
         ),
     ],
 )

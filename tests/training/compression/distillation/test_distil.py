@@ -19,7 +19,13 @@ from ernie_triton.training.compression.preparation import prepared_model
 from ernie_triton.training.datasets import with_unlabelled
 from ernie_triton.training.loop.schedule import Schedule
 from tests.commands import Run
-from tests.training.compression.teachers import LENGTH, few_lines, loaded, school, write_teacher
+from tests.training.compression.teachers import (
+    LENGTH,
+    few_lines,
+    loaded,
+    prepared_teacher,
+    write_teacher,
+)
 from tests.training.tiny import TASKS, part_of
 
 ONCE = Schedule(epochs=1, batch_size=8, learning_rate=1e-3, precision="fp32")
@@ -48,11 +54,11 @@ def test_a_student_of_every_task_builds_as_any_other(tmp_path: Path, run: Run, n
 
 
 def test_what_is_written_is_what_was_measured(tmp_path: Path) -> None:
-    taught = school(tmp_path, "tnews", train=40, dev=30)
+    prepared = prepared_teacher(tmp_path, "tnews", train=40, dev=30)
     shape = StudentShape(layers=1, hidden=48)
     output = tmp_path / "student"
-    report = distil(taught.checkpoint, taught.data, output, shape, distillation=SHORT)
-    again = prepared_model(output, taught.data, max_length=LENGTH)
+    report = distil(prepared.checkpoint, prepared.data, output, shape, distillation=SHORT)
+    again = prepared_model(output, prepared.data, max_length=LENGTH)
     assert again.points_of(again.model) == report.after.points
     assert PROJECTION not in dict(again.model.named_modules())
     written = json.loads((output / "compression.json").read_text(encoding="utf-8"))
@@ -66,17 +72,17 @@ def test_what_is_written_is_what_was_measured(tmp_path: Path) -> None:
 def test_a_killed_run_goes_on_to_the_same_student(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    taught = school(tmp_path, "tnews", train=40)
+    prepared = prepared_teacher(tmp_path, "tnews", train=40)
     shape = StudentShape(layers=1, hidden=16, heads=2)
-    whole = distil(taught.checkpoint, taught.data, tmp_path / "a", shape, distillation=SHORT)
+    whole = distil(prepared.checkpoint, prepared.data, tmp_path / "a", shape, distillation=SHORT)
     with monkeypatch.context() as patch:
         patch.setattr(AnswerObjective, "__call__", _killed)
         with pytest.raises(KeyboardInterrupt):
-            distil(taught.checkpoint, taught.data, tmp_path / "b", shape, distillation=SHORT)
+            distil(prepared.checkpoint, prepared.data, tmp_path / "b", shape, distillation=SHORT)
         # The first stage is not done again.
         assert (tmp_path / "b.work/layers").is_dir()
     monkeypatch.setattr(LayerObjective, "__call__", _killed)
-    again = distil(taught.checkpoint, taught.data, tmp_path / "b", shape, distillation=SHORT)
+    again = distil(prepared.checkpoint, prepared.data, tmp_path / "b", shape, distillation=SHORT)
     assert again.after == whole.after
     first, second = (loaded(tmp_path / name, task="seq_cls").state_dict() for name in "ab")
     assert all(torch.equal(first[name], second[name]) for name in first)
@@ -86,15 +92,17 @@ def _killed(*_: Any) -> torch.Tensor:
     raise KeyboardInterrupt
 
 
-def test_lessons_bring_the_student_nearer_to_the_teacher(tmp_path: Path) -> None:
-    taught = school(tmp_path, "tnews", train=160)
+def test_both_objectives_bring_the_student_nearer_to_the_teacher(tmp_path: Path) -> None:
+    prepared = prepared_teacher(tmp_path, "tnews", train=160)
     longer = dataclasses.replace(ONCE, epochs=5, learning_rate=3e-3)
-    batch = next(iter(taught.batches(32)))
-    lessons: dict[str, Any] = {
-        "layers": LayerObjective(Teacher(taught.model, "seq_cls"), LossWeights(), (1,)),
-        "answers": AnswerObjective(Teacher(taught.model, "seq_cls"), taught.task, LossWeights()),
+    batch = next(iter(prepared.batches(32)))
+    objectives: dict[str, Any] = {
+        "layers": LayerObjective(Teacher(prepared.model, "seq_cls"), LossWeights(), (1,)),
+        "answers": AnswerObjective(
+            Teacher(prepared.model, "seq_cls"), prepared.task, LossWeights()
+        ),
     }
-    far: dict[str, list[float]] = {name: [] for name in lessons}
+    far: dict[str, list[float]] = {name: [] for name in objectives}
     for name, layers, answers in (
         ("barely", None, dataclasses.replace(ONCE, learning_rate=1e-9)),
         ("layers", dataclasses.replace(longer, keep_best=False), ONCE),
@@ -102,53 +110,53 @@ def test_lessons_bring_the_student_nearer_to_the_teacher(tmp_path: Path) -> None
     ):
         how = dataclasses.replace(SHORT, layers=layers, answers=answers)
         shape = StudentShape(layers=1)
-        distil(taught.checkpoint, taught.data, tmp_path / name, shape, distillation=how)
+        distil(prepared.checkpoint, prepared.data, tmp_path / name, shape, distillation=how)
         student = loaded(tmp_path / name, task="seq_cls")
-        for part, lesson in lessons.items():
+        for part, objective in objectives.items():
             with torch.no_grad():
-                far[part].append(float(lesson(student, batch)))
+                far[part].append(float(objective(student, batch)))
     assert far["layers"][1] < 0.8 * far["layers"][0]
     assert far["answers"][2] < 0.8 * far["answers"][0]
 
 
 @pytest.mark.parametrize("name", TASKS)
 def test_the_teacher_s_own_copy_has_nothing_to_learn(tmp_path: Path, name: str) -> None:
-    taught = school(tmp_path, name)
-    copy = loaded(taught.checkpoint, task=TASKS[name])
-    teacher, batch = Teacher(taught.model, TASKS[name]), next(iter(taught.batches(4)))
+    prepared = prepared_teacher(tmp_path, name)
+    copy = loaded(prepared.checkpoint, task=TASKS[name])
+    teacher, batch = Teacher(prepared.model, TASKS[name]), next(iter(prepared.batches(4)))
     layers = LayerObjective(teacher, LossWeights(), (0, 1))
-    answers = AnswerObjective(teacher, taught.task, LossWeights(labels=0.0))
-    for lesson in (layers, answers):
-        assert float(lesson(copy, batch).detach()) == pytest.approx(0.0, abs=1e-5)
-    with_labels = AnswerObjective(teacher, taught.task, LossWeights(answers=0.0, labels=2.0))
-    expected = 2.0 * float(taught.task.loss(copy, dict(batch)).detach())
+    answers = AnswerObjective(teacher, prepared.task, LossWeights(labels=0.0))
+    for objective in (layers, answers):
+        assert float(objective(copy, batch).detach()) == pytest.approx(0.0, abs=1e-5)
+    with_labels = AnswerObjective(teacher, prepared.task, LossWeights(answers=0.0, labels=2.0))
+    expected = 2.0 * float(prepared.task.loss(copy, dict(batch)).detach())
     assert float(with_labels(copy, batch).detach()) == pytest.approx(expected, rel=1e-5)
 
 
 def test_every_weight_of_the_student_has_a_gradient(tmp_path: Path) -> None:
-    taught = school(tmp_path, "tnews")
-    student = loaded(taught.checkpoint, task="seq_cls").train()
-    lesson = LayerObjective(Teacher(taught.model, "seq_cls"), LossWeights(), (0, 1))
-    loss: Any = lesson(student, next(iter(taught.batches(4))))
+    prepared = prepared_teacher(tmp_path, "tnews")
+    student = loaded(prepared.checkpoint, task="seq_cls").train()
+    objective = LayerObjective(Teacher(prepared.model, "seq_cls"), LossWeights(), (0, 1))
+    loss: Any = objective(student, next(iter(prepared.batches(4))))
     loss.backward()
     assert all(parameter.grad is not None for parameter in student.parameters())
 
 
 @pytest.mark.parametrize("name", TASKS)
 def test_texts_without_labels_are_taught_too(tmp_path: Path, name: str) -> None:
-    taught = school(tmp_path, name)
-    pair = taught.data.pair
+    prepared = prepared_teacher(tmp_path, name)
+    pair = prepared.data.pair
     path = tmp_path / "texts.txt"
     line = "今天天气好\t今天下雨吗" if pair else "今天天气好"
     path.write_text(f"{line}\n{line}。\n", encoding="utf-8")
-    more = with_unlabelled(taught.data, path)
-    assert len(more.train) == len(taught.data.train) + 2
-    rows = taught.task.rows(more.train)
-    assert len(rows) == len(taught.task.rows(taught.data.train)) + 2
-    batch = taught.task.collate(rows[-2:])
-    teacher = Teacher(taught.model, TASKS[name])
-    lesson = AnswerObjective(teacher, taught.task, LossWeights())
-    assert torch.isfinite(lesson(loaded(taught.checkpoint, task=TASKS[name]), batch))
+    more = with_unlabelled(prepared.data, path)
+    assert len(more.train) == len(prepared.data.train) + 2
+    rows = prepared.task.rows(more.train)
+    assert len(rows) == len(prepared.task.rows(prepared.data.train)) + 2
+    batch = prepared.task.collate(rows[-2:])
+    teacher = Teacher(prepared.model, TASKS[name])
+    objective = AnswerObjective(teacher, prepared.task, LossWeights())
+    assert torch.isfinite(objective(loaded(prepared.checkpoint, task=TASKS[name]), batch))
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from ernie_triton.training.compression.objectives.teacher import Teacher
-from tests.training.compression.teachers import school
+from tests.training.compression.teachers import prepared_teacher
 from tests.training.tiny import TASKS
 
 NAMES = ("logits", "start_logits", "end_logits")
@@ -15,19 +15,19 @@ NAMES = ("logits", "start_logits", "end_logits")
 
 @pytest.mark.parametrize("name", TASKS)
 def test_answers_are_remembered_row_by_row(tmp_path: Path, name: str) -> None:
-    taught = school(tmp_path, name, train=8)
-    rows = taught.task.rows(taught.data.train)
+    prepared = prepared_teacher(tmp_path, name, train=8)
+    rows = prepared.task.rows(prepared.data.train)
     rows.sort(key=lambda row: len(row["input_ids"]))
     calls = []
-    taught.model.register_forward_hook(lambda *_: calls.append(1))
-    teacher = Teacher(taught.model, taught.data.task)
-    batches = [taught.task.collate(some) for some in (rows[:4], rows[4:])]
+    prepared.model.register_forward_hook(lambda *_: calls.append(1))
+    teacher = Teacher(prepared.model, prepared.data.task)
+    batches = [prepared.task.collate(some) for some in (rows[:4], rows[4:])]
     first: list[Any] = [teacher.answer(batch) for batch in batches]
     assert len(calls) == 2
-    mixed = taught.task.collate([rows[0], rows[-1], rows[5]])
+    mixed = prepared.task.collate([rows[0], rows[-1], rows[5]])
     again = teacher.answer(mixed)
     assert len(calls) == 2
-    expected = taught.model(**taught.task.inputs(mixed))
+    expected = prepared.model(**prepared.task.inputs(mixed))
     mask = mixed["attention_mask"].bool()
     for key in set(NAMES) & set(expected.keys()):
         found, wanted = getattr(again, key), expected[key]
@@ -38,10 +38,10 @@ def test_answers_are_remembered_row_by_row(tmp_path: Path, name: str) -> None:
 
 
 def test_the_teacher_does_not_learn(tmp_path: Path) -> None:
-    taught = school(tmp_path, "tnews")
-    taught.model.train()
-    signals = Teacher(taught.model, "seq_cls").signals(next(iter(taught.batches(4))))
-    assert not taught.model.training
-    assert not any(parameter.requires_grad for parameter in taught.model.parameters())
+    prepared = prepared_teacher(tmp_path, "tnews")
+    prepared.model.train()
+    signals = Teacher(prepared.model, "seq_cls").signals(next(iter(prepared.batches(4))))
+    assert not prepared.model.training
+    assert not any(parameter.requires_grad for parameter in prepared.model.parameters())
     assert len(signals.hidden) == 3
     assert signals.query[1].shape == signals.value[0].shape == (*signals.hidden[0].shape[:2], 32)

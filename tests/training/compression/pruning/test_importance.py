@@ -16,7 +16,7 @@ from ernie_triton.training.compression.pruning.importance import (
     weight_importance,
 )
 from tests.build.load.exports import transformers_model
-from tests.training.compression.teachers import multiplied, school
+from tests.training.compression.teachers import multiplied, prepared_teacher
 
 STEP = 1e-4
 
@@ -44,15 +44,15 @@ def effect(model: Any, example: Any, loss: Any, place: Any, features: slice, cou
 
 @pytest.mark.parametrize("name", ["tnews", "afqmc", "similarity", "cmrc2018"])
 def test_importance_is_the_mean_effect_by_finite_differences(tmp_path: Path, name: str) -> None:
-    taught = school(tmp_path, name, train=3)
-    model, task = taught.model.double(), taught.task
+    prepared = prepared_teacher(tmp_path, name, train=3)
+    model, task = prepared.model.double(), prepared.task
 
     def loss(model: Any, batch: Any) -> Any:
         # In float64, without which differences are lost in rounding.
         known = {key: t.double() if t.is_floating_point() else t for key, t in batch.items()}
         return _float64_loss(task, model, known)
 
-    rows = task.rows(taught.data.train)[:3]
+    rows = task.rows(prepared.data.train)[:3]
     found = measure_importance(model, [task.collate(rows)], loss)
     alone = [task.collate([row]) for row in rows]
     for index, layer in enumerate(layers_of(model)):
@@ -93,25 +93,25 @@ def _float64_loss(task: Any, model: Any, batch: Any) -> torch.Tensor:
 
 
 def test_examples_of_opposite_effect_do_not_cancel(tmp_path: Path) -> None:
-    taught = school(tmp_path, "tnews", train=6)
-    task, rows = taught.task, taught.task.rows(taught.data.train)
+    prepared = prepared_teacher(tmp_path, "tnews", train=6)
+    task, rows = prepared.task, prepared.task.rows(prepared.data.train)
 
     def loss(model: Any, batch: Any) -> Any:
         return task.loss(model, dict(batch))
 
-    together = measure_importance(taught.model, [task.collate(rows)], loss)
-    apart = [measure_importance(taught.model, [task.collate([row])], loss) for row in rows]
+    together = measure_importance(prepared.model, [task.collate(rows)], loss)
+    apart = [measure_importance(prepared.model, [task.collate([row])], loss) for row in rows]
     for part in ("heads", "neurons"):
         for layer in range(2):
             mean = np.mean([getattr(one, part)[layer] for one in apart], axis=0)
             np.testing.assert_allclose(getattr(together, part)[layer], mean, rtol=1e-3, atol=1e-6)
-    assert all(parameter.grad is None for parameter in taught.model.parameters())
+    assert all(parameter.grad is None for parameter in prepared.model.parameters())
 
 
 def test_importance_needs_examples(tmp_path: Path) -> None:
-    taught = school(tmp_path, "tnews", train=1)
+    prepared = prepared_teacher(tmp_path, "tnews", train=1)
     with pytest.raises(CheckpointError, match="no examples to measure importance on"):
-        measure_importance(taught.model, [], lambda *_: torch.zeros(()))
+        measure_importance(prepared.model, [], lambda *_: torch.zeros(()))
 
 
 def test_the_size_of_weights_finds_a_head_and_a_neuron_that_do_nothing() -> None:

@@ -27,7 +27,7 @@ from tests.training.compression.teachers import (
     loaded,
     mask_of,
     multiplied,
-    school,
+    prepared_teacher,
     write_teacher,
 )
 from tests.training.tiny import TASKS, part_of, write_base
@@ -62,24 +62,24 @@ def test_a_pruned_checkpoint_of_every_task_builds_as_any_other(
 
 
 def test_the_whole_width_changes_nothing(tmp_path: Path) -> None:
-    taught = school(tmp_path, "tnews")
+    prepared = prepared_teacher(tmp_path, "tnews")
     how = dataclasses.replace(UNEVEN, width=Width())
-    report = prune(taught.checkpoint, taught.data, tmp_path / "same", width=1.0, pruning=how)
-    batch = next(iter(taught.batches(4)))
+    report = prune(prepared.checkpoint, prepared.data, tmp_path / "same", width=1.0, pruning=how)
+    batch = next(iter(prepared.batches(4)))
     same = loaded(tmp_path / "same", task="seq_cls")
-    assert torch.equal(answers_of(same, batch), answers_of(taught.model, batch))
+    assert torch.equal(answers_of(same, batch), answers_of(prepared.model, batch))
     assert report.before == report.after
     assert report.lost_points == 0.0
 
 
 def test_what_is_written_is_what_was_measured(tmp_path: Path) -> None:
-    taught = school(tmp_path, "tnews", train=40, dev=30)
+    prepared = prepared_teacher(tmp_path, "tnews", train=40, dev=30)
     how = dataclasses.replace(UNEVEN, recovery=dataclasses.replace(SHORT, epochs=2))
     output = tmp_path / "pruned"
-    report = prune(taught.checkpoint, taught.data, output, width=0.5, pruning=how)
-    again = prepared_model(output, taught.data, max_length=LENGTH)
+    report = prune(prepared.checkpoint, prepared.data, output, width=0.5, pruning=how)
+    again = prepared_model(output, prepared.data, max_length=LENGTH)
     assert again.points_of(again.model) == report.after.points
-    assert taught.points_of(taught.model) == report.before.points
+    assert prepared.points_of(prepared.model) == report.before.points
     written = json.loads((output / "compression.json").read_text(encoding="utf-8"))
     assert written["after"]["points"] == report.after.points
     assert written["metric"] == "accuracy"
@@ -90,16 +90,16 @@ def test_what_is_written_is_what_was_measured(tmp_path: Path) -> None:
 
 
 def test_recovery_brings_answers_back_towards_the_teacher_s(tmp_path: Path) -> None:
-    taught = school(tmp_path, "tnews", train=160)
+    prepared = prepared_teacher(tmp_path, "tnews", train=160)
     how = dataclasses.replace(
         UNEVEN, recovery=dataclasses.replace(SHORT, epochs=6, learning_rate=3e-3)
     )
     distances = []
-    batch = next(iter(taught.batches(32)))
-    expected = answers_of(taught.model, batch)
+    batch = next(iter(prepared.batches(32)))
+    expected = answers_of(prepared.model, batch)
     for name, recovery in (("cut", None), ("recovered", how.recovery)):
         settings = dataclasses.replace(how, recovery=recovery)
-        prune(taught.checkpoint, taught.data, tmp_path / name, width=0.25, pruning=settings)
+        prune(prepared.checkpoint, prepared.data, tmp_path / name, width=0.25, pruning=settings)
         found = answers_of(loaded(tmp_path / name, task="seq_cls"), batch)
         distances.append(float((found - expected).abs().mean()))
     assert distances[1] < 0.7 * distances[0]
@@ -107,34 +107,36 @@ def test_recovery_brings_answers_back_towards_the_teacher_s(tmp_path: Path) -> N
 
 @pytest.mark.parametrize("name", TASKS)
 def test_a_model_that_lost_nothing_has_nothing_to_learn(tmp_path: Path, name: str) -> None:
-    taught = school(tmp_path, name)
-    batch = next(iter(taught.batches(4)))
+    prepared = prepared_teacher(tmp_path, name)
+    batch = next(iter(prepared.batches(4)))
     kept = [Kept(heads=torch.arange(4).numpy(), neurons=torch.arange(64).numpy()) for _ in range(2)]
-    teacher = Teacher(loaded(taught.checkpoint, task=TASKS[name]), TASKS[name])
-    lesson = RecoveryObjective(teacher, taught.task, LossWeights(labels=0.0), kept)
-    assert float(lesson(taught.model, batch).detach()) == pytest.approx(0.0, abs=1e-5)
-    with multiplied(layers_of(taught.model)[0], "heads", torch.zeros(32)):
-        lost = float(lesson(taught.model, batch).detach())
+    teacher = Teacher(loaded(prepared.checkpoint, task=TASKS[name]), TASKS[name])
+    objective = RecoveryObjective(teacher, prepared.task, LossWeights(labels=0.0), kept)
+    assert float(objective(prepared.model, batch).detach()) == pytest.approx(0.0, abs=1e-5)
+    with multiplied(layers_of(prepared.model)[0], "heads", torch.zeros(32)):
+        lost = float(objective(prepared.model, batch).detach())
     assert lost > 1e-2
 
 
 def test_recovery_compares_the_heads_that_were_kept(tmp_path: Path) -> None:
-    taught = school(tmp_path, "tnews")
-    batch = next(iter(taught.batches(4)))
+    prepared = prepared_teacher(tmp_path, "tnews")
+    batch = next(iter(prepared.batches(4)))
     first = Kept(heads=torch.tensor([2, 3]).numpy(), neurons=torch.arange(64).numpy())
     every = Kept(heads=torch.arange(4).numpy(), neurons=torch.arange(64).numpy())
-    student = loaded(taught.checkpoint, task="seq_cls")
+    student = loaded(prepared.checkpoint, task="seq_cls")
     keep_parts(student, (first, every))
-    whole = loaded(taught.checkpoint, task="seq_cls")
+    whole = loaded(prepared.checkpoint, task="seq_cls")
     weights = LossWeights(answers=0.0, hidden=0.0, attention=1.0)
     with multiplied(layers_of(whole)[0], "heads", mask_of(first, "heads", 4, 8)):
         # In the first layer the kept heads see what they saw; in the second they would not, but
         # for the mask.
-        lesson = RecoveryObjective(Teacher(whole, "seq_cls"), taught.task, weights, (first, every))
-        assert float(lesson(student, batch).detach()) == pytest.approx(0.0, abs=1e-5)
+        objective = RecoveryObjective(
+            Teacher(whole, "seq_cls"), prepared.task, weights, (first, every)
+        )
+        assert float(objective(student, batch).detach()) == pytest.approx(0.0, abs=1e-5)
     other = RecoveryObjective(
         Teacher(whole, "seq_cls"),
-        taught.task,
+        prepared.task,
         weights,
         (dataclasses.replace(first, heads=torch.tensor([0, 1]).numpy()), every),
     )

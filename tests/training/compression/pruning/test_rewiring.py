@@ -12,7 +12,7 @@ from ernie_triton.training.compression.pruning.importance import Importance
 from ernie_triton.training.compression.pruning.prune import cut
 from ernie_triton.training.compression.pruning.rewiring import keep_parts
 from ernie_triton.training.compression.pruning.widths import Kept, Width
-from tests.training.compression.teachers import answers_of, mask_of, multiplied, school
+from tests.training.compression.teachers import answers_of, mask_of, multiplied, prepared_teacher
 from tests.training.tiny import TASKS
 
 KEPT = (
@@ -24,24 +24,24 @@ ONES = np.ones(32)
 
 @pytest.mark.parametrize("name", TASKS)
 def test_a_narrowed_model_is_the_masked_one(tmp_path: Path, name: str) -> None:
-    taught = school(tmp_path, name)
-    batch = next(iter(taught.batches(4)))
-    whole = answers_of(taught.model, batch)
+    prepared = prepared_teacher(tmp_path, name)
+    batch = next(iter(prepared.batches(4)))
+    whole = answers_of(prepared.model, batch)
     with ExitStack() as stack:
-        for layer, kept in zip(layers_of(taught.model), KEPT, strict=True):
+        for layer, kept in zip(layers_of(prepared.model), KEPT, strict=True):
             stack.enter_context(multiplied(layer, "heads", mask_of(kept, "heads", 4, 8)))
             stack.enter_context(multiplied(layer, "neurons", mask_of(kept, "neurons", 64, 1)))
-        masked = answers_of(taught.model, batch)
-    keep_parts(taught.model, KEPT)
-    assert widths_of(taught.model) == tuple(kept.width for kept in KEPT)
-    torch.testing.assert_close(answers_of(taught.model, batch), masked, rtol=0, atol=1e-5)
+        masked = answers_of(prepared.model, batch)
+    keep_parts(prepared.model, KEPT)
+    assert widths_of(prepared.model) == tuple(kept.width for kept in KEPT)
+    torch.testing.assert_close(answers_of(prepared.model, batch), masked, rtol=0, atol=1e-5)
     assert (masked - whole).abs().max() > 1e-3
 
 
 def test_keeping_everything_changes_nothing(tmp_path: Path) -> None:
-    taught = school(tmp_path, "tnews")
-    batch = next(iter(taught.batches(4)))
+    prepared = prepared_teacher(tmp_path, "tnews")
+    batch = next(iter(prepared.batches(4)))
     scores = Importance(heads=(np.arange(4.0),) * 2, neurons=(np.arange(64.0),) * 2, hidden=ONES)
-    same, _ = cut(taught.model, scores, Width(share=1.0))
-    assert same is not taught.model
-    assert torch.equal(answers_of(same, batch), answers_of(taught.model, batch))
+    same, _ = cut(prepared.model, scores, Width(share=1.0))
+    assert same is not prepared.model
+    assert torch.equal(answers_of(same, batch), answers_of(prepared.model, batch))

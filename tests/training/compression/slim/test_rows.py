@@ -73,16 +73,16 @@ def test_the_loss_is_0_at_the_teacher_s_scores_and_grows_away_from_them(
         }
         for row in scores
     ]
-    taught = SoftScoreTraining(task_of(tmp_path, pair=False, task=task), rows, temperature=2.0)
-    assert taught.rows(()) == rows
-    batch = taught.collate(taught.rows(()))
+    soft = SoftScoreTraining(task_of(tmp_path, pair=False, task=task), rows, temperature=2.0)
+    assert soft.rows(()) == rows
+    batch = soft.collate(soft.rows(()))
     assert batch["labels"].dtype == torch.float32
 
     def loss(change: float) -> float:
         moved = torch.from_numpy(scores) + change * torch.arange(scores.shape[1] or 1)
         moved = moved + (change if task == "regression" else 0.0)
         model: Any = lambda **_inputs: SimpleNamespace(logits=moved)  # noqa: E731
-        return float(taught.loss(model, batch, smoothing=0.5))
+        return float(soft.loss(model, batch, smoothing=0.5))
 
     assert loss(0.0) == pytest.approx(0.0, abs=1e-6)
     assert 0 < loss(0.1) < loss(0.5) < loss(1.0)

@@ -23,10 +23,10 @@ from ernie_triton.training.loop.schedule import Schedule
 from tests.training.tiny import data_folder, write_base
 
 PIECES = 250
-Taught = tuple[Path, DataSet]
+Trained = tuple[Path, DataSet]
 
 
-def taught(folder: Path, name: str, task: str) -> Taught:
+def trained(folder: Path, name: str, task: str) -> Trained:
     """A classifier of random weights, and data of its task."""
     data = read_dataset(task, data_folder(folder / "data", name, train=200, dev=40))
     base = write_base(folder / "base")
@@ -37,13 +37,13 @@ def taught(folder: Path, name: str, task: str) -> Taught:
 
 
 @pytest.fixture(scope="module")
-def classifier(tmp_path_factory: pytest.TempPathFactory) -> Taught:
-    return taught(tmp_path_factory.mktemp("afqmc"), "afqmc", "seq_cls")
+def classifier(tmp_path_factory: pytest.TempPathFactory) -> Trained:
+    return trained(tmp_path_factory.mktemp("afqmc"), "afqmc", "seq_cls")
 
 
 @pytest.fixture(scope="module")
-def schools(
-    classifier: Taught, tmp_path_factory: pytest.TempPathFactory
+def both(
+    classifier: Trained, tmp_path_factory: pytest.TempPathFactory
 ) -> tuple[PreparedModel, PreparedModel]:
     teacher = prepared_model(*classifier)
     folder = tmp_path_factory.mktemp("tokenizer")
@@ -51,16 +51,13 @@ def schools(
 
 
 def test_the_student_begins_with_fewer_tokens_and_rows_for_all_of_them(
-    schools: tuple[PreparedModel, PreparedModel],
+    both: tuple[PreparedModel, PreparedModel],
 ) -> None:
-    teacher, student = schools
-    counts = [
-        sum(len(row["input_ids"]) for row in school.task.rows(school.data.dev))
-        for school in schools
-    ]
+    teacher, student = both
+    counts = [sum(len(row["input_ids"]) for row in one.task.rows(one.data.dev)) for one in both]
     assert counts[1] < counts[0] * 0.9
     size = load_vocabulary(student.checkpoint / "vocab.txt").size
-    tables: list[Any] = [school.model.get_input_embeddings() for school in schools]
+    tables: list[Any] = [one.model.get_input_embeddings() for one in both]
     assert tables[1].weight.shape[0] == student.model.config.vocab_size == size
     old = tables[0].weight.shape[0]
     assert torch.equal(tables[1].weight[:old], tables[0].weight)
@@ -68,9 +65,9 @@ def test_the_student_begins_with_fewer_tokens_and_rows_for_all_of_them(
 
 
 def test_the_teacher_answers_for_the_texts_behind_the_students_rows(
-    schools: tuple[PreparedModel, PreparedModel],
+    both: tuple[PreparedModel, PreparedModel],
 ) -> None:
-    teacher, student = schools
+    teacher, student = both
     examples = student.data.train[:24]
     answer = TeacherOfTexts(teacher, student, student.data).answer(
         student.task.collate(student.task.rows(examples))
@@ -83,7 +80,7 @@ def test_the_teacher_answers_for_the_texts_behind_the_students_rows(
 
 
 def test_a_distilled_student_is_a_checkpoint_that_reads_words(
-    classifier: Taught, tmp_path: Path
+    classifier: Trained, tmp_path: Path
 ) -> None:
     checkpoint, data = classifier
     how = Distillation(answers=Schedule(epochs=1, learning_rate=1e-3), subwords=PIECES)
@@ -106,6 +103,6 @@ def test_a_distilled_student_is_a_checkpoint_that_reads_words(
 
 
 def test_a_task_of_places_in_the_text_is_refused(tmp_path: Path) -> None:
-    checkpoint, data = taught(tmp_path, "msra_ner", "token_cls")
+    checkpoint, data = trained(tmp_path, "msra_ner", "token_cls")
     with pytest.raises(SubwordsError, match="token_cls asks for places in the text"):
         with_subwords(prepared_model(checkpoint, data), PIECES, None, tmp_path / "tokenizer")
