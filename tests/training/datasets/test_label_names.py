@@ -37,7 +37,7 @@ def test_a_label_goes_by_its_name_and_by_its_number(tmp_path: Path) -> None:
     ("content", "message"),
     [
         ('{"label": "1"}\n{"label": "1"}\n', ":2: the label '1' is listed twice"),
-        ('{"label": "1", "label_desc": "a"}\n{"label": "a"}\n', ":2: the label 'a' stands there"),
+        ('{"label": "1", "label_desc": "a"}\n{"label": "a"}\n', ":2: the label 'a' is listed"),
         ("a\nb\na\n", ":3: the label 'a' is listed twice"),
         ('["a", "a"]', ":1: the label 'a' is listed twice"),
         ("[1]", ":1: a label is not a string"),
