@@ -10,7 +10,7 @@ from ernie_triton.settings import TokenizerSettings
 from ernie_triton.stages.stage import Stage
 from ernie_triton.tasks import TOKEN_TYPE_IDS, task_named
 from ernie_triton.tokenizer.encoder import TextEncoder
-from ernie_triton.tokenizer.length_buckets import LengthBuckets
+from ernie_triton.tokenizer.token_rows import LengthBuckets
 from ernie_triton.tokenizer.vocabulary import VOCABULARY_FILE, load_vocabulary
 from ernie_triton.tokenizer.windows import WindowEncoder, WindowRules, window_tensors
 

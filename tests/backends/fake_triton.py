@@ -18,7 +18,7 @@ from tests.stages.calls import TYPE_NAMES
 
 
 class TritonModelException(Exception):  # noqa: N818 - the name is Triton's
-    """What `initialize` raises to say why a model cannot be loaded."""
+    """Raised by `initialize` with the reason why a model cannot be loaded."""
 
 
 class Tensor:

@@ -13,7 +13,7 @@ SIZE = 8 * 1024 * 1024
 
 
 def resident_bytes(path: Path) -> int:
-    """Of the mappings of a file in this process, as Linux counts them."""
+    """Sizes of the mappings of a file in this process, from Linux's counts."""
     total = 0
     inside = False
     for line in Path("/proc/self/smaps").read_text(encoding="utf-8").splitlines():
@@ -47,7 +47,7 @@ def test_a_mapping_that_was_written_to_keeps_its_pages(tmp_path: Path) -> None:
 
 
 def test_pages_written_before_a_mapping_became_read_only_are_kept(tmp_path: Path) -> None:
-    """As a loader relocates a library's constants: written first, then closed to writing."""
+    """Pages of a library's constants, which a loader writes once and then makes read-only."""
     import ctypes
 
     path = tmp_path / "library.so"

@@ -6,11 +6,11 @@ import itertools
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ernie_triton.arrays import Int32
 from ernie_triton.batch import (
     LENGTH_BUCKET,
     MICRO_BATCH_CELLS,
@@ -20,7 +20,6 @@ from ernie_triton.batch import (
     split_tokens,
 )
 
-Int32 = npt.NDArray[np.int32]
 LONGEST = 20
 PAD = 3
 """An id that tokens of a row have too, but not the last."""

@@ -60,7 +60,7 @@ def chunks_of_seqeval(labels: Sequence[str]) -> list[Chunk]:
 
 
 def runs_of_equal_labels(labels: Sequence[str]) -> list[Chunk]:
-    """What a label set without prefixes can say: an entity lasts as long as its label."""
+    """Labels without prefixes: an entity lasts as long as its label."""
     chunks: list[Chunk] = []
     for place, label in enumerate(labels):
         if label != "O":

@@ -28,7 +28,7 @@ HEAD = 4
 NAMES = ("start_logits", "end_logits")
 NOWHERE = (-1, -1)
 CONSIDERED = 20
-"""How many candidates share the probability."""
+"""Candidates that share the probability."""
 
 Scores = npt.NDArray[np.float64]
 

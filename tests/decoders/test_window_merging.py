@@ -31,7 +31,7 @@ def view(token: int, window: tuple[int, int], tokens: int) -> float:
 
 
 def outputs_of(item: int, first: int, end: int) -> dict[str, npt.NDArray[Any]]:
-    """Of each token its text, its number, and the window's two ends."""
+    """Outputs that name each token: its text, its number, and the window's two ends."""
     own = [(item, token, first, end) for token in range(first, end)]
     special = (SPECIAL,) * 4
     return {"logits": np.array([special, *own, special], np.float32)}

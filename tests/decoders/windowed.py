@@ -30,7 +30,7 @@ def source_of(tokens: int) -> str:
 
 
 def span_of(token: int) -> tuple[int, int]:
-    """Where a token of `source_of` stands."""
+    """The characters of a token of `source_of`."""
     return 2 * token, 2 * token + 1
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from ernie_triton.arrays import Float32
+from ernie_triton.arrays import Float32, Int32
 from ernie_triton.batch import TokenBatch
 from ernie_triton.build.check.reference import model_outputs
 from ernie_triton.build.convert.engine_file import write_engine
@@ -18,8 +18,6 @@ from ernie_triton.build.model.heads import Head, SequenceHead, SpanHead, TokenHe
 from ernie_triton.build.model.models import Model
 from ernie_triton.settings import EngineSettings
 from ernie_triton.tasks import task_named
-
-Int32 = npt.NDArray[np.int32]
 
 VOCABULARY = 60
 LABELS = 3

@@ -14,7 +14,7 @@ from ernie_triton.tasks import TensorSpec
 from tests.engines.tiny_model import LABELS
 
 ANSWER_S = 20.0
-"""How long an answer that comes later may take."""
+"""Longest wait for an answer that comes later."""
 
 TYPE_NAMES: Mapping[str, str] = {
     "int32": "INT32",

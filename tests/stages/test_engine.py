@@ -192,7 +192,7 @@ def test_padding_past_a_row_and_its_types_do_not_matter(stage: EngineStage) -> N
     assert_logits(stage.answer(request), [9, 4])
 
 
-def test_rows_with_padding_inside_keep_their_answers_in_company(stage: EngineStage) -> None:
+def test_rows_with_padding_inside_keep_their_answers_beside_others(stage: EngineStage) -> None:
     request = engine_request([9, 4])
     request["input_ids"][:, 2] = PAD
     alone = [

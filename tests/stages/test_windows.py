@@ -28,7 +28,7 @@ TENSORS_OF_TEXTS = (*token_tensors(pair=False), *WINDOW_TENSORS)
 TENSORS_OF_PAIRS = (*token_tensors(pair=True), *WINDOW_TENSORS)
 LABELS = ("O", "B-LOC", "I-LOC")
 LONG = "北京天的好吃" * 4
-"""Of 24 tokens, more than a window has."""
+"""A text of 24 tokens, more than a window has."""
 
 
 def tokenizer(folder: Path, vocab: Path, task: str) -> TokenizerStage:

@@ -1,4 +1,4 @@
-"""What several modules share: a vocabulary that hides no mistake, and both tokenizers on it."""
+"""Shared by several modules: a vocabulary that hides no mistake, and both tokenizers on it."""
 
 from collections.abc import Mapping
 from pathlib import Path

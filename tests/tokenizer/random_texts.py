@@ -130,7 +130,7 @@ def random_texts(seed: int, vocabulary: Vocabulary) -> Iterator[str]:
 
 
 def in_batches(texts: Iterator[str], count: int) -> Iterator[list[str]]:
-    """So many texts, in batches of all sizes in turn."""
+    """This many texts, in batches of all sizes in turn."""
     for size in itertools.cycle(BATCHES):
         batch = list(itertools.islice(texts, min(size, count)))
         if not batch:

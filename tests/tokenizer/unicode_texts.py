@@ -87,6 +87,6 @@ MIXED = (
         "\u0e01\u0e33",
     ),
 )
-"""What real texts are made of, each a word or more by itself or joined to its neighbours."""
+"""Parts of real texts, each a word or more alone, or joined to its neighbours."""
 
 mixed_text = st.lists(st.sampled_from(MIXED), max_size=20).map("".join)
