@@ -23,8 +23,8 @@ _GARBAGE_THRESHOLD = 50_000
 """New objects between two looks for cycles; a stage makes hardly any, and a look takes time."""
 
 _SETTLING_BATCHES = (8, 64, 512, 4096)
-"""Batches after which a runtime has repacked its weights, some of them at a shape's first run, and
-has made kernels for most shapes, with parts of its library that are not read again."""
+"""Batches after which file pages are released again. By then a runtime has repacked its weights,
+some of them at a shape's first run, and has made kernels for most shapes."""
 
 
 class StageModel:

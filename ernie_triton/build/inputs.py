@@ -10,7 +10,7 @@ import numpy.typing as npt
 import onnx
 
 from ernie_triton.batch import TokenBatch
-from ernie_triton.build.check.reference import Reference, TextTokens, batch_rows, reference_for
+from ernie_triton.build.check.reference import Reference, RowTokens, batch_rows, reference_for
 from ernie_triton.build.check.sample_texts import SampleTexts
 from ernie_triton.build.config import ModelSizes
 from ernie_triton.build.load.labels import read_label_file
@@ -41,7 +41,7 @@ class SourceOutputs:
         """The source's framework or its replacement; it may take seconds to load."""
         source = reference_for(self._source, self._task)
 
-        def outputs(row: TextTokens) -> Mapping[str, npt.NDArray[Any]]:
+        def outputs(row: RowTokens) -> Mapping[str, npt.NDArray[Any]]:
             key = (row[0].tobytes(), row[1].tobytes())
             if key not in self._found:
                 self._found[key] = source.outputs(row)

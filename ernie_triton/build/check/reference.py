@@ -31,7 +31,7 @@ from ernie_triton.tasks import Task
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
-TextTokens = tuple[npt.NDArray[np.int32], npt.NDArray[np.int32]]
+RowTokens = tuple[npt.NDArray[np.int32], npt.NDArray[np.int32]]
 """Token ids and token type ids of one text, int32 [tokens] each."""
 
 _WARNINGS_AND_WORSE = 3
@@ -47,7 +47,7 @@ class Reference:
     """
 
     name: str
-    outputs: Callable[[TextTokens], Mapping[str, npt.NDArray[Any]]]
+    outputs: Callable[[RowTokens], Mapping[str, npt.NDArray[Any]]]
 
 
 def reference_for(source: Source, task: Task) -> Reference:
@@ -71,7 +71,7 @@ def reference_for(source: Source, task: Task) -> Reference:
     return Reference(name="NumPy in float64", outputs=partial(model_outputs, model))
 
 
-def batch_rows(batch: TokenBatch) -> Iterator[TextTokens]:
+def batch_rows(batch: TokenBatch) -> Iterator[RowTokens]:
     """The rows of a batch one by one."""
     start = 0
     for length in batch.lengths.tolist():
@@ -91,7 +91,7 @@ def _exported_graph(graph: onnx.ModelProto, task: Task, pooling: str) -> Referen
         for item in session.get_inputs()
     }
 
-    def outputs(row: TextTokens) -> dict[str, npt.NDArray[np.float32]]:
+    def outputs(row: RowTokens) -> dict[str, npt.NDArray[np.float32]]:
         ids, token_types = row
         values = {
             "input_ids": ids,
@@ -126,7 +126,7 @@ def _transformers(loaded: "PreTrainedModel", task: Task, pooling: str) -> Refere
 
     model: Any = loaded.eval()  # type: ignore[no-untyped-call]
 
-    def outputs(row: TextTokens) -> dict[str, npt.NDArray[np.float32]]:
+    def outputs(row: RowTokens) -> dict[str, npt.NDArray[np.float32]]:
         ids, token_types = (torch.from_numpy(values[None].astype(np.int64)) for values in row)
         # As PaddleNLP has it, and our graph: a padding token is masked wherever it stands.
         mask = (ids != model.config.pad_token_id).long()
@@ -141,7 +141,7 @@ def _transformers(loaded: "PreTrainedModel", task: Task, pooling: str) -> Refere
     return Reference(name=name, outputs=outputs)
 
 
-def model_outputs(model: Model, row: TextTokens) -> dict[str, Float64]:
+def model_outputs(model: Model, row: RowTokens) -> dict[str, Float64]:
     """The outputs for one text by the formulas of BERT (arxiv.org/abs/1810.04805), in float64.
 
     `logits` [labels] or [tokens, labels], `start_logits` and `end_logits` [tokens], or `vector`

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ernie_triton.build.check.reference import TextTokens, batch_rows
+from ernie_triton.build.check.reference import RowTokens, batch_rows
 from ernie_triton.build.config import WARM_UP_TEXTS, ModelSizes, pipeline_configs
 from ernie_triton.build.inputs import BuildInputs
 from ernie_triton.build.publish.manifest import MANIFEST_FILE, Manifest
@@ -65,7 +65,7 @@ def write_stage_files(
     spec: PipelineSpec,
     staged: StagedPipeline,
     labels: Sequence[str],
-    warm_up: Mapping[str, tuple[Sequence[str], TextTokens]],
+    warm_up: Mapping[str, tuple[Sequence[str], RowTokens]],
 ) -> None:
     """Write each stage's `model.py`, the label names and the warm-up samples.
 

@@ -11,7 +11,7 @@ import pytest
 
 from ernie_triton.batch import TokenBatch
 from ernie_triton.build.check.exactness import compare
-from ernie_triton.build.check.reference import Reference, TextTokens
+from ernie_triton.build.check.reference import Reference, RowTokens
 from ernie_triton.build.check.sample_texts import SAMPLE_TEXTS, read_sample_texts
 from ernie_triton.engines import Engine
 from ernie_triton.errors import ExactnessError, TextError
@@ -164,7 +164,7 @@ class GivenSpans:
 def spans_of(shift: float) -> Reference:
     """The source that gives the same, but for the end score of token 2 of rows of length 4."""
 
-    def outputs(row: TextTokens) -> dict[str, Scores]:
+    def outputs(row: RowTokens) -> dict[str, Scores]:
         ids = row[0].astype(np.float32)
         end = -ids
         if len(ids) == 4:
