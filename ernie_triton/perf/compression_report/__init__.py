@@ -1,5 +1,8 @@
-"""The report of `compress`: every variant built, served, measured in turn, and told.
+"""Compress a checkpoint and report what each compression is worth: `ernie-triton compress`.
 
-`variants` builds them, `measuring` serves and loads them with the tools of `perf`, `content` is the
-report as data, `table` and `plots` show it, `writing` puts it into files.
+`command` runs the training steps. `variants` builds their results, `measuring` serves and loads
+them in turn, `content` holds the report as data, `table` and `plots` show it, and `writing` is the
+whole flow from variants to files.
+
+A new compression needs its variant in `variants.variants_of`.
 """

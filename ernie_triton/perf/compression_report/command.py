@@ -1,7 +1,4 @@
-"""`ernie-triton compress`: every compression of a fine-tuned checkpoint, measured and compared.
-
-It runs the training steps of `training.compression`, then measures and reports their results.
-"""
+"""`compress`: compress a checkpoint in every way, then measure and report the results."""
 
 import argparse
 import dataclasses
@@ -43,10 +40,16 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         help="shape of the distilled student (default: half of the layers)",
     )
     steps.add_argument(
-        "--epochs", dest="step_epochs", type=int, help="of recovery and of each distillation stage"
+        "--epochs",
+        dest="step_epochs",
+        type=int,
+        help="epochs of recovery and of each distillation stage",
     )
     steps.add_argument(
-        "--learning-rate", dest="step_rate", type=float, help="of recovery and distillation"
+        "--learning-rate",
+        dest="step_rate",
+        type=float,
+        help="learning rate of recovery and distillation",
     )
     add_quantize_options(parser)
     report = parser.add_argument_group("report")
@@ -55,7 +58,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         action="append",
         choices=("bf16", "fp16"),
         help="further precision of the original, besides fp32 and int8 (repeatable; default bf16 "
-        "if the CPU has it; fp16 is slow on a CPU)",
+        "if the processor has it; fp16 is slow on a CPU)",
     )
     report.add_argument(
         "--quick",
@@ -125,15 +128,18 @@ def _report(arguments: argparse.Namespace, work: "Compression", skipped: tuple[s
     """Build, serve and measure the results of all finished steps, and write the report."""
     from ernie_triton.build.load.settings import config_values
     from ernie_triton.build.progress import timed_step
-    from ernie_triton.perf.compression_report.measuring import QUICK, Measuring
+    from ernie_triton.perf.compression_report.measuring import QUICK_REPORT, ReportOptions
     from ernie_triton.perf.compression_report.table import markdown
-    from ernie_triton.perf.compression_report.variants import cpu_has_bf16, variants_of
+    from ernie_triton.perf.compression_report.variants import variants_of
     from ernie_triton.perf.compression_report.writing import make_report, write_report
+    from ernie_triton.perf.machine import available_precisions, cpu_precisions
     from ernie_triton.training.compression.compress import done_steps, print_progress
     from ernie_triton.training.compression.preparation import usual_max_length
     from ernie_triton.training.datasets import plain_dev
 
-    precisions = arguments.precision or (["bf16"] if cpu_has_bf16() else [])
+    precisions = arguments.precision or available_precisions(
+        ["bf16"], cpu_precisions(), print_progress
+    )
     steps = [step for step in done_steps(work) if step.name not in skipped]
     folder = work.output / "report"
     data = dataclasses.replace(work.data, dev_path=plain_dev(work.data, folder), is_plain=True)
@@ -143,7 +149,9 @@ def _report(arguments: argparse.Namespace, work: "Compression", skipped: tuple[s
         variants_of(work, steps, precisions),
         data,
         work.output / "model_repository",
-        QUICK if arguments.quick else Measuring(rounds=arguments.rounds, seconds=arguments.seconds),
+        QUICK_REPORT
+        if arguments.quick
+        else ReportOptions(rounds=arguments.rounds, seconds=arguments.seconds),
         max_length=work.options.max_length or usual_max_length(work.checkpoint, data.task),
         title=f"{work.checkpoint.name} on {data.name}, {shape}",
         step=timed_step,

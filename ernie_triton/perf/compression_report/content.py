@@ -1,4 +1,4 @@
-"""The report as data, and as JSON."""
+"""Hold the report as data and JSON."""
 
 import dataclasses
 import json
@@ -6,35 +6,35 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ernie_triton.client.evaluation.evaluating import Evaluation
-from ernie_triton.perf.compression_report.measuring import Figures
+from ernie_triton.perf.compression_report.measuring import VariantFigures
 from ernie_triton.perf.compression_report.variants import Built
 from ernie_triton.perf.paired import Spread, paired_ratio, spread
 from ernie_triton.perf.results import MachineFacts
 
-FORMAT = 1
+_FORMAT = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Row:
-    """One variant.
+class VariantRow:
+    """Figures of one variant.
 
     Attributes:
         name: of the variant.
-        model: which checkpoint it is of.
+        model: name of its checkpoint (`original`, `pruned`, …).
         engine: the runtime.
-        precision: what it computes in.
+        precision: of the engine.
         layers: of the encoder; 0 without one.
-        hidden: width of its vectors.
+        hidden: width of the encoder's vectors.
         parameters: of the checkpoint.
-        size_bytes: of the engine's files.
-        points: the task's metric on the dev data, answered by the server, 0 to 100.
-        lost: points less than the first variant's.
-        qps: requests a second, 32 always under way.
-        p50_ms: median latency of a request that is alone.
-        p99_ms: its 99th percentile.
-        speed_up: how many times the first variant's requests a second, round by round.
+        size_bytes: size of the engine's files.
+        points: the task's metric of the server's answers to the dev data, 0 to 100.
+        lost: points below the first variant's.
+        qps: requests a second at concurrency 32.
+        p50_ms: median latency at concurrency 1, in milliseconds.
+        p99_ms: 99th percentile of latency at concurrency 1, in milliseconds.
+        speed_up: requests a second over the first variant's, round by round.
         largest_difference: of a logit from the checkpoint's, on the build's sample texts.
-        unstable: why the speeds should not be trusted; empty where they should.
+        unstable: reasons not to trust the speeds; empty where they are stable.
     """
 
     name: str
@@ -56,21 +56,21 @@ class Row:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Report:
-    """Everything that was measured in one run.
+class CompressionReport:
+    """All figures of one run.
 
     Attributes:
-        title: what was compressed, on what data.
-        task: its name.
-        metric: the name of its metric.
-        examples: of the dev data, on which it was taken.
-        texts: how many different ones were sent.
+        title: names the checkpoint and the data.
+        task: name of the task.
+        metric: name of the task's metric.
+        examples: number of examples in the dev data.
+        texts: number of different texts that were sent.
         rounds: turns of every variant.
         seconds: of each figure.
-        machine: where.
-        commit: of this project.
+        machine: the machine.
+        commit: of this project; empty outside a clone.
         started_at: UTC, ISO 8601.
-        rows: the first is what the others are compared with.
+        rows: the variants; all are compared with the first.
     """
 
     title: str
@@ -83,18 +83,18 @@ class Report:
     machine: MachineFacts
     commit: str
     started_at: str
-    rows: tuple[Row, ...]
+    rows: tuple[VariantRow, ...]
 
     def to_json(self) -> str:
-        """As indented JSON."""
-        content = {"format": FORMAT, **dataclasses.asdict(self)}
+        """Return indented JSON."""
+        content = {"format": _FORMAT, **dataclasses.asdict(self)}
         return json.dumps(content, ensure_ascii=False, indent=2) + "\n"
 
 
-def rows_of(
-    built: Sequence[Built], figures: Sequence[Figures], metrics: Sequence[Evaluation]
-) -> tuple[Row, ...]:
-    """The lines of the report; the first variant is what the others are compared with."""
+def report_rows(
+    built: Sequence[Built], figures: Sequence[VariantFigures], metrics: Sequence[Evaluation]
+) -> tuple[VariantRow, ...]:
+    """Make the rows of the report; all variants are compared with the first."""
     first, base = figures[0], metrics[0].points
     return tuple(
         _row(one, found, metric.points, base, first)
@@ -102,10 +102,12 @@ def rows_of(
     )
 
 
-def _row(built: Built, found: Figures, points: float, base: float, first: Figures) -> Row:
+def _row(
+    built: Built, found: VariantFigures, points: float, base: float, first: VariantFigures
+) -> VariantRow:
     model, engine = built.manifest.model, built.manifest.engine
     rounds = len(found.qps)
-    return Row(
+    return VariantRow(
         name=built.variant.name,
         model=built.variant.model,
         engine=engine.engine,
@@ -121,10 +123,10 @@ def _row(built: Built, found: Figures, points: float, base: float, first: Figure
         p99_ms=spread(found.p99_ms),
         speed_up=paired_ratio(found.qps, first.qps),
         largest_difference=built.manifest.exactness.largest_difference,
-        # A median stands while the odd rounds are the fewer.
+        # A median stands where fewer than half of the rounds are unstable.
         unstable=tuple(
             f"{why} in {count} of {rounds} rounds"
-            for why, count in found.odd.items()
+            for why, count in found.unstable.items()
             if 2 * count >= rounds
         ),
     )

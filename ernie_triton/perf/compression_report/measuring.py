@@ -1,7 +1,7 @@
-"""The variants in one real server, loaded in turn, round after round.
+"""Serve the variants in one real server, and load them in turn, round after round.
 
-Only the variant whose turn it is gets requests, and all take one turn a round, so that ratios are
-of neighbours in time. The load is perf_analyzer's, as everywhere in `perf`.
+Only one variant gets requests at a time, and each takes one turn a round, so ratios compare figures
+that are close in time. The load comes from perf_analyzer.
 """
 
 import random
@@ -15,10 +15,10 @@ from ernie_triton.client.evaluation.evaluating import Evaluation, Evaluator
 from ernie_triton.client.transport import Connection, GrpcTransport
 from ernie_triton.client.wire import Endpoint
 from ernie_triton.errors import ScenarioError
-from ernie_triton.perf.analyzer.load_test import LoadTest
+from ernie_triton.perf.analyzer.load_test import BUSY, IDLE, LoadTest
 from ernie_triton.perf.analyzer.output import AnalyzerFigures
 from ernie_triton.perf.analyzer.watch import Watch
-from ernie_triton.perf.results import CONCURRENCY, RequestLoad
+from ernie_triton.perf.results import RequestLoad
 from ernie_triton.perf.running import stability
 from ernie_triton.perf.running.checker import Checked
 from ernie_triton.perf.running.scenario import Stability
@@ -28,21 +28,19 @@ from ernie_triton.tasks import task_named
 if TYPE_CHECKING:
     from ernie_triton.training.datasets import DataSet
 
-BUSY = RequestLoad(mode=CONCURRENCY, level=32.0)
-IDLE = RequestLoad(mode=CONCURRENCY, level=1.0)
 MOST_TEXTS = 1024
 _ROWS_OF_REQUEST = 16
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Measuring:
-    """How long the report measures.
+class ReportOptions:
+    """Rounds and durations of the report.
 
     Attributes:
         rounds: turns of every variant.
         seconds: of each figure.
         seed: decides which texts of the dev data are sent.
-        is_quick: no turn before that is thrown away, and no figure to be trusted.
+        is_quick: take no warm-up round, and mark the figures as unstable.
     """
 
     rounds: int = 5
@@ -57,34 +55,34 @@ class Measuring:
             raise ScenarioError(f"seconds is {self.seconds}; expected more than 0")
 
 
-QUICK = Measuring(rounds=1, seconds=0.6, is_quick=True)
+QUICK_REPORT = ReportOptions(rounds=1, seconds=0.6, is_quick=True)
 
 
 @dataclass(slots=True)
-class Figures:
-    """What was measured of a variant, a figure a round.
+class VariantFigures:
+    """Figures of a variant, one a round.
 
     Attributes:
-        qps: requests answered a second, of 32 that are always under way.
-        p50_ms: median latency of a request that is alone, in milliseconds.
-        p99_ms: its 99th percentile.
-        odd: why a round's figures should not be trusted, with how many rounds it concerns.
+        qps: requests answered a second at concurrency 32.
+        p50_ms: median latency at concurrency 1, in milliseconds.
+        p99_ms: 99th percentile of latency at concurrency 1, in milliseconds.
+        unstable: number of rounds by reason not to trust the figures.
     """
 
     qps: list[float] = field(default_factory=list)
     p50_ms: list[float] = field(default_factory=list)
     p99_ms: list[float] = field(default_factory=list)
-    odd: Counter[str] = field(default_factory=Counter)
+    unstable: Counter[str] = field(default_factory=Counter)
 
 
 def load_rows(data: "DataSet", seed: int) -> list[tuple[str, ...]]:
-    """The texts to send: of the dev data, at most `MOST_TEXTS` of them, in a random order."""
+    """Draw at most `MOST_TEXTS` texts of the dev data, in a random order."""
     rows = [example.texts for example in data.dev]
     return random.Random(seed).sample(rows, min(MOST_TEXTS, len(rows)))
 
 
 def served_metric(url: str, pipeline: str, data: "DataSet") -> Evaluation:
-    """The task's metric of what a server answers to the dev data.
+    """Take the task's metric of a server's answers to the dev data.
 
     Raises:
         DatasetError: an example is not answered.
@@ -99,21 +97,21 @@ def served_metric(url: str, pipeline: str, data: "DataSet") -> Evaluation:
         transport.close()
 
 
-def measure_in_turn(
+def measure_variants(
     repository: Path,
     pipelines: Sequence[str],
     data: "DataSet",
-    measuring: Measuring,
+    options: ReportOptions,
     progress: Callable[[str], None],
-) -> tuple[Mapping[str, Figures], Mapping[str, Evaluation]]:
-    """Serve the pipelines together; load one after the other.
+) -> tuple[Mapping[str, VariantFigures], Mapping[str, Evaluation]]:
+    """Serve the pipelines together, and load one after the other.
 
     Args:
-        repository: where they are.
-        pipelines: their names.
-        data: whose dev texts are sent, and whose metric is taken.
-        measuring: how long.
-        progress: is told what is done next.
+        repository: the repository of the pipelines.
+        pipelines: names of the pipelines.
+        data: its dev texts are sent, and its metric is taken.
+        options: rounds and durations.
+        progress: receives a line before each step.
 
     Returns:
         The figures, and the metric on the dev data, of each.
@@ -124,9 +122,9 @@ def measure_in_turn(
         DatasetError: an example of the dev data is not answered.
     """
     inputs = tuple(one.name for one in task_named(data.task).text_inputs(pair=data.pair))
-    rows = load_rows(data, measuring.seed)
-    figures = {name: Figures() for name in pipelines}
-    options = ServerOptions(
+    rows = load_rows(data, options.seed)
+    figures = {name: VariantFigures() for name in pipelines}
+    server_options = ServerOptions(
         repository=repository,
         models=tuple(pipelines),
         http_port=0,
@@ -134,45 +132,45 @@ def measure_in_turn(
         metrics_port=0,
     )
     progress(f"starting a server with {len(pipelines)} pipelines")
-    with EmbeddedServer(options) as server:
+    with EmbeddedServer(server_options) as server:
         metrics = {}
         for name in pipelines:
             progress(f"metric of {name} on {len(data.dev):,} examples")
             metrics[name] = served_metric(server.url, name, data)
-        for number in range(measuring.is_quick, measuring.rounds + 1):
-            words = f"round {number} of {measuring.rounds}" if number else "warm-up"
+        for number in range(options.is_quick, options.rounds + 1):
+            words = f"round {number} of {options.rounds}" if number else "warm-up"
             for name in pipelines:
                 progress(f"{words}: {name}")
-                probe = LoadTest(
+                test = LoadTest(
                     url=server.url,
                     model=name,
                     inputs=inputs,
                     rows=rows,
-                    seconds=measuring.seconds,
+                    seconds=options.seconds,
                 )
-                _take(probe, server.pid, figures[name] if number else Figures())
-    if measuring.is_quick:
+                _take(test, server.pid, figures[name] if number else VariantFigures())
+    if options.is_quick:
         for one in figures.values():
-            one.odd[stability.SHORTENED] += 1
+            one.unstable[stability.SHORTENED] += 1
     return figures, metrics
 
 
-def _take(probe: LoadTest, server_pid: int, figures: Figures) -> None:
-    """One turn of a variant."""
-    busy = _watched(probe, BUSY, server_pid, figures.odd)
+def _take(test: LoadTest, server_pid: int, figures: VariantFigures) -> None:
+    """Measure one turn of a variant."""
+    busy = _watched(test, BUSY, server_pid, figures.unstable)
     figures.qps.append(busy.rows_per_second)
-    idle = _watched(probe, IDLE, server_pid, figures.odd)
+    idle = _watched(test, IDLE, server_pid, figures.unstable)
     figures.p50_ms.append(idle.latency.p50_us / 1000)
     figures.p99_ms.append(idle.latency.p99_us / 1000)
 
 
 def _watched(
-    probe: LoadTest, load: RequestLoad, server_pid: int, odd: Counter[str]
+    test: LoadTest, load: RequestLoad, server_pid: int, unstable: Counter[str]
 ) -> AnalyzerFigures:
-    with Watch(probe.url, server_pid) as watch:
-        found = probe.figures(load)
+    with Watch(test.url, server_pid) as watch:
+        found = test.figures(load)
     limits = Stability()
-    # What a figure is of, and not its number: the same reason in two rounds is one.
+    # Reasons without their numbers, so that two rounds may have the same one.
     kinds = {
         "windows": f"windows differed by more than {limits.variation_percent:g} %",
         "programs": f"other programs used more than {limits.other_cores:g} cores",
@@ -181,5 +179,5 @@ def _watched(
         if any(
             kind in one for one in stability.reasons(limits, load, found, watch.sighting, Checked())
         ):
-            odd[f"at concurrency {load.level:.0f} {words}"] += 1
+            unstable[f"at concurrency {load.level:.0f} {words}"] += 1
     return found

@@ -1,10 +1,10 @@
-"""The report's two plots: accuracy against latency, and speed and size by variant."""
+"""Draw the report's two plots: accuracy against latency, and speed and size by variant."""
 
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from ernie_triton.perf.compression_report.content import Report, Row
+from ernie_triton.perf.compression_report.content import CompressionReport, VariantRow
 from ernie_triton.perf.compression_report.table import MARK
 from ernie_triton.perf.reporting.style import COLOURS, MARKERS, figure, legend_below, save
 
@@ -14,10 +14,10 @@ _LOG_RATIO = 8.0
 _UNSTABLE_ALPHA = 0.45
 
 
-def draw_accuracy(report: Report, folder: Path) -> list[Path]:
-    """Accuracy against latency: a point a variant at its median, a line from it to the 99th part.
+def draw_points(report: CompressionReport, folder: Path) -> list[Path]:
+    """Draw accuracy against latency: a point for each variant's p50, and a line to its p99.
 
-    Colours tell the models apart, shapes the precisions.
+    Colours stand for models, markers for precisions.
 
     Raises:
         MissingExtraError: matplotlib is not installed.
@@ -43,17 +43,17 @@ def draw_accuracy(report: Report, folder: Path) -> list[Path]:
         _scale(axes, every)
         axes.margins(y=0.15)
         axes.ticklabel_format(axis="y", useOffset=False)
-        axes.set_xlabel("latency of a request that is alone, ms: marker p50, end of the line p99")
+        axes.set_xlabel("latency at concurrency 1, ms: marker p50, end of the line p99")
         axes.set_ylabel(f"{report.metric}, points of 100")
         axes.set_title(_title(report, "accuracy against latency"), fontsize=11)
         legend_below(drawn, axes, columns=4)
         return save(drawn, folder, "accuracy")
 
 
-def draw_speed(report: Report, folder: Path) -> list[Path]:
-    """A line a variant, twice: its requests a second with the speed-up, and its size.
+def draw_speed(report: CompressionReport, folder: Path) -> list[Path]:
+    """Draw two panels with a line for each variant: requests a second, and size.
 
-    Bars where their lengths can be compared, points where the values span too much for that.
+    Values are bars, or points where they span a wide range.
 
     Raises:
         MissingExtraError: matplotlib is not installed.
@@ -74,17 +74,17 @@ def draw_speed(report: Report, folder: Path) -> list[Path]:
         return save(drawn, folder, "speed")
 
 
-def draw_all(report: Report, folder: Path) -> list[Path]:
-    """Both.
+def draw_report(report: CompressionReport, folder: Path) -> list[Path]:
+    """Draw both plots.
 
     Raises:
         MissingExtraError: matplotlib is not installed.
     """
-    return [*draw_accuracy(report, folder), *draw_speed(report, folder)]
+    return [*draw_points(report, folder), *draw_speed(report, folder)]
 
 
-def _look(rows: Sequence[Row]) -> dict[str, tuple[str, str]]:
-    """A colour of its model and a marker of its precision for each variant."""
+def _look(rows: Sequence[VariantRow]) -> dict[str, tuple[str, str]]:
+    """Choose a colour by model and a marker by precision for each variant."""
     models = list(dict.fromkeys(row.model for row in rows))
     precisions = list(dict.fromkeys(row.precision for row in rows))
     return {
@@ -96,23 +96,23 @@ def _look(rows: Sequence[Row]) -> dict[str, tuple[str, str]]:
     }
 
 
-def _label(row: Row) -> str:
+def _label(row: VariantRow) -> str:
     return f"{row.name}{MARK}" if row.unstable else row.name
 
 
-def _title(report: Report, what: str) -> str:
+def _title(report: CompressionReport, what: str) -> str:
     unstable = f" ({MARK} not to be trusted)" if any(row.unstable for row in report.rows) else ""
     return f"{report.title}: {what}{unstable}"
 
 
 def _draw_lines(
     axes: Any,  # noqa: ANN401 - matplotlib's axes
-    rows: Sequence[Row],
+    rows: Sequence[VariantRow],
     values: Sequence[float],
     words: Sequence[str],
     ends: Sequence[float],
 ) -> None:
-    """A bar or a point for each variant, with words beyond its end."""
+    """Draw a bar or a point for each variant, with words beyond its end."""
     colours = [_look(rows)[row.name][0] for row in rows]
     places = range(len(rows))
     is_wide = max(values) > _LOG_RATIO * min(values)
@@ -128,7 +128,7 @@ def _draw_lines(
             textcoords="offset points",
             va="center",
             fontsize=8,
-            # A longer text than this room is drawn beyond the axes, not over other things.
+            # Long words go beyond the axes, not over other things.
             annotation_clip=False,
         )
     _scale(axes, [*values, *ends], room=2.5)
@@ -138,12 +138,12 @@ def _draw_lines(
 
 
 def _scale(axes: Any, values: Sequence[float], room: float = 1.0) -> None:  # noqa: ANN401
-    """The horizontal axis: from 0, or logarithmic with plain numbers where the values span much.
+    """Scale the horizontal axis: from 0, or logarithmic where the values span a wide range.
 
     Args:
-        axes: whose axis it is.
-        values: to be shown.
-        room: at the right for words, as a factor of the greatest value's place.
+        axes: the axes.
+        values: the values to show.
+        room: space at the right for words, as a factor of the greatest value's place.
     """
     from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 

@@ -1,4 +1,4 @@
-"""What the report compares: a checkpoint in one precision, built as a pipeline of its own."""
+"""List and build the variants of the report: a checkpoint in one precision, as a pipeline."""
 
 import dataclasses
 import re
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 _ENGINES = {"fp16": "onnxruntime"}
 _TOLERANCES = {"bf16": 1.0, "fp16": 1.0}
-"""Largest difference of a logit: the table says what was found, and what it costs in points."""
+"""Largest difference of a logit; the table states the difference and its cost in points."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,11 +30,11 @@ class Variant:
     """One line of the report.
 
     Attributes:
-        model: which checkpoint it is of (`original`, `pruned`, …).
-        checkpoint: its folder; for INT8 the one that `quantize` wrote.
-        precision: what its engine computes in.
-        engine: the runtime; the default one of its precision where empty.
-        joined: its three stages are one model; else they are an ensemble.
+        model: name of its checkpoint (`original`, `pruned`, …).
+        checkpoint: folder of the checkpoint; for INT8 the one that `quantize` wrote.
+        precision: of the engine.
+        engine: the runtime; empty for the precision's default.
+        joined: serve the three stages as one model instead of an ensemble.
     """
 
     model: str
@@ -45,16 +45,16 @@ class Variant:
 
     @property
     def name(self) -> str:
-        """As tables and plots call it: `pruned INT8`."""
+        """Name in tables and plots: `pruned INT8`."""
         return f"{self.model} {self.precision.upper()}"
 
     @property
     def pipeline(self) -> str:
-        """The name of its ensemble."""
+        """Name of its ensemble."""
         return re.sub(r"[^a-z0-9]+", "_", self.name.lower())
 
     def spec(self, data: "DataSet", repository: Path, max_length: int) -> PipelineSpec:
-        """What to build; an INT8 checkpoint says it itself.
+        """Describe the pipeline to build; an INT8 checkpoint holds its own description.
 
         Raises:
             PipelineError: the INT8 checkpoint has no `pipeline.toml`, or a broken one.
@@ -79,7 +79,7 @@ class Variant:
 def variants_of(
     work: "Compression", steps: Sequence["CompressionStep"], precisions: Sequence[str]
 ) -> list[Variant]:
-    """List what the report compares: the original in its precisions, and each step's result."""
+    """List the original in its precisions, and the result of each step."""
     variants = [
         Variant(model=ORIGINAL, checkpoint=work.checkpoint, precision=precision)
         for precision in dict.fromkeys(("fp32", *precisions))
@@ -99,7 +99,7 @@ def variants_of(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Built:
-    """A variant in the repository, with what its build found."""
+    """A variant in the repository, with the manifest of its build."""
 
     variant: Variant
     manifest: Manifest
@@ -108,22 +108,14 @@ class Built:
 def build_variant(
     variant: Variant, data: "DataSet", repository: Path, max_length: int, step: StepReporter
 ) -> Built:
-    """Build a variant; the build's own checks of exactness and loss have to pass.
+    """Build a variant; the build checks exactness and loss.
 
     Raises:
-        ExactnessError: they do not; the message names the variant.
-        ErnieTritonError: it cannot be built.
+        ExactnessError: a check fails; the message names the variant.
+        ErnieTritonError: the variant cannot be built.
     """
     try:
         made = build_pipeline(variant.spec(data, repository, max_length), step)
     except ExactnessError as error:
         raise ExactnessError(f"{variant.name} ({variant.checkpoint}): {error}") from error
     return Built(variant=variant, manifest=made)
-
-
-def cpu_has_bf16() -> bool:
-    """Whether this CPU computes in BF16, by OpenVINO's account."""
-    import openvino
-
-    able = openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
-    return "BF16" in able

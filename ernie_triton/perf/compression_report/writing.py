@@ -1,4 +1,4 @@
-"""The report from variants to files."""
+"""Make the report: from variants to files."""
 
 import datetime
 import shutil
@@ -8,9 +8,13 @@ from typing import TYPE_CHECKING
 
 from ernie_triton.build.progress import StepReporter
 from ernie_triton.perf.analyzer.program import find_analyzer
-from ernie_triton.perf.compression_report.content import Report, rows_of
-from ernie_triton.perf.compression_report.measuring import Measuring, load_rows, measure_in_turn
-from ernie_triton.perf.compression_report.plots import draw_all
+from ernie_triton.perf.compression_report.content import CompressionReport, report_rows
+from ernie_triton.perf.compression_report.measuring import (
+    ReportOptions,
+    load_rows,
+    measure_variants,
+)
+from ernie_triton.perf.compression_report.plots import draw_report
 from ernie_triton.perf.compression_report.table import csv_text, markdown
 from ernie_triton.perf.compression_report.variants import Variant, build_variant
 from ernie_triton.perf.machine import machine_facts, project_commit
@@ -22,7 +26,7 @@ if TYPE_CHECKING:
 
 
 def check_tools() -> None:
-    """Look for what serves, measures and draws.
+    """Check that the server, perf_analyzer and matplotlib are installed.
 
     Raises:
         MissingExtraError: the server's wheel, perf_analyzer or matplotlib is not installed.
@@ -37,24 +41,24 @@ def make_report(
     variants: Sequence[Variant],
     data: "DataSet",
     repository: Path,
-    measuring: Measuring,
+    options: ReportOptions,
     *,
     max_length: int,
     title: str,
     step: StepReporter,
     progress: Callable[[str], None],
-) -> Report:
+) -> CompressionReport:
     """Build, serve and measure the variants.
 
     Args:
-        variants: the first is what the others are compared with.
-        data: of the task; `dev_path` is of the form that the clients read.
-        repository: folder to build into; what is there goes.
-        measuring: how long.
+        variants: all are compared with the first.
+        data: of the task; `dev_path` has the format that the clients read.
+        repository: folder to build into; its content is removed.
+        options: rounds and durations.
         max_length: most tokens of a row.
         title: of the report.
         step: reports the steps of each build.
-        progress: is told what else is done.
+        progress: receives a line before each other step.
 
     Raises:
         ErnieTritonError: a variant cannot be built, served or measured.
@@ -67,23 +71,25 @@ def make_report(
         progress(f"building {variant.name}")
         built.append(build_variant(variant, data, repository, max_length, step))
     names = [variant.pipeline for variant in variants]
-    figures, metrics = measure_in_turn(repository, names, data, measuring, progress)
-    return Report(
+    figures, metrics = measure_variants(repository, names, data, options, progress)
+    return CompressionReport(
         title=title,
         task=data.task,
         metric=metrics[names[0]].metric,
         examples=metrics[names[0]].examples,
-        texts=len(load_rows(data, measuring.seed)),
-        rounds=measuring.rounds,
-        seconds=measuring.seconds,
+        texts=len(load_rows(data, options.seed)),
+        rounds=options.rounds,
+        seconds=options.seconds,
         machine=machine_facts(),
         commit=project_commit(),
         started_at=started.isoformat(timespec="seconds"),
-        rows=rows_of(built, [figures[name] for name in names], [metrics[name] for name in names]),
+        rows=report_rows(
+            built, [figures[name] for name in names], [metrics[name] for name in names]
+        ),
     )
 
 
-def write_report(report: Report, folder: Path) -> list[Path]:
+def write_report(report: CompressionReport, folder: Path) -> list[Path]:
     """Write `report.md`, `report.json`, `report.csv` and the plots; return their paths.
 
     Raises:
@@ -99,4 +105,4 @@ def write_report(report: Report, folder: Path) -> list[Path]:
     for name, content in contents.items():
         paths.append(folder / name)
         paths[-1].write_text(content, encoding="utf-8")
-    return [*paths, *draw_all(report, folder)]
+    return [*paths, *draw_report(report, folder)]

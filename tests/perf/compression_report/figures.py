@@ -1,6 +1,6 @@
 """A report of hand-made figures."""
 
-from ernie_triton.perf.compression_report.content import Report, Row
+from ernie_triton.perf.compression_report.content import CompressionReport, VariantRow
 from ernie_triton.perf.paired import spread
 from ernie_triton.perf.results import MachineFacts
 
@@ -16,8 +16,8 @@ MACHINE = MachineFacts(
 
 def row(
     model: str, precision: str, *, points: float, qps: float, unstable: tuple[str, ...] = ()
-) -> Row:
-    return Row(
+) -> VariantRow:
+    return VariantRow(
         name=f"{model} {precision.upper()}",
         model=model,
         engine="openvino",
@@ -37,8 +37,8 @@ def row(
     )
 
 
-def report(*rows: Row) -> Report:
-    return Report(
+def report(*rows: VariantRow) -> CompressionReport:
+    return CompressionReport(
         title="teacher on tnews, 6 layers x 768",
         task="seq_cls",
         metric="accuracy",

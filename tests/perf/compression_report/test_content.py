@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from ernie_triton.client.evaluation.evaluating import Evaluation
-from ernie_triton.perf.compression_report.content import rows_of
-from ernie_triton.perf.compression_report.measuring import Figures
+from ernie_triton.perf.compression_report.content import report_rows
+from ernie_triton.perf.compression_report.measuring import VariantFigures
 from ernie_triton.perf.compression_report.variants import Built, Variant
 from tests.build.publish.manifests import MADE
 
@@ -22,13 +22,13 @@ def evaluation(points: float) -> Evaluation:
     return Evaluation(metric="accuracy", points=points, examples=10, figures={})
 
 
-def figures(qps: list[float], **more: Any) -> Figures:
-    return Figures(qps=qps, p50_ms=[5.0, 4.0, 6.0], p99_ms=[9.0, 8.0, 12.0], **more)
+def figures(qps: list[float], **more: Any) -> VariantFigures:
+    return VariantFigures(qps=qps, p50_ms=[5.0, 4.0, 6.0], p99_ms=[9.0, 8.0, 12.0], **more)
 
 
 def test_speed_ups_are_of_the_same_round_and_losses_of_the_first_variant() -> None:
     slow, fast = figures([100.0, 50.0, 200.0]), figures([300.0, 100.0, 500.0])
-    first, second = rows_of(
+    first, second = report_rows(
         [built("original", "fp32"), built("pruned", "fp32")],
         [slow, fast],
         [evaluation(95.0), evaluation(94.25)],
@@ -45,9 +45,11 @@ def test_speed_ups_are_of_the_same_round_and_losses_of_the_first_variant() -> No
 
 @pytest.mark.parametrize(("count", "marked"), [(0, False), (1, False), (2, True), (3, True)])
 def test_what_is_odd_in_most_rounds_is_marked(count: int, marked: bool) -> None:
-    odd = Counter({"at concurrency 32 windows differed": count})
-    (row,) = rows_of(
-        [built("original", "fp32")], [figures([1.0, 1.0, 1.0], odd=odd)], [evaluation(95.0)]
+    unstable = Counter({"at concurrency 32 windows differed": count})
+    (row,) = report_rows(
+        [built("original", "fp32")],
+        [figures([1.0, 1.0, 1.0], unstable=unstable)],
+        [evaluation(95.0)],
     )
     expected = (f"at concurrency 32 windows differed in {count} of 3 rounds",) if marked else ()
     assert row.unstable == expected

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from ernie_triton.perf.compression_report import plots
-from ernie_triton.perf.compression_report.content import Row
+from ernie_triton.perf.compression_report.content import VariantRow
 from tests.perf.compression_report.figures import report, row
 
 ROWS = (
@@ -31,7 +31,7 @@ def drawn(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
 
 
 def test_accuracy_stands_at_its_latency(drawn: list[Any], tmp_path: Path) -> None:
-    plots.draw_accuracy(report(*ROWS), tmp_path)
+    plots.draw_points(report(*ROWS), tmp_path)
     (axes,) = drawn[0].axes
     points = {
         line.get_label(): (line.get_xdata()[0], line.get_ydata()[0])
@@ -50,7 +50,7 @@ def test_accuracy_stands_at_its_latency(drawn: list[Any], tmp_path: Path) -> Non
 
 @pytest.mark.parametrize("rows", [ROWS, ROWS[:2]])
 def test_speed_and_size_have_a_line_for_each_variant(
-    drawn: list[Any], tmp_path: Path, rows: tuple[Row, ...]
+    drawn: list[Any], tmp_path: Path, rows: tuple[VariantRow, ...]
 ) -> None:
     plots.draw_speed(report(*rows), tmp_path)
     left, right = drawn[0].axes
@@ -78,6 +78,6 @@ def inside(figure: Any) -> None:
 
 
 def test_pictures_are_written(tmp_path: Path) -> None:
-    paths = plots.draw_all(report(*ROWS), tmp_path)
+    paths = plots.draw_report(report(*ROWS), tmp_path)
     assert [path.name for path in paths if path.suffix == ".png"] == ["accuracy.png", "speed.png"]
     assert all(path.read_bytes()[:4] == b"\x89PNG" for path in paths if path.suffix == ".png")
