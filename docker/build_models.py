@@ -76,7 +76,7 @@ def _ensure(path: Path, arguments: argparse.Namespace) -> int:
     print(f"{spec.name}: building {' '.join(wanted)} from {path}", file=sys.stderr, flush=True)
     return _run(
         [
-            *("-m", "build_scripts", "build", str(path)),
+            *("-m", "ernie_triton", "build", str(path)),
             *("--repository", str(arguments.repository)),
             *("--engine", arguments.engine),
             *("--precision", arguments.precision),

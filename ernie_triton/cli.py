@@ -183,6 +183,16 @@ COMMANDS = (
         module="ernie_triton.server.check_plans",
     ),
     Command(
+        name="supervise",
+        help="run tritonserver and end when the process of a stage has died",
+        module="ernie_triton.server.supervise",
+    ),
+    Command(
+        name="health",
+        help="ask every ensemble of a server one question",
+        module="ernie_triton.server.health",
+    ),
+    Command(
         name="random",
         help="write a checkpoint of random weights, to measure with",
         module="ernie_triton.build.commands.random",

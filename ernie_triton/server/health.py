@@ -1,4 +1,4 @@
-"""The container's health: one small request to every ensemble, through all its stages.
+"""Check a server's health by one small request to every ensemble, through all its stages.
 
 Triton's own readiness is not enough: with a dead stage the server, the ensemble and the stage all
 still answer "ready" (measured with 2.51), while every request fails.
@@ -6,10 +6,8 @@ still answer "ready" (measured with 2.51), while every request fails.
 
 import argparse
 import json
-import sys
 import urllib.error
 import urllib.request
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,14 +20,17 @@ class UnhealthyError(Exception):
     """What is wrong, in one line."""
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Ask every ensemble; returns 0 when all answer, 1 with one line when one does not."""
-    parser = argparse.ArgumentParser(description="Ask every ensemble of a server one question.")
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add the command's description and options."""
+    parser.description = "Ask every ensemble of a server one question."
     parser.add_argument("--repository", type=Path, required=True, help="the model repository")
     parser.add_argument(
         "--url", default="http://127.0.0.1:8000", help="the server's HTTP port (%(default)s)"
     )
-    arguments = parser.parse_args(argv)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Ask every ensemble; return 0 when all answer, 1 with one line when one does not."""
     try:
         asked = check(arguments.url, arguments.repository)
     except UnhealthyError as error:
@@ -40,7 +41,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def check(url: str, repository: Path) -> list[str]:
-    """The ensembles that answered.
+    """List the ensembles that answered.
 
     The names come from the repository, because listing the server's is a restricted protocol.
 
@@ -85,7 +86,3 @@ def _fetch(url: str, body: bytes | None = None) -> bytes:
         raise UnhealthyError(f"{url} answered {error.code}: {text}") from error
     except (urllib.error.URLError, ConnectionError, TimeoutError) as error:
         raise UnhealthyError(f"{url} does not answer: {error}") from error
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -1,14 +1,13 @@
-"""The container's first process: checks the plans, runs tritonserver, ends when a stage has died.
+"""Run tritonserver as a container's first process, and end when one of its stages has died.
 
-    python3 ernie_triton/server/supervise.py tritonserver --model-repository=/models …
-
-Triton serves errors for ever once a stage's process has died, and Docker restarts only containers
-that end: so this one ends. Its environment:
+Once the process of a stage has died, Triton answers every request with an error. Docker restarts
+only containers that end, so this one ends. Its environment:
 
 CHECK_PLANS       a model repository whose TensorRT plans must fit this server and GPU
 TRITON_ADMIN_KEY  replaces `%ADMIN_KEY%` in the command; a random one when absent
 """
 
+import argparse
 import contextlib
 import os
 import secrets
@@ -20,6 +19,7 @@ import urllib.request
 from collections.abc import Sequence
 from types import FrameType
 
+from ernie_triton.errors import UsageError
 from ernie_triton.server.stage_processes import is_running, stage_processes
 
 KEY_PLACEHOLDER = "%ADMIN_KEY%"
@@ -31,12 +31,32 @@ _CRASH_STOP_S = 5.0
 waits for the dead one until its --exit-timeout-secs."""
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run the server; returns 0 when stopped by a signal, its code or 1 when it failed."""
-    command = list(sys.argv[1:] if argv is None else argv)
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add the command's description and options."""
+    parser.description = (
+        "Run a tritonserver command; end with code 1 when the process of a stage has died."
+    )
+    parser.epilog = (
+        "Environment: CHECK_PLANS names a model repository whose TensorRT plans are checked "
+        "first; TRITON_ADMIN_KEY replaces %%ADMIN_KEY%% in the command (default: a random key)."
+    )
+    parser.add_argument(
+        "command", nargs=argparse.REMAINDER, metavar="COMMAND", help="tritonserver and its options"
+    )
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Run the server.
+
+    Returns:
+        0 when stopped by a signal, its code or 1 when it failed.
+
+    Raises:
+        UsageError: there is no command.
+    """
+    command: list[str] = arguments.command
     if not command:
-        print("usage: supervise.py COMMAND [ARGUMENT]...", file=sys.stderr)
-        return 2
+        raise UsageError("name the server's command, such as: tritonserver --model-repository=DIR")
     plans = os.environ.get("CHECK_PLANS", "")
     if plans:
         check = [sys.executable, "-m", "ernie_triton", "check-plans", "--repository", plans]
@@ -82,7 +102,7 @@ def _supervise(command: list[str]) -> int:
 
 
 def _watch(process: subprocess.Popen[bytes], ready_url: str) -> str:
-    """Wait until the server ends, or a stage dies; which one, or nothing when the server ended."""
+    """Wait until the server ends or a stage dies; return how a stage died, or an empty text."""
     stages: dict[int, str] = {}
     while True:
         with contextlib.suppress(subprocess.TimeoutExpired):
@@ -111,7 +131,3 @@ def _answers(url: str) -> bool:
             return bool(response.status == 200)
     except (urllib.error.URLError, ConnectionError, TimeoutError):
         return False
-
-
-if __name__ == "__main__":
-    sys.exit(main())

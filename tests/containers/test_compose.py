@@ -58,7 +58,7 @@ def test_without_a_tag_one_is_told_where_to_look(tmp_path: Path) -> None:
     done = run_compose("config", "--quiet", folder=tmp_path)
     assert done.returncode != 0
     assert "TRITON_TAG" in done.stderr
-    assert "docker/README.md" in done.stderr
+    assert "docs/containers.md" in done.stderr
 
 
 def test_all_ports_are_of_the_loopback_interface(resolved: Services) -> None:

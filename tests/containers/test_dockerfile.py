@@ -3,8 +3,6 @@
 import os
 import shutil
 import subprocess
-import sys
-import sysconfig
 import zipfile
 from pathlib import Path
 
@@ -13,6 +11,7 @@ import pytest
 from tests.containers.compose import services
 from tests.containers.dockerfile import Stage, arguments_before_stages, json_list, stages
 from tests.containers.programs import ROOT, program
+from tests.environments import SITE_PACKAGES, new_environment
 
 # The same code that docker-compose sends a build's files with.
 _LIST_CONTEXT = """
@@ -105,7 +104,7 @@ def test_the_scripts_that_commands_name_are_in_the_image(server: Stage, build: S
     for name, lines in copied.items():
         commands = [resolved[name]["command"], resolved[name]["healthcheck"]["test"]]
         named = {part for command in commands for part in command if part.startswith("docker/")}
-        assert named
+        assert bool(named) == (name == "build")
         assert all(script in lines.split() for script in named)
 
 
@@ -148,18 +147,9 @@ def _output(python: Path, folder: Path, *arguments: str) -> str:
 
 def _clean_environment(tmp_path: Path) -> Path:
     """A new virtual environment that sees this one's packages, but not this project."""
-    folder = tmp_path / "venv"
-    # pip itself comes from this environment too: a venv's own would be as old as its Python.
-    subprocess.run([sys.executable, "-m", "venv", "--without-pip", folder], check=True)
-    python = folder / "bin" / "python3"
-    own = Path(sysconfig.get_path("purelib", vars={"base": str(folder)}))
-    seen = tmp_path / "seen"
-    seen.mkdir()
-    for path in Path(sysconfig.get_path("purelib")).iterdir():
-        hidden = ("ernie_triton", "__editable__", "tensorrt", "distutils-precedence")
-        if not path.name.startswith(hidden):
-            (seen / path.name).symlink_to(path)
-    (own / "seen.pth").write_text(f"{seen}\n", encoding="utf-8")
+    hidden = ("ernie_triton", "__editable__", "tensorrt", "distutils-precedence")
+    names = (path.name for path in SITE_PACKAGES.iterdir())
+    python = new_environment(tmp_path, (name for name in names if not name.startswith(hidden)))
     # What `tensorrt_packages.py` looks for in the image.
     (tmp_path / "tensorrt").mkdir()
     (tmp_path / "tensorrt" / "libnvinfer.so.10.4.0").touch()

@@ -49,9 +49,9 @@ def _wait_for(running: ContainerServer, line: str) -> None:
 
 
 def _health(running: ContainerServer, repository: Path) -> subprocess.CompletedProcess[str]:
-    script = str(ROOT / "docker" / "health.py")
+    command = ["-m", "ernie_triton", "health"]
     options = ["--url", running.http_url, "--repository", str(repository)]
-    return subprocess.run([sys.executable, script, *options], capture_output=True, text=True)
+    return subprocess.run([sys.executable, *command, *options], capture_output=True, text=True)
 
 
 def test_it_answers_a_real_client(container_server: ContainerServer) -> None:

@@ -1,4 +1,4 @@
-"""ernie_triton/server/supervise.py with small commands in the server's place."""
+"""`ernie-triton supervise` with small commands in place of the server."""
 
 import os
 import subprocess
@@ -7,12 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.containers.programs import ROOT
-
 
 def _run(*command: str, **variables: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, ROOT / "docker" / "supervise.py", *command],
+        [sys.executable, "-m", "ernie_triton", "supervise", *command],
         env={**os.environ, **variables},
         capture_output=True,
         text=True,

@@ -1,4 +1,4 @@
-"""The health check against a small HTTP server in place of Triton; the real one is in test_server."""
+"""`ernie-triton health` against a small HTTP server in place of Triton."""
 
 import json
 import subprocess
@@ -9,8 +9,6 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
-
-from tests.containers.programs import ROOT
 
 _CONFIGS = {
     "ernie_qa": {
@@ -77,8 +75,8 @@ def repository(tmp_path: Path) -> Path:
 
 def _run(server: _Server, repository: Path) -> tuple[int, str]:
     url = f"http://127.0.0.1:{server.server_address[1]}"
-    script = str(ROOT / "docker" / "health.py")
-    command = [sys.executable, script, "--url", url, "--repository", str(repository)]
+    command = [sys.executable, "-m", "ernie_triton", "health"]
+    command = [*command, "--url", url, "--repository", str(repository)]
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.stderr == ""
     return done.returncode, done.stdout
