@@ -1,4 +1,4 @@
-"""`python -m ernie_triton check-plans`: what a container asks before it starts the server.
+"""Check the TensorRT plans of a repository before the server starts: `check-plans`.
 
 Imports the standard library alone, so that it costs the start of a container little.
 """
@@ -33,8 +33,8 @@ _STAGE_SUFFIX = "_engine"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Server:
-    """What plans have to fit.
+class PlanTarget:
+    """TensorRT and GPUs that plans have to fit.
 
     Attributes:
         gpus: one of each compute capability that is there.
@@ -58,7 +58,7 @@ class TensorRtStage:
         return self.folder.parent / "config.pbtxt"
 
     def rebuild_arguments(self, repository: Path) -> list[str]:
-        """What `python -m` is given to build its plan for the GPU that is there."""
+        """Arguments of `ernie-triton` that build its plan for the GPU of this machine."""
         return [
             *("build_scripts", "engine", "--repository", str(repository)),
             *("--name", self.pipeline, "--version", self.folder.name),
@@ -83,7 +83,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--rebuild",
         action="store_true",
-        help="build the plans that do not fit with `python -m build_scripts engine`, then check",
+        help="build the plans that do not fit with `ernie-triton engine`, then check",
     )
 
 
@@ -100,7 +100,7 @@ def run(arguments: argparse.Namespace) -> int:
     return 0 if all(fitting) else 1
 
 
-def this_server(driver: CudaDriver | None = None, tensorrt: str | None = None) -> Server:
+def this_server(driver: CudaDriver | None = None, tensorrt: str | None = None) -> PlanTarget:
     """The GPUs and the TensorRT of this machine.
 
     Raises:
@@ -126,7 +126,7 @@ def this_server(driver: CudaDriver | None = None, tensorrt: str | None = None) -
                 f"{gpu.compute_capability}); set TRITON_TAG={VOLTA_IMAGE.tag}, whose TensorRT "
                 f"{VOLTA_IMAGE.tensorrt} is the last that does"
             )
-    return Server(gpus=tuple(gpus.values()), tensorrt=tensorrt)
+    return PlanTarget(gpus=tuple(gpus.values()), tensorrt=tensorrt)
 
 
 def _check_driver(offered: tuple[int, int], cuda: str, major: int) -> None:
@@ -175,8 +175,8 @@ def tensorrt_stages(
             yield TensorRtStage(pipeline=pipeline, folder=newest)
 
 
-def check_stage(stage: TensorRtStage, server: Server) -> Iterator[str]:
-    """A line for each of the server's GPUs, that its plan fits.
+def check_stage(stage: TensorRtStage, server: PlanTarget) -> Iterator[str]:
+    """Yield a line for each GPU whose plan fits.
 
     Raises:
         PlanError: one does not; a new plan mends it.
@@ -198,7 +198,7 @@ def check_stage(stage: TensorRtStage, server: Server) -> Iterator[str]:
         )
 
 
-def _report(stage: TensorRtStage, server: Server, repository: Path, *, rebuild: bool) -> bool:
+def _report(stage: TensorRtStage, server: PlanTarget, repository: Path, *, rebuild: bool) -> bool:
     arguments = stage.rebuild_arguments(repository)
     try:
         _print_all(check_stage(stage, server))

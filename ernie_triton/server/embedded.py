@@ -35,7 +35,7 @@ _INDEX_TIMEOUT_S = 10
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServerOptions:
-    """What to serve, and where.
+    """Repository, models and addresses of a server.
 
     Attributes:
         repository: the model repository.
@@ -140,7 +140,7 @@ class EmbeddedServer:
         return [entry["name"] for entry in index if entry.get("state") == "READY"]
 
     def watch(self, timeout_s: float) -> None:
-        """Wait so long while everything runs.
+        """Watch the server and its stages for this time.
 
         Raises:
             ServerError: the server ended, or a stage's process crashed. Triton 2.51 answers every
@@ -178,7 +178,7 @@ class EmbeddedServer:
             self._runtime_folder = None
 
     def failure(self) -> str:
-        """Why the server failed, in one line, from its log."""
+        """Reason of the server's failure, in one line, from its log."""
         return failure_reason(self._lines)
 
     def _running(self) -> subprocess.Popen[str]:

@@ -1,4 +1,4 @@
-"""The NVIDIA GPUs that this process may use, and the versions of what drives them.
+"""Find the NVIDIA GPUs that this process may use, and the versions of driver and TensorRT.
 
 Asked of the driver's own libraries through ctypes: libcuda and libnvidia-ml are mounted into every
 container that has a GPU, under names that do not depend on a CUDA version, and asking them proves
@@ -14,7 +14,7 @@ from typing import Any
 
 from ernie_triton.errors import GpuError, PlanError
 
-Load = Callable[[str], Any]
+LibraryLoader = Callable[[str], Any]
 """Opens a shared library, as `ctypes.CDLL` does; raises OSError where it is not there."""
 
 _NAME_BYTES = 256
@@ -26,7 +26,7 @@ _ADVICE = {
     803: "the driver of the host was updated while it ran; restart the host",
     804: "this GPU cannot use the image's newer CUDA on an older driver; update the host's driver",
 }
-"""What to do about the results of cuInit that have one remedy (cuda.h, `cudaError_enum`)."""
+"""Remedies for results of cuInit (cuda.h, `cudaError_enum`)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,7 +40,7 @@ class Gpu:
 class CudaDriver:
     """The CUDA driver, ready for calls."""
 
-    def __init__(self, load: Load = ctypes.CDLL) -> None:
+    def __init__(self, load: LibraryLoader = ctypes.CDLL) -> None:
         """Open and initialise it.
 
         Raises:
@@ -97,7 +97,7 @@ class CudaDriver:
         return Gpu(name=name.value.decode(), compute_capability=".".join(map(str, parts)))
 
 
-def driver_version(load: Load = ctypes.CDLL) -> str:
+def driver_version(load: LibraryLoader = ctypes.CDLL) -> str:
     """The version of the host's driver, as nvidia-smi prints it; `unknown` without NVML."""
     try:
         library = load("libnvidia-ml.so.1")
@@ -110,7 +110,7 @@ def driver_version(load: Load = ctypes.CDLL) -> str:
     return version.value.decode()
 
 
-def tensorrt_version(load: Load = ctypes.CDLL) -> str:
+def tensorrt_version(load: LibraryLoader = ctypes.CDLL) -> str:
     """The version, like `10.4.0`, of the TensorRT that a server here loads.
 
     Raises:

@@ -17,7 +17,7 @@ _BUSY = "maximum queue size"
 
 
 class UnhealthyError(Exception):
-    """What is wrong, in one line."""
+    """An ensemble or the server does not answer; the message is one line."""
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -57,7 +57,7 @@ def check(url: str, repository: Path) -> list[str]:
 
 
 def _answers_itself(url: str, name: str) -> bool:
-    """Whether this is a loaded ensemble, which has then answered."""
+    """Ask one model; return True when it is a loaded ensemble and answered."""
     try:
         config = json.loads(_fetch(f"{url}/v2/models/{name}/config"))
     except UnhealthyError:

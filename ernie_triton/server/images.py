@@ -1,4 +1,4 @@
-"""The Triton images that this project supports, with what each carries, and the GPUs they serve.
+"""Table of the supported Triton images: their TensorRT, CUDA and drivers, and the GPUs they serve.
 
 Sources, read in 2026:
 

@@ -1,4 +1,4 @@
-"""tritonserver's log: why a server failed, in one line."""
+"""Read tritonserver's log: the reason of a failure, in one line."""
 
 import re
 from collections.abc import Iterable
@@ -18,12 +18,12 @@ _WRAPPING = re.compile(r"^(Internal|Invalid argument|Unavailable): (TritonModelE
 
 
 def is_error(line: str) -> bool:
-    """Whether a line of the log reports an error."""
+    """Return True when a line of the log reports an error."""
     return bool(_ERROR_LINE.match(line))
 
 
 def failure_reason(log: Iterable[str]) -> str:
-    """Why the server failed: the models that could not be loaded, or else the first error."""
+    """Name the models that could not be loaded, or else the first error."""
     lines = [match["text"] if (match := _LOG_LINE.match(line)) else line for line in log]
     failed = {}
     for text in lines:

@@ -1,4 +1,4 @@
-"""TensorRT plans beside the graph that they are made of, and whether a server here can load them.
+"""TensorRT plans beside their ONNX graph, and the check that a server here can load them.
 
 A plan fits one version of TensorRT and one compute capability. Its name says the latter
 (`model_sm75.plan`), and the JSON beside it (`model_sm75.json`) everything else.
@@ -24,7 +24,7 @@ _BLOCK_BYTES = 1 << 20
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlanFacts:
-    """What is known of one plan.
+    """Facts about one plan, kept beside it as JSON.
 
     Attributes:
         tensorrt: version of the TensorRT that built it.
@@ -64,12 +64,12 @@ class PlanFacts:
 
 
 def plan_path(folder: Path, compute_capability: str) -> Path:
-    """Where the plan of a compute capability stands."""
+    """Path of the plan for a compute capability."""
     return folder / f"model_{sm_of(compute_capability)}.plan"
 
 
 def facts_path(plan: Path) -> Path:
-    """Where the facts of a plan stand."""
+    """Path of the facts of a plan."""
     return plan.with_suffix(".json")
 
 
@@ -122,7 +122,7 @@ def file_sha256(path: Path) -> str:
 
 
 def same_release(one: str, other: str) -> bool:
-    """Whether two versions of TensorRT agree in major, minor and patch."""
+    """Compare two versions of TensorRT by major, minor and patch."""
     return one.split(".")[:3] == other.split(".")[:3]
 
 

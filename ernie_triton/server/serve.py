@@ -1,4 +1,4 @@
-"""`python -m ernie_triton serve`: the embedded server in the foreground until Ctrl-C."""
+"""Run the embedded server in the foreground until Ctrl-C: `ernie-triton serve`."""
 
 import argparse
 import signal
@@ -82,7 +82,8 @@ def run(arguments: argparse.Namespace) -> int:
             models = server.models()
             if not models:
                 raise ServerError(
-                    f"{options.repository} has no models; build one with python -m build_scripts"
+                    f"{options.repository} has no models; "
+                    f"build one with: ernie-triton build CHECKPOINT"
                 )
             print(
                 f"ready: gRPC {server.url}, HTTP {options.host}:{server.http_port}, "

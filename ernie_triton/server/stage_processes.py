@@ -1,4 +1,4 @@
-"""The processes that Triton's Python backend runs the stages in.
+"""Find the processes in which Triton's Python backend runs the stages.
 
 Triton does not notice that one of them has died (measured with 2.51): the server and the model
 stay "ready", and every request to the stage fails. Whoever runs the server has to look.
@@ -32,7 +32,7 @@ def stage_of(command: Sequence[str]) -> str:
 
 
 def is_running(pid: int) -> bool:
-    """Whether the process is there and can still do something: not a zombie."""
+    """Return True when the process exists and is not a zombie."""
     try:
         status = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8")
     except OSError:

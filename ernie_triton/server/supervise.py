@@ -27,8 +27,8 @@ _LOADING_POLL_S = 0.2
 _POLL_S = 1.0
 _PROBE_TIMEOUT_S = 2.0
 _CRASH_STOP_S = 5.0
-"""How long a server with a dead stage may take to answer the others' requests; left alone, it
-waits for the dead one until its --exit-timeout-secs."""
+"""Time for a server with a dead stage to answer the requests of others. Without this limit it
+waits for the dead stage until its --exit-timeout-secs."""
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:

@@ -1,4 +1,4 @@
-"""The server's pip wheel: where its files are, and what they need around them to run.
+"""Find the files of the server's pip wheel, and lay out what they need to run.
 
 nvidia-pytriton 0.7.0 carries tritonserver 2.51.0 (release 24.10), its Python backend and that
 backend's stubs. Only these files are used; its Python package is found and never imported.
