@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-ROOT = Path(__file__).parents[2]
+from tests.paths import ROOT
+
 CHINESE = ROOT / "README.zh-CN.md"
 """Held to README.md, block by block; its commands run there."""
 

@@ -16,7 +16,8 @@ from google.protobuf import json_format
 from tritonclient.grpc import service_pb2, service_pb2_grpc
 
 from ernie_triton.server.embedded import EmbeddedServer
-from tests.docs.guides import GUIDES, ROOT
+from tests.docs.guides import GUIDES
+from tests.paths import ROOT
 
 pytestmark = pytest.mark.live
 

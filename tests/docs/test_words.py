@@ -9,7 +9,8 @@ import pytest
 
 from ernie_triton.cli import COMMANDS
 from ernie_triton.commands import Command
-from tests.docs.guides import ALL, CHINESE, GUIDES, ROOT, Guide
+from tests.docs.guides import ALL, CHINESE, GUIDES, Guide
+from tests.paths import ROOT
 
 README, CHINESE_README = GUIDES["README.md"], Guide(path=CHINESE)
 _OTHERS_OPTIONS = {"--profile", "--url"}
