@@ -17,22 +17,20 @@ from ernie_triton.server.embedded import EmbeddedServer, ServerOptions
 ROOT = Path(__file__).resolve().parent.parent
 
 QUESTIONS: dict[str, str] = {
-    "ernie_seqcls": "clients/seq_cls_grpc_client.py --text 国足客场2:1逆转取胜，武磊梅开二度 "
+    "ernie_seqcls": "seq_cls --text 国足客场2:1逆转取胜，武磊梅开二度 "
     "--text 'iPhone 15 Pro 降价 1200 元，现在入手合适吗?' "
     "--text 央行宣布下调存款准备金率0.5个百分点",
-    "ernie_seqcls_pair": "clients/seq_cls_grpc_client.py "
+    "ernie_seqcls_pair": "seq_cls "
     "--text 花呗怎么提前还款 --text-pair 花呗可以提前还清吗 "
     "--text 花呗怎么提前还款 --text-pair 花呗逾期了会怎么样",
-    "ernie_multilabel": "clients/seq_cls_grpc_client.py --text 手机厂商股价大涨，新款芯片下月发布",
-    "ernie_regression": "clients/seq_cls_grpc_client.py "
-    "--text 花呗怎么提前还款 --text-pair 花呗可以提前还清吗",
-    "ernie_tokencls": "clients/token_cls_grpc_client.py --mark --text 王芳在北京大学工作了三年",
-    "ernie_qa": "clients/qa_grpc_client.py --question 大桥全长多少米？ "
+    "ernie_multilabel": "multi_label --text 手机厂商股价大涨，新款芯片下月发布",
+    "ernie_regression": "regression --text 花呗怎么提前还款 --text-pair 花呗可以提前还清吗",
+    "ernie_tokencls": "token_cls --mark --text 王芳在北京大学工作了三年",
+    "ernie_qa": "qa --question 大桥全长多少米？ "
     "--context 济阳黄河大桥位于山东省济南市，全长2023米，于1982年建成通车。",
-    "ernie_embedding": "clients/embedding_grpc_client.py "
-    "--text 花呗怎么提前还款 --text-pair 花呗可以提前还清吗",
+    "ernie_embedding": "embedding --text 花呗怎么提前还款 --text-pair 花呗可以提前还清吗",
 }
-"""The command that asks each model, without the server's address and the model's name."""
+"""What follows `ernie-triton ask` for each model, without the server's address and the name."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -57,9 +55,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _ask(url: str, model: str, question: str) -> int:
-    command = f"{question} --url {url} --model {model}"
-    print(f"\n$ python {command}", flush=True)
-    words = [sys.executable, *shlex.split(command)]
+    command = f"ask {question} --url {url} --model {model}"
+    print(f"\n$ ernie-triton {command}", flush=True)
+    words = [sys.executable, "-m", "ernie_triton", *shlex.split(command)]
     return subprocess.run(words, cwd=ROOT, check=False).returncode
 
 

@@ -16,6 +16,7 @@ import pytest
 import samples.cli
 from ernie_triton.cli import main as ernie_triton
 from ernie_triton.server.embedded import EmbeddedServer
+from samples.demo import QUESTIONS
 from tests.docs.guides import GUIDES
 from tests.paths import ROOT
 
@@ -135,6 +136,23 @@ def test_the_commands_of_a_guide_run_in_their_order(
             is_script = words[0] == "python" and words[2] != "samples"
             (run_outside if is_script else run_here)(words)
             assert capfd.readouterr().out, command
+
+
+@pytest.mark.live
+def test_the_answers_shown_are_those_of_the_demo(
+    server: EmbeddedServer, capfd: pytest.CaptureFixture[str]
+) -> None:
+    [block] = [text for _, text in GUIDES["README.md"].blocks if text.startswith("$ ")]
+    for example in block.rstrip().split("\n\n"):
+        command, shown = example.split("\n", 1)
+        model = command.rpartition(" ")[2]
+        assert command == f"$ ernie-triton ask {QUESTIONS[model]} --model {model}"
+        run_here([*shlex.split(command)[1:], "--url", server.url])
+        # Scores differ in their last places between processors.
+        printed, expected = (
+            re.sub(r"0\.\d+", "0.", text.rstrip()) for text in (capfd.readouterr().out, shown)
+        )
+        assert printed == expected
 
 
 def test_every_reason_not_to_run_a_command_is_needed() -> None:
