@@ -9,6 +9,7 @@ import pytest
 
 from ernie_triton.cli import COMMANDS
 from ernie_triton.commands import Command
+from ernie_triton.perf.goals.table import goals_table, read_goals
 from tests.docs.guides import ALL, CHINESE, GUIDES, Guide
 from tests.paths import ROOT
 
@@ -88,6 +89,18 @@ def test_every_option_that_is_named_is_one_of_a_command(name: str) -> None:
         if span.startswith(("ernie-triton ", "--")):
             for option in re.findall(r"(?<!\S)--[a-z][\w-]*", span):
                 assert option in wanted, span
+
+
+def test_the_objectives_are_those_of_the_committed_figures() -> None:
+    found = read_goals(ROOT / "docs" / "figures" / "goals.json").goals
+    assert goals_table(found) in GUIDES["docs/performance.md"].text
+    assert set(read_goals(ROOT / "docs" / "figures" / "throughput.json").goals) < set(found)
+    missed = sum(not goal.is_met for goal in found)
+    assert f"{missed} of the {len(found)} objectives are missed" in README.text
+    assert f"{len(found)} 项目标中有 {missed} 项未达标" in CHINESE_README.text
+    shown = re.findall(r"\| (\S+(?: ms)? \([\d.]+ to [\d.]+\)) \|", README.prose)
+    assert len(shown) == 5
+    assert set(shown) < {goal.figure.text(goal.unit) for goal in found}
 
 
 def test_every_folder_of_the_map_is_there() -> None:
