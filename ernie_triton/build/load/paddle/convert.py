@@ -13,7 +13,7 @@ from importlib.metadata import version
 from pathlib import Path
 from types import ModuleType
 
-OPSET = 17
+_OPSET = 17
 MISSING_PACKAGE = 3
 """Exit code when a package is missing; its name is then in the output file."""
 
@@ -43,7 +43,7 @@ def convert(model: Path, params: Path) -> bytes:
         import paddle2onnx
 
         # With a file to save to, it would go on to optimise the graph (and pip install for that).
-        return bytes(paddle2onnx.export(str(model), str(params), None, opset_version=OPSET))
+        return bytes(paddle2onnx.export(str(model), str(params), None, opset_version=_OPSET))
     if model.suffix == ".json":
         raise ImportError("paddle2onnx 1 reads no PIR export", name="paddle2onnx>=2")
     return _convert_without_paddle(Path(package.submodule_search_locations[0]), model, params)
@@ -57,7 +57,7 @@ def _convert_without_paddle(package: Path, model: Path, params: Path) -> bytes:
         module.export(
             str(model),
             str(params),
-            OPSET,
+            _OPSET,
             True,  # auto_upgrade_opset
             False,  # verbose
             True,  # enable_onnx_checker
