@@ -21,16 +21,8 @@ from ernie_triton.client.qa import Answer, AsyncQaClient, Candidate, QaClient
 from ernie_triton.client.regression import AsyncRegressionClient, RegressionClient, Score
 from ernie_triton.client.seq_cls import AsyncSeqClsClient, Classification, Label, SeqClsClient
 from ernie_triton.client.token_cls import AsyncTokenClsClient, Entity, Token, TokenClsClient
-from ernie_triton.client.transport import Connection, GrpcAsyncTransport, GrpcTransport
-from ernie_triton.client.wire import (
-    AsyncTransport,
-    Endpoint,
-    InferRequest,
-    ModelFacts,
-    Reply,
-    RequestedOutput,
-    Transport,
-)
+from ernie_triton.client.transport import Connection
+from ernie_triton.client.wire import AsyncTransport, Endpoint, Transport
 
 __all__ = [
     "Answer",
@@ -47,18 +39,12 @@ __all__ = [
     "EmbeddingClient",
     "Endpoint",
     "Entity",
-    "GrpcAsyncTransport",
-    "GrpcTransport",
-    "InferRequest",
     "Label",
     "LabelSet",
-    "ModelFacts",
     "MultiLabelClient",
     "Policy",
     "QaClient",
     "RegressionClient",
-    "Reply",
-    "RequestedOutput",
     "Score",
     "SeqClsClient",
     "Token",

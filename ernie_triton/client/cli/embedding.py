@@ -14,9 +14,8 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from ernie_triton.client.cli.job import Job, TaskCommand
-from ernie_triton.client.cli.options import TextOption, Usage
-from ernie_triton.client.cli.run import add_task_options, run_task
+from ernie_triton.client.cli.job import Job, TaskCommand, TextOption, Usage
+from ernie_triton.client.cli.run import command_functions
 from ernie_triton.client.cli.sink import JsonPrinter, TablePrinter, cut_cell, opened_npy_sink
 from ernie_triton.client.core import Caller
 from ernie_triton.client.embedding import (
@@ -30,16 +29,6 @@ from ernie_triton.client.evaluation.tasks import EVALUATION_METHODS
 from ernie_triton.client.items import TEXT, TEXT_PAIR
 from ernie_triton.errors import UsageError
 from ernie_triton.tasks import EMBEDDING
-
-
-def add_options(parser: argparse.ArgumentParser) -> None:
-    """Add the command's description and options."""
-    add_task_options(parser, _COMMAND)
-
-
-def run(arguments: argparse.Namespace) -> int:
-    """Run the command; returns its exit code."""
-    return run_task(_COMMAND, arguments)
 
 
 def _add_options(parser: argparse.ArgumentParser) -> None:
@@ -100,23 +89,26 @@ def _cells_from_similarity(result: Similarity) -> list[tuple[str, str]]:
     return [(f"{result.cosine:.4f}", cut_cell(result.truncated))]
 
 
-_COMMAND = TaskCommand(
-    usage=Usage(
-        description="Turn texts into vectors, or pairs of texts into cosines, on a Triton server.",
-        default_model=EMBEDDING.default_model,
-        texts=(
-            TextOption(field=TEXT, help="a text"),
-            TextOption(
-                field=replace(TEXT_PAIR, advice="add --pairs to compare the two"),
-                help="a text to compare with it: prints cosines; as often as --text",
-                is_optional=True,
+add_options, run = command_functions(
+    TaskCommand(
+        usage=Usage(
+            description="Turn texts into vectors, or pairs of texts into cosines, on a Triton "
+            "server.",
+            default_model=EMBEDDING.default_model,
+            texts=(
+                TextOption(field=TEXT, help="a text"),
+                TextOption(
+                    field=replace(TEXT_PAIR, advice="add --pairs to compare the two"),
+                    help="a text to compare with it: prints cosines; as often as --text",
+                    is_optional=True,
+                ),
             ),
+            examples='JSON lines {"sentence1", "sentence2", "label"} (AFQMC)',
+            output="a float32 array [lines, hidden] if the name ends in .npy, with NaN for a "
+            "failed line; else JSON lines",
         ),
-        examples='JSON lines {"sentence1", "sentence2", "label"} (AFQMC)',
-        output="a float32 array [lines, hidden] if the name ends in .npy, with NaN for a failed "
-        "line; else JSON lines",
-    ),
-    add_options=_add_options,
-    check_options=_check_options,
-    new_job=_new_job,
+        add_options=_add_options,
+        check_options=_check_options,
+        new_job=_new_job,
+    )
 )

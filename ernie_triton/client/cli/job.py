@@ -12,12 +12,63 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
-from ernie_triton.client.cli.options import Usage
 from ernie_triton.client.cli.sink import Printer, Sink
 from ernie_triton.client.core import Caller, Send
 from ernie_triton.client.evaluation.tasks import EvaluationMethod
+from ernie_triton.client.items import TEXT_PAIR, TextField
 
 _R = TypeVar("_R")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TextOption:
+    """The option of one text of a row, and its place in a JSON object.
+
+    Attributes:
+        field: the text's name and place.
+        help: the option's help.
+        is_optional: the command line may leave it out.
+        is_long: one text serves all rows, and `--INPUT-file` reads one from a file.
+    """
+
+    field: TextField
+    help: str
+    is_optional: bool = False
+    is_long: bool = False
+
+    @property
+    def option(self) -> str:
+        """The option as typed."""
+        return "--" + self.field.input.replace("_", "-")
+
+
+SECOND_TEXT = TextOption(
+    field=TEXT_PAIR, help="the second text of a pair, as often as --text", is_optional=True
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Usage:
+    """A task's words in the common options.
+
+    Attributes:
+        description: the first line of the help.
+        default_model: the ensemble's default name.
+        texts: the texts of a row; the first is required.
+        examples: the content of a file for `--evaluate`.
+        output: the content of a file of `--output`.
+    """
+
+    description: str
+    default_model: str
+    texts: tuple[TextOption, ...]
+    examples: str
+    output: str = "JSON lines"
+
+    @property
+    def fields(self) -> tuple[TextField, ...]:
+        """The places of a row's texts in a JSON object."""
+        return tuple(text.field for text in self.texts)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

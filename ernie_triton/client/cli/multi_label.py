@@ -12,26 +12,16 @@ import argparse
 from collections.abc import Mapping, Sequence
 from functools import partial
 
-from ernie_triton.client.cli.job import Job, TaskCommand
-from ernie_triton.client.cli.options import TextOption, Usage, positive_int
-from ernie_triton.client.cli.run import add_task_options, run_task
+from ernie_triton.client.cli.job import SECOND_TEXT, Job, TaskCommand, TextOption, Usage
+from ernie_triton.client.cli.options import positive_int
+from ernie_triton.client.cli.run import command_functions
 from ernie_triton.client.cli.sink import TablePrinter, cut_cell
 from ernie_triton.client.core import Caller
 from ernie_triton.client.evaluation.tasks import EVALUATION_METHODS
-from ernie_triton.client.items import TEXT, TEXT_PAIR
+from ernie_triton.client.items import TEXT
 from ernie_triton.client.multi_label import LabelSet, MultiLabelCodec
 from ernie_triton.client.seq_cls import Label, label_count
 from ernie_triton.tasks import MULTI_LABEL
-
-
-def add_options(parser: argparse.ArgumentParser) -> None:
-    """Add the command's description and options."""
-    add_task_options(parser, _COMMAND)
-
-
-def run(arguments: argparse.Namespace) -> int:
-    """Run the command; returns its exit code."""
-    return run_task(_COMMAND, arguments)
 
 
 async def multi_label_job(found: argparse.Namespace, caller: Caller) -> Job[LabelSet]:
@@ -88,20 +78,15 @@ def _json_from_result(result: LabelSet) -> Mapping[str, object]:
     return record
 
 
-_COMMAND = TaskCommand(
-    usage=Usage(
-        description="Find all labels of texts, or of pairs of texts, on a Triton server.",
-        default_model=MULTI_LABEL.default_model,
-        texts=(
-            TextOption(field=TEXT, help="a text to classify"),
-            TextOption(
-                field=TEXT_PAIR,
-                help="the second text of a pair, as often as --text",
-                is_optional=True,
-            ),
+add_options, run = command_functions(
+    TaskCommand(
+        usage=Usage(
+            description="Find all labels of texts, or of pairs of texts, on a Triton server.",
+            default_model=MULTI_LABEL.default_model,
+            texts=(TextOption(field=TEXT, help="a text to classify"), SECOND_TEXT),
+            examples='JSON lines of CLUE\'s format with a list "labels"',
         ),
-        examples='JSON lines of CLUE\'s format with a list "labels"',
-    ),
-    add_options=_add_top_k,
-    new_job=multi_label_job,
+        add_options=_add_top_k,
+        new_job=multi_label_job,
+    )
 )

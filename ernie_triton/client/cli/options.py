@@ -10,58 +10,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from ernie_triton.client.cli.job import TextOption, Usage
 from ernie_triton.client.cli.stream import DEFAULT_BATCH_SIZE, DEFAULT_CONCURRENCY, RequestLimits
 from ernie_triton.client.core import DEFAULT_RETRIES, DEFAULT_TIMEOUT_S, Policy
-from ernie_triton.client.items import STDIN, TextField, text_from_file
+from ernie_triton.client.items import STDIN, text_from_file
 from ernie_triton.client.transport import Connection
 from ernie_triton.client.wire import Endpoint
 from ernie_triton.errors import UsageError
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TextOption:
-    """The option of one text of a row, and its place in a JSON object.
-
-    Attributes:
-        field: the text's name and place.
-        help: the option's help.
-        is_optional: the command line may leave it out.
-        is_long: one text serves all rows, and `--INPUT-file` reads one from a file.
-    """
-
-    field: TextField
-    help: str
-    is_optional: bool = False
-    is_long: bool = False
-
-    @property
-    def option(self) -> str:
-        """The option as typed."""
-        return "--" + self.field.input.replace("_", "-")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Usage:
-    """A task's words in the common options.
-
-    Attributes:
-        description: the first line of the help.
-        default_model: the ensemble's default name.
-        texts: the texts of a row; the first is required.
-        examples: the content of a file for `--evaluate`.
-        output: the content of a file of `--output`.
-    """
-
-    description: str
-    default_model: str
-    texts: tuple[TextOption, ...]
-    examples: str
-    output: str = "JSON lines"
-
-    @property
-    def fields(self) -> tuple[TextField, ...]:
-        """The places of a row's texts in a JSON object."""
-        return tuple(text.field for text in self.texts)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,9 +11,9 @@ import argparse
 from collections.abc import Mapping, Sequence
 from functools import partial
 
-from ernie_triton.client.cli.job import Job, TaskCommand
-from ernie_triton.client.cli.options import TextOption, Usage, positive_int
-from ernie_triton.client.cli.run import add_task_options, run_task
+from ernie_triton.client.cli.job import Job, TaskCommand, TextOption, Usage
+from ernie_triton.client.cli.options import positive_int
+from ernie_triton.client.cli.run import command_functions
 from ernie_triton.client.cli.sink import TablePrinter
 from ernie_triton.client.core import Caller
 from ernie_triton.client.evaluation.tasks import EVALUATION_METHODS
@@ -23,16 +23,6 @@ from ernie_triton.tasks import QA
 from ernie_triton.text_table import clipped
 
 _WIDTH = 40
-
-
-def add_options(parser: argparse.ArgumentParser) -> None:
-    """Add the command's description and options."""
-    add_task_options(parser, _COMMAND)
-
-
-def run(arguments: argparse.Namespace) -> int:
-    """Run the command; returns its exit code."""
-    return run_task(_COMMAND, arguments)
 
 
 def _add_options(parser: argparse.ArgumentParser) -> None:
@@ -81,20 +71,24 @@ def _json_from_span(result: Answer | Candidate) -> dict[str, object]:
     return {"score": result.score, "start": result.start, "end": result.end}
 
 
-_COMMAND = TaskCommand(
-    usage=Usage(
-        description="Answer questions about contexts on a Triton server.",
-        default_model=QA.default_model,
-        texts=(
-            TextOption(field=TextField(input="question", keys=("question",)), help="a question"),
-            TextOption(
-                field=TextField(input="context", keys=("context",)),
-                help="the text to find its answer in",
-                is_long=True,
+add_options, run = command_functions(
+    TaskCommand(
+        usage=Usage(
+            description="Answer questions about contexts on a Triton server.",
+            default_model=QA.default_model,
+            texts=(
+                TextOption(
+                    field=TextField(input="question", keys=("question",)), help="a question"
+                ),
+                TextOption(
+                    field=TextField(input="context", keys=("context",)),
+                    help="the text to find its answer in",
+                    is_long=True,
+                ),
             ),
+            examples="a JSON document of CMRC2018's or SQuAD's format",
         ),
-        examples="a JSON document of CMRC2018's or SQuAD's format",
-    ),
-    add_options=_add_options,
-    new_job=_new_job,
+        add_options=_add_options,
+        new_job=_new_job,
+    )
 )

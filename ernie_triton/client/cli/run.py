@@ -11,12 +11,11 @@ import json
 import os
 import sys
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, aclosing, contextmanager, nullcontext
 from dataclasses import dataclass, replace
-from typing import Any, Generic, NoReturn, TypeVar
-
-from tqdm import tqdm
+from functools import partial
+from typing import TYPE_CHECKING, Any, Generic, NoReturn, TypeVar
 
 from ernie_triton.client.cli.job import Job, TaskCommand
 from ernie_triton.client.cli.options import Options, add_common_options, options_from_namespace
@@ -37,16 +36,26 @@ from ernie_triton.client.transport import GrpcAsyncTransport
 from ernie_triton.client.wire import AsyncTransport
 from ernie_triton.errors import ErnieTritonError, UsageError
 
+if TYPE_CHECKING:
+    from tqdm import tqdm
+
 _R = TypeVar("_R")
 
 
-def add_task_options(parser: argparse.ArgumentParser, command: TaskCommand) -> None:
+def command_functions(
+    command: TaskCommand,
+) -> tuple[Callable[[argparse.ArgumentParser], None], Callable[[argparse.Namespace], int]]:
+    """The `add_options` and `run` of a task's module."""
+    return partial(_add_options, command), partial(_run_task, command)
+
+
+def _add_options(command: TaskCommand, parser: argparse.ArgumentParser) -> None:
     """Add the options that the clients share, and the task's own."""
     add_common_options(parser, command.usage)
     command.add_options(parser)
 
 
-def run_task(command: TaskCommand, found: argparse.Namespace) -> int:
+def _run_task(command: TaskCommand, found: argparse.Namespace) -> int:
     """Run a command with its arguments; 0 done, 1 a line failed or the user can mend it.
 
     Raises:
@@ -82,8 +91,8 @@ async def execute(
         # as long as it stays open.
         print(f"error: {error}", file=sys.stderr)
         if tally.done and options.output is not None:
-            partial = partial_path(options.output)
-            print(f"the {tally.done} lines before that are in {partial}", file=sys.stderr)
+            written = partial_path(options.output)
+            print(f"the {tally.done} lines before that are in {written}", file=sys.stderr)
         return 1
     finally:
         await caller.close()
@@ -182,6 +191,9 @@ class _Run(Generic[_R]):
 
     def _progress(self, items: Iterable[Item]) -> tqdm[NoReturn]:
         """A bar for files, where standard error is a terminal that shows no results."""
+        # Imported here because `--help` needs no bar.
+        from tqdm import tqdm
+
         path = self._options.path
         printing = self._options.output is None and self._options.evaluate is None
         results_there = printing and sys.stdout.isatty()

@@ -12,30 +12,20 @@ import argparse
 from collections.abc import Mapping
 from functools import partial
 
-from ernie_triton.client.cli.job import Job, TaskCommand
+from ernie_triton.client.cli.job import SECOND_TEXT, Job, TaskCommand, TextOption, Usage
 from ernie_triton.client.cli.multi_label import json_from_labels, multi_label_job
-from ernie_triton.client.cli.options import TextOption, Usage, positive_int
+from ernie_triton.client.cli.options import positive_int
 from ernie_triton.client.cli.regression import regression_job
-from ernie_triton.client.cli.run import add_task_options, run_task
+from ernie_triton.client.cli.run import command_functions
 from ernie_triton.client.cli.sink import TablePrinter, cut_cell
 from ernie_triton.client.core import Caller
 from ernie_triton.client.evaluation.tasks import EVALUATION_METHODS
-from ernie_triton.client.items import TEXT, TEXT_PAIR
+from ernie_triton.client.items import TEXT
 from ernie_triton.client.multi_label import LabelSet
 from ernie_triton.client.regression import Score
 from ernie_triton.client.seq_cls import Classification, SeqClsCodec
 from ernie_triton.errors import ContractError
 from ernie_triton.tasks import SEQ_CLS
-
-
-def add_options(parser: argparse.ArgumentParser) -> None:
-    """Add the command's description and options."""
-    add_task_options(parser, _COMMAND)
-
-
-def run(arguments: argparse.Namespace) -> int:
-    """Run the command; returns its exit code."""
-    return run_task(_COMMAND, arguments)
 
 
 def _add_top_k(parser: argparse.ArgumentParser) -> None:
@@ -93,22 +83,17 @@ def _json_from_result(result: Classification) -> Mapping[str, object]:
     return record
 
 
-_COMMAND = TaskCommand(
-    usage=Usage(
-        description="Classify texts, or pairs of texts, on a Triton server. Multi-label models "
-        "give all their labels, regression models a score.",
-        default_model=SEQ_CLS.default_model,
-        texts=(
-            TextOption(field=TEXT, help="a text to classify"),
-            TextOption(
-                field=TEXT_PAIR,
-                help="the second text of a pair, as often as --text",
-                is_optional=True,
-            ),
+add_options, run = command_functions(
+    TaskCommand(
+        usage=Usage(
+            description="Classify texts, or pairs of texts, on a Triton server. Multi-label models "
+            "give all their labels, regression models a score.",
+            default_model=SEQ_CLS.default_model,
+            texts=(TextOption(field=TEXT, help="a text to classify"), SECOND_TEXT),
+            examples='JSON lines of CLUE\'s format with "label"; "labels" for a multi-label model, '
+            '"score" for regression',
         ),
-        examples='JSON lines of CLUE\'s format with "label"; "labels" for a multi-label model, '
-        '"score" for regression',
-    ),
-    add_options=_add_top_k,
-    new_job=_new_job,
+        add_options=_add_top_k,
+        new_job=_new_job,
+    )
 )

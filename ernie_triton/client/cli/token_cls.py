@@ -13,9 +13,8 @@ import sys
 from collections.abc import Mapping, Sequence
 from functools import partial
 
-from ernie_triton.client.cli.job import Job, TaskCommand
-from ernie_triton.client.cli.options import TextOption, Usage
-from ernie_triton.client.cli.run import add_task_options, run_task
+from ernie_triton.client.cli.job import Job, TaskCommand, TextOption, Usage
+from ernie_triton.client.cli.run import command_functions
 from ernie_triton.client.cli.sink import TablePrinter, opened_text_sink
 from ernie_triton.client.cli.stream import Outcome
 from ernie_triton.client.core import Caller
@@ -29,16 +28,6 @@ from ernie_triton.text_table import clipped, on_one_line
 _COLUMNS = ("label", "score", "start", "end")
 _WIDTH = 40
 _BOLD, _CYAN, _PLAIN = "\x1b[1m", "\x1b[36m", "\x1b[0m"
-
-
-def add_options(parser: argparse.ArgumentParser) -> None:
-    """Add the command's description and options."""
-    add_task_options(parser, _COMMAND)
-
-
-def run(arguments: argparse.Namespace) -> int:
-    """Run the command; returns its exit code."""
-    return run_task(_COMMAND, arguments)
 
 
 class MarkPrinter:
@@ -145,19 +134,22 @@ def _json_from_result(result: Sequence[Entity | Token]) -> list[Mapping[str, obj
     return [dataclasses.asdict(one) for one in result]
 
 
-_COMMAND = TaskCommand(
-    usage=Usage(
-        description="Find entities in texts on a Triton server.",
-        default_model=TOKEN_CLS.default_model,
-        texts=(
-            TextOption(
-                field=TextField(input="text", keys=("text", "sentence")), help="a text to search"
+add_options, run = command_functions(
+    TaskCommand(
+        usage=Usage(
+            description="Find entities in texts on a Triton server.",
+            default_model=TOKEN_CLS.default_model,
+            texts=(
+                TextOption(
+                    field=TextField(input="text", keys=("text", "sentence")),
+                    help="a text to search",
+                ),
             ),
+            examples='JSON lines {"tokens": [...], "labels": [...]} (MSRA_NER)',
+            output="JSON lines, or the texts of --mark",
         ),
-        examples='JSON lines {"tokens": [...], "labels": [...]} (MSRA_NER)',
-        output="JSON lines, or the texts of --mark",
-    ),
-    add_options=_add_options,
-    check_options=_check_options,
-    new_job=_new_job,
+        add_options=_add_options,
+        check_options=_check_options,
+        new_job=_new_job,
+    )
 )
