@@ -1,4 +1,4 @@
-"""A base to fine-tune from without any download: sizes and a vocabulary, mostly no weights."""
+"""Write a base to fine-tune from: sizes and a vocabulary, and for some tasks weights."""
 
 import json
 from pathlib import Path
@@ -93,7 +93,7 @@ def write_tiny_base(model: TinyModel, vocab: Path, folder: Path, *, seed: int) -
 
 
 def _write_comparing_base(base: Path, folder: Path, layers: int, seed: int) -> None:
-    """Write a base whose lowest layers attend from each token to its like in the other text.
+    """Write a base with weights: a token of the lowest layers attends to equal tokens.
 
     Their query and key weights are equal ("mimetic initialisation", arXiv:2305.09828), and words
     outweigh positions and types. A small cross-encoder that begins otherwise stays at chance on

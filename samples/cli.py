@@ -41,7 +41,7 @@ _DEFAULT_SEED = 0
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command; 0 done, 1 the user can mend it, 2 wrong usage."""
+    """Run one command; 0 done, 1 an error that the user can correct, 2 wrong usage."""
     arguments = build_parser().parse_args(argv)
     try:
         return int(arguments.command(arguments))
@@ -77,7 +77,7 @@ def _generate(arguments: argparse.Namespace) -> int:
 
 
 def _vocabulary(arguments: argparse.Namespace) -> int:
-    """Write a vocabulary from the data of the tasks that it is made for."""
+    """Write a vocabulary from the data of `tnews` and `afqmc`."""
     from ernie_triton.training.datasets import read_dataset
 
     texts: list[str] = []

@@ -1,4 +1,4 @@
-"""Measure a checkpoint of a sample task as the pipeline that is built from it would answer."""
+"""Measure a checkpoint of a sample task by the answers of its pipeline."""
 
 import dataclasses
 import tempfile
@@ -28,7 +28,7 @@ def measured_figures(sample: str, checkpoint: Path, data: Path) -> dict[str, flo
     """Answer every line of a labelled file in FP32 and score the answers.
 
     Args:
-        sample: name of the sample task; `pipelines/` says how its answers are read.
+        sample: name of the sample task; its file in `pipelines/` says how to read answers.
         checkpoint: in transformers' or PaddleNLP's format.
         data: a labelled file, as dev.json.
 
@@ -66,7 +66,7 @@ def measured_figures(sample: str, checkpoint: Path, data: Path) -> dict[str, flo
 
 
 def _spec_of(sample: str, checkpoint: Path) -> PipelineSpec:
-    """The sample's own pipeline for this checkpoint, or one with the defaults of its task."""
+    """Return the sample's own pipeline for this checkpoint, or one with its task's defaults."""
     recipe, path = sample_recipe(sample), PIPELINES / f"{sample}.toml"
     if path.is_file():
         spec = load_pipeline(path)

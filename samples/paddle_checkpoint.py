@@ -70,7 +70,7 @@ def write_paddle_checkpoint(source: Path, folder: Path, *, task: str) -> None:
 
 
 def _paddle_state(model: Model) -> _State:
-    """The weights by PaddleNLP's names, in the order of its file."""
+    """Name the weights as PaddleNLP does, in the order of its file."""
     encoder, names = model.encoder, PADDLENLP
     state: _State = {
         f"ernie.embeddings.{name}_embeddings.weight": table
@@ -111,7 +111,7 @@ def _norm(name: str, norm: Norm) -> _State:
 
 
 def _static_names(names: list[str]) -> dict[str, str]:
-    """Paddle's own name of each parameter (`linear_3.w_0`): numbered by kind, in file order."""
+    """Return Paddle's own name of each parameter, such as `linear_3.w_0`, in file order."""
     counts: dict[str, int] = {}
     numbered: dict[str, str] = {}
     static: dict[str, str] = {}

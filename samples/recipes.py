@@ -36,7 +36,7 @@ class TinyModel:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Variation:
-    """How the training lines are multiplied.
+    """Varied copies of the training lines.
 
     Attributes:
         copies: varied copies of the training lines in one epoch.
@@ -49,12 +49,12 @@ class Variation:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SampleRecipe:
-    """How the model of one sample task is made.
+    """Settings of one sample task's model and training.
 
     Attributes:
         task: of `ernie_triton.tasks`.
         model: its sizes.
-        variation: how its training lines are multiplied.
+        variation: the copies of its training lines.
         schedule: hyper-parameters, over the defaults of fine-tuning.
         max_length: most tokens of a row.
         easy_share: lines of easy pairs to begin with, as a part of all lines that are trained on.
@@ -74,7 +74,7 @@ class _RecipesFile:
 
 
 def sample_recipe(name: str) -> SampleRecipe:
-    """The recipe of a sample task.
+    """Return the recipe of a sample task.
 
     Raises:
         DataError: the file is malformed, or has no such table.

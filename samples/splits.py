@@ -1,4 +1,4 @@
-"""Train and dev files of a task, with no sentence in both."""
+"""Write the train and dev files of a task, with no sentence in both."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ MAX_FRUITLESS_DRAWS = 10_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SplitSizes:
-    """Lines in each split."""
+    """Numbers of lines in each split."""
 
     train: int
     dev: int
@@ -50,7 +50,7 @@ def make_splits(task: SampleTask, sizes: SplitSizes, seed: int) -> Splits:
 
 
 def draw_dev(task: SampleTask, count: int, seed: int) -> tuple[SampleLine, ...]:
-    """Draw the dev split alone, which no other split restricts."""
+    """Draw the dev split, which does not depend on the train split."""
     rng = Random(f"{task.name}/dev/{seed}")
     return draw_lines(task.make_drawer(), count, rng, frozenset())
 
@@ -58,7 +58,7 @@ def draw_dev(task: SampleTask, count: int, seed: int) -> tuple[SampleLine, ...]:
 def draw_lines(
     draw: Callable[[Random], SampleLine], count: int, rng: Random, taken: frozenset[str]
 ) -> tuple[SampleLine, ...]:
-    """Draw `count` different lines, none with a sentence of `taken` or one sentence twice.
+    """Draw `count` different lines without the sentences in `taken` and without repeated ones.
 
     Raises:
         DataError: no new line came up in a long row of draws.

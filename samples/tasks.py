@@ -1,4 +1,4 @@
-"""The description of a sample task, and the JSON lines that its data files consist of."""
+"""Describe a sample task and write its JSON lines."""
 
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -13,10 +13,10 @@ class SampleLine(Protocol):
 
     @property
     def sentences(self) -> tuple[str, ...]:
-        """The texts that may stand in one split only."""
+        """Return the texts, which may stand in one split only."""
 
     def to_json(self) -> dict[str, object]:
-        """The line as the format writes it, keys in the format's order."""
+        """Return the line with its keys in the format's order."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -32,7 +32,7 @@ CHECKPOINT_FORMATS = ("transformers", "paddlenlp")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SampleTraining:
-    """One training.
+    """Settings of one training.
 
     Attributes:
         sample: name of the sample task.
@@ -88,7 +88,7 @@ def train_sample(wanted: SampleTraining) -> dict[str, object]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Run:
-    """What the fine-tunings of one training have in common."""
+    """The settings and the data of one training, for its fine-tunings."""
 
     wanted: SampleTraining
     recipe: SampleRecipe
@@ -125,7 +125,7 @@ class _Run:
         )
 
     def trained_on_easy_pairs(self, base: Path) -> Path:
-        """The base after one pass over easy pairs."""
+        """Fine-tune a base on one pass over easy pairs; returns the new base."""
         recipe = self.recipe
         epochs = self.wanted.epochs or recipe.schedule.epochs or 1
         lines = len(self.data.train) * recipe.variation.copies * epochs
@@ -145,13 +145,15 @@ def _record(wanted: SampleTraining, recipe: SampleRecipe, data: DataSet) -> dict
     path = wanted.output / TRAINING_FILE
     made: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     print(f"trained in {made['seconds']} s; measuring {wanted.output}", file=sys.stderr)
+    settings = dataclasses.asdict(recipe)
+    del settings["schedule"]
     figures = measured_figures(wanted.sample, wanted.output, wanted.data / "dev.json")
     record = {
         "task": wanted.sample,
         **{f"dev_{name}": value for name, value in figures.items()},
         "train_lines": len(data.train),
         "parameters": made["parameters"],
-        "recipe": dataclasses.asdict(recipe),
+        "recipe": settings,
         "schedule": made["schedule"],
         "seed": wanted.seed,
         "training_s": made["seconds"],

@@ -1,4 +1,4 @@
-"""A BERT-style vocab.txt: specials, ASCII, full-width forms, common Chinese characters, WordPieces.
+"""Make a BERT-style vocab.txt: specials, ASCII, full-width forms, Chinese characters, WordPieces.
 
 The order is fixed: the five specials ([PAD] is id 0), single characters, the 3,755 characters of
 GB2312's first level, further characters of the data, `##` continuations, then Latin words and
@@ -58,7 +58,7 @@ def build_vocabulary(texts: Iterable[str], max_entries: int = DEFAULT_ENTRIES) -
 
 
 def gb2312_level_1() -> list[str]:
-    """The 3,755 most common simplified characters, in GB2312's order (by pinyin)."""
+    """Return the 3,755 most common simplified characters, in GB2312's order (by pinyin)."""
     cells = (bytes((row, cell)) for row in range(0xB0, 0xD8) for cell in range(0xA1, 0xFF))
     characters = (cell.decode("gb2312", errors="ignore") for cell in cells)
     return [character for character in characters if character]

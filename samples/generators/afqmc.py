@@ -1,4 +1,4 @@
-"""AFQMC format: two questions to a financial customer service, asking the same or not.
+"""Draw AFQMC's lines: two questions to a financial customer service, the same or not.
 
 A question is an intent (`repay.early`) about a product, a bank card, a merchant. Two phrasings of
 one intent with the same values are paraphrases. Look-alikes differ in one of these: the product,
@@ -27,7 +27,7 @@ PARTICLES = "啊呢呀"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PairLine:
-    """Two questions, and "1" where they ask the same."""
+    """Two questions, with the label "1" if they ask the same, else "0"."""
 
     sentence1: str
     sentence2: str
@@ -35,23 +35,23 @@ class PairLine:
 
     @property
     def sentences(self) -> tuple[str, ...]:
-        """Both questions."""
+        """Return both questions."""
         return (self.sentence1, self.sentence2)
 
     def to_json(self) -> dict[str, object]:
-        """The three keys of an AFQMC line."""
+        """Return the three keys of an AFQMC line."""
         return {"sentence1": self.sentence1, "sentence2": self.sentence2, "label": self.label}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PairDrawer:
-    """Draws pairs from one grammar of intents; `families` lists the intents of each family."""
+    """Draw pairs from one grammar of intents; `families` lists the intents of each family."""
 
     grammar: Grammar
     families: Mapping[str, tuple[str, ...]]
 
     def __call__(self, rng: Random) -> PairLine:
-        """Draw one pair; a vague question's label is drawn too, for nobody could tell."""
+        """Draw one pair; the label of a vague question is random."""
         family = rng.choice([name for name in self.families if name != "vague"])
         intent = rng.choice(self.families[family])
         first = rng.choice(self.grammar.lines[intent])
@@ -93,7 +93,7 @@ class PairDrawer:
 
 
 def ask(grammar: Grammar, template: str, values: Mapping[str, str], rng: Random) -> str:
-    """Write a question the way that customers do: perhaps a greeting, a typo, an ending."""
+    """Write a question as customers do, with a random greeting, typo and ending."""
     question = grammar.expand(template, rng, values).text
     if rng.random() < _TYPO_SHARE:
         question = misspell(question, rng)
@@ -107,7 +107,7 @@ def ask(grammar: Grammar, template: str, values: Mapping[str, str], rng: Random)
 
 
 def families_of(grammar: Grammar) -> dict[str, tuple[str, ...]]:
-    """The intents of each family, in the grammar's order."""
+    """Return the intents of each family, in the grammar's order."""
     families: dict[str, tuple[str, ...]] = {}
     for intent in grammar.lines:
         family = intent.partition(".")[0]

@@ -1,4 +1,4 @@
-"""CMRC 2018's format (SQuAD's): articles, questions about one fact, answers cut out of the article.
+"""Draw articles in CMRC 2018's format (SQuAD's), with questions about facts in them.
 
 A domain's grammar has facts with marked answers and the questions about each. An article states
 some of the facts among other sentences; a question about a fact that it leaves out has no answer,
@@ -25,14 +25,14 @@ SHORTEST, LONGEST = 50, 400
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Question:
-    """A question about a context, and the answer's first character in it; None: no answer."""
+    """A question, its answer, and the answer's first character in the context (None: no answer)."""
 
     question: str
     answer: str
     answer_start: int | None
 
     def to_json(self) -> dict[str, object]:
-        """The keys of SQuAD, without the id."""
+        """Return the keys of SQuAD, without the id."""
         found = self.answer_start is not None
         answers = [{"text": self.answer, "answer_start": self.answer_start}] if found else []
         return {"question": self.question, "answers": answers, "is_impossible": not found}
@@ -48,18 +48,18 @@ class Article:
 
     @property
     def sentences(self) -> tuple[str, ...]:
-        """The context: no question is asked of one context in both splits."""
+        """Return the context, so that no context stands in both splits."""
         return (self.context,)
 
     def to_json(self) -> dict[str, object]:
-        """The article's keys without the ids, which the file gives."""
+        """Return the article's keys without the ids, which depend on the file."""
         qas = [question.to_json() for question in self.questions]
         return {"title": self.title, "paragraphs": [{"context": self.context, "qas": qas}]}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ArticleDrawer:
-    """Draws articles; every domain is equally likely."""
+    """Draw articles; every domain is equally likely."""
 
     domains: tuple[Grammar, ...]
 

@@ -1,4 +1,4 @@
-"""Templates and word lists: a grammar file turned into sentences.
+"""Draw sentences from a grammar file of templates and word lists.
 
 A file holds sections. `[name]` is a list of words between spaces (`_` stands for a space inside a
 word); `[[name]]` holds one entry a line. An entry may contain `{name}` (a random entry of that
@@ -27,7 +27,7 @@ _MARK = re.compile(r"<(\w+):([^<>]*)>")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Expansion:
-    """A finished sentence and the slot values that it was made of, in their order."""
+    """A finished sentence and its slot values, in their order."""
 
     text: str
     slots: tuple[tuple[str, str], ...]
@@ -35,7 +35,7 @@ class Expansion:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MarkedSpan:
-    """Characters `start` to `end` (excluded) of a text, and what they are."""
+    """Characters `start` to `end` (excluded) of a text, and their kind."""
 
     kind: str
     start: int

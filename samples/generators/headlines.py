@@ -1,8 +1,8 @@
-"""Headlines: TNEWS's format and classes, drawn from thousands of words instead of hundreds.
+"""Draw headlines: TNEWS's format and classes, with thousands of words instead of hundreds.
 
-Made for what needs capacity: most words are rare, some titles name their class by one proper name
-only, and in one of nine the label depends on the order of the words. The data are generated when
-they are wanted and never committed. The words and templates of `tnews` are part of the grammar.
+They are for experiments in which capacity matters. Most words are rare, some titles name their
+class by one proper name only, and in one of nine the label depends on the order of the words. The
+data are not committed. The words and templates of `tnews` are part of the grammar.
 """
 
 from collections.abc import Mapping
@@ -46,7 +46,7 @@ SHORTEST_WORD = 2
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HeadlineLine(TitleLine):
-    """A title and how it was drawn; the kind is not written to the file.
+    """A title and its kind, which is not written to the file.
 
     `mixed`: two classes claim it and the label is drawn. `digest`: two short titles of different
     classes in a row, under the label of the first. `composed`: it names two classes, and the
@@ -59,7 +59,7 @@ class HeadlineLine(TitleLine):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClassGrammars:
-    """What one class is written with: `own` has its words and long lines, `short` its short ones.
+    """Grammars of one class: `own` has its words and long lines, `short` its short lines.
 
     `own` inherits the words of `short` and of `shared.txt`.
     """
@@ -70,7 +70,7 @@ class ClassGrammars:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HeadlineDrawer:
-    """Draws headlines; every class is equally likely."""
+    """Draw headlines; every class is equally likely."""
 
     classes: Mapping[str, ClassGrammars]
     mixed: Grammar
@@ -164,7 +164,7 @@ def make_drawer() -> HeadlineDrawer:
 
 
 def read_lexicon() -> frozenset[str]:
-    """Every word of two characters or more that the grammars list, as they list it.
+    """Return every word of two characters or more in the grammars, as they list it.
 
     Entries with slots in them (a maker and a model, a sum of money) are no words and not counted.
     """

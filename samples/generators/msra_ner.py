@@ -1,4 +1,4 @@
-"""MSRA_NER's format: one character a token, BIO labels for persons, organisations and places.
+"""Draw MSRA_NER's lines: characters with BIO labels of persons, organisations and places.
 
 A line is a clause or two of the grammar, whose entities are marked. Real texts' dirt changes single
 characters only, so every label stays where it was.
@@ -34,17 +34,17 @@ class TaggedLine:
 
     @property
     def sentences(self) -> tuple[str, ...]:
-        """The text alone."""
+        """Return the text."""
         return ("".join(self.tokens),)
 
     def to_json(self) -> dict[str, object]:
-        """The two keys of a line."""
+        """Return the two keys of a line."""
         return {"tokens": list(self.tokens), "labels": list(self.labels)}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TaggedDrawer:
-    """Draws lines from one grammar."""
+    """Draw lines from one grammar."""
 
     grammar: Grammar
 

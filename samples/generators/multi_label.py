@@ -1,4 +1,4 @@
-"""News lines on no topic, one, two or three: `{"sentence": ..., "labels": ["finance", "tech"]}`.
+"""Draw news lines on up to three topics: `{"sentence": ..., "labels": ["finance", "tech"]}`.
 
 A line joins clauses of TNEWS's titles, each of another class, as a morning digest does; or it is
 one of the lines that two classes claim, and carries both; or it is about none of the topics.
@@ -33,17 +33,17 @@ class TopicsLine:
 
     @property
     def sentences(self) -> tuple[str, ...]:
-        """The text alone."""
+        """Return the text."""
         return (self.sentence,)
 
     def to_json(self) -> dict[str, object]:
-        """The two keys of a line."""
+        """Return the two keys of a line."""
         return {"sentence": self.sentence, "labels": list(self.labels)}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DigestDrawer:
-    """Draws lines: `topics` has a grammar for each class, `own` the neutral lines and joints."""
+    """Draw lines: `topics` has a grammar for each class, `own` the neutral lines and joints."""
 
     topics: Mapping[str, Grammar]
     mixed: Grammar

@@ -1,4 +1,4 @@
-"""What real users' texts carry: typos, half-width punctuation, letter case, full-width digits."""
+"""Add the noise of real texts: typos, half-width punctuation, letter case, full-width digits."""
 
 from collections.abc import Sequence
 from random import Random
@@ -43,7 +43,7 @@ def misspell(text: str, rng: Random) -> str:
 
 
 def swap_homophone(text: str, places: Sequence[int], rng: Random) -> str:
-    """Put a homophone at one of the places that have one; the length stays."""
+    """Replace the character at one of the places by a homophone; the length stays."""
     fitting = [i for i in places if text[i] in _PARTNERS]
     if not fitting:
         return text
@@ -52,7 +52,7 @@ def swap_homophone(text: str, places: Sequence[int], rng: Random) -> str:
 
 
 def restyle(text: str, rng: Random) -> str:
-    """Vary what keyboards vary: punctuation width, letter case, digit width; often nothing."""
+    """Change punctuation width, letter case or digit width, or (mostly) nothing."""
     chance = rng.random()
     if chance < 0.08:
         return text.translate(_HALF_WIDTH)

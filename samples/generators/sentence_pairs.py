@@ -1,4 +1,4 @@
-"""AFQMC's format and grammar again, other pairs: what an embedding model is trained on."""
+"""Draw pairs in AFQMC's format and from its grammar, to train embeddings on."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from samples.tasks import SampleTask
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FreshPairs:
-    """Draws pairs none of whose questions is `taken`."""
+    """Draw pairs without the questions in `taken`."""
 
     draw: Callable[[Random], PairLine]
     taken: frozenset[str]
@@ -26,7 +26,7 @@ class FreshPairs:
 
 
 def make_drawer() -> Callable[[Random], PairLine]:
-    """Read the grammar, and leave out what AFQMC's committed dev split holds."""
+    """Read the grammar; leave out the questions of AFQMC's committed dev split."""
     dev = draw_dev(AFQMC, AFQMC.dev_lines, seed=0)
     taken = frozenset(sentence for line in dev for sentence in line.sentences)
     return FreshPairs(draw=make_pair_drawer(), taken=taken)

@@ -1,4 +1,4 @@
-"""Pairs of questions with a degree of likeness, as STS-B has it: `score` between 0 and 1.
+"""Draw pairs of questions with their likeness as in STS-B: a `score` between 0 and 1.
 
 The questions are AFQMC's. The score says how much the two have in common: everything (1), all but
 the product, bank or merchant (0.7), another intent of the family (0.5), both of these (0.3), only
@@ -26,7 +26,7 @@ STEP = 0.05
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScoredPair:
-    """Two questions and how alike they are, from 0 to 1."""
+    """Two questions and their likeness, from 0 to 1."""
 
     sentence1: str
     sentence2: str
@@ -34,17 +34,17 @@ class ScoredPair:
 
     @property
     def sentences(self) -> tuple[str, ...]:
-        """Both questions."""
+        """Return both questions."""
         return (self.sentence1, self.sentence2)
 
     def to_json(self) -> dict[str, object]:
-        """The three keys of a line."""
+        """Return the three keys of a line."""
         return {"sentence1": self.sentence1, "sentence2": self.sentence2, "score": self.score}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScoredPairDrawer:
-    """Draws pairs of every level alike."""
+    """Draw pairs; every level is equally likely."""
 
     grammar: Grammar
     families: Mapping[str, tuple[str, ...]]

@@ -1,4 +1,4 @@
-"""TNEWS format: short news titles in 15 classes."""
+"""Draw TNEWS's lines: short news titles in 15 classes."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -43,11 +43,11 @@ class TitleLine:
 
     @property
     def sentences(self) -> tuple[str, ...]:
-        """The title alone."""
+        """Return the title."""
         return (self.sentence,)
 
     def to_json(self) -> dict[str, object]:
-        """The four keys of a TNEWS line."""
+        """Return the four keys of a TNEWS line."""
         return {
             "label": self.label,
             "label_desc": NAMES[self.label],
@@ -58,7 +58,7 @@ class TitleLine:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TitleDrawer:
-    """Draws titles: a class's grammar, or a mixed one whose label is drawn between two classes."""
+    """Draw titles: a class's grammar, or a mixed one whose label is drawn between two classes."""
 
     classes: dict[str, Grammar]
     mixed: Grammar
@@ -82,7 +82,7 @@ class TitleDrawer:
 
 
 def decorate(title: str, grammar: Grammar, rng: Random, *, may_cut: bool = True) -> str:
-    """Cut, frame and soil a clean title the way that real ones are.
+    """Cut, frame and misspell a clean title at random, as real ones are.
 
     Args:
         title: a title as its template gives it.
@@ -102,7 +102,7 @@ def decorate(title: str, grammar: Grammar, rng: Random, *, may_cut: bool = True)
 
 
 def keywords_of(expansion: Expansion, grammar: Grammar, rng: Random) -> list[str]:
-    """Up to four of the class's own words in a title, in their order."""
+    """Return up to four of the class's own words in a title, in their order."""
     own = [text for slot, text in expansion.slots if slot in grammar.words and len(text) <= 8]
     return list(dict.fromkeys(own))[: rng.randint(2, 4)]
 

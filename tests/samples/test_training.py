@@ -18,6 +18,7 @@ FORMATS = {
     "afqmc": "paddlenlp",
     "msra_ner": "paddlenlp",
     "cmrc2018": "paddlenlp",
+    "sentence_pairs": "transformers",
     "multi_label": "transformers",
     "similarity": "paddlenlp",
     "headlines": "transformers",

@@ -15,8 +15,10 @@ _T = TypeVar("_T")
 
 def add_place_options(parser: argparse.ArgumentParser, *, needs_data: bool) -> None:
     """Add the options for checkpoint, data and output."""
+    from ernie_triton.tasks import EMBEDDING
     from ernie_triton.training.datasets import TRAINED_TASKS
 
+    tasks = [task for task in TRAINED_TASKS if task != EMBEDDING.name]
     parser.add_argument("checkpoint", type=Path, help="folder of the fine-tuned model")
     parser.add_argument(
         "--data",
@@ -27,7 +29,7 @@ def add_place_options(parser: argparse.ArgumentParser, *, needs_data: bool) -> N
     )
     parser.add_argument("--output", type=Path, required=True, metavar="DIR", help="folder to make")
     parser.add_argument(
-        "--task", choices=TRAINED_TASKS, help="task of the data (default: the checkpoint's)"
+        "--task", choices=tasks, help="task of the data (default: the checkpoint's)"
     )
 
 
@@ -64,11 +66,18 @@ def read_data(arguments: argparse.Namespace) -> "DataSet":
         CheckpointError: neither the options nor the checkpoint name the task.
     """
     from ernie_triton.build.progress import timed_step
+    from ernie_triton.errors import DatasetError
+    from ernie_triton.tasks import EMBEDDING
     from ernie_triton.training.compression.preparation import task_of
     from ernie_triton.training.datasets import read_dataset
 
     with timed_step("data") as notes:
-        data = read_dataset(arguments.task or task_of(arguments.checkpoint), arguments.data)
+        task = arguments.task or task_of(arguments.checkpoint)
+        if task == EMBEDDING.name:
+            raise DatasetError(
+                f"models of {task} cannot be compressed; name a model of another task"
+            )
+        data = read_dataset(task, arguments.data)
         notes.append(f"{data.task}, {len(data.train):,} to train, {len(data.dev):,} to measure on")
         notes.extend(data.notes)
     return data

@@ -28,8 +28,8 @@ class AnswerSpan:
 
 
 Target: TypeAlias = int | float | tuple[int, ...] | tuple[str, ...] | AnswerSpan
-"""By task: the label's id (seq_cls), the labels' ids (multi_label), the score (regression), a label
-name for each character (token_cls), or the answers (qa)."""
+"""By task: the label's id (seq_cls), the labels' ids (multi_label), the score (regression,
+embedding), a label name for each character (token_cls), or the answers (qa)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from ernie_triton.client.items import Item
-from ernie_triton.tasks import MULTI_LABEL, QA, REGRESSION, TOKEN_CLS
+from ernie_triton.tasks import EMBEDDING, MULTI_LABEL, QA, REGRESSION, TOKEN_CLS
 from ernie_triton.training.datasets.examples import AnswerSpan, DataSet, LabelledText
 
 PLAIN_DEV = "dev.json"
@@ -61,7 +61,7 @@ def _record(data: DataSet, example: LabelledText) -> dict[str, Any]:
         return {"tokens": list(example.texts[0]), "labels": list(target)}
     if data.task == MULTI_LABEL.name:
         return {"labels": [data.labels[label] for label in target]}
-    if data.task == REGRESSION.name:
+    if data.task in (REGRESSION.name, EMBEDDING.name):
         return {"score": target}
     return {"label": data.labels[target]}
 

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from ernie_triton.errors import DatasetError
-from ernie_triton.tasks import MULTI_LABEL, QA, REGRESSION, SEQ_CLS, TOKEN_CLS
+from ernie_triton.tasks import EMBEDDING, MULTI_LABEL, QA, REGRESSION, SEQ_CLS, TOKEN_CLS
 from ernie_triton.training.datasets import classification, squad, tagging
 from ernie_triton.training.datasets.classification import Format
 from ernie_triton.training.datasets.examples import DataSet, LabelledText
@@ -16,15 +16,17 @@ from ernie_triton.training.datasets.label_names import (
 )
 from ernie_triton.training.datasets.lines import Record, read_records
 
-TRAINED_TASKS = (SEQ_CLS.name, MULTI_LABEL.name, REGRESSION.name, TOKEN_CLS.name, QA.name)
 DATASETS: Mapping[str, tuple[str, ...]] = {
     SEQ_CLS.name: tuple(known.name for known in classification.FORMATS),
     MULTI_LABEL.name: ("multi_label",),
     REGRESSION.name: ("similarity",),
     TOKEN_CLS.name: ("msra_ner",),
     QA.name: ("cmrc2018",),
+    EMBEDDING.name: ("sentence_pairs",),
 }
 """Names of each task's formats."""
+
+TRAINED_TASKS = tuple(DATASETS)
 
 _SPLIT_FILES: Mapping[str, tuple[str, ...]] = {
     # OCNLI names its whole training set train.50k.json.
@@ -156,6 +158,19 @@ def _read_regression(folder: Path, dataset: str, train_path: Path, dev_path: Pat
     return _plain_set(REGRESSION.name, dataset, (), splits, example)
 
 
+def _read_embedding(folder: Path, dataset: str, train_path: Path, dev_path: Path) -> DataSet:  # noqa: ARG001
+    splits = [list(read_records(path)) for path in (train_path, dev_path)]
+
+    def example(record: Record) -> LabelledText:
+        likeness = record.number("score", "label")
+        if not 0.0 <= likeness <= 1.0:
+            raise record.error(f"the label is {likeness:g}; expected 0 (different) to 1 (the same)")
+        texts = classification.text_pair(record)
+        return LabelledText(texts=texts, target=likeness, line=record.line)
+
+    return _plain_set(EMBEDDING.name, dataset, (), splits, example)
+
+
 def _plain_set(
     task: str,
     dataset: str,
@@ -230,4 +245,5 @@ _READERS: Mapping[str, Callable[[Path, str, Path, Path], DataSet]] = {
     REGRESSION.name: _read_regression,
     TOKEN_CLS.name: _read_token_cls,
     QA.name: _read_qa,
+    EMBEDDING.name: _read_embedding,
 }

@@ -90,12 +90,14 @@ class FineTuned:
     def pipeline_options(self) -> list[str]:
         """Return the options of `build` for this model that differ from its defaults."""
         options = ["--task", self.data.task]
-        if self.data.pair and self.data.task != "qa":
+        if self.data.pair and self.data.task not in ("qa", "embedding"):
             options.append("--pair")
         if self.recipe.max_length != PipelineSpec.__dataclass_fields__["max_length"].default:
             options += ["--max-length", str(self.recipe.max_length)]
         if self.answering.no_answer_threshold != Answering().no_answer_threshold:
             options += ["--no-answer-threshold", f"{self.answering.no_answer_threshold:g}"]
+        if self.answering.pooling != Answering().pooling:
+            options += ["--pooling", self.answering.pooling]
         return options
 
     def to_json(self) -> dict[str, object]:

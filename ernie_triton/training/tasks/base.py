@@ -12,6 +12,7 @@ from ernie_triton.build.config import ModelSizes
 from ernie_triton.client.evaluation.evaluating import Evaluation
 from ernie_triton.errors import DatasetError
 from ernie_triton.pipeline import Answering, Batching, PipelineSpec
+from ernie_triton.tasks import task_named
 from ernie_triton.tokenizer.encoder import TextEncoder
 from ernie_triton.training.datasets import DataSet, LabelledText
 from ernie_triton.training.tasks.evaluation import INPUTS, evaluate_model
@@ -37,7 +38,8 @@ class TrainingTask(ABC):
 
     A model is any module that takes `INPUTS`. Its output has the attribute `logits` (seq_cls,
     multi_label, regression: [rows, labels]; token_cls: [rows, longest, labels]), or
-    `start_logits` and `end_logits` (qa: [rows, longest]).
+    `start_logits` and `end_logits` (qa: [rows, longest]), or `last_hidden_state` (embedding: [rows,
+    longest, hidden]).
 
     Attributes:
         data: the data set, with its task and labels.
@@ -120,7 +122,7 @@ class TrainingTask(ABC):
             checkpoint=self.data.train_path.parent,
             repository=self.data.train_path.parent,
             task=self.data.task,
-            pair=self.data.pair,
+            pair=self.data.pair and bool(task_named(self.data.task).pair_texts),
             max_length=self.max_length,
             batching=Batching(max_batch_size=_ROWS_AT_ONCE),
             answering=self.answering(),

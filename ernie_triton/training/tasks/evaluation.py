@@ -3,7 +3,7 @@
 The model takes the engine's place; everything else is the code of `--evaluate` and `build --data`.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -29,9 +29,14 @@ class TorchRuntime:
     input_types: Mapping[str, npt.DTypeLike] = dict.fromkeys(INPUTS, np.int64)
     token_step = row_step = 1
 
-    def __init__(self, model: "nn.Module", outputs: Sequence[str]) -> None:
-        """Keep the module and the names of its outputs."""
-        self._model = model
+    def __init__(
+        self,
+        model: "nn.Module",
+        outputs: Sequence[str],
+        answer: Callable[..., object] | None = None,
+    ) -> None:
+        """Keep the module, the names of its outputs, and what to call instead of the module."""
+        self._answer = answer or model
         self._outputs = outputs
         self._device = next(model.parameters()).device
 
@@ -41,14 +46,26 @@ class TorchRuntime:
 
         tensors = {name: torch.from_numpy(values) for name, values in inputs.items()}
         with torch.no_grad():
-            found = self._model(**{name: t.to(self._device) for name, t in tensors.items()})
+            found = self._answer(**{name: t.to(self._device) for name, t in tensors.items()})
         return {name: getattr(found, name).float().cpu().numpy() for name in self._outputs}
 
 
 def evaluate_model(
-    model: "nn.Module", parts: PipelineParts, data: DataSet, examples: Sequence[LabelledText]
+    model: "nn.Module",
+    parts: PipelineParts,
+    data: DataSet,
+    examples: Sequence[LabelledText],
+    *,
+    answer: Callable[..., object] | None = None,
 ) -> Evaluation:
     """Answer every example and score the answers; the model is in evaluation mode meanwhile.
+
+    Args:
+        model: to evaluate.
+        parts: the stages around it.
+        data: the data set.
+        examples: some of its examples.
+        answer: takes `INPUTS` and returns the engine's outputs; the model itself unless given.
 
     Raises:
         DatasetError: there are no examples.
@@ -56,7 +73,7 @@ def evaluate_model(
     if not examples:
         raise DatasetError(f"{data.dev_path}: no examples to measure on; expected some")
     outputs = [tensor.name for tensor in parts.task.engine_outputs]
-    engine = Engine(runtime=TorchRuntime(model, outputs), settings=_settings(parts))
+    engine = Engine(runtime=TorchRuntime(model, outputs, answer), settings=_settings(parts))
     evaluator = local_evaluator(parts, engine)
     was_training = model.training
     model.eval()

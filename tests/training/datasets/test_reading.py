@@ -27,8 +27,8 @@ def test_a_missing_file_is_named(tmp_path: Path, missing: str) -> None:
 def test_a_missing_folder_an_unknown_task_and_format_are_named(tmp_path: Path) -> None:
     with pytest.raises(DatasetError, match="nowhere: no such folder"):
         read_dataset("seq_cls", tmp_path / "nowhere")
-    with pytest.raises(DatasetError, match="'embedding' is not trained"):
-        read_dataset("embedding", tmp_path)
+    with pytest.raises(DatasetError, match="'translation' is not trained"):
+        read_dataset("translation", tmp_path)
     with pytest.raises(DatasetError, match="'tnews' is none of qa's; expected one of cmrc2018"):
         read_dataset("qa", tmp_path, dataset="tnews")
 
