@@ -1,4 +1,4 @@
-"""Folders that appear whole or not at all."""
+"""Write a folder completely or not at all."""
 
 import shutil
 from collections.abc import Iterator
@@ -8,10 +8,10 @@ from pathlib import Path
 
 @contextmanager
 def whole_folder(folder: Path) -> Iterator[Path]:
-    """A new folder beside, which gets its name at the end, or is gone where something failed.
+    """Give a temporary folder that is renamed at the end, or removed after an error.
 
     Args:
-        folder: what is to appear; it does not exist, or is empty.
+        folder: the final path; it must not exist, or be an empty folder.
     """
     beside = folder.with_name(f"{folder.name}.partial")
     shutil.rmtree(beside, ignore_errors=True)

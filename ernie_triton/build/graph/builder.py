@@ -1,4 +1,4 @@
-"""An ONNX graph being written: nodes and initializers, each tensor named after what it holds."""
+"""A builder that collects the nodes and initializers of an ONNX graph."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -19,11 +19,11 @@ IR_VERSION = 9
 
 @dataclass(slots=True)
 class GraphBuilder:
-    """Nodes and initializers being collected; every tensor is named after what it holds.
+    """Nodes and initializers so far; every tensor is named after its content.
 
     Attributes:
-        numerics: the number formats that `linear` and `norm` write.
-        linear_inputs: the tensor that each linear layer written so far reads, by the layer's name.
+        numerics: number formats that `linear` and `norm` write.
+        linear_inputs: name of the input tensor of each linear layer, by the layer's name.
     """
 
     numerics: Numerics = FP32
@@ -36,15 +36,15 @@ class GraphBuilder:
     _widened: dict[str, str] = field(default_factory=dict)
 
     def add(self, operator: str, name: str, *inputs: str, **attributes: Any) -> str:  # noqa: ANN401
-        """Add a node with one output of the same name, which is returned."""
+        """Add a node with one output of the same name; return the name."""
         self.nodes.append(helper.make_node(operator, inputs, [name], name=name, **attributes))
         return name
 
     def constant(self, name: str, value: npt.ArrayLike, dtype: npt.DTypeLike) -> str:
-        """Add an initializer once, by name.
+        """Add an initializer, once for each name.
 
         Raises:
-            PrecisionError: the type cannot hold a number of it.
+            PrecisionError: a number is too large for the type.
         """
         if name not in self.initializers:
             with np.errstate(over="ignore"):
@@ -59,19 +59,19 @@ class GraphBuilder:
         return name
 
     def integers(self, *values: int) -> str:
-        """An int64 vector, as shape arguments want it."""
+        """Add an int64 vector, for shape arguments."""
         return self.constant(f"int64_{'_'.join(map(str, values))}", values, np.int64)
 
     def integers32(self, *values: int) -> str:
-        """An int32 vector."""
+        """Add an int32 vector."""
         return self.constant(f"int32s_{'_'.join(map(str, values))}", values, np.int32)
 
     def int64(self, value: int) -> str:
-        """An int64 scalar."""
+        """Add an int64 scalar."""
         return self.constant(f"int64_scalar_{value}", value, np.int64)
 
     def int32(self, value: int) -> str:
-        """An int32 scalar."""
+        """Add an int32 scalar."""
         return self.constant(f"int32_{value}", value, np.int32)
 
     def input(self, name: str, *dims: str) -> str:
@@ -80,7 +80,7 @@ class GraphBuilder:
         return name
 
     def widened(self, x: str) -> str:
-        """A tensor of the compute type as float32."""
+        """Convert a tensor of the compute type to float32."""
         if self.numerics.compute == "fp32":
             return x
         if x not in self._widened:
@@ -88,25 +88,25 @@ class GraphBuilder:
         return self._widened[x]
 
     def narrowed(self, operator: str, name: str, *inputs: str, **attributes: Any) -> str:  # noqa: ANN401
-        """Add a node of float32 inputs and round its output to the compute type."""
+        """Add a node with float32 inputs and round its output to the compute type."""
         if self.numerics.compute == "fp32":
             return self.add(operator, name, *inputs, **attributes)
         unrounded = self.add(operator, f"{name}/unrounded", *inputs, **attributes)
         return self.add("Cast", name, unrounded, to=TensorProto.FLOAT16)
 
     def result(self, operator: str, name: str, *inputs: str) -> str:
-        """Add a node of inputs of the compute type and give its output as float32."""
+        """Add a node with inputs of the compute type and convert its output to float32."""
         if self.numerics.compute == "fp32":
             return self.add(operator, name, *inputs)
         rounded = self.add(operator, f"{name}/fp16", *inputs)
         return self.add("Cast", name, rounded, to=TensorProto.FLOAT)
 
     def total(self, name: str, *terms: str) -> str:
-        """The sum of two tensors of the compute type, as float32."""
+        """Add tensors of the compute type in float32."""
         return self.add("Add", name, *(self.widened(term) for term in terms))
 
     def linear(self, name: str, linear: Linear, x: str) -> str:
-        """`x @ weight + bias` in the compute type, through int8 where `x` has a scale."""
+        """Add `x @ weight + bias` in the compute type, through int8 where `x` has a scale."""
         self.linear_inputs[name] = x
         scale = self.numerics.input_scales.get(name)
         if scale is None:
@@ -118,7 +118,7 @@ class GraphBuilder:
         return self.add("Add", name, self.add("MatMul", f"{name}/product", x, weight), bias)
 
     def scores(self, name: str, linear: Linear, x: str) -> str:
-        """`x @ weight + bias` as float32; the product alone is of the compute type."""
+        """Add `x @ weight + bias` as float32; only the product has the compute type."""
         weight = self.constant(f"{name}/weight", linear.weight, self.numerics.compute_type)
         bias = self.constant(f"{name}/bias", linear.bias, np.float32)
         product = self.widened(self.add("MatMul", f"{name}/product", x, weight))
@@ -133,7 +133,7 @@ class GraphBuilder:
         return self.add("DequantizeLinear", f"{name}/weight", quantized, steps, zeros, axis=1)
 
     def _through_int8(self, name: str, x: str, scale: float) -> str:
-        """The tensor rounded to int8 steps; once for all linear layers that read it so."""
+        """Round a tensor to int8 steps, once for all linear layers with this input and scale."""
         if (x, scale) not in self._rounded:
             dtype = self.numerics.compute_type
             step = self.constant(f"{name}/input/scale", int8_step(scale, dtype), dtype)
@@ -144,7 +144,7 @@ class GraphBuilder:
         return self._rounded[x, scale]
 
     def norm(self, name: str, norm: Norm, x: str) -> str:
-        """Layer normalisation of float32 over the last dimension, to the compute type."""
+        """Normalise float32 over the last dimension and round to the compute type."""
         scale = self.constant(f"{name}/scale", norm.scale, np.float32)
         bias = self.constant(f"{name}/bias", norm.bias, np.float32)
         return self.narrowed(
@@ -152,19 +152,19 @@ class GraphBuilder:
         )
 
     def activation(self, name: str, kind: str, x: str) -> str:
-        """One of `ernie_triton.build.model.encoder.ACTIVATIONS`."""
+        """Add one of `ernie_triton.build.model.encoder.ACTIVATIONS`."""
         if kind == "gelu_tanh":
             return self.add("Gelu", name, x, approximate="tanh")
         operators = {"gelu": "Gelu", "relu": "Relu", "tanh": "Tanh", "identity": "Identity"}
         return self.add(operators[kind], name, x)
 
     def output(self, name: str, *dims: str | int) -> str:
-        """Name a tensor that was added as float32 output of the graph."""
+        """Declare a tensor as float32 output of the graph."""
         self.outputs.append(helper.make_tensor_value_info(name, TensorProto.FLOAT, dims))
         return name
 
     def model(self, name: str) -> onnx.ModelProto:
-        """The finished graph."""
+        """Return the finished graph."""
         graph = helper.make_graph(
             self.nodes, name, self.inputs, self.outputs, list(self.initializers.values())
         )

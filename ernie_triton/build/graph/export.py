@@ -1,18 +1,18 @@
 """The canonical ONNX graph of a model, in the packed and the padded layout.
 
-Standard operators of opset 20 only, int32 inputs, no shape arithmetic that a runtime would have to
-guess. Both layouts share every layer; they differ in how tokens find their place in the attention's
+It has only standard operators of opset 20, int32 inputs, and no shape arithmetic that a runtime
+must guess. Both layouts share every layer. They differ in the map from tokens to the attention's
 rectangle `[items, longest]`:
 
 - packed: inputs `input_ids [tokens]`, `token_type_ids [tokens]`, `lengths [items]`. Projections,
-  norms and the feed-forward run on real tokens only; attention gathers to the rectangle and back.
+  norms and the feed-forward run on real tokens only. Attention gathers to the rectangle and back.
 - padded: inputs `input_ids [items, length]`, `token_type_ids [items, length]`; the rectangle is the
   input itself.
 
 A model without token types has no `token_type_ids`: `trim_model` removes them for single texts.
 
-Where the head reads the first token of a text alone, the last layer computes that token alone: its
-keys and values still come from every token, its query, projection and feed-forward do not.
+Where the head reads only the first token of a text, the last layer computes only that token. Its
+keys and values still come from every token.
 
 In FP16 graphs the layers exchange FP16; sums, norms, the mask and the softmax are FP32.
 """
@@ -34,7 +34,7 @@ from ernie_triton.build.model.slim import SlimModel
 from ernie_triton.tasks import LAYOUTS
 
 MASK_VALUE = -10000.0
-"""Added to the scores of masked tokens; exp of it is 0 in FP32, and FP16 can hold it."""
+"""Added to the scores of masked tokens; its exp is 0 in FP32, and FP16 can hold it."""
 
 
 def export_onnx(model: AnyModel, layout: str, numerics: Numerics = FP32) -> onnx.ModelProto:
@@ -43,14 +43,14 @@ def export_onnx(model: AnyModel, layout: str, numerics: Numerics = FP32) -> onnx
     Args:
         model: the weights.
         layout: `packed` or `padded`.
-        numerics: the number formats; those of `FP32` for every number as the model has it.
+        numerics: the number formats; `FP32` keeps every number as it is in the model.
 
     Returns:
-        A graph whose outputs, all float32, are the task's: of each item, or of each token in the
-        layout of the inputs.
+        A graph with the task's outputs, float32: per item, or per token in the layout of the
+        inputs.
 
     Raises:
-        PrecisionError: FP16 cannot hold a weight, or the model has a graph in FP32 alone.
+        PrecisionError: a weight is too large for FP16, or a student is not written in FP32.
     """
     if isinstance(model, SlimModel):
         return write_slim_graph(model, layout, numerics)
@@ -62,17 +62,16 @@ def export_onnx(model: AnyModel, layout: str, numerics: Numerics = FP32) -> onnx
 
 
 def quantizable_linears(model: Model, layout: str) -> dict[str, str]:
-    """The linear layers that `Numerics.input_scales` may name, in the order of the data.
+    """List the linear layers that `Numerics.input_scales` may name, from the first on.
 
-    Those of the encoder; a head's are too small to be worth rounding.
+    These are the encoder's; a head's are too small to benefit.
 
     Args:
         model: the weights.
         layout: `packed` or `padded`.
 
     Returns:
-        For each layer's name (`layer_0/attention/query`) the name of the tensor of the FP32 graph
-        that it reads.
+        By layer name (`layer_0/attention/query`), the name of its input tensor in the FP32 graph.
     """
     return _encoder_linears(_write(model, layout, FP32))
 
@@ -140,7 +139,7 @@ def _real_tokens(graph: GraphBuilder, ids: str, encoder: Encoder) -> str:
 
 
 def _mask(graph: GraphBuilder, kept: str) -> str:
-    """`[items, 1, 1, longest]`, 0 on tokens that attention sees and MASK_VALUE on the others."""
+    """Write the mask, [items, 1, 1, longest]: 0 on visible tokens, MASK_VALUE on the others."""
     seen = graph.constant("mask/seen", 0.0, np.float32)
     hidden = graph.constant("mask/hidden", MASK_VALUE, np.float32)
     values = graph.add("Where", "mask/values", kept, seen, hidden)
@@ -162,7 +161,7 @@ def _embed(graph: GraphBuilder, encoder: Encoder, place: Place) -> str:
 
 
 def _first_tokens(graph: GraphBuilder, place: Place, name: str, x: str) -> str:
-    """`[items, hidden]`: the vectors of the first tokens."""
+    """Gather the vectors of the first tokens, [items, hidden]."""
     if place.starts is None:
         column = graph.add("Gather", f"{name}/column", x, graph.integers(0), axis=1)
         return graph.add("Squeeze", name, column, graph.integers(1))
@@ -201,7 +200,7 @@ def _attention(
     *,
     first_only: bool,
 ) -> str:
-    """Context vectors of `rows`, in the layout of the tokens (or `[items, width]`)."""
+    """Write the context vectors of `rows`, in the layout of the tokens or [items, width]."""
     heads, size = layer.heads, layer.head_size
 
     def project(name: str, linear: Linear, source: str, *, rectangle: bool, axes: list[int]) -> str:

@@ -1,4 +1,4 @@
-"""The end of the canonical graph: what each head makes of the encoder's last hidden state."""
+"""The heads of the canonical graph: outputs from the encoder's last hidden state."""
 
 from dataclasses import dataclass
 
@@ -8,21 +8,22 @@ from ernie_triton.build.graph.builder import GraphBuilder
 from ernie_triton.build.model.heads import Head, SequenceHead, SpanHead, TokenHead, VectorHead
 from ernie_triton.build.model.models import Model
 
-FLOAT, INT32 = TensorProto.FLOAT, TensorProto.INT32
+_FLOAT, _INT32 = TensorProto.FLOAT, TensorProto.INT32
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Place:
-    """Where tokens stand, as names of tensors of the graph.
+    """Names of the tensors that map tokens to texts and to the attention's rectangle.
+
+    The last four are None in the padded layout, whose tokens are in the rectangle already.
 
     Attributes:
-        position: each token's place in its text.
+        position: position of each token in its text.
         mask: float32 [items, 1, 1, longest], added to attention scores.
-        item: each token's text; None in the padded layout, where tokens are rows of the attention's
-            rectangle already, as for the three that follow.
-        pad: which token fills each cell of the attention's rectangle.
-        unpad: which cell each token is in.
-        starts: each item's first token.
+        item: index of each token's text.
+        pad: index of the token in each cell of the rectangle.
+        unpad: index of the cell of each token.
+        starts: index of each text's first token.
     """
 
     position: str
@@ -34,7 +35,7 @@ class Place:
 
 
 def needs_first_token_only(head: Head) -> bool:
-    """Whether the head reads no token but the first of each text."""
+    """Return whether the head reads only the first token of each text."""
     return isinstance(head, SequenceHead) or (
         isinstance(head, VectorHead) and head.pooling != "mean"
     )
@@ -43,14 +44,14 @@ def needs_first_token_only(head: Head) -> bool:
 def write_head(graph: GraphBuilder, model: Model, place: Place, hidden: str) -> None:
     """Write the head and declare the graph's outputs.
 
-    Matrix multiplications are of the compute type, as elsewhere: TensorRT for RTX has none of
-    float32 for Turing GPUs. Outputs are float32.
+    Matrix products have the compute type, as elsewhere: TensorRT for RTX has no float32 products
+    for Turing GPUs. Outputs are float32.
 
     Args:
         graph: the graph so far.
-        model: what to write the head of.
-        place: where tokens stand.
-        hidden: the last hidden state: of first tokens alone where that is all the head needs.
+        model: the model whose head is written.
+        place: the token maps.
+        hidden: the last hidden state; of first tokens only where the head needs no more.
     """
     head, encoder = model.head, model.encoder
     tokens = ("tokens",) if place.pad is not None else ("items", "length")
@@ -70,7 +71,7 @@ def write_head(graph: GraphBuilder, model: Model, place: Place, hidden: str) -> 
 
 
 def write_sequence_head(graph: GraphBuilder, head: SequenceHead, features: str) -> None:
-    """Write the scores of each text from its features, [items, features], as the graph's output."""
+    """Write the scores of each text from its features, [items, features], as output `logits`."""
     if head.pooler is not None:
         pooled = graph.linear("pooler", head.pooler, features)
         features = graph.activation("pooler/activation", head.pooler_activation, pooled)
@@ -96,12 +97,12 @@ def _write_vector(
 
 
 def _packed_shares(graph: GraphBuilder, item: str, pad_token_id: int) -> str:
-    """`[items, tokens]`: each token's part in the mean of its text, 0 for those of others.
+    """Write each token's weight in the mean of its text, [items, tokens]; 0 for other texts.
 
-    Padding has none either: `lengths` counts it where the server's own ragged batching made the
-    batch, which gives the rows of one request their common length.
+    Padding gets 0 too: `lengths` counts it where the server's ragged batching made the batch, as
+    all rows of a request then have one length.
     """
-    count = graph.add("Cast", "share/items", graph.add("Size", "share/size", "lengths"), to=INT32)
+    count = graph.add("Cast", "share/items", graph.add("Size", "share/size", "lengths"), to=_INT32)
     rows = graph.add("Range", "share/rows", graph.int32(0), count, graph.int32(1))
     rows = graph.add("Unsqueeze", "share/rows_column", rows, graph.integers(1))
     is_pad = graph.add("Equal", "share/is_pad", "input_ids", graph.int32(pad_token_id))
@@ -111,13 +112,13 @@ def _packed_shares(graph: GraphBuilder, item: str, pad_token_id: int) -> str:
 
 
 def _padded_shares(graph: GraphBuilder) -> str:
-    """`[items, 1, length]`: each token's part in the mean of its text, 0 for padding."""
+    """Write each token's weight in the mean of its text, [items, 1, length]; 0 for padding."""
     return graph.add(
         "Unsqueeze", "share", _shares(graph, "share/rows", "mask/real"), graph.integers(1)
     )
 
 
 def _shares(graph: GraphBuilder, name: str, counts: str) -> str:
-    own = graph.add("Cast", "share/own", counts, to=FLOAT)
+    own = graph.add("Cast", "share/own", counts, to=_FLOAT)
     lengths = graph.add("ReduceSum", "share/lengths", own, graph.integers(1), keepdims=1)
     return graph.narrowed("Div", name, own, lengths)

@@ -1,8 +1,8 @@
-"""What a graph computes in, decided while it is written: the same numbers in every runtime.
+"""The number formats of a graph, fixed when it is written: the same numbers in every runtime.
 
-FP16 graphs are FP16 with FP32 where an encoder needs it. INT8 is explicit: every quantised linear
-layer has QuantizeLinear and DequantizeLinear around its input, and int8 weights with one scale for
-each output column.
+FP16 graphs keep FP32 where an encoder needs it. INT8 is explicit: every quantised linear layer has
+QuantizeLinear and DequantizeLinear around its input, and int8 weights with a scale per output
+column.
 """
 
 import math
@@ -18,7 +18,7 @@ FloatType = type[np.float32] | type[np.float16]
 COMPUTE_TYPES = ("fp32", "fp16")
 
 FP16_LIMIT = 65504.0
-"""The largest number that FP16 holds."""
+"""The largest finite FP16 number."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,10 +26,9 @@ class Numerics:
     """The number formats of one graph.
 
     Attributes:
-        compute: `fp32` or `fp16`: of everything that is not quantised.
-        input_scales: for each quantised linear layer, by its name in the graph
-            (`layer_0/attention/query`), the scale of its int8 input: symmetric, a step of that
-            size, values up to 127 steps. Layers that are not named stay in `compute`.
+        compute: `fp32` or `fp16`: the type of everything that is not quantised.
+        input_scales: by layer name (`layer_0/attention/query`), the step of the layer's int8 input;
+            symmetric, up to 127 steps. Other layers keep the type `compute`.
     """
 
     compute: str = "fp32"
@@ -38,13 +37,13 @@ class Numerics:
     def __post_init__(self) -> None:
         if self.compute not in COMPUTE_TYPES:
             raise ValueError(f"compute is {self.compute!r}; expected {' or '.join(COMPUTE_TYPES)}")
-        odd = [name for name, scale in self.input_scales.items() if not 0 < scale < math.inf]
-        if odd:
-            raise ValueError(f"the input scale of {odd[0]} is {self.input_scales[odd[0]]}")
+        invalid = [name for name, scale in self.input_scales.items() if not 0 < scale < math.inf]
+        if invalid:
+            raise ValueError(f"the input scale of {invalid[0]} is {self.input_scales[invalid[0]]}")
 
     @property
     def compute_type(self) -> FloatType:
-        """Of the weights and the matrix multiplications, as NumPy has it."""
+        """NumPy type of the weights and the matrix products."""
         return np.float16 if self.compute == "fp16" else np.float32
 
 
@@ -52,22 +51,22 @@ FP32 = Numerics()
 
 
 def int8_step(scale: npt.ArrayLike, dtype: FloatType) -> npt.NDArray[Any]:
-    """Scales as a graph stores them: of this type, and never rounded to 0."""
+    """Convert scales to the type in which a graph stores them, never rounding to 0."""
     return np.maximum(np.asarray(scale).astype(dtype), np.finfo(dtype).smallest_subnormal)
 
 
 def int8_weight(
     weight: npt.NDArray[np.float32], scale_type: FloatType
 ) -> tuple[npt.NDArray[np.int8], npt.NDArray[Any]]:
-    """Round a matrix to int8 with a scale for each column.
+    """Round a matrix to int8 with a scale per column.
 
     Args:
         weight: float32 [inputs, outputs].
-        scale_type: of the scales, as they are stored.
+        scale_type: type in which the scales are stored.
 
     Returns:
-        int8 [inputs, outputs] within -127 and 127, and the scales [outputs]: the largest magnitude
-        of a column over 127, and never 0.
+        int8 [inputs, outputs] from -127 to 127, and the scales [outputs]: the largest magnitude of
+        a column divided by 127, never 0.
     """
     scales = int8_step(np.abs(weight).max(axis=0) / np.float32(127), scale_type)
     steps = np.rint(weight / scales.astype(np.float32))

@@ -1,4 +1,4 @@
-"""Where the tokens of a packed batch stand, derived inside the graph from `lengths` alone."""
+"""The index arithmetic of a packed batch, computed in the graph from `lengths`."""
 
 from dataclasses import dataclass
 
@@ -8,7 +8,7 @@ from onnx import TensorProto
 from ernie_triton.build.graph.builder import GraphBuilder
 
 COLUMN_STEP = 16
-"""The rectangle of a packed batch is as wide as a multiple of this: a vector of AVX-512."""
+"""Columns of a packed batch's rectangle are a multiple of this: a vector of AVX-512."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -16,13 +16,13 @@ class PackedRows:
     """Names of int32 tensors, and of one bool.
 
     Attributes:
-        token: [tokens], 0 to their number.
-        item: [tokens], each token's row.
-        starts: [items], each row's first token.
-        ends: [items], the token after its last.
-        longest: [1], columns of the rectangle `[items, longest]`.
-        cells: [items, longest], the token in each cell; a row's last in those past its end.
-        inside: bool [items, longest], whether a cell is within its row.
+        token: [tokens], index of each token.
+        item: [tokens], index of each token's row.
+        starts: [items], index of each row's first token.
+        ends: [items], index after each row's last token.
+        longest: [1], columns of the rectangle [items, longest].
+        cells: [items, longest], index of the token in each cell; past the end the row's last token.
+        inside: bool [items, longest], True for cells before the row's end.
     """
 
     token: str
@@ -35,13 +35,13 @@ class PackedRows:
 
 
 def packed_rows(graph: GraphBuilder, ids: str, lengths: str, max_positions: int) -> PackedRows:
-    """Write the nodes that find each token's row, and the token of each cell of a rectangle.
+    """Write the nodes that compute each token's row and the token of each cell.
 
     Args:
         graph: the graph so far.
-        ids: one tensor of the tokens.
-        lengths: tokens of each row.
-        max_positions: most tokens of a row.
+        ids: name of a tensor [tokens].
+        lengths: name of the tensor [items] of row lengths in tokens.
+        max_positions: maximum tokens of a row.
     """
     zero, one = graph.int32(0), graph.int32(1)
     ends = graph.add("CumSum", "ends", lengths, zero)
@@ -50,8 +50,8 @@ def packed_rows(graph: GraphBuilder, ids: str, lengths: str, max_positions: int)
     tokens = graph.add("Cast", "tokens", tokens, to=TensorProto.INT32)
     token = graph.add("Range", "token", zero, tokens, one)
     longest = _longest(graph, lengths, max_positions)
-    # A part of a constant, not a range: so TensorRT knows how many columns there can be, without
-    # which it takes a row to be as long as all tokens (or fails, TensorRT for RTX 1.7).
+    # A slice of a constant, not a Range, tells TensorRT the maximum number of columns. Otherwise it
+    # assumes rows as long as all tokens, or fails (TensorRT for RTX 1.7).
     widest = -(-max_positions // COLUMN_STEP) * COLUMN_STEP
     columns = graph.constant("columns", np.arange(widest), np.int32)
     column = graph.add("Slice", "column", columns, graph.integers32(0), longest)
@@ -79,10 +79,10 @@ def packed_rows(graph: GraphBuilder, ids: str, lengths: str, max_positions: int)
 
 
 def _longest(graph: GraphBuilder, lengths: str, max_positions: int) -> str:
-    """`[1]`: columns of the rectangle: the longest item, rounded up to a multiple.
+    """Write the columns of the rectangle, [1]: the longest item, rounded up to a multiple.
 
-    Runtimes that make a kernel for each new shape meet fewer. Looked up, since OpenVINO 2026.4
-    divides integers as if they were not.
+    So runtimes that compile a kernel per shape see fewer shapes. The rounding is a look-up, because
+    OpenVINO 2026.4 divides integers in floating point.
     """
     exact = np.arange(max_positions + 1)
     rounded = graph.constant("longest/rounded", -(-exact // COLUMN_STEP) * COLUMN_STEP, np.int32)

@@ -1,9 +1,8 @@
 """The canonical ONNX graph of a bag-of-words or convolution student, packed or padded.
 
-The same inputs and output as an encoder's graph, standard operators of opset 20. Vectors are looked
-up, and windows multiplied, for real tokens only; what a row pools is gathered from there. A padded
-batch is taken for a packed one whose rows are all as long as its rectangle: `[PAD]` does not count
-in either.
+It has the inputs and output of an encoder's graph, and standard operators of opset 20. Look-ups and
+windows are computed once per token, and rows gather from them. A padded batch is treated as a
+packed one with rows of the padded length: `[PAD]` is left out in both layouts.
 """
 
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ import onnx
 from onnx import TensorProto
 
 from ernie_triton.build.graph.builder import GraphBuilder
+from ernie_triton.build.graph.cpu_int8 import WORD_TABLE
 from ernie_triton.build.graph.heads import write_sequence_head
 from ernie_triton.build.graph.numerics import FP32, Numerics
 from ernie_triton.build.graph.packing import packed_rows
@@ -20,8 +20,8 @@ from ernie_triton.build.model.slim import SlimModel, bigram_addends
 from ernie_triton.errors import PrecisionError
 from ernie_triton.tasks import LAYOUTS
 
-WORD_TABLE, BIGRAM_TABLE = "embeddings/word", "embeddings/bigram"
-"""The look-ups, by the names of their nodes; their tables are `…/weight`."""
+_BIGRAM_TABLE = "embeddings/bigram"
+"""Node name of the bigram look-up; its table is `…/weight`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,10 +30,10 @@ class _Tokens:
 
     Attributes:
         ids: int32 [tokens].
-        following: int32 [tokens] each: the id one, two and more places on; `[PAD]` past the end.
-        cells: int32 [items, longest], the token in each cell.
-        first: int32 [items, 1, 1], each row's first token.
-        counts: bool [items, texts, longest], whether a cell's token counts for a text.
+        following: int32 [tokens] each: the id one, two and more tokens later; `[PAD]` past the end.
+        cells: int32 [items, longest], index of the token in each cell.
+        first: int32 [items, 1, 1], index of each row's first token.
+        counts: bool [items, texts, longest], True where a cell's token belongs to a text.
     """
 
     ids: str
@@ -49,16 +49,16 @@ def write_slim_graph(model: SlimModel, layout: str, numerics: Numerics = FP32) -
     Args:
         model: the weights.
         layout: `packed` or `padded`.
-        numerics: FP32; there is no other.
+        numerics: only FP32.
 
     Raises:
-        PrecisionError: other numerics are asked for.
+        PrecisionError: `numerics` is not FP32.
     """
     if layout not in LAYOUTS:
         raise ValueError(f"layout {layout!r} is not one of {', '.join(LAYOUTS)}")
     if numerics != FP32:
         raise PrecisionError(
-            f"a {model.kind} student has a graph in FP32 alone; found {numerics.compute} with "
+            f"a {model.kind} student has a graph in FP32 only; found {numerics.compute} with "
             f"{len(numerics.input_scales)} layers in int8; build with --precision fp32"
         )
     graph = GraphBuilder()
@@ -75,7 +75,7 @@ def _packed(graph: GraphBuilder, model: SlimModel) -> _Tokens:
     rows = packed_rows(graph, ids, lengths, model.max_positions)
     pad = graph.int32(model.pad_token_id)
     end = graph.add("Gather", "item/end", rows.ends, rows.item) if _reach(model) else ""
-    # Past the last token of all there is none to look up, whichever is not used.
+    # Indices past the last token are clipped; their ids are not used.
     last = graph.add("ReduceMax", "token/last", rows.token, keepdims=1) if _reach(model) else ""
     following = []
     for step in range(1, _reach(model) + 1):
@@ -126,14 +126,14 @@ def _padded(graph: GraphBuilder, model: SlimModel) -> _Tokens:
 
 
 def _reach(model: SlimModel) -> int:
-    """How many tokens on a token's features look."""
+    """Count the following tokens that a token's features read."""
     return len(model.windows) - 1 if model.windows else int(len(model.bigram) > 0)
 
 
 def _counts(
     graph: GraphBuilder, model: SlimModel, ids: str, types: str | None, inside: str | None
 ) -> str:
-    """Bool [items, texts, longest] from the ids and types in the cells, [items, longest]."""
+    """Write bool [items, texts, longest] from the ids and types in the cells, [items, longest]."""
     is_pad = graph.add("Equal", "counts/is_pad", ids, graph.int32(model.pad_token_id))
     real = graph.add("Not", "counts/real", is_pad)
     if inside is not None:
@@ -147,17 +147,17 @@ def _counts(
 
 
 def _vectors(graph: GraphBuilder, model: SlimModel, name: str, ids: str) -> str:
-    """`[tokens, width]`: the word vectors of ids."""
+    """Look up word vectors, [tokens, width]."""
     table = graph.constant(f"{WORD_TABLE}/weight", model.word, np.float32)
     return graph.add("Gather", name, table, ids)
 
 
 def _mean(graph: GraphBuilder, model: SlimModel, tokens: _Tokens) -> str:
-    """`[items, texts, width]`: the means of the vectors that count; zeros where none does."""
+    """Write the mean vector of each text, [items, texts, width]; zeros for an empty text."""
     vectors = _vectors(graph, model, WORD_TABLE, tokens.ids)
     if len(model.bigram):
-        table = graph.constant(f"{BIGRAM_TABLE}/weight", model.bigram, np.float32)
-        bigrams = graph.add("Gather", BIGRAM_TABLE, table, _buckets(graph, model, tokens))
+        table = graph.constant(f"{_BIGRAM_TABLE}/weight", model.bigram, np.float32)
+        bigrams = graph.add("Gather", _BIGRAM_TABLE, table, _buckets(graph, model, tokens))
         vectors = graph.add("Add", "vectors", vectors, bigrams)
     own = graph.add("Cast", "share/own", tokens.counts, to=TensorProto.FLOAT)
     number = graph.add("ReduceSum", "share/number", own, graph.integers(2), keepdims=1)
@@ -169,7 +169,7 @@ def _mean(graph: GraphBuilder, model: SlimModel, tokens: _Tokens) -> str:
 
 
 def _buckets(graph: GraphBuilder, model: SlimModel, tokens: _Tokens) -> str:
-    """`[tokens]`: the bucket of the bigram that each token begins."""
+    """Write the bucket of the bigram that begins at each token, [tokens]."""
     buckets = len(model.bigram)
     found = [
         graph.add(
@@ -190,7 +190,7 @@ def _buckets(graph: GraphBuilder, model: SlimModel, tokens: _Tokens) -> str:
 
 
 def _largest(graph: GraphBuilder, model: SlimModel, tokens: _Tokens) -> str:
-    """`[items, texts, features]`: each feature's largest value over the windows that count."""
+    """Write each feature's maximum over a text's windows, [items, texts, features]."""
     parts = [
         _vectors(graph, model, f"window/vectors_{place}", ids)
         for place, ids in enumerate((tokens.ids, *tokens.following))
@@ -202,7 +202,7 @@ def _largest(graph: GraphBuilder, model: SlimModel, tokens: _Tokens) -> str:
             seen = graph.add("Concat", f"window/{size}/seen", *parts[:size], axis=1)
         made.append(graph.linear(f"window/{size}", window, seen))
     values = made[0] if len(made) == 1 else graph.add("Concat", "window", *made, axis=1)
-    # A cell that does not count repeats the first that does: a maximum without a mask.
+    # Cells of other texts repeat the first cell of this text, so the maximum needs no mask.
     number = graph.add("Cast", "first/counts", tokens.counts, to=TensorProto.INT32)
     column = graph.add("ArgMax", "first/column", number, axis=2, keepdims=1)
     column = graph.add("Cast", "first/column_int32", column, to=TensorProto.INT32)
@@ -215,7 +215,7 @@ def _largest(graph: GraphBuilder, model: SlimModel, tokens: _Tokens) -> str:
 
 
 def _row_features(graph: GraphBuilder, model: SlimModel, pooled: str) -> str:
-    """`[items, features]` from what the texts of each row pool."""
+    """Combine the vectors of a row's texts into its features, [items, features]."""
     if not model.pair:
         return graph.add("Squeeze", "features", pooled, graph.integers(1))
     first, second = (

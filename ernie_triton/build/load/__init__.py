@@ -1,4 +1,10 @@
-"""Reading a checkpoint, whatever its format, into a `Source`."""
+"""Read a checkpoint of any format into a `Source`.
+
+`read_source` recognises the format and calls its reader: `transformers`, `paddle.checkpoint` and
+`slim` read weights by name (`state`, `weights`), `onnx_graph` reads them from an exported graph,
+which `paddle.export` converts first. `settings` and `labels` read the files beside the weights. A
+new format is one more reader, called here.
+"""
 
 import dataclasses
 from pathlib import Path
@@ -30,12 +36,11 @@ def read_source(path: Path, wanted: WantedHead | None = None) -> Source:
     """Read a checkpoint folder, a static export, or an ONNX file.
 
     Args:
-        path: a folder, or one of the files in it. Weights that can be read directly are preferred
-            to an export beside them.
-        wanted: what to read it as; what it says it is where nothing is.
+        path: a folder, or one of the files in it. Weights are preferred to an export beside them.
+        wanted: the head to read; None takes the one that the checkpoint names.
 
     Raises:
-        CheckpointError: the path holds nothing that is known, or something damaged.
+        CheckpointError: the path holds no known format, or a damaged file.
     """
     wanted = wanted or WantedHead()
     if not path.exists():
@@ -55,13 +60,13 @@ def read_source(path: Path, wanted: WantedHead | None = None) -> Source:
     if onnx_file := _onnx_file(path):
         return _from_graph("ONNX graph", path, _read_onnx(onnx_file), wanted)
     raise CheckpointError(
-        f"{path} holds no checkpoint: expected {', '.join(_CHECKPOINT_FILES)}, a Paddle static "
+        f"{path} holds no checkpoint; expected {', '.join(_CHECKPOINT_FILES)}, a Paddle static "
         f"export (*.pdmodel or *.json with *.pdiparams), or one *.onnx"
     )
 
 
 def holds_weights(folder: Path) -> bool:
-    """Whether a folder has weights of a checkpoint, in any format that is read directly."""
+    """Return whether a folder holds the weights of a checkpoint, not only an export."""
     return any((folder / name).is_file() for name in _CHECKPOINT_FILES)
 
 
@@ -81,9 +86,9 @@ def _read_onnx(path: Path) -> onnx.ModelProto:
     try:
         graph = onnx.load(path)
     except (DecodeError, OSError, ValueError, onnx.checker.ValidationError) as error:
-        raise CheckpointError(f"{path} is truncated or no ONNX file: {error}") from error
+        raise CheckpointError(f"{path} is truncated or not an ONNX file: {error}") from error
     if not graph.graph.node:
-        raise CheckpointError(f"{path} is truncated or no ONNX file: its graph has no nodes")
+        raise CheckpointError(f"{path} is truncated or not an ONNX file: its graph has no nodes")
     return graph
 
 
@@ -116,7 +121,7 @@ def _from_graph(kind: str, path: Path, graph: onnx.ModelProto, wanted: WantedHea
 
 
 def _pooled(model: Model, wanted: WantedHead) -> Model:
-    """The model with the pooling that is wanted of hidden states."""
+    """Return the model with the wanted pooling in place of the first token's vector."""
     if not isinstance(model.head, VectorHead) or model.head.pooling != "cls":
         return model
     return dataclasses.replace(model, head=dataclasses.replace(model.head, pooling=wanted.pooling))

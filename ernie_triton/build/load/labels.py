@@ -1,4 +1,4 @@
-"""Label names from a file: a JSON list, one name a line, or CLUE's `labels.json`."""
+"""Label names, from a label file or from a checkpoint's configuration."""
 
 import json
 from collections.abc import Mapping
@@ -10,13 +10,13 @@ from ernie_triton.errors import CheckpointError, LabelCountError
 
 
 def read_label_file(path: Path) -> tuple[str, ...]:
-    """The label names, in the order of the classifier's output units.
+    """Read label names in the order of the classifier's output units.
 
-    CLUE's format is a JSON object a line; its `label_desc` is the name, or its `label` where that
-    is all there is.
+    The file is a JSON list, or has one name per line, or is CLUE's `labels.json`: one JSON object
+    per line, whose `label_desc` is the name, or `label` where there is no `label_desc`.
 
     Raises:
-        LabelCountError: the file cannot be read as one of the three formats, or is empty.
+        LabelCountError: the file has none of these formats, or is empty.
     """
     try:
         text = path.read_text(encoding="utf-8")
@@ -34,16 +34,16 @@ def read_label_file(path: Path) -> tuple[str, ...]:
             return tuple(check_labels(names, str(path)))
     except (ValueError, KeyError, AttributeError) as error:
         raise LabelCountError(
-            f"{path} is neither a JSON list, nor CLUE's JSON lines, nor a name a line: {error}"
+            f"{path} is neither a JSON list, nor CLUE's JSON lines, nor one name per line: {error}"
         ) from error
     return tuple(check_labels([line.strip() for line in lines], str(path)))
 
 
 def labels_of(values: Mapping[str, Any], path: Path) -> tuple[str, ...] | None:
-    """The label names of a configuration's `id2label`; None where it has none of its own.
+    """Read the label names in a configuration's `id2label`; None where it has only defaults.
 
     Raises:
-        CheckpointError: its keys are not 0, 1, …, or its names not a label each.
+        CheckpointError: its keys are not 0, 1, …, or its names are no labels.
     """
     by_id = values.get("id2label")
     if not isinstance(by_id, Mapping) or not by_id:

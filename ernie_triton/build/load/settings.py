@@ -1,4 +1,4 @@
-"""The JSON files beside the weights: `config.json`, and what the tokenizer was told."""
+"""The JSON files beside the weights: `config.json` and `tokenizer_config.json`."""
 
 import json
 from collections.abc import Mapping
@@ -26,26 +26,26 @@ HEADS_BY_ARCHITECTURE = {
     "ForQuestionAnswering": "span",
     "Model": "vector",
 }
-"""What a model ends in, as `Task.head` has it, by the ending of its architecture's name."""
+"""Kinds of head, as `Task.head` has them, by the ending of the architecture's name."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CheckpointConfig:
-    """The part of a checkpoint's configuration that decides what its weights mean.
+    """The part of a checkpoint's configuration that decides the meaning of its weights.
 
     Attributes:
-        model_type: `ernie`, `bert`, `roberta`, …, lower case; empty where nothing says it.
-        heads: attention heads before any pruning.
-        hidden: width of the token vectors, as declared.
-        activation: of the feed-forward layers, one of `ACTIVATIONS`.
-        pooler_activation: of BERT's pooler in PaddleNLP, where it can be switched off.
-        layer_norm_eps: of every norm.
+        model_type: `ernie`, `bert`, `roberta`, …, in lower case; empty where unknown.
+        heads: attention heads of a layer before any pruning.
+        hidden: width of the token vectors.
+        activation: activation of the feed-forward layers, one of `ACTIVATIONS`.
+        pooler_activation: `tanh`, or `identity` where PaddleNLP's `pool_act` switches it off.
+        layer_norm_eps: epsilon of every norm.
         pad_token_id: the token masked in attention.
         task_type_row: the row of the task type table that is added to every token, or None.
-        labels: label names, or None where the configuration has only `LABEL_0`, `LABEL_1`, ….
-        head: what the model ends in, as `Task.head` has it, where its architecture says so.
+        labels: label names; None where the configuration has only `LABEL_0`, `LABEL_1`, ….
+        head: kind of head, as `Task.head` has it; None where the architecture does not tell.
         problem: transformers' `problem_type`: `multi_label_classification`, `regression`, …, or
-            empty; a classifier with one label does regression, as transformers has it.
+            empty. As in transformers, a classifier with one label does regression.
     """
 
     model_type: str
@@ -65,13 +65,14 @@ def read_config(folder: Path) -> CheckpointConfig:
     """Read the configuration of a transformers or PaddleNLP checkpoint.
 
     Raises:
-        CheckpointError: it is missing, broken, lacks a size, or asks for what no BERT-family
-            encoder of ours does.
+        CheckpointError: it is missing or broken, lacks a size, or has an unsupported value.
     """
     path, values = _config_file(folder), config_values(folder)
     for key in ("num_attention_heads", "hidden_size"):
         if not isinstance(values.get(key), int) or values[key] < 1:
-            raise CheckpointError(f"{path}: {key} is {values.get(key)!r}; expected a size")
+            raise CheckpointError(
+                f"{path}: {key} is {values.get(key)!r}; expected a size of at least 1"
+            )
     position_kind = values.get("position_embedding_type", "absolute")
     if position_kind != "absolute":
         raise CheckpointError(
@@ -99,7 +100,7 @@ def read_config(folder: Path) -> CheckpointConfig:
 
 
 def config_values(folder: Path) -> dict[str, Any]:
-    """Everything that the configuration of a checkpoint says, by its keys.
+    """Read all values of a checkpoint's configuration, by key.
 
     Raises:
         CheckpointError: it is missing or broken.
@@ -108,10 +109,10 @@ def config_values(folder: Path) -> dict[str, Any]:
 
 
 def folds_case(folder: Path) -> bool:
-    """Whether the tokenizer beside the weights folds case; BERT's own default when it says nothing.
+    """Return whether the tokenizer beside the weights lower-cases texts; BERT's default is True.
 
     Raises:
-        CheckpointError: its settings cannot be read, or switch off a step that ours always takes.
+        CheckpointError: its settings cannot be read, or `strip_accents` differs from this.
     """
     path = folder / TOKENIZER_FILE
     settings = tokenizer_settings(folder)
@@ -124,10 +125,10 @@ def folds_case(folder: Path) -> bool:
 
 
 def splits_ideographs(folder: Path) -> bool:
-    """Whether each ideograph is a word to the tokenizer beside the weights; BERT's own default.
+    """Return whether the tokenizer makes each ideograph a word of its own; BERT's default is True.
 
     Raises:
-        CheckpointError: its settings cannot be read, or allow words of another length than BERT's.
+        CheckpointError: its settings cannot be read, or change the longest word in characters.
     """
     settings = tokenizer_settings(folder)
     longest = settings.get("max_input_chars_per_word", MAX_WORD_CHARACTERS)
@@ -146,22 +147,22 @@ def splits_ideographs(folder: Path) -> bool:
 
 
 def tokenizer_settings(folder: Path) -> dict[str, Any]:
-    """What the tokenizer was told; nothing where no file says it."""
+    """Read `tokenizer_config.json`; empty where there is no such file."""
     path = folder / TOKENIZER_FILE
     return read_json(path) if path.is_file() else {}
 
 
 def vocabulary_beside(folder: Path) -> Path | None:
-    """The `vocab.txt` in a folder, if there is one."""
+    """Return the path of the `vocab.txt` in a folder; None where there is none."""
     path = folder / VOCABULARY_FILE
     return path if path.is_file() else None
 
 
 def read_json(path: Path) -> dict[str, Any]:
-    """A JSON object from a file.
+    """Read a JSON object from a file.
 
     Raises:
-        CheckpointError: the file is not one.
+        CheckpointError: the file holds no JSON object.
     """
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
@@ -180,7 +181,7 @@ def _config_file(folder: Path) -> Path:
 
 
 def _flattened(values: Mapping[str, Any]) -> dict[str, Any]:
-    """PaddleNLP before 2.5 nested the encoder's sizes in `init_args`; the outer value wins."""
+    """Unnest `init_args`, where PaddleNLP before 2.5 put sizes; the outer value wins."""
     inner: dict[str, Any] = {}
     arguments = values.get("init_args")
     for argument in arguments if isinstance(arguments, list) else ():
@@ -190,25 +191,23 @@ def _flattened(values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _model_type(values: Mapping[str, Any]) -> str:
-    architectures = values.get("architectures")
-    known = architectures if isinstance(architectures, list) else ()
-    architecture = next(iter(known), values.get("init_class", ""))
-    named = values.get("model_type") or architecture
-    return str(named).lower()
+    return str(values.get("model_type") or _architecture(values)).lower()
 
 
 def _head(values: Mapping[str, Any]) -> str | None:
+    architecture = _architecture(values)
+    kinds = (kind for end, kind in HEADS_BY_ARCHITECTURE.items() if architecture.endswith(end))
+    return next(kinds, None)
+
+
+def _architecture(values: Mapping[str, Any]) -> str:
     architectures = values.get("architectures")
     known = architectures if isinstance(architectures, list) else ()
-    architecture = str(next(iter(known), values.get("init_class", "")))
-    return next(
-        (head for ending, head in HEADS_BY_ARCHITECTURE.items() if architecture.endswith(ending)),
-        None,
-    )
+    return str(next(iter(known), values.get("init_class", "")))
 
 
 def problem_of(values: Mapping[str, Any]) -> str:
-    """Transformers' `problem_type` of a configuration; `regression` where it has one label."""
+    """Return transformers' `problem_type`; `regression` for a configuration with one label."""
     problem = values.get("problem_type")
     if isinstance(problem, str):
         return problem
@@ -220,7 +219,9 @@ def problem_of(values: Mapping[str, Any]) -> str:
 def _epsilon(values: Mapping[str, Any], path: Path) -> float:
     epsilon = values.get("layer_norm_eps", 1e-12)
     if not isinstance(epsilon, float | int) or not 0 <= epsilon < 1:
-        raise CheckpointError(f"{path}: layer_norm_eps is {epsilon!r}; expected a small number")
+        raise CheckpointError(
+            f"{path}: layer_norm_eps is {epsilon!r}; expected a number from 0 up to 1"
+        )
     return float(epsilon)
 
 
@@ -229,5 +230,5 @@ def _index(values: Mapping[str, Any], key: str, path: Path) -> int:
     if index is None:
         return 0
     if not isinstance(index, int) or index < 0:
-        raise CheckpointError(f"{path}: {key} is {index!r}; expected a row of a table")
+        raise CheckpointError(f"{path}: {key} is {index!r}; expected a row index")
     return int(index)

@@ -33,23 +33,23 @@ MODEL_TYPE = "ernie_slim"
 """`model_type` in the configuration."""
 
 WORD, BIGRAM, WINDOW, HIDDEN, OUTPUT = "word", "bigram", "window.{}", "hidden", "classifier"
-"""Names of the arrays without `.weight` and `.bias`; windows are counted from 1, by their size."""
+"""Names of the arrays without `.weight` and `.bias`; a window's number is its size in tokens."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SlimConfig:
-    """What a student's `config.json` says of its shape.
+    """The shape of a student, from its `config.json`.
 
     Attributes:
         kind: one of `ernie_triton.build.model.slim.KINDS`.
-        vocab_size: rows of the word vectors' table.
+        vocab_size: rows of the word vector table.
         embedding_size: width of the word vectors.
-        bigram_buckets: rows of the bigrams' table, 0 for none; of a bag of words alone.
-        filters: features of each window, those of one token first; of a convolution alone.
+        bigram_buckets: rows of the bigram table, 0 for none; only for a bag of words.
+        filters: features of each window size, from one token on; only for a convolution.
         hidden_size: width of the hidden layer.
-        pair: rows hold two texts.
-        pad_token_id: the token that does not count.
-        max_position_embeddings: most tokens of a row.
+        pair: a row holds two texts.
+        pad_token_id: the token that is left out.
+        max_position_embeddings: maximum tokens of a row.
     """
 
     kind: str
@@ -68,12 +68,12 @@ class SlimConfig:
         if bool(self.filters) != (self.kind == "cnn") or (self.bigram_buckets and self.filters):
             raise CheckpointError(
                 f"a {self.kind} has filters {list(self.filters)} and {self.bigram_buckets} bigram "
-                f"buckets; expected filters of a cnn alone, and buckets of a bow alone"
+                f"buckets; expected filters for a cnn only, and buckets for a bow only"
             )
 
 
 def is_slim_checkpoint(folder: Path) -> bool:
-    """Whether a folder's configuration says that it holds a student of ours."""
+    """Return whether a folder holds a student, by its `config.json`."""
     path = folder / "config.json"
     return path.is_file() and read_json(path).get("model_type") == MODEL_TYPE
 
@@ -82,8 +82,8 @@ def read_slim(folder: Path, wanted: WantedHead) -> Source:
     """Read a student.
 
     Raises:
-        OtherTaskError: something else than scores of a text is wanted of it.
-        CheckpointError: a file is damaged, or an array missing, left over or of another shape.
+        OtherTaskError: another head than the sequence head is wanted.
+        CheckpointError: a file is damaged; an array is missing, left over, or of another shape.
     """
     if wanted.head not in (None, "sequence"):
         raise OtherTaskError(
@@ -109,16 +109,18 @@ def read_slim(folder: Path, wanted: WantedHead) -> Source:
 
 
 def read_slim_config(values: Mapping[str, Any], path: Path) -> SlimConfig:
-    """The shape that a configuration describes.
+    """Read the shape from a configuration.
 
     Raises:
-        CheckpointError: a size is missing or no number.
+        CheckpointError: a size is missing or is no number.
     """
 
     def size(key: str, least: int) -> int:
         value = values.get(key)
         if not isinstance(value, int) or isinstance(value, bool) or value < least:
-            raise CheckpointError(f"{path}: {key} is {value!r}; expected a number from {least} on")
+            raise CheckpointError(
+                f"{path}: {key} is {value!r}; expected a number of at least {least}"
+            )
         return value
 
     filters, pair = values.get("filters", []), values.get("pair")
@@ -144,7 +146,7 @@ def read_slim_config(values: Mapping[str, Any], path: Path) -> SlimConfig:
 
 
 def slim_from_state(state: Mapping[str, Float32], config: SlimConfig, where: str) -> SlimModel:
-    """Put a student's arrays in their places.
+    """Assemble a student from its arrays.
 
     Args:
         state: float32 arrays by name.
@@ -152,7 +154,7 @@ def slim_from_state(state: Mapping[str, Float32], config: SlimConfig, where: str
         where: the file, for messages.
 
     Raises:
-        CheckpointError: an array is missing, left over, or not of the shape that `config` says.
+        CheckpointError: an array is missing, left over, or of another shape than `config` gives.
     """
     left = dict(state)
 
@@ -185,7 +187,7 @@ def slim_from_state(state: Mapping[str, Float32], config: SlimConfig, where: str
 def _model(
     config: SlimConfig, array: Callable[..., Float32], linear: Callable[..., Linear]
 ) -> SlimModel:
-    """The model of arrays that are taken by name with the shape that they must have."""
+    """Build the model; `array` and `linear` take arrays by name and check their shapes."""
     width, buckets = config.embedding_size, config.bigram_buckets
     none = np.empty((0, width), np.float32)
     return SlimModel(

@@ -1,4 +1,4 @@
-"""What reading a checkpoint gives, whatever its format."""
+"""The result of reading a checkpoint of any format, and the request for it."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,11 +10,11 @@ from ernie_triton.build.model.models import AnyModel
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WantedHead:
-    """What a checkpoint is to be read as.
+    """The head to read a checkpoint with.
 
     Attributes:
-        head: as `Task.head` has it; None takes what the checkpoint says it is.
-        pooling: of a `vector` head, as `Answering.pooling` has it.
+        head: kind of head, as `Task.head` has it; None takes the one that the checkpoint names.
+        pooling: pooling of a `vector` head, as `Answering.pooling` has it.
     """
 
     head: str | None = None
@@ -26,17 +26,16 @@ class Source:
     """A checkpoint that was read.
 
     Attributes:
-        kind: its format, for people.
+        kind: its format, for messages.
         path: the folder or file named by the user.
-        model: its weights, or None where the exported graph was not recognised.
-        graph: the exported graph, for exports; the reference that the engine is compared with.
-        unrecognised: why `model` is None.
-        labels: label names in the order of the output units, where the source has real ones.
-        vocabulary: the `vocab.txt` beside the weights, where there is one.
-        lower_case: whether the tokenizer folds case.
-        tokenize_chinese_chars: whether each ideograph is a word to the tokenizer; otherwise a run
-            of them is one.
-        problem: transformers' `problem_type`, where the source says it.
+        model: its weights; None where the exported graph was not recognised.
+        graph: the exported graph, for exports; the engine is compared with it.
+        unrecognised: the reason why `model` is None.
+        labels: label names in the order of the output units; None where the source has none.
+        vocabulary: the `vocab.txt` beside the weights; None where there is none.
+        lower_case: the tokenizer converts texts to lower case.
+        tokenize_chinese_chars: the tokenizer splits ideographs into words of one character.
+        problem: transformers' `problem_type`; empty where the source has none.
     """
 
     kind: str

@@ -1,7 +1,7 @@
-"""Weights by name to the model: the two naming schemes of the BERT family.
+"""The model from weights by name, in either naming scheme of the BERT family.
 
-Every array of a checkpoint has to be used, or known to be of no use for the task; anything left
-over would be a part of the model that nobody served.
+Every array of a checkpoint must be used, or be known to be of no use for the task. An array left
+over would be a part of the model that is not served.
 """
 
 import re
@@ -23,7 +23,7 @@ TASKS_BY_HEAD = {
     head: " or ".join(task.name for task in TASKS.values() if task.head == head)
     for head in ("sequence", "token", "span", "vector")
 }
-"""The tasks that a head serves, for messages."""
+"""Names of the tasks that a head serves, for messages."""
 
 _WORD_TABLE = "embeddings.word_embeddings.weight"
 # Buffers, and heads of pre-training that fine-tuned checkpoints sometimes keep.
@@ -38,22 +38,22 @@ def model_from_state(
     where: str,
     wanted: WantedHead | None = None,
 ) -> Model:
-    """Put a checkpoint's arrays in their places.
+    """Assemble the model from a checkpoint's arrays.
 
     Args:
         state: float arrays by the framework's names.
         scheme: the framework's names.
-        config: what the weights mean.
+        config: the checkpoint's configuration.
         where: the file, for messages.
-        wanted: the head to read; what the configuration says where nothing is.
+        wanted: the head to read; None takes the one that the configuration names.
 
     Raises:
-        CheckpointError: an array is missing, left over, or of a shape that contradicts another, or
-            the model is of another task.
+        CheckpointError: an array is missing, left over, or has a shape that contradicts another.
+        OtherTaskError: the model is of another task.
     """
     wanted = wanted or WantedHead()
     head = wanted.head or config.head or "sequence"
-    # Vectors can be had of any model; its own head is left out then.
+    # Any model gives vectors; its own head is then left out.
     if config.head not in (None, head) and head != "vector":
         raise OtherTaskError(
             f"{where} is a model of {TASKS_BY_HEAD[config.head]}, as its configuration says; "
@@ -109,7 +109,7 @@ class _Reader:
         if self._config.task_type_row is not None:
             token_type = token_type + self._task_type(task_table, self._config.task_type_row)
         else:
-            self._used.add(task_table)  # kept by some checkpoints that do not add it
+            self._used.add(task_table)  # some checkpoints keep it unused
         position = self._array(f"{self._prefix}embeddings.position_embeddings.weight")
         count = 0
         while self._has(f"{self._layer_name(count)}.{self._scheme.query}.weight"):
@@ -134,7 +134,7 @@ class _Reader:
         return np.asarray(table[row])
 
     def _first_position(self) -> int:
-        """Transformers' RoBERTa counts positions from just after the padding token's id."""
+        """Return 0, or for transformers' RoBERTa the id after the padding token's."""
         roberta = "roberta" in self._config.model_type
         offset = roberta and self._scheme is TRANSFORMERS
         return self._config.pad_token_id + 1 if offset else 0
@@ -158,7 +158,7 @@ class _Reader:
         )
 
     def _heads(self, features: int) -> int:
-        """Attention heads of a layer; pruning removes whole heads and keeps their size."""
+        """Count a layer's attention heads; pruning removes whole heads and keeps their size."""
         hidden, heads = self._config.hidden, self._config.heads
         head_size, rest = divmod(hidden, heads)
         if rest or features % head_size:
@@ -183,7 +183,7 @@ class _Reader:
         return SpanHead(output=self._linear(name, prefix=""))
 
     def _sequence_head(self) -> SequenceHead:
-        """The classifier: one linear layer after the pooler, or RoBERTa's two of its own."""
+        """Read the classifier: one linear layer after the pooler, or RoBERTa's own two."""
         if "classifier.out_proj.weight" in self._state:
             self._skip_pooler()
             pooler: Linear | None = self._linear("classifier.dense", prefix="")

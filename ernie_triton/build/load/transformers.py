@@ -1,4 +1,4 @@
-"""transformers checkpoints: `model.safetensors`, or `pytorch_model.bin` through torch."""
+"""Checkpoints of transformers: `model.safetensors`, or `pytorch_model.bin` through torch."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -26,11 +26,11 @@ TORCH_FILE = "pytorch_model.bin"
 
 
 def read_transformers(folder: Path, wanted: WantedHead) -> Source:
-    """Read a folder that `save_pretrained` of transformers wrote.
+    """Read a folder written by `save_pretrained` of transformers.
 
     Raises:
-        CheckpointError: a file is damaged or the model is not of the BERT family, or not what is
-            wanted.
+        CheckpointError: a file is damaged, or the model is not of the BERT family.
+        OtherTaskError: the model is of another task than wanted.
         MissingExtraError: the weights are a `.bin` and torch is not installed.
     """
     config = read_config(folder)
@@ -50,7 +50,7 @@ def read_transformers(folder: Path, wanted: WantedHead) -> Source:
 
 
 def read_safetensors(path: Path) -> dict[str, npt.NDArray[np.float32]]:
-    """The arrays of a safetensors file, by name, as float32.
+    """Read the arrays of a safetensors file, by name, as float32.
 
     Raises:
         CheckpointError: the file is damaged.
@@ -59,15 +59,15 @@ def read_safetensors(path: Path) -> dict[str, npt.NDArray[np.float32]]:
         with safe_open(path, framework="numpy") as file:
             return {
                 name: float32_array(file.get_tensor(name), name, path)
-                for name in file.keys()  # noqa: SIM118 (the file is no mapping)
+                for name in file.keys()  # noqa: SIM118 (not a mapping)
                 if not is_index_buffer(name)
             }
     except (SafetensorError, OSError, TypeError) as error:
-        raise CheckpointError(f"{path} is truncated or no safetensors file: {error}") from error
+        raise CheckpointError(f"{path} is truncated or not a safetensors file: {error}") from error
 
 
 def read_torch(path: Path) -> dict[str, npt.NDArray[np.float32]]:
-    """The arrays of a `pytorch_model.bin`, by name, as float32; torch loads weights only.
+    """Read the arrays of a `pytorch_model.bin`, by name, as float32; torch loads weights only.
 
     Raises:
         CheckpointError: the file is damaged, or holds more than weights.
@@ -94,5 +94,5 @@ def read_torch(path: Path) -> dict[str, npt.NDArray[np.float32]]:
 
 
 def _array_from_tensor(tensor: "torch.Tensor") -> npt.NDArray[Any]:
-    """NumPy has no bfloat16; integers stay what they are, for `float32_array` to refuse."""
+    """Convert a tensor; bfloat16 becomes float32, integers stay for `float32_array` to refuse."""
     return np.asarray(tensor.float() if tensor.is_floating_point() else tensor)

@@ -1,4 +1,4 @@
-"""How the frameworks name an encoder's weights."""
+"""Names and number types of the weights in a checkpoint, by framework."""
 
 import re
 from dataclasses import dataclass
@@ -13,11 +13,11 @@ from ernie_triton.errors import CheckpointError
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NameScheme:
-    """How one framework names an encoder's weights.
+    """The names that one framework gives an encoder's weights.
 
-    `linear_is_transposed` says that linear weights are stored [outputs, inputs], and
-    `pad_embeds_to_zero` that the padding token's word embedding is taken for zeros, whatever the
-    table holds (`padding_idx` of Paddle's `Embedding`; torch's only stops its gradient).
+    With `linear_is_transposed`, linear weights are stored [outputs, inputs]. With
+    `pad_embeds_to_zero`, the padding token's word embedding counts as zeros, whatever the table
+    holds: so works `padding_idx` of Paddle's `Embedding`, while torch's only stops the gradient.
     """
 
     framework: str
@@ -69,7 +69,7 @@ PADDLENLP = NameScheme(
 
 
 def modern_name(name: str) -> str:
-    """Checkpoints converted from TensorFlow call a norm's scale and bias gamma and beta."""
+    """Replace gamma and beta, TensorFlow's names of a norm's scale and bias."""
     return re.sub(
         r"LayerNorm\.beta$",
         "LayerNorm.bias",
@@ -78,21 +78,21 @@ def modern_name(name: str) -> str:
 
 
 def is_index_buffer(name: str) -> bool:
-    """Whether an array is one of the integer buffers that some versions save with the weights."""
+    """Return whether an array is an integer buffer, which some versions save with the weights."""
     return name.rpartition(".")[2] in ("position_ids", "token_type_ids")
 
 
 def float32_array(array: npt.NDArray[Any], name: str, path: Path) -> npt.NDArray[np.float32]:
-    """A weight as float32, without a copy where it is that already.
+    """Return a weight as float32, without a copy where it is float32 already.
 
     Raises:
-        CheckpointError: the weight is not of a floating type, or not finite.
+        CheckpointError: the weight has no floating-point type, or is not finite.
     """
-    # NumPy itself has no bfloat16; safetensors gives the type of ml_dtypes.
+    # NumPy has no bfloat16; safetensors returns the type of ml_dtypes.
     if array.dtype.kind != "f" and array.dtype.name != "bfloat16":
         raise CheckpointError(
             f"{path}: {name} has the type {array.dtype}; expected floating-point weights "
-            f"(a quantised model has to be given as its exported graph)"
+            f"(give a quantised model as its exported graph)"
         )
     values = np.asarray(array, dtype=np.float32)
     if not np.isfinite(values).all():

@@ -1,7 +1,6 @@
-"""The model as weights: what every source is read into, and what every graph is written from.
+"""The weights of a post-norm Transformer encoder of the BERT family.
 
-One post-norm Transformer encoder of the BERT family and the head of its task. Sizes are those of
-the arrays, layer by layer, so that pruned models need nothing special.
+Sizes are those of the arrays, layer by layer, so that pruned models need nothing special.
 """
 
 from collections.abc import Iterator
@@ -13,7 +12,7 @@ from ernie_triton.arrays import Float32
 from ernie_triton.errors import CheckpointError
 
 ACTIVATIONS = ("gelu", "gelu_tanh", "relu", "tanh", "identity")
-"""Activation names as the canonical graph knows them; `gelu` is the exact one (erf)."""
+"""Activation names of the canonical graph; `gelu` is the exact one (erf)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -32,12 +31,12 @@ class Linear:
 
     @property
     def inputs(self) -> int:
-        """Features in."""
+        """Number of input features."""
         return int(self.weight.shape[0])
 
     @property
     def outputs(self) -> int:
-        """Features out."""
+        """Number of output features."""
         return int(self.weight.shape[1])
 
 
@@ -103,7 +102,7 @@ class Layer:
 
     @property
     def hidden(self) -> int:
-        """Width of the token vectors that it takes and gives."""
+        """Width of the token vectors that it reads and returns."""
         return self.query.inputs
 
     @property
@@ -116,9 +115,14 @@ class Layer:
 class Encoder:
     """Embeddings and layers.
 
-    `word` is [vocabulary, hidden], `position` [positions, hidden] from the first token's position
-    on, `token_type` [types, hidden]. A task type embedding, constant over a text, is already added
-    to every row of `token_type`. Tokens equal to `pad_token_id` are masked in attention.
+    Attributes:
+        word: float32 [vocabulary, hidden].
+        position: float32 [positions, hidden], from the first token's position on.
+        token_type: float32 [types, hidden]; a task type embedding is already added to every row.
+        embedding_norm: normalises the sum of the three.
+        layers: from the first on.
+        activation: activation of the feed-forward layers, one of `ACTIVATIONS`.
+        pad_token_id: tokens with this id are masked in attention.
     """
 
     word: Float32
@@ -162,12 +166,12 @@ class Encoder:
 
     @property
     def max_positions(self) -> int:
-        """The longest text, in tokens, that the position embeddings allow."""
+        """Maximum length of a text in tokens."""
         return int(self.position.shape[0])
 
 
 def named_arrays(part: object, prefix: str = "") -> Iterator[tuple[str, Float32]]:
-    """Walk every weight of a model (or of a part of it) with its dotted name, in a fixed order."""
+    """Iterate over the weights of a model, or of a part, with dotted names in a fixed order."""
     if isinstance(part, np.ndarray):
         yield prefix, part
     elif isinstance(part, tuple):

@@ -29,7 +29,7 @@ class SequenceHead:
 
     @property
     def features(self) -> int | None:
-        """Width of the hidden state that it takes; None for any."""
+        """Width of the hidden states that it reads; None for any."""
         return (self.pooler or self.output).inputs
 
 
@@ -41,31 +41,31 @@ class TokenHead:
 
     @property
     def features(self) -> int | None:
-        """Width of the hidden state that it takes; None for any."""
+        """Width of the hidden states that it reads; None for any."""
         return self.output.inputs
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class SpanHead:
-    """How likely an answer starts, and ends, at each token: the two columns of `output`."""
+    """Start and end scores of an answer at each token: the two columns of `output`."""
 
     output: Linear
 
     def __post_init__(self) -> None:
         if self.output.outputs != 2:
             raise CheckpointError(
-                f"the answer's layer has {self.output.outputs} outputs; expected 2, start and end"
+                f"the answer layer has {self.output.outputs} outputs; expected 2, start and end"
             )
 
     @property
     def features(self) -> int | None:
-        """Width of the hidden state that it takes; None for any."""
+        """Width of the hidden states that it reads; None for any."""
         return self.output.inputs
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class VectorHead:
-    """One vector a text: the first token's (`cls`), the mean of all (`mean`), or the `pooler`'s."""
+    """A vector per text: the first token's (`cls`), the mean of all (`mean`), or the `pooler`'s."""
 
     pooling: str
     pooler: Linear | None
@@ -75,11 +75,11 @@ class VectorHead:
         if self.pooling not in POOLINGS:
             raise CheckpointError(f"pooling is {self.pooling!r}; expected {', '.join(POOLINGS)}")
         if self.pooling == "pooler" and self.pooler is None:
-            raise CheckpointError("pooling by the pooler needs one, and the model has none")
+            raise CheckpointError("pooling is 'pooler', but the model has no pooler")
 
     @property
     def features(self) -> int | None:
-        """Width of the hidden state that it takes; None for any."""
+        """Width of the hidden states that it reads; None for any."""
         return self.pooler.inputs if self.pooler is not None else None
 
 
@@ -91,4 +91,4 @@ HEAD_NAMES = {
     SpanHead: "span",
     VectorHead: "vector",
 }
-"""What `Task.head` calls them."""
+"""Their names in `Task.head`."""

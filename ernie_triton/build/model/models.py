@@ -1,4 +1,4 @@
-"""The model as one pipeline needs it: no positions past its longest row, no token types for one."""
+"""A model of either kind, and its trimming to the rows of one pipeline."""
 
 import dataclasses
 from dataclasses import dataclass
@@ -36,7 +36,7 @@ class Model:
 
     @property
     def max_positions(self) -> int:
-        """The longest text, in tokens, that the position embeddings allow."""
+        """Maximum length of a text in tokens."""
         return self.encoder.max_positions
 
     @property
@@ -46,12 +46,12 @@ class Model:
 
     @property
     def parameters(self) -> int:
-        """How many weights the model has."""
+        """Number of weights."""
         return sum(int(array.size) for _, array in named_arrays(self))
 
 
 AnyModel = Model | SlimModel
-"""What a checkpoint of weights can be."""
+"""A model that is read from weights."""
 
 
 @overload
@@ -63,11 +63,11 @@ def trim_model(model: SlimModel, *, max_length: int, pair: bool) -> SlimModel: .
 
 
 def trim_model(model: AnyModel, *, max_length: int, pair: bool) -> AnyModel:
-    """The same model for rows of at most `max_length` tokens.
+    """Return the model for rows of at most `max_length` tokens.
 
-    A runtime that plans its memory from the graph then knows how long a row can be. For single
-    texts the first token type's vector is added to every word, and the graph has no
-    `token_type_ids`: a tensor less in each request.
+    Runtimes that plan memory from the graph then know the longest row. For single texts, the first
+    token type's vector is added to every word vector, and the graph has no `token_type_ids`: each
+    request carries one tensor less.
     """
     if isinstance(model, SlimModel):
         return dataclasses.replace(model, max_positions=max_length)

@@ -1,16 +1,15 @@
-"""A student without attention: a bag of words or a convolution over word pieces (ERNIE-Slim).
+"""A student without attention (ERNIE-Slim): a bag of words or a convolution over word pieces.
 
-A checkpoint is read into this or into `Model`. A row of tokens is turned into a vector by one of:
+Like an encoder, it takes rows of tokens. Each text becomes a vector:
 
-- `bow`: the mean over the tokens that count of their word vectors, each with the vector of the
-  bigram that it begins, where the model has bigrams;
-- `cnn`: for each window of one, two and more tokens, from each token that counts on, a linear layer
-  on the word vectors in it; then the largest value of each feature over the windows, and ReLU
-  (TextCNN, arxiv.org/abs/1408.5882).
+- `bow`: the mean of its word vectors; with bigrams, a token's vector also has the vector of the
+  bigram that begins there.
+- `cnn`: windows of one, two and more tokens pass through a linear layer each. The maximum of each
+  feature over the windows follows, then ReLU (TextCNN, arxiv.org/abs/1408.5882).
 
-`[PAD]` does not count wherever it stands, and is what a window or bigram sees past a row's end. In
-a model of pairs each text of a row pools the tokens of its own type, to `a` and `b`, and the
-classifier reads `a, b, |a - b|, a * b`.
+`[PAD]` is left out wherever it stands, and follows the last token in windows and bigrams. In a
+model of pairs, the tokens of each type give the vectors `a` and `b`, and the classifier reads
+`a, b, |a - b|, a * b`.
 """
 
 from dataclasses import dataclass
@@ -24,13 +23,13 @@ from ernie_triton.build.model.heads import SequenceHead
 from ernie_triton.errors import CheckpointError
 
 KINDS = ("bow", "cnn")
-"""What a student can be: `bow` has bigrams or none, `cnn` has windows."""
+"""Kinds of students: `bow` may have bigrams, `cnn` has windows."""
 
 PAIR_FEATURES = 4
-"""Times the width of a text's vector: what the classifier reads of a pair."""
+"""Input width of a pair's classifier, in widths of a text's vector."""
 
 _FIRST_MULTIPLIER, _SECOND_MULTIPLIER = 0x9E3779B1, 0x85EBCA77
-"""Odd 32-bit numbers of well mixed bits (the golden ratio's, and one of xxHash's primes)."""
+"""Odd 32-bit numbers with well mixed bits: from the golden ratio, and a prime of xxHash."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -39,14 +38,13 @@ class SlimModel:
 
     Attributes:
         word: word vectors, float32 [vocabulary, width].
-        bigram: vectors of bigrams by bucket (`bigram_buckets`), float32 [buckets, width]; [0,
-            width] for none.
-        windows: `windows[n]` reads n + 1 vectors, one after the other, and gives the features of
-            that window; empty for a bag of words.
+        bigram: bigram vectors by bucket, float32 [buckets, width]; [0, width] for none.
+        windows: `windows[n]` takes n + 1 concatenated vectors and returns the features of that
+            window; empty for a bag of words.
         head: the hidden layer as its pooler, and the classifier.
-        pair: rows hold two texts.
-        max_positions: tokens of the longest row that a graph of it is to take.
-        pad_token_id: the token that does not count.
+        pair: a row holds two texts.
+        max_positions: maximum tokens of a row.
+        pad_token_id: the token that is left out.
     """
 
     word: Float32
@@ -60,16 +58,16 @@ class SlimModel:
     def __post_init__(self) -> None:
         if self.word.ndim != 2 or self.bigram.ndim != 2 or self.bigram.shape[1] != self.width:
             raise CheckpointError(
-                f"the vectors of words have the shape {list(self.word.shape)} and those of bigrams "
-                f"{list(self.bigram.shape)}; expected rows of one width"
+                f"the word vectors have the shape {list(self.word.shape)} and the bigram vectors "
+                f"{list(self.bigram.shape)}; expected [rows, width] with one width"
             )
-        odd = [
+        mismatched = [
             f"window {size} reads {window.inputs} numbers"
             for size, window in enumerate(self.windows, 1)
             if window.inputs != size * self.width
         ]
-        if odd:
-            raise CheckpointError(f"{odd[0]}; expected as many vectors of {self.width}")
+        if mismatched:
+            raise CheckpointError(f"{mismatched[0]}; expected as many vectors of {self.width}")
         if self.windows and len(self.bigram):
             raise CheckpointError("a model has either windows or bigrams; found both")
         if self.head.features != self.features:
@@ -89,43 +87,43 @@ class SlimModel:
 
     @property
     def width(self) -> int:
-        """Of the word vectors."""
+        """Width of the word vectors."""
         return int(self.word.shape[1])
 
     @property
     def features(self) -> int:
-        """What the head reads of a row."""
+        """Number of features that the head reads per row."""
         one = sum(window.outputs for window in self.windows) or self.width
         return PAIR_FEATURES * one if self.pair else one
 
     @property
     def vocabulary_size(self) -> int:
-        """Rows of the word vectors' table."""
+        """Rows of the word vector table."""
         return int(self.word.shape[0])
 
     @property
     def token_types(self) -> int:
-        """Texts of a row, told apart by their token types."""
+        """Number of token types: one for each text of a row."""
         return 2 if self.pair else 1
 
     @property
     def parameters(self) -> int:
-        """How many weights the model has."""
+        """Number of weights."""
         return sum(int(array.size) for _, array in named_arrays(self))
 
 
 def bigram_addends(
     tokens: int, buckets: int
 ) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int32]]:
-    """What a bigram's first and second token add to its bucket.
+    """Compute the addends of a bigram's first and second token to its bucket.
 
-    The bucket is their sum, less `buckets` where it reaches that: so a graph needs no integer
-    multiplication or remainder, which OpenVINO 2026.4 computes in floating point. Each token's
-    addend is the high part of a multiplicative hash (Knuth, TAOCP 3, 6.4).
+    The bucket is their sum modulo `buckets`, by one comparison and subtraction: OpenVINO 2026.4
+    computes integer products and remainders in floating point. Each addend is the high part of a
+    multiplicative hash (Knuth, TAOCP 3, 6.4).
 
     Args:
         tokens: size of the vocabulary.
-        buckets: rows of the bigrams' table.
+        buckets: rows of the bigram table.
 
     Returns:
         int32 [tokens] each, 0 to `buckets` - 1.

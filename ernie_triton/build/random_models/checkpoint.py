@@ -1,6 +1,7 @@
-"""A checkpoint of random weights in a shape of the family, as transformers writes one.
+"""A checkpoint of random weights in transformers' format, written without torch.
 
-For measuring: speed depends on the shape, not on what was learned. No torch is needed.
+Its vocabulary covers any text: each Chinese character is a token, as in every such model, and Latin
+words and numbers consist of pieces of one and two characters.
 """
 
 import itertools
@@ -26,7 +27,7 @@ from ernie_triton.tokenizer.vocabulary import CLASSIFY, MASK, PAD, SEPARATE, UNK
 _SPECIALS = (PAD, CLASSIFY, SEPARATE, MASK, UNKNOWN)
 _PUNCTUATION = "，。、；：？！…—·“”‘’（）《》【】「」￥％～＋－／＝℃°×÷→"
 _IDEOGRAPHS = range(0x4E00, 0x9FA6)
-"""The block of Unicode 1.1: the 20,902 characters that GBK knows, every common one among them."""
+"""The block of Unicode 1.1: the 20,902 ideographs of GBK, with every common one."""
 _ALPHABET = string.digits + string.ascii_lowercase
 _TRIAL_ROWS, _TRIAL_TOKENS = 64, 24
 _WARNINGS_AND_WORSE = 3
@@ -34,7 +35,7 @@ _WARNINGS_AND_WORSE = 3
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RandomModel:
-    """What to draw: a shape, how many labels, and the seed that decides every weight."""
+    """The shape, the number of labels, and the seed of all weights."""
 
     shape: Shape
     labels: int
@@ -45,14 +46,14 @@ class RandomModel:
         if self.labels < 1:
             raise CheckpointError(f"labels is {self.labels}; expected at least 1")
         if self.labels == 1:
-            raise CheckpointError("labels is 1, which means a regression; expected at least 2")
+            raise CheckpointError("labels is 1, which means regression; expected at least 2")
 
 
 def check_shape(shape: Shape) -> None:
-    """Refuse sizes that no encoder has.
+    """Check the sizes of a shape.
 
     Raises:
-        CheckpointError: one is below 1, or the heads do not divide the width.
+        CheckpointError: a size is below 1, or the heads do not divide the width.
     """
     for name, value in asdict(shape).items():
         if value < 1:
@@ -64,9 +65,8 @@ def check_shape(shape: Shape) -> None:
 def write_random_checkpoint(wanted: RandomModel, folder: Path) -> None:
     """Write `config.json`, `tokenizer_config.json`, `vocab.txt` and `model.safetensors`.
 
-    The classifier's bias is set so that the mean logits over random texts are equal: decisions then
-    vary from text to text, whatever the shape. The weights are read back by the build's own reader
-    before the folder gets its name.
+    The classifier's bias makes the mean logits over random texts equal, so that decisions vary from
+    text to text. The build's own reader reads the weights back before the folder gets its name.
 
     Raises:
         CheckpointError: the folder exists.
@@ -83,7 +83,7 @@ def write_random_checkpoint(wanted: RandomModel, folder: Path) -> None:
 
 
 def ernie_config(shape: Shape, *, vocabulary_size: int, positions: int) -> dict[str, object]:
-    """The `config.json` of an ERNIE sequence classifier, without labels."""
+    """Return the `config.json` of an ERNIE sequence classifier, without labels."""
     return {
         "architectures": ["ErnieForSequenceClassification"],
         "model_type": "ernie",
@@ -104,13 +104,10 @@ def ernie_config(shape: Shape, *, vocabulary_size: int, positions: int) -> dict[
 
 
 def _plain_vocabulary(size: int) -> list[str]:
-    """The entries in the order of their ids, all different, `[PAD]` first.
-
-    Args:
-        size: how many; those left when everything has its token are `[unused1]`, `[unused2]`, ….
+    """List `size` different entries by id, `[PAD]` first; the last are `[unused1]`, ….
 
     Raises:
-        ValueError: the size does not hold every character.
+        ValueError: the size is too small for every character.
     """
     pairs = ["".join(pair) for pair in itertools.product(_ALPHABET, repeat=2)]
     entries = [*_SPECIALS, *string.punctuation, *_PUNCTUATION, *_ALPHABET]
@@ -144,12 +141,12 @@ def _write_texts(wanted: RandomModel, folder: Path) -> None:
 
 
 def _write_weights(state: dict[str, npt.NDArray[np.float32]], folder: Path) -> None:
-    # transformers wants to be told whose format it is.
+    # transformers requires the key "format".
     save_file(state, folder / SAFETENSORS_FILE, metadata={"format": "pt"})
 
 
 def _mean_logits(folder: Path, seed: int) -> npt.NDArray[np.float32]:
-    """The mean over random rows of tokens of what the checkpoint answers, float32 [labels]."""
+    """Compute the checkpoint's mean logits over random rows of tokens, float32 [labels]."""
     model = read_source(folder).model
     if model is None:
         raise CheckpointError(f"{folder} was not read as weights")

@@ -1,4 +1,4 @@
-"""A model of the family with random weights, as transformers has it and as torch exports it."""
+"""A random model of transformers, and the export of such models with torch."""
 
 import logging
 import warnings
@@ -17,7 +17,7 @@ _INPUTS = ("input_ids", "attention_mask", "token_type_ids")
 
 
 def random_classifier(shape: Shape, *, labels: int, seed: int = 0) -> Any:  # noqa: ANN401
-    """The `ErnieForSequenceClassification` of transformers for a shape, as initialised.
+    """Initialise an `ErnieForSequenceClassification` of transformers for a shape.
 
     Raises:
         MissingExtraError: torch, transformers or onnxscript is not installed.
@@ -43,7 +43,7 @@ def random_classifier(shape: Shape, *, labels: int, seed: int = 0) -> Any:  # no
 
 
 def model_from_classifier(classifier: Any) -> Model:  # noqa: ANN401
-    """The weights of such a classifier as our model."""
+    """Read the weights of such a classifier into a `Model`."""
     config = classifier.config
     return model_from_state(
         {name: tensor.numpy() for name, tensor in classifier.state_dict().items()},
@@ -64,20 +64,19 @@ def model_from_classifier(classifier: Any) -> Model:  # noqa: ANN401
 
 
 def export_with_torch(classifier: Any, path: Path) -> None:  # noqa: ANN401
-    """Write the ONNX file that torch's default exporter makes of a classifier.
+    """Write a classifier as ONNX with torch's default exporter.
 
     Inputs are `input_ids`, `attention_mask` and `token_type_ids`, int64 [items, length], with both
     dimensions dynamic.
     """
     import torch
 
-    # Each input a tensor of its own, or the export would take them for one; and something masked,
-    # or it would leave the mask out.
+    # The exporter merges inputs that are one tensor, and drops a mask that masks nothing.
     ids, types = torch.ones(2, 8, dtype=torch.int64), torch.zeros(2, 8, dtype=torch.int64)
     mask = torch.tensor([[1] * 8, [1] * 5 + [0] * 3])
     example = dict(zip(_INPUTS, (ids, mask, types), strict=True))
     sizes = {0: torch.export.Dim("items"), 1: torch.export.Dim("length", max=POSITIONS)}
-    logging.getLogger("torch.onnx").setLevel(logging.ERROR)  # tells of torchvision's absence
+    logging.getLogger("torch.onnx").setLevel(logging.ERROR)  # it reports missing torchvision
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the exporter's own deprecations
         torch.onnx.export(

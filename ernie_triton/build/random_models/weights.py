@@ -1,8 +1,8 @@
-"""The weights of an ERNIE sequence classifier, drawn at random, by transformers' names.
+"""Random weights of an ERNIE sequence classifier, by transformers' names.
 
-Not as a model is initialised for training: with a deviation of 0.02 throughout, every text would
-get nearly the same answer, whatever its characters. The deviations here make attention choose and
-texts differ, while all that is computed stays small enough for FP16 and INT8.
+The initialisation for training, a deviation of 0.02 everywhere, gives every text nearly the same
+answer. With these deviations attention is selective and answers differ between texts, while all
+values stay small enough for FP16 and INT8.
 """
 
 import math
@@ -15,26 +15,26 @@ from ernie_triton.model_shapes import POSITIONS, TASK_TYPES, TOKEN_TYPES, VOCABU
 
 _SMALL = 0.02
 _POSITION = 0.01
-"""The embeddings' norm makes one of whatever size; positions and types say less than characters."""
+"""Smaller than words'; the norm after the embeddings makes only the ratio matter."""
 _ATTENTION = 1.2
-"""Queries and keys: the scores of a head have a deviation of about its square."""
+"""Gain of queries and keys; attention scores have a deviation of about its square."""
 _CONTENT = 2.0
-"""Values and the projection after them: what attention brings outweighs what was there."""
+"""Gain of values and their projection; attention outweighs the residual."""
 _LINEAR = 1.0
 _CLASSIFIER = 0.5
-"""Logits of about this size."""
+"""Gain of the classifier; logits have about this size."""
 
 
 def random_state(shape: Shape, *, labels: int, seed: int) -> dict[str, Float32]:
-    """Every array of an `ErnieForSequenceClassification`, float32.
+    """Draw every array of an `ErnieForSequenceClassification`, float32.
 
-    Linear weights are [outputs, inputs] with a deviation of a gain over the root of the inputs, so
-    that vectors keep their size from layer to layer whatever the width.
+    Linear weights are [outputs, inputs] with a deviation of gain / sqrt(inputs), so that vectors
+    keep their size from layer to layer at any width.
 
     Args:
-        shape: of the encoder.
+        shape: shape of the encoder.
         labels: outputs of the classifier.
-        seed: the same seed gives the same weights.
+        seed: decides all weights.
     """
     random = np.random.default_rng(seed)
     state: dict[str, Float32] = {}

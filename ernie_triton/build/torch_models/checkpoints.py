@@ -1,7 +1,7 @@
-"""Models to train and compress: from a checkpoint to a module of transformers, and back.
+"""Load a checkpoint as a module of transformers, and save it as a checkpoint.
 
-Weights are read as the build reads them (transformers or PaddleNLP, every layer as wide as its
-arrays are) and written as a transformers checkpoint, which the build takes like any other.
+Weights are read as in a build: from transformers or PaddleNLP, each layer as wide as its arrays.
+They are written as a transformers checkpoint.
 """
 
 import json
@@ -28,12 +28,12 @@ from ernie_triton.build.model.models import Model
 from ernie_triton.build.torch_models.layer_widths import LayerWidth, resize_layers, widths_of
 from ernie_triton.build.torch_models.modules import (
     PROBLEM_TYPES,
-    answer_values,
+    encoder_config,
     family_of,
+    head_config,
     import_torch,
     model_from_config,
     new_model,
-    sizes_of,
 )
 from ernie_triton.build.torch_models.weights import copy_weights
 from ernie_triton.build.whole_folder import whole_folder
@@ -50,19 +50,18 @@ if TYPE_CHECKING:
 def load_model(
     folder: Path, *, task: str, labels: Sequence[str] | None = None, seed: int = 0
 ) -> "PreTrainedModel":
-    """A model of transformers that answers as the checkpoint does, in evaluation mode.
+    """Load a checkpoint as a model of transformers in evaluation mode.
 
     Args:
-        folder: a transformers or PaddleNLP checkpoint, pruned or not, or `config.json` alone: the
-            weights are random then.
-        task: its name; `embedding` gives the encoder without a head.
-        labels: names of the scores. A checkpoint that has a head for them keeps it; any other, a
-            pre-trained one or one of another task, gets a new head. None takes the head that is
-            there.
-        seed: decides the weights that are new.
+        folder: a transformers or PaddleNLP checkpoint, pruned or not, or only a `config.json`, for
+            random weights.
+        task: name of the task; `embedding` gives the encoder without a head.
+        labels: names of the scores. A checkpoint with a head for them keeps it; any other gets a
+            new head. None requires the checkpoint's own head.
+        seed: decides the new weights.
 
     Raises:
-        CheckpointError: nothing can be read, or it has no head of the task and no labels are given.
+        CheckpointError: the checkpoint cannot be read, or lacks the head and no labels are given.
         MissingExtraError: torch or transformers is not installed.
     """
     import_torch()
@@ -77,13 +76,13 @@ def load_model(
         )
     values, model = config_values(folder), source.model
     heads = model.encoder.hidden // model.encoder.layers[0].head_size
-    sizes = sizes_of(model.encoder, heads, values)
+    sizes = encoder_config(model.encoder, heads, values)
     names, outputs = labels or source.labels, _outputs(model)
     if is_whole:
         _check_problem(folder, source.problem, task)
         if _pooler_activation(model) != "tanh":
             sizes["pool_act"] = _pooler_activation(model)
-    sizes |= answer_values(task, names, outputs or len(names or ()))
+    sizes |= head_config(task, names, outputs or len(names or ()))
     built = new_model(family_of(values), task_named(task).head, sizes, seed=seed)
     resize_layers(built, _widths(model.encoder))
     copy_weights(built, model, str(folder))
@@ -91,7 +90,7 @@ def load_model(
 
 
 def load_tokenizer(folder: Path, *, max_length: int) -> TextEncoder:
-    """The tokenizer of a checkpoint, as it is served: training sees the ids that serving makes.
+    """Load the tokenizer of a checkpoint, the same one that serves.
 
     Raises:
         CheckpointError: there is no `vocab.txt`, or the model has fewer positions.
@@ -123,16 +122,16 @@ def save_model(
 ) -> None:
     """Write a checkpoint: `config.json`, `model.safetensors`, `vocab.txt`, `tokenizer_config.json`.
 
-    It is written beside, read back by the build's own reader, and then gets its name.
+    The build's own reader reads it back before the folder gets its name.
 
     Args:
-        model: from `load_model`, its layers of any width.
-        folder: a new one, or an empty one.
+        model: a model from `load_model`, with layers of any width.
+        folder: a new or empty folder.
         tokenizer_from: the checkpoint whose vocabulary and tokenizer settings are copied.
-        more_files: others to put into the folder, by name.
+        more_files: contents of further files, by name.
 
     Raises:
-        CheckpointError: the folder holds something, or what was written reads back otherwise.
+        CheckpointError: the folder is not empty, or the written model reads back differently.
     """
     import_torch()
     check_free(folder)
@@ -148,16 +147,16 @@ def save_model(
 def write_beside_config(
     module: "nn.Module", folder: Path, tokenizer_from: Path, more_files: Mapping[str, bytes]
 ) -> None:
-    """What a checkpoint has beside its `config.json`: weights, the tokenizer's files, and others.
+    """Write the files beside a checkpoint's `config.json`: weights, tokenizer files, and others.
 
     Args:
-        module: whose weights are written, in float32.
-        folder: where to.
+        module: the module whose weights are written, in float32.
+        folder: the checkpoint's folder.
         tokenizer_from: the checkpoint whose vocabulary and tokenizer settings are copied.
-        more_files: others to put into the folder, by name.
+        more_files: contents of further files, by name.
 
     Raises:
-        CheckpointError: there is no vocabulary.
+        CheckpointError: `tokenizer_from` has no vocabulary.
     """
     from safetensors.torch import save_file
 
@@ -172,17 +171,17 @@ def write_beside_config(
 
 
 def check_free(folder: Path) -> None:
-    """Refuse a folder that holds something, before any work is done for it.
+    """Check that an output folder is new or empty.
 
     Raises:
-        CheckpointError: it does, or it is a file.
+        CheckpointError: it is not empty, or is a file.
     """
     if folder.exists() and not (folder.is_dir() and not any(folder.iterdir())):
         raise CheckpointError(f"{folder} exists; name another folder, or remove it")
 
 
 def _read(folder: Path, task: str, labels: Sequence[str] | None) -> tuple[Source, bool]:
-    """What the folder holds, and whether its head is kept; otherwise only its encoder is."""
+    """Read a checkpoint; return it, and False where only its encoder can be used."""
     head = task_named(task).head
     if labels is None or head == "vector":
         return read_source(folder, WantedHead(head=head)), True
@@ -224,7 +223,7 @@ def _pooler_activation(model: Model) -> str:
 
 
 def _copy_tokenizer(source: Path, folder: Path) -> None:
-    """Put a checkpoint's vocabulary and tokenizer settings into another's folder.
+    """Copy a checkpoint's vocabulary and tokenizer settings.
 
     Raises:
         CheckpointError: it has no vocabulary.
@@ -249,6 +248,6 @@ def _check_written(beside: Path, folder: Path, head: str, widths: Sequence[Layer
     found = _widths(source.model.encoder) if isinstance(source.model, Model) else []
     if found != list(widths):
         raise CheckpointError(
-            f"what was written for {folder} reads back with layers of {found}; expected "
+            f"the model written for {folder} reads back with layers of {found}; expected "
             f"{list(widths)}"
         )

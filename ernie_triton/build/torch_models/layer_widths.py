@@ -1,4 +1,4 @@
-"""How wide each layer of a model of transformers is, and making it another width."""
+"""Read and change the width of each layer in a model of transformers."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -28,7 +28,7 @@ class LayerWidth:
 
 
 def widths_of(model: "PreTrainedModel") -> tuple[LayerWidth, ...]:
-    """The attention heads and feed-forward neurons of every layer, from its weights."""
+    """Read the attention heads and feed-forward neurons of every layer from its weights."""
     return tuple(
         LayerWidth(
             heads=layer.attention.self.query.out_features // head_size_of(model),
@@ -39,24 +39,24 @@ def widths_of(model: "PreTrainedModel") -> tuple[LayerWidth, ...]:
 
 
 def head_size_of(model: "PreTrainedModel") -> int:
-    """Features of one attention head; pruning keeps it."""
+    """Return the features of one attention head, which pruning keeps."""
     return int(model.config.hidden_size) // int(model.config.num_attention_heads)
 
 
 def layers_of(model: "PreTrainedModel") -> list[Any]:
-    """The layers of the encoder: transformers' `BertLayer` or `ErnieLayer`."""
+    """Return the encoder's layers: transformers' `BertLayer` or `ErnieLayer`."""
     base: Any = model.base_model
     return list(base.encoder.layer)
 
 
 def resize_layers(model: "PreTrainedModel", widths: Sequence[LayerWidth]) -> None:
-    """Give every layer its width; linear layers that change get new weights, zeros.
+    """Set the width of every layer; linear layers that change get zero weights.
 
-    transformers' own modules split the features by the head size (`view(…, -1, head_size)`), so
-    only the linear layers have to be replaced, and the counts that older versions look at.
+    The modules of transformers split features by the head size (`view(…, -1, head_size)`). So only
+    linear layers are replaced, and the counts that older versions read.
 
     Raises:
-        CheckpointError: there are more or fewer widths than layers.
+        CheckpointError: the numbers of widths and layers differ.
     """
     layers, size = layers_of(model), head_size_of(model)
     if len(widths) != len(layers):

@@ -1,8 +1,8 @@
-"""The canonical model as a module of transformers: its class, its configuration, its weights.
+"""Modules of transformers and their configuration, for a canonical model or a `config.json`.
 
-Every encoder that can be read becomes an ERNIE or a BERT of transformers. A task type that is added
-to every token is part of the token types then, and RoBERTa's classifier, a dense layer with tanh
-before the last, is what BERT calls pooler and classifier: the same numbers under other names.
+Every encoder becomes an ERNIE or a BERT of transformers with the same numbers. A task type added to
+every token becomes part of the token types. RoBERTa's classifier, a dense layer with tanh before
+the last, becomes BERT's pooler and classifier.
 """
 
 from collections.abc import Mapping, Sequence
@@ -18,19 +18,17 @@ if TYPE_CHECKING:
     from transformers import PretrainedConfig, PreTrainedModel
 
 ARCHITECTURES = {head: ending for ending, head in HEADS_BY_ARCHITECTURE.items()}
-"""How transformers names a model by what it ends in (`Task.head`)."""
+"""Endings of transformers' class names, by kind of head (`Task.head`)."""
 
 PROBLEM_TYPES = {
     "seq_cls": "single_label_classification",
     "multi_label": "multi_label_classification",
     "regression": "regression",
 }
-"""transformers' `problem_type` of the tasks that end in scores of a text."""
+"""transformers' `problem_type` of the tasks with a sequence head."""
 
 _ACTIVATIONS = {"gelu": "gelu", "gelu_tanh": "gelu_pytorch_tanh", "relu": "relu", "tanh": "tanh"}
 _DROPOUTS = ("hidden_dropout_prob", "attention_probs_dropout_prob", "classifier_dropout")
-
-
 _SIZES = (
     *("vocab_size", "hidden_size", "num_hidden_layers", "num_attention_heads"),
     *("max_position_embeddings", "type_vocab_size"),
@@ -38,7 +36,7 @@ _SIZES = (
 
 
 def import_torch() -> Any:  # noqa: ANN401 (a module)
-    """PyTorch with transformers beside it.
+    """Import PyTorch, and check that transformers is installed.
 
     Raises:
         MissingExtraError: one of them is not installed.
@@ -53,20 +51,20 @@ def import_torch() -> Any:  # noqa: ANN401 (a module)
 
 
 def family_of(values: Mapping[str, Any]) -> str:
-    """`ernie` or `bert`: whose classes stand for a model with this `config.json`."""
+    """Return `ernie` or `bert`: the family of classes for a model with this `config.json`."""
     named = [values.get("model_type"), values.get("init_class"), *_listed(values)]
     known = next((str(name).lower() for name in named if name), "")
     return "ernie" if known.startswith("ernie") else "bert"
 
 
 def new_model(family: str, head: str, sizes: Mapping[str, Any], *, seed: int) -> "PreTrainedModel":
-    """A model with random weights, in float32 and evaluation mode.
+    """Make a model with random weights, in float32 and evaluation mode.
 
     Args:
         family: `ernie` or `bert`.
-        head: as `Task.head` has it.
+        head: kind of head, as `Task.head` has it.
         sizes: keyword arguments of transformers' configuration.
-        seed: decides the weights; the generator of the process is left as it was.
+        seed: decides the weights; the process's own generator is not changed.
     """
     torch = import_torch()
     import transformers
@@ -84,13 +82,13 @@ def new_model(family: str, head: str, sizes: Mapping[str, Any], *, seed: int) ->
     return model
 
 
-def sizes_of(encoder: Encoder, heads: int, values: Mapping[str, Any]) -> dict[str, Any]:
-    """The configuration of an encoder that was read.
+def encoder_config(encoder: Encoder, heads: int, values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return transformers' configuration of an encoder.
 
     Args:
         encoder: its weights.
-        heads: attention heads before any pruning: they decide the size of a head.
-        values: its `config.json`, for what the weights do not tell (dropout).
+        heads: attention heads before any pruning, which decide the head size.
+        values: its `config.json`, for the values that training uses.
     """
     sizes = {
         "vocab_size": encoder.vocabulary_size,
@@ -105,22 +103,22 @@ def sizes_of(encoder: Encoder, heads: int, values: Mapping[str, Any]) -> dict[st
         "pad_token_id": encoder.pad_token_id,
         "use_task_id": False,
     }
-    return sizes | training_values(values)
+    return sizes | training_config(values)
 
 
-def training_values(values: Mapping[str, Any]) -> dict[str, Any]:
-    """What a `config.json` says of training alone: dropout, deviation of new weights."""
+def training_config(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Select the values that only training uses: dropout, deviation of new weights."""
     kept = (*_DROPOUTS, "initializer_range")
     return {name: values[name] for name in kept if isinstance(values.get(name), float | int)}
 
 
-def answer_values(task: str, labels: Sequence[str] | None, outputs: int) -> dict[str, Any]:
-    """The configuration of a task's head.
+def head_config(task: str, labels: Sequence[str] | None, outputs: int) -> dict[str, Any]:
+    """Return transformers' configuration of a task's head.
 
     Args:
-        task: its name.
-        labels: names of the scores, or None where they have none.
-        outputs: how many scores there are.
+        task: name of the task.
+        labels: names of the scores; None for `LABEL_0`, `LABEL_1`, ….
+        outputs: number of scores.
     """
     if task_named(task).head in ("span", "vector"):
         return {}
@@ -137,7 +135,7 @@ def answer_values(task: str, labels: Sequence[str] | None, outputs: int) -> dict
 def model_from_config(
     folder: Path, task: str, labels: Sequence[str] | None, seed: int
 ) -> "PreTrainedModel":
-    """A model of the sizes that a `config.json` without weights names.
+    """Make a model of random weights from a `config.json`.
 
     Raises:
         CheckpointError: a size is missing, or the scores have no names.
@@ -156,7 +154,7 @@ def model_from_config(
         "pad_token_id": config.pad_token_id,
         "use_task_id": False,
     }
-    sizes |= training_values(values) | answer_values(task, names, len(names or ()))
+    sizes |= training_config(values) | head_config(task, names, len(names or ()))
     return new_model(family_of(values), head, sizes, seed=seed)
 
 

@@ -1,4 +1,4 @@
-"""Weights between the canonical model and a module of transformers."""
+"""Copy the weights of a canonical model into a module of transformers."""
 
 from typing import TYPE_CHECKING
 
@@ -17,12 +17,11 @@ if TYPE_CHECKING:
 
 
 def state_from_model(model: Model, prefix: str) -> dict[str, Float32]:
-    """The weights of a canonical model by transformers' names of an ERNIE or BERT.
+    """Name the weights of a canonical model as transformers' ERNIE or BERT does.
 
     Args:
-        model: its head may be a `VectorHead`: then the encoder alone, with its pooler if it has
-            one.
-        prefix: of the encoder's names, with its dot: `ernie.`, `bert.`, or nothing.
+        model: the model; of a `VectorHead` only the pooler is included.
+        prefix: prefix of the encoder's names: `ernie.`, `bert.`, or empty.
     """
     encoder, scheme = model.encoder, TRANSFORMERS
     state = {
@@ -55,15 +54,15 @@ def state_from_model(model: Model, prefix: str) -> dict[str, Float32]:
 
 
 def copy_weights(built: "PreTrainedModel", model: Model, where: str) -> None:
-    """Copy a canonical model's weights into a module; what the model lacks stays as it is.
+    """Copy a canonical model's weights into a module; weights that the model lacks are kept.
 
     Args:
-        built: its layers as wide as the model's.
-        model: a `VectorHead` stands for an encoder without a head of the task.
+        built: a module with layers as wide as the model's.
+        model: the model; with a `VectorHead`, the module keeps its own head.
         where: the model's folder, for messages.
 
     Raises:
-        CheckpointError: the module has no place for a weight, or one of another shape.
+        CheckpointError: the module lacks a weight, or has it in another shape.
     """
     torch = import_torch()
     prefix = "" if built.base_model is built else f"{built.base_model_prefix}."
@@ -73,8 +72,8 @@ def copy_weights(built: "PreTrainedModel", model: Model, where: str) -> None:
         state = {name: array for name, array in state.items() if f"{prefix}pooler." not in name}
     elif "classifier.weight" in state and pooler not in state:
         raise CheckpointError(
-            f"{where} has a classifier without a pooler before it, which transformers has not; "
-            f"it can be built and served, but not trained"
+            f"{where} has a classifier without a pooler, which transformers does not support; it "
+            f"can be built and served, but not trained"
         )
     for name, array in state.items():
         place = places.get(name)

@@ -169,7 +169,7 @@ def test_graphs_are_valid_and_of_standard_operators_of_opset_20(
 
 def test_other_numbers_than_fp32_are_refused() -> None:
     model = model_of(student("bigrams"))
-    with pytest.raises(PrecisionError, match="a bow student has a graph in FP32 alone; found fp16"):
+    with pytest.raises(PrecisionError, match="a bow student has a graph in FP32 only; found fp16"):
         export_onnx(model, "packed", Numerics(compute="fp16"))
     with pytest.raises(PrecisionError, match="with 1 layers in int8"):
         export_onnx(model, "packed", Numerics(input_scales={"pooler": 1.0}))

@@ -138,7 +138,7 @@ def test_a_graph_that_is_not_recognised_is_kept_with_the_reason(tmp_path: Path) 
 def test_nothing_there_is_said(tmp_path: Path) -> None:
     with pytest.raises(CheckpointError, match="does not exist"):
         read_source(tmp_path / "nowhere")
-    with pytest.raises(CheckpointError, match=r"holds no checkpoint: expected model\.safetensors"):
+    with pytest.raises(CheckpointError, match=r"holds no checkpoint; expected model\.safetensors"):
         read_source(tmp_path)
     (tmp_path / "weights.h5").write_bytes(b"")
     with pytest.raises(CheckpointError, match="holds no checkpoint"):
@@ -161,7 +161,7 @@ def test_a_truncated_onnx_file_is_refused(
 ) -> None:
     path = tmp_path / "model.onnx"
     path.write_bytes(exported.SerializeToString()[:kept])
-    with pytest.raises(CheckpointError, match=r"model\.onnx is truncated or no ONNX file"):
+    with pytest.raises(CheckpointError, match=r"model\.onnx is truncated or not an ONNX file"):
         read_source(path)
 
 
@@ -174,7 +174,7 @@ def test_an_onnx_file_without_its_external_weights_is_refused(
     onnx.save_model(copy, path, save_as_external_data=True, location="model.data", size_threshold=0)
     assert read_source(path).model is not None
     (tmp_path / "model.data").unlink()
-    with pytest.raises(CheckpointError, match=r"model\.onnx is truncated or no ONNX file"):
+    with pytest.raises(CheckpointError, match=r"model\.onnx is truncated or not an ONNX file"):
         read_source(path)
 
 

@@ -77,7 +77,7 @@ def test_a_student_is_of_no_other_task(tmp_path: Path, head: str) -> None:
     [
         ({"kind": "lstm"}, "kind is 'lstm'; expected bow or cnn"),
         ({"kind": "cnn"}, r"a cnn has filters \[\] and 37 bigram buckets"),
-        ({"embedding_size": "8"}, "embedding_size is '8'; expected a number from 1 on"),
+        ({"embedding_size": "8"}, "embedding_size is '8'; expected a number of at least 1"),
         ({"hidden_size": None}, "hidden_size is None"),
         ({"pair": "no"}, "pair is 'no'; expected true or false"),
         ({"filters": [0]}, r"filters is \[0\]"),

@@ -338,7 +338,7 @@ def test_vectors_of_a_fine_tuned_model_leave_its_head_out(kind: str, head: str) 
 
 def test_the_pooler_s_vector_needs_a_pooler() -> None:
     source = transformers_model("bert", head="token")
-    with pytest.raises(CheckpointError, match="pooling by the pooler needs one"):
+    with pytest.raises(CheckpointError, match="pooling is 'pooler', but the model has no pooler"):
         read(arrays_of(source), source, WantedHead(head="vector", pooling="pooler"))
 
 

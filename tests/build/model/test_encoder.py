@@ -122,7 +122,7 @@ def test_spans_and_vectors_are_refused_where_they_make_no_sense() -> None:
         SpanHead(output=linear(8, 3))
     with pytest.raises(CheckpointError, match="pooling is 'max'; expected cls, mean, pooler"):
         VectorHead(pooling="max", pooler=None, pooler_activation="tanh")
-    with pytest.raises(CheckpointError, match="pooling by the pooler needs one"):
+    with pytest.raises(CheckpointError, match="pooling is 'pooler', but the model has no pooler"):
         VectorHead(pooling="pooler", pooler=None, pooler_activation="tanh")
 
 

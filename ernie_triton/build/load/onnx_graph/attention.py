@@ -1,7 +1,7 @@
-"""Self-attention of a graph: which linear layers are query, key and value, and how many heads.
+"""Self-attention of a graph: its query, key and value layers, its heads, and its mask.
 
-The nodes only tell what leads where. That heads are split and merged as usual is told by sending
-element indices through the reshapes and transposes.
+The nodes show only which value leads to which. Element indices, sent through the reshapes and
+transposes, show that heads are split and merged as usual.
 """
 
 import math
@@ -25,9 +25,9 @@ _MASKING = _LAYOUT | {"Add", "Sub", "Where"}
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Attention:
-    """The projections of one layer, what they project, and the pad ids that the mask hides.
+    """The projections of one layer, their inputs, and the pad ids that the mask hides.
 
-    `query_source` is `source`, or what was selected of it where only some tokens ask.
+    `query_source` is `source`, or a selection of it where only some tokens have queries.
     """
 
     query: Linear
@@ -41,7 +41,7 @@ class Attention:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class _Products:
-    """The two products of attention, and the softmax (with what enters it) between them."""
+    """The two products of attention, and the softmax between them with its input `before`."""
 
     scores: Node
     before: str
@@ -50,12 +50,12 @@ class _Products:
 
 
 def read_attention(reading: Reading, name: str) -> Attention:
-    """The self-attention whose merged heads are a value.
+    """Read the self-attention whose merged heads are a value.
 
-    A factor on the scores other than 1 / sqrt(head size) goes into the query's weights.
+    A scale of the scores other than 1 / sqrt(head size) is moved into the query's weights.
 
     Raises:
-        UnrecognisedGraphError: it differs from a masked softmax over scaled dot products.
+        UnrecognisedGraphError: it is no masked softmax over scaled dot products.
     """
     products = _find_products(reading, name)
     scores, context = products.scores, products.context
@@ -95,7 +95,7 @@ def _find_products(reading: Reading, name: str) -> _Products:
 
 
 def _product_before(reading: Reading, name: str, through: frozenset[str], expected: str) -> Node:
-    """The product of two variable values (not a linear layer) on the way back."""
+    """Find the earlier product of two variable values, which is no linear layer."""
 
     def is_product(value: str) -> bool:
         node = reading.producer(value)
@@ -120,22 +120,22 @@ def _rescaled(query: Linear, factor: float) -> Linear:
 
 
 def _indices(shape: tuple[int, ...]) -> Array:
-    """Every element's own number, from 1 on."""
+    """Number the elements of a shape from 1."""
     return np.arange(1, math.prod(shape) + 1, dtype=np.float32).reshape(shape)
 
 
 def _check_merged(reading: Reading, name: str, context: Node) -> int:
-    """Check that context vectors are put side by side, head after head; return the heads."""
+    """Check that the heads are concatenated in order; return their number."""
     made = context.outputs[0]
     given = _indices(reading.value(made).shape)
-    merged = reading.probes.plain.value_given(name, {made: given})
-    texts, asking, head_size = reading.probes.texts, *(1, 1, *given.shape)[-2:]
-    if given.ndim > 2 and given.size % (texts * asking * head_size) == 0:
-        split = given.reshape(texts, -1, asking, head_size)
+    merged = reading.batches.plain.value_given(name, {made: given})
+    texts, queries, head_size = reading.batches.texts, *(1, 1, *given.shape)[-2:]
+    if given.ndim > 2 and given.size % (texts * queries * head_size) == 0:
+        split = given.reshape(texts, -1, queries, head_size)
         if np.array_equal(merged.reshape(-1), split.transpose(0, 2, 1, 3).reshape(-1)):
             return int(split.shape[1])
     raise UnrecognisedGraphError(
-        f"the {context} makes {list(given.shape)} for {texts} texts of {reading.probes.tokens} "
+        f"the {context} makes {list(given.shape)} for {texts} texts of {reading.batches.tokens} "
         "tokens, and what follows does not merge its heads; expected [texts, heads, tokens, head "
         "size] and then [texts, tokens, heads * head size]"
     )
@@ -144,7 +144,7 @@ def _check_merged(reading: Reading, name: str, context: Node) -> int:
 def _read_split(
     reading: Reading, split: str, heads: int, order: tuple[int, ...]
 ) -> tuple[AppliedLinear, float]:
-    """The projection that is split into heads in an order, and the factor put on it."""
+    """Read a projection that is split into heads in an axis order, and its factor."""
     projection = reading.root(
         split,
         _LAYOUT,
@@ -152,8 +152,8 @@ def _read_split(
         "a projection to attention heads",
     )
     given = _indices(reading.value(projection).shape)
-    found = reading.probes.plain.value_given(split, {projection: given}).reshape(-1)
-    texts, width = reading.probes.texts, given.shape[-1]
+    found = reading.batches.plain.value_given(split, {projection: given}).reshape(-1)
+    texts, width = reading.batches.texts, given.shape[-1]
     if width % heads == 0 and found.size == given.size:
         expected = given.reshape(texts, -1, heads, width // heads).transpose(order).reshape(-1)
         factor = proportion(found, expected)
@@ -168,7 +168,7 @@ def _read_split(
 def _check_unchanged(reading: Reading, products: _Products) -> None:
     given = np.random.default_rng(0).random(reading.value(products.softmax).shape, np.float32)
     used = products.context.inputs[0]
-    found = reading.probes.plain.value_given(used, {products.softmax: given})
+    found = reading.batches.plain.value_given(used, {products.softmax: given})
     if not np.array_equal(found.reshape(-1), given.reshape(-1)):
         raise UnrecognisedGraphError(
             f"the {reading.producer(products.softmax)}: attention probabilities are changed before "

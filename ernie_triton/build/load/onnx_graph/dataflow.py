@@ -1,4 +1,4 @@
-"""An ONNX graph as values and the nodes that make them; the ground of reading a model from it."""
+"""An ONNX graph as values and the nodes that make them, and its values for given inputs."""
 
 from collections.abc import Mapping, Sequence
 
@@ -8,13 +8,14 @@ from onnx import numpy_helper
 
 from ernie_triton.arrays import Array
 from ernie_triton.build.load.onnx_graph.operators import Node, Operators, node_from_proto
+from ernie_triton.errors import UnrecognisedGraphError
 
 
 class Dataflow:
-    """A graph's values by name: which node makes each, and what the constant ones are.
+    """The values of a graph by name: the node that makes each, and the constants.
 
-    Constants are initializers, Constant nodes, and whatever follows from these alone; each is
-    computed when first asked for. An initializer is copied out of the message once.
+    Constants are initializers, Constant nodes, and all that is computed from these alone. Each is
+    computed on first use. An initializer is copied out of the message once.
     """
 
     def __init__(self, model: onnx.ModelProto) -> None:
@@ -38,18 +39,18 @@ class Dataflow:
         return frozenset(names)
 
     def producer(self, name: str) -> Node | None:
-        """The node that makes a value; None for the graph's inputs and its initializers."""
+        """Return the node that makes a value; None for inputs and initializers."""
         return self._producers.get(name)
 
     def is_constant(self, name: str) -> bool:
-        """Whether a value is the same for every text."""
+        """Return whether a value is the same for every text."""
         return name in self._constant_names
 
     def constant(self, name: str) -> Array:
-        """A constant's value.
+        """Compute a constant.
 
         Raises:
-            UnrecognisedGraphError: an operator on the way to it cannot be computed.
+            UnrecognisedGraphError: an operator that it depends on cannot be computed.
         """
         if name not in self._constants:
             if name in self._initializers:
@@ -61,7 +62,7 @@ class Dataflow:
         return self._constants[name]
 
     def nodes_between(self, target: str, known: Mapping[str, object]) -> list[Node]:
-        """The nodes that lead from known values (and initializers) to a target, in graph order."""
+        """List the nodes that compute a target from known values, in graph order."""
         found: dict[int, Node] = {}
         pending = [target]
         while pending:
@@ -76,6 +77,57 @@ class Dataflow:
         """Compute one node's outputs from its inputs (None where an optional one is left out).
 
         Raises:
-            UnrecognisedGraphError: the operator is unknown, or refuses these inputs.
+            UnrecognisedGraphError: the operator is unknown or fails on these inputs.
         """
         return self._operators.run(node, inputs)
+
+
+class GraphEvaluation:
+    """The values of a graph for given inputs, each computed on first use.
+
+    Exporters write shapes, positions and masks in many ways. The numbers for a small batch are the
+    same in each, so numbers are compared instead of nodes.
+    """
+
+    def __init__(self, flow: Dataflow, feeds: Mapping[str, Array]) -> None:
+        self.feeds = dict(feeds)
+        self._flow = flow
+        self._values: dict[str, Array] = dict(feeds)
+
+    def value(self, name: str) -> Array:
+        """Compute a value.
+
+        Raises:
+            UnrecognisedGraphError: it needs an operator that cannot be computed.
+        """
+        if self._flow.is_constant(name):
+            return self._flow.constant(name)
+        for node in self._flow.nodes_between(name, self._values):
+            if self._flow.is_constant(node.outputs[0]):
+                continue
+            inputs = [self._input(i, self._values) for i in node.inputs]
+            self._values.update(self._flow.run(node, inputs))
+        if name not in self._values:
+            raise UnrecognisedGraphError(f"the graph uses {name!r}, but nothing makes it")
+        return self._values[name]
+
+    def value_given(self, name: str, given: Mapping[str, Array]) -> Array:
+        """Compute a value with some earlier values replaced by `given`.
+
+        Raises:
+            UnrecognisedGraphError: it needs an operator that cannot be computed, or does not
+                depend on anything given.
+        """
+        changed = dict(given)
+        for node in self._flow.nodes_between(name, given):
+            if not changed.keys().isdisjoint(node.inputs):
+                inputs = [self._input(i, changed) for i in node.inputs]
+                changed.update(self._flow.run(node, inputs))
+        if name not in changed:
+            raise UnrecognisedGraphError(f"{name!r} does not depend on {', '.join(given)}")
+        return changed[name]
+
+    def _input(self, name: str, values: Mapping[str, Array]) -> Array | None:
+        if not name:
+            return None
+        return values[name] if name in values else self.value(name)

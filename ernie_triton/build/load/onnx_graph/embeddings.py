@@ -1,21 +1,21 @@
-"""The embedding tables of a graph, each told by the indices that it is looked up with."""
+"""The embedding tables of a graph, each identified by its indices."""
 
 from dataclasses import dataclass
 
 import numpy as np
 
 from ernie_triton.arrays import Array, Float32
+from ernie_triton.build.load.onnx_graph.dataflow import GraphEvaluation
 from ernie_triton.build.load.onnx_graph.inputs import PROBE_PADDING, uncast
 from ernie_triton.build.load.onnx_graph.linear import sum_terms
 from ernie_triton.build.load.onnx_graph.operators import Node
-from ernie_triton.build.load.onnx_graph.probe import Probe
 from ernie_triton.build.load.onnx_graph.reading import Reading
 from ernie_triton.errors import UnrecognisedGraphError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Embeddings:
-    """The tables as `Encoder` has them, and the pad ids that are given a position of their own."""
+    """The tables as `Encoder` has them, and the pad ids that get a position of their own."""
 
     word: Float32
     position: Float32
@@ -24,17 +24,16 @@ class Embeddings:
 
 
 def are_embeddings(reading: Reading, name: str) -> bool:
-    """Whether a value is a sum of vectors looked up in tables."""
+    """Return whether a value is a sum of vectors looked up in tables."""
     variables, _ = sum_terms(reading, name)
     return any(_lookup(reading, term) is not None for term in variables)
 
 
 def read_embeddings(reading: Reading, name: str) -> Embeddings:
-    """The tables whose vectors add up to a value.
+    """Read the tables whose vectors add up to a value.
 
-    A table that is looked up with the same row for every token, such as ERNIE's task types, is
-    one vector more in every token type; so is the only row used of a token type table in a graph
-    that takes no token types.
+    A table of which every token takes the same row, such as ERNIE's task types, is added to every
+    token type. So is a token type table in a graph that takes no token types.
 
     Raises:
         UnrecognisedGraphError: a term of the sum is no such vector, or a table is missing.
@@ -44,7 +43,7 @@ def read_embeddings(reading: Reading, name: str) -> Embeddings:
     rows: list[Float32] = []
     pad_ids: frozenset[int] = frozenset()
     for term in variables:
-        kind, table, indices = _told_by_indices(reading, term)
+        kind, table, indices = _identify_table(reading, term)
         if kind in tables:
             raise UnrecognisedGraphError(f"{term!r} is from a second table of {kind} embeddings")
         if kind == "constant":
@@ -54,7 +53,7 @@ def read_embeddings(reading: Reading, name: str) -> Embeddings:
         if kind == "position":
             pad_ids = _pad_ids_with_own_position(reading, indices)
     for constant in constants:
-        _add_constant(constant, reading.probes.tokens, tables, rows)
+        _add_constant(constant, reading.batches.tokens, tables, rows)
     for kind in ("word", "position"):
         if kind not in tables:
             raise UnrecognisedGraphError(
@@ -78,9 +77,9 @@ def _lookup(reading: Reading, name: str) -> Node | None:
     return node if table.ndim == 2 and node.attribute("axis", 0) == 0 else None
 
 
-def _told_by_indices(reading: Reading, term: str) -> tuple[str, Float32, str]:
-    """What a table is for, the table from the first row used on, and the indices."""
-    probes = reading.probes
+def _identify_table(reading: Reading, term: str) -> tuple[str, Float32, str]:
+    """Return the kind of a table, the table from its first used row on, and its indices."""
+    batches = reading.batches
     node = _lookup(reading, term)
     if node is None:
         raise UnrecognisedGraphError(
@@ -89,29 +88,29 @@ def _told_by_indices(reading: Reading, term: str) -> tuple[str, Float32, str]:
         )
     table = reading.flow.constant(node.inputs[0]).astype(np.float32, copy=False)
     source = uncast(reading.flow, node.inputs[1])
-    if source == probes.ids:
+    if source == batches.ids:
         return "word", table, node.inputs[1]
-    if source == probes.token_types:
+    if source == batches.token_types:
         return "token_type", table, node.inputs[1]
-    indices = _by_token(reading, node.inputs[1], probes.plain)
+    indices = _by_token(reading, node.inputs[1], batches.plain)
     first = int(indices[0, 0])
     if (indices == first).all() and all(
-        (_by_token(reading, node.inputs[1], probe) == first).all()
-        for probe in probes.padded.values()
+        (_by_token(reading, node.inputs[1], batch) == first).all()
+        for batch in batches.padded.values()
     ):
         return "constant", table[first], node.inputs[1]
-    if (indices == np.arange(first, first + probes.tokens)).all():
+    if (indices == np.arange(first, first + batches.tokens)).all():
         return "position", table[first:], node.inputs[1]
     raise UnrecognisedGraphError(
-        f"the {node} looks up rows {indices[0].tolist()} for a text of {probes.tokens} tokens; "
+        f"the {node} looks up rows {indices[0].tolist()} for a text of {batches.tokens} tokens; "
         "expected token ids, token types, consecutive positions, or one row for all"
     )
 
 
-def _by_token(reading: Reading, indices: str, probe: Probe) -> Array:
-    """Indices as [texts, tokens], though the graph may have one for all, or one row for all."""
-    found = probe.value(indices).reshape(-1)
-    texts, tokens = reading.probes.texts, reading.probes.tokens
+def _by_token(reading: Reading, indices: str, batch: GraphEvaluation) -> Array:
+    """Return indices as [texts, tokens]; the graph may have one index or one row for all."""
+    found = batch.value(indices).reshape(-1)
+    texts, tokens = reading.batches.texts, reading.batches.tokens
     if found.size not in (1, tokens, texts * tokens):
         raise UnrecognisedGraphError(
             f"{indices!r} holds {found.size} indices of embeddings for {texts} texts of {tokens} "
@@ -121,11 +120,11 @@ def _by_token(reading: Reading, indices: str, probe: Probe) -> Array:
 
 
 def _pad_ids_with_own_position(reading: Reading, indices: str) -> frozenset[int]:
-    """The ids that RoBERTa's way of counting positions takes for padding."""
-    plain = _by_token(reading, indices, reading.probes.plain)
+    """Find the ids that get the padding position, as RoBERTa counts positions."""
+    plain = _by_token(reading, indices, reading.batches.plain)
     found = set()
-    for pad_id, probe in reading.probes.padded.items():
-        padded = _by_token(reading, indices, probe)
+    for pad_id, batch in reading.batches.padded.items():
+        padded = _by_token(reading, indices, batch)
         if not np.array_equal(padded[:, :-PROBE_PADDING], plain[:, :-PROBE_PADDING]):
             raise UnrecognisedGraphError(
                 f"token {pad_id} at the end of a text moves the positions of the tokens before it"
@@ -138,7 +137,7 @@ def _pad_ids_with_own_position(reading: Reading, indices: str) -> frozenset[int]
 def _add_constant(
     constant: Array, tokens: int, tables: dict[str, Float32], rows: list[Float32]
 ) -> None:
-    """Take a constant term: one vector for all tokens, or the positions of a fixed length."""
+    """Add a constant term: one vector for all tokens, or the positions of a fixed length."""
     width = constant.shape[-1] if constant.ndim else 1
     vectors = constant.reshape(-1, width).astype(np.float32, copy=False)
     if (vectors == vectors[0]).all():

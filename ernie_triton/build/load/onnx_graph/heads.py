@@ -1,15 +1,91 @@
-"""The head of a graph's task: from its outputs back to the encoder's last hidden state."""
+"""The head of a graph: found by its task, read from the outputs back to the hidden state."""
 
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
-from ernie_triton.build.load.onnx_graph.hidden_state import FoundHead
+from ernie_triton.build.load.onnx_graph.hidden_state import (
+    FoundHead,
+    first_token_source,
+    is_selection,
+    selected_from,
+)
+from ernie_triton.build.load.onnx_graph.linear import read_activation, read_linear
+from ernie_triton.build.load.onnx_graph.norm import find_norm
 from ernie_triton.build.load.onnx_graph.reading import Reading
-from ernie_triton.build.load.onnx_graph.sequence_head import read_sequence_head
 from ernie_triton.build.load.onnx_graph.token_heads import read_span_head, read_token_head
 from ernie_triton.build.load.onnx_graph.vector_head import read_vector_head
+from ernie_triton.build.model.heads import SequenceHead
 from ernie_triton.errors import OtherTaskError, UnrecognisedGraphError
 from ernie_triton.tasks import TASKS
+
+
+def read_head(reading: Reading, task_head: str) -> FoundHead:
+    """Read the head of a kind (`Task.head`) from the graph's outputs.
+
+    Raises:
+        OtherTaskError: the outputs belong to another task, which the message names.
+        UnrecognisedGraphError: the outputs are not those of such a head alone.
+    """
+    try:
+        return _READERS[task_head](reading)
+    except UnrecognisedGraphError as error:
+        others = [kind for kind in _READERS if kind != task_head and _can_read(reading, kind)]
+        if not others:
+            raise
+        tasks = [task.name for task in TASKS.values() if task.head in others]
+        raise OtherTaskError(
+            f"the graph {', or '.join(_OUTPUTS[kind] for kind in others)}; "
+            f"build it with --task {' or '.join(tasks)}"
+        ) from error
+
+
+def _can_read(reading: Reading, task_head: str) -> bool:
+    try:
+        _READERS[task_head](reading)
+    except UnrecognisedGraphError:
+        return False
+    return True
+
+
+def read_sequence_head(reading: Reading) -> FoundHead:
+    """Read a classifier of whole texts.
+
+    Raises:
+        UnrecognisedGraphError: the outputs are not the logits of such a classifier alone.
+    """
+    if len(reading.flow.outputs) != 1:
+        raise UnrecognisedGraphError(
+            f"the graph has {len(reading.flow.outputs)} outputs "
+            f"({', '.join(reading.flow.outputs)}); expected one, the logits"
+        )
+    output = read_linear(reading, reading.flow.outputs[0])
+    hidden = first_token_source(reading, output.source)
+    if hidden is not None:
+        head = SequenceHead(pooler=None, pooler_activation="identity", output=output.linear)
+        return FoundHead(head=head, hidden=hidden)
+    if find_norm(reading, output.source) is not None:
+        raise UnrecognisedGraphError(
+            f"the classifier reads all that the {reading.producer(output.source)} makes; expected "
+            "the first token of each text alone"
+        )
+    if is_selection(reading, output.source):
+        raise _not_first_token(reading, output.source)
+    activation, pooled = read_activation(reading, output.source)
+    pooler = read_linear(reading, pooled)
+    hidden = first_token_source(reading, pooler.source)
+    if hidden is None:
+        raise _not_first_token(reading, pooler.source)
+    head = SequenceHead(pooler=pooler.linear, pooler_activation=activation, output=output.linear)
+    return FoundHead(head=head, hidden=hidden)
+
+
+def _not_first_token(reading: Reading, name: str) -> UnrecognisedGraphError:
+    origins = " and ".join(f"the {reading.producer(n)}" for n in selected_from(reading, name))
+    return UnrecognisedGraphError(
+        f"the classifier reads, by the {reading.producer(name)}, what {origins} makes; expected "
+        "the first token's vector of a layer normalisation's output"
+    )
+
 
 _READERS: Mapping[str, Callable[[Reading], FoundHead]] = MappingProxyType(
     {
@@ -19,7 +95,7 @@ _READERS: Mapping[str, Callable[[Reading], FoundHead]] = MappingProxyType(
         "vector": read_vector_head,
     }
 )
-_DOINGS = MappingProxyType(
+_OUTPUTS = MappingProxyType(
     {
         "sequence": "scores whole texts",
         "token": "scores every token",
@@ -27,31 +103,3 @@ _DOINGS = MappingProxyType(
         "vector": "gives vectors and no scores",
     }
 )
-
-
-def read_head(reading: Reading, task_head: str) -> FoundHead:
-    """The head of a kind (`Task.head`), from the graph's outputs.
-
-    Raises:
-        OtherTaskError: the outputs are those of another task, which the message names.
-        UnrecognisedGraphError: the outputs are not those of such a head alone.
-    """
-    try:
-        return _READERS[task_head](reading)
-    except UnrecognisedGraphError as error:
-        others = [kind for kind in _READERS if kind != task_head and _is_read(reading, kind)]
-        if not others:
-            raise
-        tasks = [task.name for task in TASKS.values() if task.head in others]
-        raise OtherTaskError(
-            f"the graph {', or '.join(_DOINGS[kind] for kind in others)}; "
-            f"build it with --task {' or '.join(tasks)}"
-        ) from error
-
-
-def _is_read(reading: Reading, task_head: str) -> bool:
-    try:
-        _READERS[task_head](reading)
-    except UnrecognisedGraphError:
-        return False
-    return True

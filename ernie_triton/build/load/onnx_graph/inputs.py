@@ -1,4 +1,4 @@
-"""Which of a graph's inputs are the tokens, and the small batches that the graph is probed with."""
+"""The token inputs of a graph, and small probe batches to evaluate the graph on."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -7,28 +7,33 @@ import numpy as np
 import onnx
 
 from ernie_triton.arrays import Array
-from ernie_triton.build.load.onnx_graph.dataflow import Dataflow
-from ernie_triton.build.load.onnx_graph.probe import Probe
+from ernie_triton.build.load.onnx_graph.dataflow import Dataflow, GraphEvaluation
 from ernie_triton.errors import UnrecognisedGraphError
 
-PROBE_TEXTS, PROBE_TOKENS, PROBE_PADDING = 3, 7, 2
-"""Texts and tokens of a probe where the graph leaves them open; the last tokens are padding."""
+_TEXTS, _TOKENS = 3, 7
+"""Size of a probe batch where the graph leaves it open."""
+PROBE_PADDING = 2
+"""Padding tokens at the end of each text, in the batches that have padding."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Probes:
-    """One graph on three kinds of small batches.
+class ProbeBatches:
+    """Evaluations of one graph on small batches of three kinds.
 
-    `plain` has no padding. In `padded`, by pad token id, the last tokens of every text have that
-    id. In `masked` they have ordinary ids, and the inputs that look nothing up (an attention mask)
-    are 0 there; None for a graph without such inputs.
+    Attributes:
+        ids: name of the token id input.
+        token_types: name of the token type input; None where the graph has none.
+        plain: a batch without padding.
+        padded: by pad token id, the batch whose texts end in tokens with this id.
+        masked: the batch whose last tokens have ordinary ids but an attention mask of 0; None
+            where the graph has no mask input.
     """
 
     ids: str
     token_types: str | None
-    plain: Probe
-    padded: dict[int, Probe]
-    masked: Probe | None
+    plain: GraphEvaluation
+    padded: dict[int, GraphEvaluation]
+    masked: GraphEvaluation | None
 
     @property
     def texts(self) -> int:
@@ -41,8 +46,8 @@ class Probes:
         return int(self.plain.feeds[self.ids].shape[1])
 
 
-def probe_graph(flow: Dataflow) -> Probes:
-    """Find the token inputs of a graph and make its probes.
+def make_probe_batches(flow: Dataflow) -> ProbeBatches:
+    """Find the token inputs of a graph and evaluate it on probe batches.
 
     Raises:
         UnrecognisedGraphError: the inputs are not token ids, token types and masks, each [texts,
@@ -55,7 +60,7 @@ def probe_graph(flow: Dataflow) -> Probes:
     ordinary = np.setdiff1d(np.arange(rows[ids]), pad_ids)
     if shape[1] <= PROBE_PADDING or not ordinary.size:
         raise UnrecognisedGraphError(
-            f"the graph takes {shape[1]} tokens of a vocabulary of {rows[ids]}; too few to probe"
+            f"the graph takes {shape[1]} tokens of a vocabulary of {rows[ids]}; too few to evaluate"
         )
     types = {i.name: onnx.helper.tensor_dtype_to_np_dtype(_type(i).elem_type) for i in flow.inputs}
     feeds = {name: np.ones(shape, dtype) for name, dtype in types.items()}
@@ -64,14 +69,13 @@ def probe_graph(flow: Dataflow) -> Probes:
         varied = np.arange(shape[0] * shape[1]).reshape(shape) % rows[token_types]
         feeds[token_types] = varied.astype(types[token_types])
     masks = types.keys() - {ids, token_types}
-    return Probes(
+    masked = {name: _padded(v, 0) if name in masks else v for name, v in feeds.items()}
+    return ProbeBatches(
         ids=ids,
         token_types=token_types,
-        plain=Probe(flow, feeds),
-        padded={i: Probe(flow, {**feeds, ids: _padded(feeds[ids], i)}) for i in pad_ids},
-        masked=Probe(flow, {n: _padded(v, 0) if n in masks else v for n, v in feeds.items()})
-        if masks
-        else None,
+        plain=GraphEvaluation(flow, feeds),
+        padded={i: GraphEvaluation(flow, {**feeds, ids: _padded(feeds[ids], i)}) for i in pad_ids},
+        masked=GraphEvaluation(flow, masked) if masks else None,
     )
 
 
@@ -82,7 +86,7 @@ def _padded(values: Array, padding: int) -> Array:
 
 
 def _rows_looked_up(flow: Dataflow) -> dict[str, int]:
-    """By input: the rows of the smallest table of vectors that it indexes."""
+    """Count the rows of the smallest embedding table that each input indexes."""
     rows: dict[str, int] = {}
     for node in flow.nodes:
         if node.op == "Gather" and flow.is_constant(node.inputs[0]):
@@ -106,7 +110,7 @@ def _token_inputs(rows: dict[str, int]) -> tuple[str, str | None]:
 
 
 def uncast(flow: Dataflow, name: str) -> str:
-    """The value before any Cast and Identity."""
+    """Follow a value back through Cast and Identity."""
     node = flow.producer(name)
     while node is not None and node.op in ("Cast", "Identity"):
         name = node.inputs[0]
@@ -115,7 +119,7 @@ def uncast(flow: Dataflow, name: str) -> str:
 
 
 def _compared_ids(flow: Dataflow, ids: str) -> Iterator[int]:
-    """The constants that the graph compares token ids with."""
+    """Find the constants that the graph compares token ids with."""
     for node in flow.nodes:
         if node.op == "Equal" and ids in (uncast(flow, name) for name in node.inputs):
             for name in node.inputs:
@@ -124,7 +128,7 @@ def _compared_ids(flow: Dataflow, ids: str) -> Iterator[int]:
 
 
 def _probe_shape(flow: Dataflow) -> tuple[int, int]:
-    shape = [PROBE_TEXTS, PROBE_TOKENS]
+    shape = [_TEXTS, _TOKENS]
     for graph_input in flow.inputs:
         dimensions = _type(graph_input).shape.dim
         if len(dimensions) != 2:

@@ -1,4 +1,4 @@
-"""Linear layers of a graph, alone or with a residual, however product and bias are written."""
+"""Linear layers of a graph, however they are written: alone, with a residual, or activated."""
 
 from dataclasses import dataclass
 
@@ -6,21 +6,29 @@ import numpy as np
 
 from ernie_triton.arrays import Array
 from ernie_triton.build.load.onnx_graph.norm import find_norm
+from ernie_triton.build.load.onnx_graph.operators import ACTIVATION_FUNCTIONS
 from ernie_triton.build.load.onnx_graph.reading import Reading
 from ernie_triton.build.model.encoder import Linear
 from ernie_triton.errors import UnrecognisedGraphError
 
+_ARITHMETIC = ("Add", "Cast", "Clip", "Div", "Max", "Min", "Mul", "Neg", "Pow", "Sub", "Where")
+_FUNCTIONS = ("Erf", "Exp", "Gelu", "Reciprocal", "Relu", "Sigmoid", "Sqrt", "Tanh")
+_ELEMENTWISE = frozenset((*_ARITHMETIC, *_FUNCTIONS))
+_RANGE = 8.0
+_TOLERANCE = 2e-5
+"""Maximum absolute difference; GELU and its tanh approximation differ by up to 5e-4."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class AppliedLinear:
-    """A linear layer and the value that it is applied to."""
+    """A linear layer and the value that it takes."""
 
     linear: Linear
     source: str
 
 
 def read_linear(reading: Reading, name: str) -> AppliedLinear:
-    """The linear layer that makes a value.
+    """Read the linear layer that makes a value.
 
     Raises:
         UnrecognisedGraphError: the value is made by something else.
@@ -35,7 +43,7 @@ def read_linear(reading: Reading, name: str) -> AppliedLinear:
 
 
 def find_linear(reading: Reading, name: str) -> AppliedLinear | None:
-    """As `read_linear`, but None where the value is made by something else."""
+    """Read as `read_linear` does; None where the value is made by something else."""
     variables, constants = sum_terms(reading, name)
     if len(variables) != 1:
         return None
@@ -43,10 +51,10 @@ def find_linear(reading: Reading, name: str) -> AppliedLinear | None:
 
 
 def read_residual(reading: Reading, name: str) -> tuple[AppliedLinear, str]:
-    """The linear layer and the value beside it in a sum of these two.
+    """Read a sum of a linear layer and a residual; return the layer and the residual.
 
     Raises:
-        UnrecognisedGraphError: the value is another sum, or none.
+        UnrecognisedGraphError: the value is another sum, or no sum.
     """
     variables, constants = sum_terms(reading, name)
     if len(variables) == 2:
@@ -61,9 +69,9 @@ def read_residual(reading: Reading, name: str) -> tuple[AppliedLinear, str]:
 
 
 def sum_terms(reading: Reading, name: str) -> tuple[list[str], list[Array]]:
-    """The variable and the constant terms of a sum, however it is bracketed.
+    """Split a sum into its variable and constant terms, however it is bracketed.
 
-    A normalisation is one term, though it may end in an addition.
+    A normalisation is one term, even where it ends in an addition.
     """
     name = reading.strip(name)
     if reading.flow.is_constant(name):
@@ -80,7 +88,7 @@ def sum_terms(reading: Reading, name: str) -> tuple[list[str], list[Array]]:
 
 
 def _product(reading: Reading, name: str, constants: list[Array]) -> AppliedLinear | None:
-    """`source @ weight` plus a bias, from a MatMul or a Gemm and the constants added to it."""
+    """Read `source @ weight + bias` from a MatMul or Gemm and the constants added to it."""
     node = reading.flow.producer(name)
     if node is None or node.op not in ("MatMul", "Gemm"):
         return None
@@ -107,3 +115,29 @@ def _bias(constants: list[Array], outputs: int) -> Array:
     if len(constants) == 1 and constants[0].size == outputs:
         return constants[0].reshape(-1).astype(np.float32, copy=False)
     return sum((c.reshape(-1).astype(np.float32) for c in constants), np.zeros(outputs, np.float32))
+
+
+def read_activation(reading: Reading, name: str) -> tuple[str, str]:
+    """Identify the activation that makes a value; return its name and its input.
+
+    Raises:
+        UnrecognisedGraphError: the input is no linear layer's output, or the operators between
+            compute none of the known activations.
+    """
+    source = reading.root(
+        name,
+        _ELEMENTWISE,
+        lambda value: find_linear(reading, value) is not None,
+        "the linear layer before an activation",
+    )
+    shape = reading.value(source).shape
+    points = np.linspace(-_RANGE, _RANGE, int(np.prod(shape)), dtype=np.float32)
+    results = reading.batches.plain.value_given(name, {source: points.reshape(shape)}).reshape(-1)
+    for kind, function in ACTIVATION_FUNCTIONS.items():
+        expected = function(points)
+        if results.shape == expected.shape and np.abs(results - expected).max() < _TOLERANCE:
+            return kind, source
+    raise UnrecognisedGraphError(
+        f"the computation that ends in the {reading.producer(reading.strip(name))} is none of the "
+        f"activations {', '.join(ACTIVATION_FUNCTIONS)}"
+    )

@@ -1,24 +1,21 @@
-"""The weights of a model, read out of any ONNX export of it by following the data flow.
+"""The weights of a model, read from any ONNX export by following the data flow.
 
-From the outputs backwards: the task's head, then layer after layer, then the embeddings. Names are
-never looked at. Every node on the way has to be part of something recognised, and every branch
-beside it (shapes, positions, masks) has to give the numbers that are expected for small batches;
-otherwise the graph is refused, with the spot.
+From the outputs backwards: the head, then each layer, then the embeddings. Names are ignored. Every
+node on this path must be part of something recognised. Every side branch (shapes, positions, masks)
+must give the expected numbers for small batches. Otherwise the error names the node.
 """
 
 import onnx
 
-from ernie_triton.build.load.onnx_graph.activation_reading import read_activation
 from ernie_triton.build.load.onnx_graph.attention import read_attention
 from ernie_triton.build.load.onnx_graph.dataflow import Dataflow
 from ernie_triton.build.load.onnx_graph.embeddings import are_embeddings, read_embeddings
 from ernie_triton.build.load.onnx_graph.heads import read_head
-from ernie_triton.build.load.onnx_graph.hidden_state import FoundHead
-from ernie_triton.build.load.onnx_graph.inputs import probe_graph
-from ernie_triton.build.load.onnx_graph.linear import read_linear, read_residual
+from ernie_triton.build.load.onnx_graph.hidden_state import FoundHead, first_token_source
+from ernie_triton.build.load.onnx_graph.inputs import make_probe_batches
+from ernie_triton.build.load.onnx_graph.linear import read_activation, read_linear, read_residual
 from ernie_triton.build.load.onnx_graph.norm import read_norm
 from ernie_triton.build.load.onnx_graph.reading import Reading
-from ernie_triton.build.load.onnx_graph.selection import first_token_source
 from ernie_triton.build.model.encoder import Encoder, Layer, Norm
 from ernie_triton.build.model.models import Model
 from ernie_triton.errors import UnrecognisedGraphError
@@ -30,15 +27,15 @@ def model_from_onnx(
     """Read a BERT-family model.
 
     Args:
-        graph: with its weights inside, inputs [texts, tokens] and the outputs of its task alone.
-        task_head: what it ends in, as `Task.head` has it.
-        default_pad_token_id: taken where the graph makes no mask from token ids itself.
+        graph: with its weights inside, inputs [texts, tokens], and the outputs of its task alone.
+        task_head: kind of head, as `Task.head` has it.
+        default_pad_token_id: for graphs that make no mask from token ids.
 
     Raises:
         UnrecognisedGraphError: the graph holds anything that the canonical graph does not.
     """
     flow = Dataflow(graph)
-    reading = Reading(flow=flow, probes=probe_graph(flow))
+    reading = Reading(flow=flow, batches=make_probe_batches(flow))
     found = read_head(reading, task_head)
     encoder = _read_encoder(reading, found, default_pad_token_id)
     return Model(encoder=encoder, head=found.head)
@@ -86,7 +83,7 @@ def _read_encoder(reading: Reading, found: FoundHead, default_pad_token_id: int)
 def _read_layer(
     reading: Reading, output_norm: Norm, source: str
 ) -> tuple[Layer, str, frozenset[int], str]:
-    """A layer from what its last normalisation normalises, its activation, its mask, its input."""
+    """Read the layer before a norm; return it, its activation, its pad ids and its input."""
     output, beside_output = read_residual(reading, source)
     activation, widened = read_activation(reading, output.source)
     intermediate = read_linear(reading, widened)
@@ -96,7 +93,7 @@ def _read_layer(
     attention = read_attention(reading, attention_output.source)
     _check_same(reading, attention.query_source, beside_attention, "attention")
     if attention.query_source != attention.source:
-        # Only the first token of the last layer is computed; the classifier reads no other.
+        # The last layer computes the first token only; the classifier reads no other.
         selected = first_token_source(reading, attention.query_source)
         _check_same(reading, selected or attention.query_source, attention.source, "attention")
     layer = Layer(
@@ -116,6 +113,6 @@ def _read_layer(
 def _check_same(reading: Reading, source: str, beside: str, part: str) -> None:
     if source != beside:
         raise UnrecognisedGraphError(
-            f"a {part} block reads what the {reading.producer(source)} makes, but is added to what "
-            f"the {reading.producer(beside)} makes; expected the same"
+            f"a {part} block reads the output of the {reading.producer(source)}, but is added to "
+            f"that of the {reading.producer(beside)}; expected the same"
         )

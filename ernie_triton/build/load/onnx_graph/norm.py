@@ -1,4 +1,4 @@
-"""Layer normalisations of a graph: the operator of that name, or its arithmetic written out."""
+"""Layer normalisations of a graph, as one operator or written out as arithmetic."""
 
 import numpy as np
 
@@ -10,7 +10,7 @@ from ernie_triton.errors import UnrecognisedGraphError
 
 
 def read_norm(reading: Reading, name: str) -> tuple[Norm, str]:
-    """The normalisation that makes a value, and the value that it normalises.
+    """Read the normalisation that makes a value, and the value that it normalises.
 
     Raises:
         UnrecognisedGraphError: the value is made by something else.
@@ -25,7 +25,7 @@ def read_norm(reading: Reading, name: str) -> tuple[Norm, str]:
 
 
 def find_norm(reading: Reading, name: str) -> tuple[Norm, str] | None:
-    """As `read_norm`, but None where the value is made by something else."""
+    """Read as `read_norm` does; None where the value is made by something else."""
     name = reading.strip(name)
     node = reading.flow.producer(name)
     if node is None:
@@ -50,7 +50,7 @@ def _operator_norm(reading: Reading, node: Node) -> tuple[Norm, str] | None:
 
 
 def _written_out_norm(reading: Reading, name: str) -> tuple[Norm, str] | None:
-    """`(x - mean) / sqrt(mean((x - mean)²) + epsilon) * scale + bias`."""
+    """Read `(x - mean) / sqrt(mean((x - mean)²) + epsilon) * scale + bias`."""
     shifted = _with_constant(reading, name, "Add")
     scaled = shifted and _with_constant(reading, shifted[0], "Mul")
     parts = scaled and _quotient(reading, scaled[0])
@@ -87,7 +87,7 @@ def _node(reading: Reading, name: str, op: str) -> Node | None:
 
 
 def _with_constant(reading: Reading, name: str, op: str) -> tuple[str, Array] | None:
-    """The variable and the constant of a binary operator that has one of each."""
+    """Return the variable and the constant of a binary operator that has one of each."""
     node = _node(reading, name, op)
     if node is None:
         return None
@@ -99,7 +99,7 @@ def _with_constant(reading: Reading, name: str, op: str) -> tuple[str, Array] | 
 
 
 def _quotient(reading: Reading, name: str) -> tuple[str, str] | None:
-    """`a` and `b` of `a / sqrt(b)`, also written `a * (1 / sqrt(b))`."""
+    """Return `a` and `b` of `a / sqrt(b)`, also written `a * (1 / sqrt(b))`."""
     division = _node(reading, name, "Div")
     if division is not None:
         radicand = _radicand(reading, division.inputs[1])
@@ -122,7 +122,7 @@ def _radicand(reading: Reading, name: str) -> str | None:
 
 
 def _centred(reading: Reading, name: str) -> str | None:
-    """`x` of `x - mean(x)`."""
+    """Return `x` of `x - mean(x)`."""
     difference = _node(reading, name, "Sub")
     if difference is None:
         return None
@@ -132,7 +132,7 @@ def _centred(reading: Reading, name: str) -> str | None:
 
 
 def _averaged(reading: Reading, name: str) -> str | None:
-    """`x` of a mean of `x` over its last dimension, which is kept."""
+    """Return `x` of a mean over the last dimension of `x`, which is kept."""
     node = _node(reading, name, "ReduceMean")
     if node is None:
         return None
@@ -141,7 +141,7 @@ def _averaged(reading: Reading, name: str) -> str | None:
 
 
 def _squared(reading: Reading, name: str) -> str | None:
-    """`x` of `(x - mean(x))²`."""
+    """Return `x` of `(x - mean(x))²`."""
     power = _with_constant(reading, name, "Pow")
     if power is not None:
         return _centred(reading, power[0]) if (power[1] == 2).all() else None

@@ -1,5 +1,6 @@
-"""One ONNX operator at a time, computed by `onnx.reference`."""
+"""Nodes of an ONNX graph, and one operator at a time computed by `onnx.reference`."""
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -10,7 +11,6 @@ import onnx
 from onnx.reference import ReferenceEvaluator
 
 from ernie_triton.arrays import Array
-from ernie_triton.build.load.onnx_graph.activations import ACTIVATION_FUNCTIONS
 from ernie_triton.errors import UnrecognisedGraphError
 
 _T = TypeVar("_T", int, float, str)
@@ -18,7 +18,7 @@ _T = TypeVar("_T", int, float, str)
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Node:
-    """One operator; `index` is its place in the graph, whose order is topological."""
+    """One operator; `index` is its position in the topological order of the graph."""
 
     index: int
     op: str
@@ -30,7 +30,7 @@ class Node:
         return f"{self.op} node {self.proto.name or self.outputs[0]!r}"
 
     def attribute(self, name: str, default: _T) -> _T:
-        """The attribute's value, or `default` where the node leaves it out."""
+        """Return the attribute's value, or `default` where the node leaves it out."""
         for attribute in self.proto.attribute:
             if attribute.name == name:
                 value = onnx.helper.get_attribute_value(attribute)
@@ -39,7 +39,7 @@ class Node:
 
 
 def node_from_proto(proto: onnx.NodeProto, index: int) -> Node:
-    """A node; the operator of another domain than ONNX's has the domain in its name."""
+    """Read a node; operators outside ONNX's own domain get the domain as prefix."""
     standard = proto.domain in ("", "ai.onnx")
     return Node(
         index=index,
@@ -51,7 +51,7 @@ def node_from_proto(proto: onnx.NodeProto, index: int) -> Node:
 
 
 class Operators:
-    """Computes nodes of one graph."""
+    """Compute single nodes of one graph."""
 
     def __init__(self, opsets: Mapping[str, int]) -> None:
         self._opsets = dict(opsets)
@@ -61,7 +61,7 @@ class Operators:
         """Compute one node's outputs from its inputs (None where an optional one is left out).
 
         Raises:
-            UnrecognisedGraphError: the operator is unknown, or refuses these inputs.
+            UnrecognisedGraphError: the operator is unknown or fails on these inputs.
         """
         feeds = {
             name: value
@@ -70,10 +70,10 @@ class Operators:
         }
         try:
             with np.errstate(all="ignore"):
-                if node.op in _SUBSTITUTES:
-                    return {node.outputs[0]: _SUBSTITUTES[node.op](node, list(feeds.values()))}
+                if node.op in _REPLACEMENTS:
+                    return {node.outputs[0]: _REPLACEMENTS[node.op](node, list(feeds.values()))}
                 results = self._evaluator(node).run(None, feeds)
-        except Exception as error:  # onnx.reference lets out whatever NumPy or it raised
+        except Exception as error:  # onnx.reference passes on any error of NumPy
             raise UnrecognisedGraphError(f"cannot compute the {node}: {error}") from error
         return {name: np.asarray(v) for name, v in zip(node.outputs, results, strict=True) if name}
 
@@ -81,6 +81,43 @@ class Operators:
         if node.index not in self._evaluators:
             self._evaluators[node.index] = ReferenceEvaluator(node.proto, opsets=self._opsets)
         return self._evaluators[node.index]
+
+
+_erf = np.vectorize(math.erf, otypes=[np.float64])
+
+
+def _exact_gelu(x: Array) -> Array:
+    result: Array = 0.5 * x * (1 + _erf(x / math.sqrt(2)))
+    return result.astype(x.dtype)
+
+
+def _gelu_tanh(x: Array) -> Array:
+    result: Array = 0.5 * x * (1 + np.tanh(math.sqrt(2 / math.pi) * (x + 0.044715 * x**3)))
+    return result
+
+
+def _relu(x: Array) -> Array:
+    return np.maximum(x, 0)
+
+
+def _tanh(x: Array) -> Array:
+    return np.tanh(x)
+
+
+def _identity(x: Array) -> Array:
+    return x
+
+
+ACTIVATION_FUNCTIONS: Mapping[str, Callable[[Array], Array]] = MappingProxyType(
+    {
+        "gelu": _exact_gelu,
+        "gelu_tanh": _gelu_tanh,
+        "relu": _relu,
+        "tanh": _tanh,
+        "identity": _identity,
+    }
+)
+"""Each of `ACTIVATIONS` in NumPy: elementwise, in the precision of its argument."""
 
 
 def _gelu(node: Node, inputs: list[Array]) -> Array:
@@ -105,8 +142,8 @@ def _cum_sum(node: Node, inputs: list[Array]) -> Array:
     return np.cumsum(data, axis=axis, dtype=data.dtype)
 
 
-# In onnx.reference, Gelu of a node on its own and GatherElements along more than 32 fail (1.22),
-# and CumSum makes int64 of int32 (1.16).
-_SUBSTITUTES: Mapping[str, Callable[[Node, list[Array]], Array]] = MappingProxyType(
+# onnx.reference fails on a single Gelu node and on GatherElements over more than 32 entries (1.22),
+# and its CumSum turns int32 into int64 (1.16).
+_REPLACEMENTS: Mapping[str, Callable[[Node, list[Array]], Array]] = MappingProxyType(
     {"Gelu": _gelu, "GatherElements": _gather_elements, "CumSum": _cum_sum}
 )

@@ -1,7 +1,7 @@
-"""A graph that is being read, and the way back through it from a value to what it is made of.
+"""The walk from a value of a graph back to the values that it is computed from.
 
-What does not change the vectors of the tokens (casts, dropout, reshapes that keep the last
-dimension, additions of zero) is passed over.
+Operators that leave the token vectors unchanged are skipped: casts, dropout, reshapes that keep
+the last dimension, additions of zero.
 """
 
 from collections.abc import Callable, Collection
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from ernie_triton.arrays import Array
 from ernie_triton.build.load.onnx_graph.dataflow import Dataflow
-from ernie_triton.build.load.onnx_graph.inputs import Probes
+from ernie_triton.build.load.onnx_graph.inputs import ProbeBatches
 from ernie_triton.build.load.onnx_graph.operators import Node
 from ernie_triton.errors import UnrecognisedGraphError
 
@@ -19,17 +19,17 @@ _NEUTRAL = {"Add": 0, "Mul": 1}
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Reading:
-    """A graph that is being read: its values by flow, and by number for small batches."""
+    """A graph that is being read: its data flow, and its numbers on probe batches."""
 
     flow: Dataflow
-    probes: Probes
+    batches: ProbeBatches
 
     def value(self, name: str) -> Array:
-        """A value for the probe without padding."""
-        return self.probes.plain.value(name)
+        """Compute a value for the batch without padding."""
+        return self.batches.plain.value(name)
 
     def producer(self, name: str) -> Node:
-        """The node that makes a value.
+        """Return the node that makes a value.
 
         Raises:
             UnrecognisedGraphError: the value is an input of the graph or a constant.
@@ -40,17 +40,17 @@ class Reading:
         return node
 
     def strip(self, name: str) -> str:
-        """The first value on the way back that is not just this one in another dress."""
+        """Follow a value back through operators that leave token vectors unchanged."""
         while (node := self.flow.producer(name)) is not None:
-            inner = self._undressed(node)
+            inner = self._unchanged_operand(node)
             if inner is None:
                 break
             name = inner
         return name
 
-    def _undressed(self, node: Node) -> str | None:
-        """The operand that a node hands on, token by token, as it is."""
-        if node.op == "Identity" or (node.op == "Dropout" and self._is_idle(node)):
+    def _unchanged_operand(self, node: Node) -> str | None:
+        """Return the operand that a node passes on unchanged; None where it computes something."""
+        if node.op == "Identity" or (node.op == "Dropout" and self._is_inactive(node)):
             return node.inputs[0]
         if node.op == "Cast":
             floats = all(self.value(i).dtype.kind == "f" for i in (*node.inputs, *node.outputs))
@@ -65,7 +65,7 @@ class Reading:
                     return operand
         return None
 
-    def _is_idle(self, dropout: Node) -> bool:
+    def _is_inactive(self, dropout: Node) -> bool:
         training = dropout.inputs[2:]
         return not training or not training[0] or self._is_scalar(training[0], False)
 
@@ -78,7 +78,7 @@ class Reading:
     def roots(
         self, name: str, through: Collection[str], is_root: Callable[[str], bool]
     ) -> list[str]:
-        """The nearest values on the way back that `is_root` accepts, through given operators."""
+        """Find the nearest earlier values that `is_root` accepts, through the given operators."""
         found: dict[str, None] = {}
         seen: set[str] = set()
         pending = [name]
@@ -97,7 +97,7 @@ class Reading:
     def root(
         self, name: str, through: Collection[str], is_root: Callable[[str], bool], expected: str
     ) -> str:
-        """The one value that `roots` finds; `expected` names it in the error.
+        """Return the one value that `roots` finds; `expected` names it in the error.
 
         Raises:
             UnrecognisedGraphError: there is none, or there are several.

@@ -1,13 +1,12 @@
-"""The heads of a graph that score every token: of its label, or as the ends of an answer."""
+"""The heads of a graph that score every token: for its label, or as start and end of an answer."""
 
 from dataclasses import dataclass
 
 import numpy as np
 
-from ernie_triton.build.load.onnx_graph.hidden_state import FoundHead, every_token_state
+from ernie_triton.build.load.onnx_graph.hidden_state import SELECTING, FoundHead, every_token_state
 from ernie_triton.build.load.onnx_graph.linear import find_linear, read_linear
 from ernie_triton.build.load.onnx_graph.reading import Reading
-from ernie_triton.build.load.onnx_graph.selection import SELECTING
 from ernie_triton.build.model.encoder import Linear
 from ernie_triton.build.model.heads import SpanHead, TokenHead
 from ernie_triton.errors import UnrecognisedGraphError
@@ -15,14 +14,14 @@ from ernie_triton.errors import UnrecognisedGraphError
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class _Scores:
-    """A linear layer on the vector of every token, and the hidden state of these vectors."""
+    """A linear layer on every token's vector, and the hidden state that it reads."""
 
     linear: Linear
     hidden: str
 
 
 def read_token_head(reading: Reading) -> FoundHead:
-    """The classifier of every token, from one output [texts, tokens, labels].
+    """Read a classifier of every token, from one output [texts, tokens, labels].
 
     Raises:
         UnrecognisedGraphError: the outputs are not the logits of such a classifier alone.
@@ -37,10 +36,10 @@ def read_token_head(reading: Reading) -> FoundHead:
 
 
 def read_span_head(reading: Reading) -> FoundHead:
-    """The layer of start and end scores, from two outputs [texts, tokens], or one with both last.
+    """Read the layer of start and end scores.
 
-    Which of two outputs is which is told by the column that it takes, the start's being the first;
-    their names and order are not looked at.
+    The outputs are two of [texts, tokens], or one of [texts, tokens, 2]. The start scores are
+    column 0 of the layer, whatever the names and the order of the outputs.
 
     Raises:
         UnrecognisedGraphError: the outputs are not the start and end scores alone.
@@ -83,10 +82,10 @@ def _read_scores(reading: Reading, name: str) -> _Scores:
 
 
 def _read_rectangle(reading: Reading, output: str) -> _Scores:
-    """All scores of every token, as [texts, tokens, scores]."""
+    """Read the scores of every token, [texts, tokens, scores]."""
     scores = _read_scores(reading, output)
     shape = reading.value(output).shape
-    texts, tokens = reading.probes.texts, reading.probes.tokens
+    texts, tokens = reading.batches.texts, reading.batches.tokens
     if shape != (texts, tokens, scores.linear.outputs):
         raise UnrecognisedGraphError(
             f"the output {output!r} is {list(shape)} for {texts} texts of {tokens} tokens; "
@@ -96,7 +95,7 @@ def _read_rectangle(reading: Reading, output: str) -> _Scores:
 
 
 def _read_column(reading: Reading, output: str) -> tuple[str, int]:
-    """The linear layer's value of which an output is one column, and which."""
+    """Return the linear layer's output that contains a column, and the column's index."""
     linear = reading.root(
         output,
         SELECTING,
@@ -104,9 +103,9 @@ def _read_column(reading: Reading, output: str) -> tuple[str, int]:
         "the linear layer of start and end scores",
     )
     shape = reading.value(linear).shape
-    rectangle = (reading.probes.texts, reading.probes.tokens)
+    rectangle = (reading.batches.texts, reading.batches.tokens)
     given = np.arange(np.prod(shape), dtype=np.float32).reshape(shape)
-    found = reading.probes.plain.value_given(output, {linear: given})
+    found = reading.batches.plain.value_given(output, {linear: given})
     if found.shape == rectangle and given.size == found.size * shape[-1]:
         columns = given.reshape(*rectangle, shape[-1])
         for column in range(shape[-1]):

@@ -1,18 +1,21 @@
-"""The outputs of an encoder without scores: the hidden state of every token, a vector of a text."""
+"""The head of a graph without scores: hidden states of all tokens, or one vector per text."""
 
 import dataclasses
 
 import numpy as np
 
 from ernie_triton.arrays import Array
-from ernie_triton.build.load.onnx_graph.activation_reading import read_activation
-from ernie_triton.build.load.onnx_graph.hidden_state import FoundHead, every_token_state
+from ernie_triton.build.load.onnx_graph.dataflow import GraphEvaluation
+from ernie_triton.build.load.onnx_graph.hidden_state import (
+    SELECTING,
+    FoundHead,
+    every_token_state,
+    first_token_source,
+)
 from ernie_triton.build.load.onnx_graph.inputs import PROBE_PADDING
-from ernie_triton.build.load.onnx_graph.linear import read_linear
+from ernie_triton.build.load.onnx_graph.linear import read_activation, read_linear
 from ernie_triton.build.load.onnx_graph.norm import find_norm
-from ernie_triton.build.load.onnx_graph.probe import Probe
 from ernie_triton.build.load.onnx_graph.reading import Reading
-from ernie_triton.build.load.onnx_graph.selection import SELECTING, first_token_source
 from ernie_triton.build.model.heads import VectorHead
 from ernie_triton.errors import UnrecognisedGraphError
 
@@ -23,10 +26,10 @@ _TOLERANCE = 1e-5
 
 
 def read_vector_head(reading: Reading) -> FoundHead:
-    """The pooling of an encoder whose outputs are its hidden state, a vector of each text, or both.
+    """Read the pooling of an encoder that returns hidden states, one vector per text, or both.
 
-    A vector alone says how to pool. Beside the hidden state, a pooler's output does not: the
-    weights are kept, and the first token's vector is taken, as where there is no vector at all.
+    A vector alone decides the pooling. A pooler's output beside the hidden states does not: its
+    weights are kept, and the first token's vector is taken, as where there is no vector.
 
     Raises:
         UnrecognisedGraphError: the outputs are anything else.
@@ -57,12 +60,12 @@ def read_vector_head(reading: Reading) -> FoundHead:
 
 
 def _hidden_output(reading: Reading, name: str) -> str | None:
-    """The last hidden state, if an output is that, as [texts, tokens, hidden]."""
+    """Return the last hidden state if an output is it, as [texts, tokens, hidden]."""
     hidden = every_token_state(reading, name)
     if hidden is None:
         return None
-    shape, probes = reading.value(name).shape, reading.probes
-    return hidden if shape == (probes.texts, probes.tokens, shape[-1]) else None
+    shape, batches = reading.value(name).shape, reading.batches
+    return hidden if shape == (batches.texts, batches.tokens, shape[-1]) else None
 
 
 def _without_pooler(pooling: str) -> VectorHead:
@@ -70,7 +73,7 @@ def _without_pooler(pooling: str) -> VectorHead:
 
 
 def _read_pooled(reading: Reading, name: str) -> FoundHead:
-    """How one vector of each text, [texts, features], is made of a hidden state."""
+    """Read how one vector per text, [texts, features], is made from a hidden state."""
     shape = reading.value(name).shape
     if len(shape) == 2:
         hidden = first_token_source(reading, name)
@@ -80,10 +83,10 @@ def _read_pooled(reading: Reading, name: str) -> FoundHead:
         if found is not None:
             return found
     raise UnrecognisedGraphError(
-        f"the output {name!r}, {list(shape)} for {reading.probes.texts} texts of "
-        f"{reading.probes.tokens} tokens, is made by the {reading.producer(reading.strip(name))} "
-        "of something else than the last hidden state's first token, its mean without padding, or "
-        "a pooler with activation; a vector must not be normalised yet"
+        f"the output {name!r}, {list(shape)} for {reading.batches.texts} texts of "
+        f"{reading.batches.tokens} tokens, comes from the {reading.producer(reading.strip(name))}; "
+        "expected the last hidden state's first token, its mean without padding, or a pooler with "
+        "activation, not normalised yet"
     )
 
 
@@ -94,34 +97,34 @@ def _find_pooler(reading: Reading, name: str) -> FoundHead | None:
         return None
     pooler = read_linear(reading, pooled)
     hidden = first_token_source(reading, pooler.source)
-    if hidden is None or activation == "identity":  # this may be a classifier as well
+    if hidden is None or activation == "identity":  # this may also be a classifier
         return None
     head = VectorHead(pooling="pooler", pooler=pooler.linear, pooler_activation=activation)
     return FoundHead(head=head, hidden=hidden)
 
 
 def _find_mean(reading: Reading, name: str) -> FoundHead | None:
-    """The mean over the tokens of each text, told by sending random vectors through it."""
-    probes = reading.probes
+    """Recognise the mean over the tokens of each text by its result for random vectors."""
+    batches = reading.batches
     roots = reading.roots(name, _AVERAGING, lambda value: find_norm(reading, value) is not None)
     hidden = every_token_state(reading, roots[0]) if len(roots) == 1 else None
     if hidden is None:
         return None
     shape = reading.value(hidden).shape
     given = np.random.default_rng(0).standard_normal(shape, np.float32)
-    vectors = given.reshape(probes.texts, probes.tokens, shape[-1])
+    vectors = given.reshape(batches.texts, batches.tokens, shape[-1])
     of_all, of_real = vectors.mean(1), vectors[:, :-PROBE_PADDING].mean(1)
 
-    def gives(probe: Probe, expected: Array) -> bool:
-        found = probe.value_given(name, {hidden: given})
+    def gives(batch: GraphEvaluation, expected: Array) -> bool:
+        found = batch.value_given(name, {hidden: given})
         return found.shape == expected.shape and np.allclose(found, expected, 0, _TOLERANCE)
 
-    if not gives(probes.plain, of_all):
+    if not gives(batches.plain, of_all):
         return None
-    if probes.masked is not None and not gives(probes.masked, of_real):
+    if batches.masked is not None and not gives(batches.masked, of_real):
         return None
-    pad_ids = frozenset(i for i, probe in probes.padded.items() if gives(probe, of_real))
-    others = [probe for pad_id, probe in probes.padded.items() if pad_id not in pad_ids]
-    if not all(gives(probe, of_all) for probe in others):
+    pad_ids = frozenset(i for i, batch in batches.padded.items() if gives(batch, of_real))
+    others = [batch for pad_id, batch in batches.padded.items() if pad_id not in pad_ids]
+    if not all(gives(batch, of_all) for batch in others):
         return None
     return FoundHead(head=_without_pooler("mean"), hidden=hidden, pad_ids=pad_ids)

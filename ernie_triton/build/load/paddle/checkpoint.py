@@ -30,12 +30,12 @@ _NUMBERS = re.compile("[biuf][1-9]")
 
 
 def read_paddlenlp(folder: Path, wanted: WantedHead) -> Source:
-    """Read a folder that `save_pretrained` of PaddleNLP wrote.
+    """Read a folder written by `save_pretrained` of PaddleNLP.
 
     Raises:
-        UnsafePickleError: the weights' pickle asks for anything but arrays.
-        CheckpointError: a file is damaged or the model is not of the BERT family, or not what is
-            wanted.
+        UnsafePickleError: the weights' pickle names anything but arrays.
+        CheckpointError: a file is damaged, or the model is not of the BERT family.
+        OtherTaskError: the model is of another task than wanted.
     """
     config = read_config(folder)
     path = folder / PDPARAMS_FILE
@@ -53,17 +53,17 @@ def read_paddlenlp(folder: Path, wanted: WantedHead) -> Source:
 
 
 class _NdArray:
-    """Stands for `numpy.ndarray`, which a pickle only names."""
+    """Stand-in for `numpy.ndarray`, which a pickle only names."""
 
 
 class _DType:
-    """Stands for `numpy.dtype`: a type code, and from the state its byte order alone."""
+    """Stand-in for `numpy.dtype`: a type code, and of the state the byte order only."""
 
     def __init__(self, code: str, *_align_and_copy: object) -> None:
         if not _NUMBERS.fullmatch(code):
             raise UnsafePickleError(
-                f"the pickle holds an array of the type {code}; expected numbers alone, and "
-                f"nothing of it was run"
+                f"the pickle holds an array of the type {code}; expected numbers only; "
+                f"nothing in it was run"
             )
         self.type = np.dtype(code)
 
@@ -73,7 +73,7 @@ class _DType:
 
 
 class _StoredArray:
-    """Stands for what `_reconstruct` gives: an array that its state fills."""
+    """Stand-in for the result of `_reconstruct`: an array, filled from its state."""
 
     def __init__(self, *_empty: object) -> None:
         self.values: npt.NDArray[Any] = np.empty(0, np.float32)
@@ -87,14 +87,14 @@ class _StoredArray:
 
 
 def _bytes_from_latin1(text: str, encoding: str) -> bytes:
-    """Stands for `_codecs.encode`, by which pickles of protocol 2 (Paddle 2.0) write bytes."""
+    """Stand-in for `_codecs.encode`, which protocol 2 (Paddle 2.0) uses to write bytes."""
     if encoding != "latin1":
         raise UnsafePickleError(f"the pickle asks for the encoding {encoding!r}; expected latin1")
     return text.encode("latin1")
 
 
 def _no_bytes() -> bytes:
-    """Stands for `bytes`, which protocol 2 calls for an array without values."""
+    """Stand-in for `bytes`, which protocol 2 calls for an array without values."""
     return b""
 
 
@@ -112,18 +112,18 @@ class _ArrayUnpickler(pickle.Unpickler):
     def find_class(self, module: str, name: str) -> Any:  # noqa: ANN401
         if (module, name) not in _STAND_INS:
             raise UnsafePickleError(
-                f"the pickle asks for {module}.{name}; expected NumPy arrays alone, and nothing "
-                f"of it was run"
+                f"the pickle asks for {module}.{name}; expected NumPy arrays only; nothing in "
+                f"it was run"
             )
         return _STAND_INS[module, name]
 
 
 def read_pdparams(path: Path) -> dict[str, npt.NDArray[np.float32]]:
-    """The arrays of a PaddleNLP `model_state.pdparams`, by parameter name, as float32.
+    """Read the arrays of a `model_state.pdparams`, by parameter name, as float32.
 
     Raises:
-        UnsafePickleError: the pickle asks for anything but arrays.
-        CheckpointError: the file is truncated or not such a pickle.
+        UnsafePickleError: the pickle names anything but arrays.
+        CheckpointError: the file is truncated or no such pickle.
     """
     try:
         with path.open("rb") as file:
@@ -134,7 +134,7 @@ def read_pdparams(path: Path) -> dict[str, npt.NDArray[np.float32]]:
         raise CheckpointError(f"{path} is truncated or no PaddleNLP checkpoint: {error}") from error
     if not isinstance(content, dict):
         raise CheckpointError(f"{path} holds a {type(content).__name__}; expected named arrays")
-    # Bookkeeping such as "StructuredToParameterName@@" is no array.
+    # Entries such as "StructuredToParameterName@@" are no arrays.
     stored = {name: value for name, value in content.items() if isinstance(value, _StoredArray)}
     return {
         name: float32_array(_float_from_bits(value.values), name, path)
@@ -144,7 +144,7 @@ def read_pdparams(path: Path) -> dict[str, npt.NDArray[np.float32]]:
 
 
 def _float_from_bits(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    """Paddle stores bfloat16, which NumPy has not, as its bits in uint16."""
+    """Convert bfloat16, which NumPy lacks and Paddle stores as bits in uint16, to float32."""
     if array.dtype != np.uint16:
         return array
     return (array.astype(np.uint32) << 16).view(np.float32)

@@ -1,10 +1,10 @@
-"""One conversion by paddle2onnx, in a process of its own.
+"""Script that converts one static export with paddle2onnx.
 
-The converter prints to stdout and ends the process over a file that it does not like. This script
-needs nothing of the project: PIR exports are converted by an interpreter that has paddle2onnx 2
-and Paddle, which cannot be installed beside paddle2onnx 1.
+It runs in a separate process: the converter prints to stdout, and ends the process on a bad file.
+It imports nothing of the project: PIR exports need an interpreter with paddle2onnx 2 and Paddle,
+which cannot be installed beside paddle2onnx 1.
 
-    python paddle_convert.py MODEL PARAMS OUTPUT
+    python convert.py MODEL PARAMS OUTPUT
 """
 
 import importlib.util
@@ -15,14 +15,14 @@ from types import ModuleType
 
 _OPSET = 17
 MISSING_PACKAGE = 3
-"""Exit code when a package is missing; its name is then in the output file."""
+"""Exit code for a missing package, whose name is then in the output file."""
 
 
 def main(argv: list[str]) -> int:
     """Convert MODEL with PARAMS and write the ONNX graph to OUTPUT; return the exit code."""
     model, params, output = (Path(argument) for argument in argv)
     try:
-        graph = convert(model, params)
+        graph = _convert(model, params)
     except ImportError as error:
         output.write_text(error.name or str(error), encoding="utf-8")
         return MISSING_PACKAGE
@@ -30,11 +30,11 @@ def main(argv: list[str]) -> int:
     return 0
 
 
-def convert(model: Path, params: Path) -> bytes:
-    """The ONNX graph of a static export, serialised; empty where the converter failed quietly.
+def _convert(model: Path, params: Path) -> bytes:
+    """Return the serialised ONNX graph; empty where the converter failed without an error.
 
     Raises:
-        ImportError: this interpreter has no paddle2onnx that can read such an export.
+        ImportError: this interpreter has no paddle2onnx for this format.
     """
     package = importlib.util.find_spec("paddle2onnx")
     if package is None or package.submodule_search_locations is None:
@@ -42,7 +42,7 @@ def convert(model: Path, params: Path) -> bytes:
     if int(version("paddle2onnx").split(".")[0]) >= 2:
         import paddle2onnx
 
-        # With a file to save to, it would go on to optimise the graph (and pip install for that).
+        # With an output file, it would also optimise the graph, and pip install packages for that.
         return bytes(paddle2onnx.export(str(model), str(params), None, opset_version=_OPSET))
     if model.suffix == ".json":
         raise ImportError("paddle2onnx 1 reads no PIR export", name="paddle2onnx>=2")
@@ -50,7 +50,7 @@ def convert(model: Path, params: Path) -> bytes:
 
 
 def _convert_without_paddle(package: Path, model: Path, params: Path) -> bytes:
-    """Call the extension module of paddle2onnx 1.3.1 alone: only its package imports Paddle."""
+    """Call only the extension module of paddle2onnx 1.3.1: its package would import Paddle."""
     name = "paddle2onnx_cpp2py_export"
     module = _extension_module(name, next(package.glob(f"{name}*.so")))
     return bytes(
@@ -82,6 +82,6 @@ def _extension_module(name: str, path: Path) -> ModuleType:
 
 
 if __name__ == "__main__":
-    # The modules beside this script are not for Paddle to import by their plain names.
+    # Paddle must not import the modules beside this script by their plain names.
     sys.path.pop(0)
     sys.exit(main(sys.argv[1:]))

@@ -1,4 +1,4 @@
-"""A Paddle static export, legacy (`*.pdmodel`) or PIR (`*.json`), as an ONNX graph."""
+"""Convert a Paddle static export, legacy (`*.pdmodel`) or PIR (`*.json`), to an ONNX graph."""
 
 import re
 import subprocess
@@ -18,7 +18,7 @@ _COLOURS = re.compile("\x1b\\[[0-9;]*m")
 
 
 def is_paddle_export(path: Path) -> bool:
-    """Whether a path is a static export's model or parameter file, or a folder with one."""
+    """Return whether a path is a static export's model or parameters, or a folder with a model."""
     if path.is_dir():
         return any(_is_model(file) for file in path.iterdir())
     return path.suffix == ".pdiparams" or _is_model(path)
@@ -27,17 +27,17 @@ def is_paddle_export(path: Path) -> bool:
 def onnx_from_paddle_export(
     path: Path, params: Path | None = None, python: Path | None = None
 ) -> onnx.ModelProto:
-    """Convert a static export with paddle2onnx, in a process of its own.
+    """Convert a static export with paddle2onnx in a separate process.
 
     Args:
-        path: the model file (`*.pdmodel`, or PIR `*.json`), its parameters, or their folder. Where
-            a folder has the model in both formats, the legacy one is read: it needs no Paddle.
-        params: the `*.pdiparams` file, if it does not lie beside the model under the same name.
-        python: the interpreter that has paddle2onnx; by default the one that runs this.
+        path: the model file (`*.pdmodel`, or PIR `*.json`), its parameters, or their folder. Of
+            both formats in one folder, the legacy one is read: it needs no Paddle.
+        params: the `*.pdiparams` file, unless it lies beside the model under the same name.
+        python: the interpreter that has paddle2onnx; None for the running one.
 
     Raises:
         MissingExtraError: the interpreter has no paddle2onnx, or none for this format.
-        CheckpointError: a file is missing, damaged, or has an operator that cannot be converted.
+        CheckpointError: a file is missing or damaged, or an operator cannot be converted.
     """
     model = _find_model(path)
     params = params if params is not None else _params_beside(model)
@@ -74,7 +74,7 @@ def _convert(model: Path, params: Path, python: Path, folder: str) -> onnx.Model
 
 
 def _complete(graph: onnx.ModelProto, model: Path, params: Path) -> onnx.ModelProto:
-    """The graph, if it holds every value that it uses: paddle2onnx 2 goes on without weights."""
+    """Return the graph if it has all its weights: paddle2onnx 2 does not report missing ones."""
     known = {"", *(value.name for value in (*graph.graph.input, *graph.graph.initializer))}
     for node in graph.graph.node:
         missing = [name for name in node.input if name not in known]

@@ -1,7 +1,7 @@
-"""Whether a Paddle parameter file is whole; its converters do not notice when it is not.
+"""Check that a Paddle parameter file is complete, which its converters do not.
 
-A `*.pdiparams` file is one tensor after the other, without names: version, levels of detail (none
-in models like ours), version, the length of a protobuf `TensorDesc`, this description, raw data.
+A `*.pdiparams` file holds tensors without names, each as: version, levels of detail (none in these
+models), version, length of a protobuf `TensorDesc`, this description, raw data.
 https://github.com/PaddlePaddle/Paddle/blob/release/2.6/paddle/fluid/framework/lod_tensor.cc
 """
 
@@ -19,7 +19,7 @@ _ITEM_SIZES = {0: 1, 1: 2, 2: 4, 3: 8, 4: 2, 5: 4, 6: 8, 20: 1, 21: 1, 22: 2, 23
 
 
 def check_pdiparams(path: Path) -> None:
-    """Walk over a parameter file's tensors.
+    """Check that a parameter file consists of complete tensors.
 
     Raises:
         CheckpointError: the file is empty, ends within a tensor, or holds anything but tensors.
@@ -38,14 +38,14 @@ def check_pdiparams(path: Path) -> None:
         raise CheckpointError(f"{path} cannot be read: {error.strerror}") from error
     except (ValueError, IndexError) as error:
         raise CheckpointError(
-            f"{path} is truncated or no Paddle parameter file: {error}; copy or export it again"
+            f"{path} is truncated or not a Paddle parameter file: {error}; copy or export it again"
         ) from error
     if not count:
         raise CheckpointError(f"{path} is empty; expected a Paddle parameter file")
 
 
 def _tensor_end(file: BinaryIO) -> int:
-    """Read a tensor's description, and return where its data ends."""
+    """Read a tensor's description; return the byte position where its data ends."""
     start = file.tell()
     header = file.read(_HEADER.size)
     if len(header) < _HEADER.size:
@@ -69,7 +69,7 @@ def _tensor_end(file: BinaryIO) -> int:
 
 
 def _fields(description: bytes) -> Iterator[tuple[int, int]]:
-    """The numbers and values of a protobuf message's fields, all of them varints here."""
+    """Read the numbers and values of a protobuf message's fields, here all varints."""
     position = 0
     while position < len(description):
         key, position = _varint(description, position)

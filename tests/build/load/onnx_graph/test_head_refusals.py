@@ -14,7 +14,7 @@ from torch.nn import functional
 from ernie_triton.build.graph.export import export_onnx
 from ernie_triton.build.load.onnx_graph.dataflow import Dataflow
 from ernie_triton.build.load.onnx_graph.heads import read_head
-from ernie_triton.build.load.onnx_graph.inputs import probe_graph
+from ernie_triton.build.load.onnx_graph.inputs import make_probe_batches
 from ernie_triton.build.load.onnx_graph.model import model_from_onnx
 from ernie_triton.build.load.onnx_graph.reading import Reading
 from ernie_triton.errors import OtherTaskError, UnrecognisedGraphError
@@ -164,7 +164,7 @@ def second_token(outputs: tuple[Tensor, ...], _mask: Tensor) -> Outputs:
 )
 def test_another_pooling_is_refused(select: Select) -> None:
     source = transformers_model("bert", head="vector")
-    with pytest.raises(UnrecognisedGraphError, match="must not be normalised yet"):
+    with pytest.raises(UnrecognisedGraphError, match="not normalised yet"):
         model_from_onnx(export(MaskFromInput(source, select)), "vector")
 
 
@@ -226,7 +226,7 @@ def test_a_changed_head_is_refused_or_read_as_changed(
 def values_of_head(graph: onnx.ModelProto, head: str) -> list[str]:
     """The float values between the last hidden state and the outputs, themselves included."""
     flow = Dataflow(graph)
-    hidden = read_head(Reading(flow=flow, probes=probe_graph(flow)), head).hidden
+    hidden = read_head(Reading(flow=flow, batches=make_probe_batches(flow)), head).hidden
     inferred = onnx.shape_inference.infer_shapes(graph).graph
     floats = {
         value.name
