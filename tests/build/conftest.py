@@ -1,4 +1,4 @@
-"""What the tests of whole builds share: a model, its checkpoint, and the command."""
+"""Fixtures of whole builds: a model and its checkpoint."""
 
 from pathlib import Path
 from typing import Any

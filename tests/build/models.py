@@ -32,7 +32,7 @@ PADDLE_EXAMPLE = FIXTURES / "paddle_example"
 SPECIAL_TOKENS = ("[PAD]", "[CLS]", "[SEP]", "[MASK]", "[UNK]")
 LABELS = ("财经", "体育", "娱乐", "科技", "其他")
 
-# Written out by hand, apart from the names that `build_scripts` itself goes by.
+# Written by hand, independently of the names in `build.load`.
 _PADDLE_LAYER_PARTS = {
     "attention.self.query": "self_attn.q_proj",
     "attention.self.key": "self_attn.k_proj",

@@ -203,36 +203,28 @@ def _attention(
     """Write the context vectors of `rows`, in the layout of the tokens or [items, width]."""
     heads, size = layer.heads, layer.head_size
 
-    def project(name: str, linear: Linear, source: str, *, rectangle: bool, axes: list[int]) -> str:
+    def project(name: str, linear: Linear, source: str, axes: list[int], *, first: bool) -> str:
         values = graph.linear(f"{scope}/{name}", linear, source)
-        if rectangle and place.pad is not None:
+        if place.pad is not None and not first:
             values = graph.add("Gather", f"{scope}/{name}/padded", values, place.pad)
-        length = 0 if rectangle else 1
-        shape = (
-            graph.integers(0, length, heads, size)
-            if rectangle
-            else graph.integers(-1, 1, heads, size)
-        )
+        shape = graph.integers(*((-1, 1) if first else (0, 0)), heads, size)
         values = graph.add("Reshape", f"{scope}/{name}/heads", values, shape)
         return graph.add("Transpose", f"{scope}/{name}/turned", values, perm=axes)
 
-    scale = 1.0 / math.sqrt(size)
-    query = Linear(
-        weight=layer.query.weight * np.float32(scale), bias=layer.query.bias * np.float32(scale)
-    )
-    q = project("query", query, rows, rectangle=not first_only, axes=[0, 2, 1, 3])
-    k = project("key", layer.key, x, rectangle=True, axes=[0, 2, 3, 1])
-    v = project("value", layer.value, x, rectangle=True, axes=[0, 2, 1, 3])
+    scale = np.float32(1.0 / math.sqrt(size))
+    query = Linear(weight=layer.query.weight * scale, bias=layer.query.bias * scale)
+    q = project("query", query, rows, [0, 2, 1, 3], first=first_only)
+    k = project("key", layer.key, x, [0, 2, 3, 1], first=False)
+    v = project("value", layer.value, x, [0, 2, 1, 3], first=False)
     scores = graph.add("MatMul", f"{scope}/scores", q, k)
     scores = graph.add("Add", f"{scope}/masked", graph.widened(scores), place.mask)
     weights = graph.narrowed("Softmax", f"{scope}/weights", scores, axis=-1)
     context = graph.add("MatMul", f"{scope}/context", weights, v)
     context = graph.add("Transpose", f"{scope}/context/turned", context, perm=[0, 2, 1, 3])
-    if first_only or place.unpad is not None:
-        context = graph.add(
-            "Reshape", f"{scope}/context/rows", context, graph.integers(-1, heads * size)
-        )
-        if first_only:
-            return context
-        return graph.add("Gather", f"{scope}/context/packed", context, str(place.unpad))
-    return graph.add("Reshape", f"{scope}/merged", context, graph.integers(0, 0, heads * size))
+    if not first_only and place.unpad is None:
+        return graph.add("Reshape", f"{scope}/merged", context, graph.integers(0, 0, heads * size))
+    shape = graph.integers(-1, heads * size)
+    context = graph.add("Reshape", f"{scope}/context/rows", context, shape)
+    if first_only:
+        return context
+    return graph.add("Gather", f"{scope}/context/packed", context, str(place.unpad))

@@ -8,7 +8,7 @@ Like an encoder, it takes rows of tokens. Each text becomes a vector:
   feature over the windows follows, then ReLU (TextCNN, arxiv.org/abs/1408.5882).
 
 `[PAD]` is left out wherever it stands, and follows the last token in windows and bigrams. In a
-model of pairs, the tokens of each type give the vectors `a` and `b`, and the classifier reads
+model of pairs, the tokens of each type give the vectors `a` and `b`. The classifier then reads
 `a, b, |a - b|, a * b`.
 """
 

@@ -1,4 +1,4 @@
-"""Linear layers of a graph, however they are written: alone, with a residual, or activated."""
+"""Linear layers of a graph, by themselves, with a residual, or with an activation."""
 
 from dataclasses import dataclass
 
