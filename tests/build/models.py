@@ -1,4 +1,4 @@
-"""Tiny models of transformers, saved in each format, and what they answer."""
+"""Tiny models of transformers: saved in each format, and their outputs."""
 
 import json
 import pickle
@@ -150,7 +150,7 @@ def save_paddlenlp(model: Any, folder: Path, **config: Any) -> Path:
 
 
 def checkpoint_config(model: Any) -> CheckpointConfig:
-    """What a transformers model's own configuration says, put in our terms by hand."""
+    """Translate the configuration of a transformers model by hand."""
     config = model.config
     activations = {"gelu": "gelu", "gelu_new": "gelu_tanh", "relu": "relu"}
     return CheckpointConfig(
@@ -224,12 +224,12 @@ def single_rows(batch: TokenBatch) -> list[tuple[npt.NDArray[np.int32], npt.NDAr
 
 
 def transformers_logits(model: Any, batch: TokenBatch) -> npt.NDArray[Any]:
-    """What a transformers classifier answers to each row."""
+    """Compute the logits of a transformers classifier for each row."""
     return np.array([output["logits"] for output in transformers_outputs(model, batch)])
 
 
 def transformers_outputs(model: Any, batch: TokenBatch) -> list[Outputs]:
-    """What transformers answers, one row at a time, with the mask that says where `[PAD]` is."""
+    """Compute the outputs of transformers row by row, with a mask for `[PAD]`."""
     answers = []
     with torch.inference_mode():
         for ids, types in single_rows(batch):
@@ -244,7 +244,7 @@ def transformers_outputs(model: Any, batch: TokenBatch) -> list[Outputs]:
 
 
 def expected_outputs(model: Any, batch: TokenBatch, pooling: str = "cls") -> list[Outputs]:
-    """What the engine has to return for each row, by transformers; vectors as they are pooled."""
+    """Compute an engine's expected outputs for each row with transformers, vectors pooled."""
     answers = transformers_outputs(model, batch)
     if "last_hidden_state" not in answers[0]:
         return answers
@@ -259,7 +259,7 @@ def expected_outputs(model: Any, batch: TokenBatch, pooling: str = "cls") -> lis
 def assert_rows_equal(
     found: Mapping[str, npt.NDArray[Any]], expected: Sequence[Outputs], *, per_token: bool
 ) -> None:
-    """Outputs of a batch, [rows, …] or [tokens, …], are those of its rows."""
+    """Check that outputs of a batch, [rows, …] or [tokens, …], equal those of its rows."""
     join = np.concatenate if per_token else np.stack
     assert_row_equal(found, {name: join([row[name] for row in expected]) for name in expected[0]})
 
@@ -271,7 +271,7 @@ def assert_row_equal(found: Mapping[str, npt.NDArray[Any]], expected: Outputs) -
 
 
 def graph_logits(graph: Any, inputs: Mapping[str, npt.NDArray[Any]]) -> Array:
-    """The first output that ONNX Runtime computes from the inputs that the graph has."""
+    """Run a graph in ONNX Runtime with the inputs that it has; return the first output."""
     session = onnxruntime.InferenceSession(
         graph.SerializeToString(), exact_options(), providers=["CPUExecutionProvider"]
     )
@@ -293,7 +293,7 @@ def padded_inputs(batch: TokenBatch, pad_token_id: int) -> dict[str, npt.NDArray
 
 
 def spec_of(**values: Any) -> PipelineSpec:
-    """A pipeline of `seq_cls`, with what `values` say; its paths need not exist."""
+    """A pipeline of `seq_cls` with some values replaced; its paths need not exist."""
     paths = {"checkpoint": Path("checkpoint"), "repository": Path("repository")}
     return PipelineSpec(**{"task": "seq_cls", **paths, **values})
 

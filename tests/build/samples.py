@@ -1,4 +1,4 @@
-"""The sample checkpoints as the build reads them, with what their training recorded."""
+"""The sample checkpoints as the build reads them, with their training records."""
 
 import dataclasses
 import json

@@ -54,7 +54,7 @@ def model_of(module: SlimClassifier) -> SlimModel:
 
 
 def torch_logits(module: SlimClassifier, batch: TokenBatch) -> npt.NDArray[np.float32]:
-    """What the module answers to each row alone, unpadded."""
+    """Compute the module's logits for each row, unpadded."""
     with torch.inference_mode():
         answers = [
             module(*(torch.from_numpy(values.astype(np.int64))[None] for values in row)).logits[0]
@@ -88,7 +88,7 @@ def data_of(
 def save_checkpoint(
     module: SlimClassifier, folder: Path, *, task: str = "seq_cls", **data: Any
 ) -> Path:
-    """The folder that distillation leaves."""
+    """Write the folder of a distilled student."""
     tokenizer = folder.with_name(f"{folder.name}.tokenizer")
     tokenizer.mkdir(parents=True, exist_ok=True)
     write_vocabulary(tokenizer / "vocab.txt", vocabulary_lines())

@@ -1,4 +1,4 @@
-"""The CPU's form of an INT8 graph has the same numbers, and runs in int8 where it should."""
+"""INT8 graphs for CPU runtimes keep their numbers, and run in int8 where they should."""
 
 import dataclasses
 from collections import Counter

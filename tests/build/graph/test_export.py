@@ -1,4 +1,4 @@
-"""The canonical graph is held against the answers of transformers and torch, row by row."""
+"""The canonical graph gives the outputs of transformers and torch, row by row."""
 
 from typing import Any
 

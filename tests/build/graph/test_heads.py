@@ -1,4 +1,4 @@
-"""Each head in each layout and runtime gives what transformers' own head gives, row by row."""
+"""Each head gives the outputs of transformers, in each layout and runtime, row by row."""
 
 from pathlib import Path
 from typing import Any

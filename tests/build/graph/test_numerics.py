@@ -1,4 +1,4 @@
-"""Number formats: what is refused, and how weights are rounded, held against plain loops."""
+"""Invalid number formats are refused; rounded weights equal those of plain loops."""
 
 import math
 

@@ -1,4 +1,4 @@
-"""FP16 and INT8 graphs: what they answer, and that every number format is written out."""
+"""FP16 and INT8 graphs give close outputs, and every number format is explicit."""
 
 from collections import Counter
 from typing import Any
@@ -59,7 +59,7 @@ def inputs(batch: TokenBatch, layout: str, pad: int = 0) -> Values:
 
 
 def run(graph: onnx.ModelProto, feed: Values, *watched: str) -> Values:
-    """What ONNX Runtime computes: the outputs, and other tensors by name."""
+    """Run a graph in ONNX Runtime; return the outputs and other tensors by name."""
     types = {item.name: item for item in onnx.shape_inference.infer_shapes(graph).graph.value_info}
     known = onnx.ModelProto()
     known.CopyFrom(graph)

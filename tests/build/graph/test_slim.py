@@ -1,4 +1,4 @@
-"""A student's graph is held against its torch module and the formulas in float64, row by row."""
+"""A student's graph gives the outputs of its torch module and of float64 formulas."""
 
 from pathlib import Path
 

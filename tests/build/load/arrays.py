@@ -1,4 +1,4 @@
-"""The weights of torch modules, by the names that the canonical model has for them."""
+"""Weights of torch modules by the names of the canonical model."""
 
 from typing import Any
 

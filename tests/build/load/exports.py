@@ -1,4 +1,4 @@
-"""Tiny torch models with random weights, and their ONNX exports in every dialect."""
+"""Tiny torch models with random weights, and their ONNX exports in several styles."""
 
 import io
 import warnings
@@ -47,7 +47,7 @@ def transformers_model(
 
 
 def randomised(model: nn.Module) -> nn.Module:
-    """The model in evaluation mode, every weight random: no two of them equal by accident."""
+    """Make every weight random, so that no two are equal; return the model in evaluation mode."""
     generator = torch.Generator().manual_seed(0)
     with torch.no_grad():
         for parameter in model.parameters():
@@ -61,7 +61,7 @@ Select = Callable[[tuple[Tensor, ...], Tensor], Outputs]
 
 
 def all_outputs(outputs: tuple[Tensor, ...], _mask: Tensor) -> Outputs:
-    """What transformers gives, as it is."""
+    """The outputs of transformers, unchanged."""
     return outputs if len(outputs) > 1 else outputs[0]
 
 
@@ -106,7 +106,7 @@ class WithoutMask(nn.Module):
 
 
 class PrunedLayer(nn.Module):
-    """A post-norm layer with heads and width of its own; `spoil` changes its output."""
+    """A post-norm layer with its own heads and width; `spoil` changes its output."""
 
     def __init__(self, heads: int, width: int) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""Label names from every format that people have them in."""
+"""Label names are read from each supported format."""
 
 import json
 from pathlib import Path

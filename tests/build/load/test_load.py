@@ -1,4 +1,4 @@
-"""A path is taken for what it holds, and one model is the same model from every format."""
+"""The format of a path is recognised, and every format gives the same model."""
 
 import shutil
 from pathlib import Path

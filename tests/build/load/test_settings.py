@@ -1,4 +1,4 @@
-"""What `config.json` says decides the model; whatever it says wrongly is named with the file."""
+"""`config.json` decides the model; errors name the file and the wrong value."""
 
 import json
 from pathlib import Path

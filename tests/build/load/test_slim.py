@@ -1,4 +1,4 @@
-"""Students are read back as they were written, and refused where something does not fit."""
+"""Students are read back as written; contradictions are refused."""
 
 import json
 from pathlib import Path

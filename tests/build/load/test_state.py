@@ -1,4 +1,4 @@
-"""Every array of a checkpoint finds its place, or the one that does not is named."""
+"""Every array of a checkpoint is used, or the error names the first that is not."""
 
 import dataclasses
 from typing import Any

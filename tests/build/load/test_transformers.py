@@ -1,4 +1,4 @@
-"""Checkpoints of transformers are read array for array, from both kinds of file."""
+"""Checkpoints of transformers are read array by array, from both kinds of file."""
 
 import os
 import shutil

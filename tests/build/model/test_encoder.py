@@ -1,4 +1,4 @@
-"""The model as weights: walked in a fixed order, and refused where its parts do not fit."""
+"""Weights are listed in a fixed order; parts that do not fit are refused."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""A trim_model model answers as the model it was made of."""
+"""A trimmed model gives the outputs of the full model."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A student's parts have to fit; bigrams are spread over their buckets."""
+"""A student's parts must fit; bigrams are spread evenly over the buckets."""
 
 import dataclasses
 from typing import Any

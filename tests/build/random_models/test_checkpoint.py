@@ -1,4 +1,4 @@
-"""Random checkpoints are ERNIE 3.0's in shape: transformers loads them, the build takes them."""
+"""Random checkpoints have ERNIE 3.0's shape; transformers and the build load them."""
 
 import json
 import re

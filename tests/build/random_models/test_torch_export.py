@@ -1,4 +1,4 @@
-"""The random classifier, its weights as our model and its export are one and the same."""
+"""The random classifier, its weights as a `Model` and its export give the same outputs."""
 
 import shutil
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Models to train answer as their checkpoints do, and what is written reads back the same."""
+"""Loaded models give their checkpoints' outputs; saved models read back unchanged."""
 
 import json
 from pathlib import Path
@@ -35,13 +35,13 @@ NARROW = (LayerWidth(heads=2, feed_forward=16), LayerWidth(heads=1, feed_forward
 
 
 def formulas_of(folder: Path, task: str, rows: Any = ROWS) -> list[Any]:
-    """What the weights in a folder mean, computed without torch."""
+    """Compute the outputs of a checkpoint without torch."""
     source = read_source(folder, WantedHead(head=TASKS[task].head))
     return [model_outputs(source.model, row) for row in single_rows(rows)]  # type: ignore[arg-type]
 
 
 def narrowed(task: str = "seq_cls", kind: str = "ernie") -> Any:
-    """A model whose layers are narrower than its configuration says, each in its own way."""
+    """A model whose layers have different widths, all below those of its configuration."""
     model = transformers_model(kind, head=HEADS[task])
     resize_layers(model, NARROW)
     generator = torch.Generator().manual_seed(1)

@@ -1,4 +1,4 @@
-"""Outputs that are not a task's own are refused, and the task they belong to is named."""
+"""Outputs of another task are refused, and the error names that task."""
 
 from typing import Any
 
@@ -122,7 +122,7 @@ def test_spans_in_another_form_are_refused(select: Select, spot: str) -> None:
 
 
 class TwoLayers(MaskFromIds):
-    """Start and end from a layer each, as UIE has them: nothing says which is which."""
+    """Start and end scores from one layer each, as in UIE: nothing tells them apart."""
 
     def __init__(self, model: Any) -> None:
         super().__init__(model)

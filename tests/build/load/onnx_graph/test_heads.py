@@ -122,7 +122,7 @@ def test_two_scores_a_token_are_what_the_task_says(head: str) -> None:
 
 
 class UnstackedSpans(MaskFromIds):
-    """PaddleNLP's way: the columns to the front, and then apart."""
+    """PaddleNLP's order: columns are moved to the front, then split."""
 
     def forward(self, ids: Tensor, types: Tensor) -> Outputs:
         hidden = self.model.bert(ids, token_type_ids=types)[0]

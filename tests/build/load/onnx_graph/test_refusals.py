@@ -1,4 +1,4 @@
-"""A graph that holds anything more than the canonical one is refused, and the spot is named."""
+"""A graph with more than the canonical operations is refused, and the error names the node."""
 
 from typing import Any
 

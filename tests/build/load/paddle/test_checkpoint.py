@@ -1,4 +1,4 @@
-"""A checkpoint that PaddleNLP wrote answers what Paddle answered."""
+"""A checkpoint of PaddleNLP gives the same outputs as Paddle."""
 
 import json
 import pickle

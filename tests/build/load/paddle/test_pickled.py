@@ -1,4 +1,4 @@
-"""A `.pdparams` gives its arrays; whatever else it asks for is refused and never run."""
+"""The arrays of a `.pdparams` are read; anything else in its pickle is refused and never run."""
 
 import builtins
 import os
