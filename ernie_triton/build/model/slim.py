@@ -59,7 +59,7 @@ class SlimModel:
         if self.word.ndim != 2 or self.bigram.ndim != 2 or self.bigram.shape[1] != self.width:
             raise CheckpointError(
                 f"the word vectors have the shape {list(self.word.shape)} and the bigram vectors "
-                f"{list(self.bigram.shape)}; expected [rows, width] with one width"
+                f"{list(self.bigram.shape)}; expected rows of one width"
             )
         mismatched = [
             f"window {size} reads {window.inputs} numbers"

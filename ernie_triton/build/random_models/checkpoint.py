@@ -46,7 +46,7 @@ class RandomModel:
         if self.labels < 1:
             raise CheckpointError(f"labels is {self.labels}; expected at least 1")
         if self.labels == 1:
-            raise CheckpointError("labels is 1, which means regression; expected at least 2")
+            raise CheckpointError("labels is 1, which means a regression; expected at least 2")
 
 
 def check_shape(shape: Shape) -> None:
