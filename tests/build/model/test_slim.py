@@ -37,7 +37,7 @@ def test_sizes_follow_from_the_arrays(name: str, kind: str, features: int) -> No
         (
             "words",
             {"bigram": np.zeros((5, 7), np.float32)},
-            r"bigrams \[5, 7\]; expected rows of one",
+            r"bigram vectors \[5, 7\]; expected rows of one",
         ),
         ("windows", {"windows": (linear(8, 3), linear(8, 3))}, "window 2 reads 8 numbers"),
         ("windows", {"bigram": np.zeros((5, 8), np.float32)}, "either windows or bigrams"),
