@@ -32,6 +32,7 @@ def options(base: Path, data: Path, output: Path) -> list[str]:
         ("regression", "similarity"),
         ("token_cls", "msra_ner"),
         ("qa", "cmrc2018"),
+        ("embedding", "sentence_pairs"),
     ],
 )
 def test_what_is_printed_last_builds_the_pipeline(

@@ -1,5 +1,6 @@
 """The embedding task: its loss by its formula, its metric on a trained model."""
 
+import argparse
 import dataclasses
 import json
 from pathlib import Path
@@ -11,6 +12,7 @@ from transformers import BertTokenizer, ErnieModel
 
 from ernie_triton.build.torch_models.checkpoints import load_model, load_tokenizer
 from ernie_triton.errors import DatasetError
+from ernie_triton.training.commands.compression_options import read_data
 from ernie_triton.training.datasets import DataSet, read_dataset
 from ernie_triton.training.tasks import training_task
 from tests.paths import SAMPLES
@@ -84,3 +86,9 @@ def test_a_line_of_another_kind_is_refused(line: dict[str, object], tmp_path: Pa
         (tmp_path / f"{split}.json").write_text(json.dumps(line) + "\n", encoding="utf-8")
     with pytest.raises(DatasetError, match="json:1: "):
         read_dataset("embedding", tmp_path)
+
+
+def test_a_model_of_vectors_is_not_compressed() -> None:
+    arguments = argparse.Namespace(task=None, checkpoint=CHECKPOINT, data=DATA)
+    with pytest.raises(DatasetError, match="models of embedding cannot be compressed"):
+        read_data(arguments)
