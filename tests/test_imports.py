@@ -1,8 +1,9 @@
-"""Imports go one way, and heavy packages stay where the design puts them."""
+"""Imports go one way, and heavy packages stay in the rooms that need them."""
 
 from __future__ import annotations
 
 import ast
+import graphlib
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -12,56 +13,77 @@ import pytest
 
 from tests.paths import ROOT
 
-# perf and build_scripts → clients → ernie_triton; samples train and demonstrate, from outside.
-OURS = {
-    "ernie_triton": {"ernie_triton"},
-    # What was built is evaluated with the code that evaluates a server.
-    "build_scripts": {"build_scripts", "clients", "ernie_triton"},
-    "clients": {"clients", "ernie_triton"},
-    "perf": {"perf", "clients", "ernie_triton"},
-    "samples": {"samples", "build_scripts", "clients", "ernie_triton"},
-}
+# A room imports rooms of earlier lines only; the contract is the modules at the package's root.
+LAYERS = (
+    ("contract",),
+    ("tokenizer", "engines", "decoders"),
+    ("stages", "client", "server"),
+    ("backends",),
+    ("build",),
+    ("training",),
+    ("perf",),
+)
+ROOMS = [room for layer in LAYERS for room in layer if room != "contract"]
 
-# perf runs build_scripts as a program alone, so that this closes no circle: the report of a
-# compression measures with perf's tools.
-FURTHER = {"build_scripts/compression/report": {"perf"}}
+# The order that `ernie_triton.build` states: each imports those before it only.
+BUILD = (
+    *("progress", "whole_folder", "model", "load", "graph", "torch_models", "random_models"),
+    *("tensorrt", "config", "check", "inputs", "convert", "publish", "flow", "commands"),
+)
 
 # Where each of these packages may be imported: folders, or single modules.
+_TORCH = {
+    "samples",
+    "ernie_triton/training",
+    "ernie_triton/build/check",
+    "ernie_triton/build/load",
+    "ernie_triton/build/random_models",
+    "ernie_triton/build/torch_models",
+}
 ALLOWED = {
-    "triton_python_backend_utils": {"ernie_triton/backends", "perf/baseline", "perf/floor/stages"},
-    "torch": {"build_scripts", "samples"},
-    "transformers": {"build_scripts", "samples"},
-    "safetensors": {"build_scripts", "samples"},
-    "paddle": {"build_scripts"},
-    "paddlenlp": {"build_scripts"},
-    "paddle2onnx": {"build_scripts"},
-    "tensorrt": {"build_scripts/tensorrt"},
-    "tensorrt_rtx": {"build_scripts/tensorrt"},
-    "onnx": {"build_scripts"},
-    "openvino": {
-        "build_scripts",
-        "ernie_triton/engines",
-        "ernie_triton/perf/limits/matrix_products.py",
+    "triton_python_backend_utils": {
+        "ernie_triton/backends",
+        "ernie_triton/perf/baseline",
+        "ernie_triton/perf/floor",
     },
-    "onnxruntime": {"build_scripts", "ernie_triton/engines", "perf/baseline"},
+    "torch": _TORCH,
+    "transformers": _TORCH,
+    "safetensors": _TORCH,
+    "onnxscript": {"ernie_triton/build/random_models"},
+    "paddle": set(),
+    "paddlenlp": set(),
+    "paddle2onnx": {"ernie_triton/build/load/paddle"},
+    "tensorrt": {"ernie_triton/build/tensorrt"},
+    "tensorrt_rtx": {"ernie_triton/build/tensorrt"},
+    "onnx": {"ernie_triton/build", "ernie_triton/perf/benchmark.py"},
+    "openvino": {
+        "ernie_triton/engines",
+        "ernie_triton/build/convert",
+        "ernie_triton/perf/limits",
+        "ernie_triton/perf/compression_report",
+    },
+    "onnxruntime": {"ernie_triton/engines", "ernie_triton/build", "ernie_triton/perf/baseline"},
     "tokenizers": {
         "ernie_triton/tokenizer/fallback.py",
-        "ernie_triton/perf/tokenizer/measure.py",
-        "perf/baseline",
+        "ernie_triton/perf/tokenizer",
+        "ernie_triton/perf/baseline",
     },
-    "tritonclient": {"clients", "build_scripts/config"},
-    "grpc": {"clients"},
+    "tritonclient": {"ernie_triton/client", "ernie_triton/build/config"},
+    "grpc": {"ernie_triton/client"},
     "pytriton": set(),
-    "matplotlib": {"perf", "build_scripts/finetune", "build_scripts/compression"},
-    "psutil": {"perf"},
+    "matplotlib": {"ernie_triton/perf", "ernie_triton/training/finetune"},
+    "psutil": {"ernie_triton/perf"},
 }
 
-MODULES = sorted(
-    path.relative_to(ROOT)
-    for folder in OURS
-    for path in (ROOT / folder).rglob("*.py")
-    if "__pycache__" not in path.parts
-)
+
+def modules_of(folder: str) -> list[Path]:
+    found = (path.relative_to(ROOT) for path in (ROOT / folder).rglob("*.py"))
+    return sorted(path for path in found if "__pycache__" not in path.parts)
+
+
+OURS = modules_of("ernie_triton")
+SCRIPTS = [path for folder in ("build_scripts", "clients", "perf") for path in modules_of(folder)]
+MODULES = [*OURS, *SCRIPTS, *modules_of("samples")]
 
 
 def imported(module: Path) -> Iterator[tuple[str, tuple[str, ...]]]:
@@ -74,19 +96,85 @@ def imported(module: Path) -> Iterator[tuple[str, tuple[str, ...]]]:
             yield str(node.module), tuple(alias.name for alias in node.names)
 
 
+def imported_modules(module: Path) -> set[str]:
+    """The same as full names: `from a import b` is `a.b` where that is a module, else `a`."""
+    found = set()
+    for name, taken in imported(module):
+        folder = ROOT / name.replace(".", "/")
+        inner = {
+            one for one in taken if (folder / one).is_dir() or (folder / f"{one}.py").is_file()
+        }
+        found |= {f"{name}.{one}" for one in inner}
+        if not taken or set(taken) - inner:
+            found.add(name)
+    return found
+
+
 def packages(module: Path) -> set[str]:
     return {name.partition(".")[0] for name, _ in imported(module)}
+
+
+def room_of(name: str) -> str:
+    """The room of a module's name, `contract` for those at the root of the package."""
+    part = [*name.split("."), ""][1]
+    return part if part in ROOMS else "contract"
 
 
 def is_within(module: Path, places: set[str]) -> bool:
     return any(Path(place) in (module, *module.parents) for place in places)
 
 
-@pytest.mark.parametrize("module", MODULES, ids=str)
-def test_our_packages_import_one_way(module: Path) -> None:
-    known = OURS.keys() | {"tests"}
-    further = {one for place, ones in FURTHER.items() if is_within(module, {place}) for one in ones}
-    assert packages(module) & known <= OURS[module.parts[0]] | further
+def test_every_folder_of_the_package_is_a_room() -> None:
+    assert {path.parts[1] for path in OURS if len(path.parts) > 2} == set(ROOMS)
+
+
+@pytest.mark.parametrize("module", OURS, ids=str)
+def test_rooms_import_one_way(module: Path) -> None:
+    room = room_of(".".join(module.with_suffix("").parts))
+    place = next(place for place, layer in enumerate(LAYERS) if room in layer)
+    earlier = {one for layer in LAYERS[:place] for one in layer}
+    if room == "backends":
+        earlier = {"contract", "stages"}
+    names = {name for name in imported_modules(module) if name.partition(".")[0] == "ernie_triton"}
+    assert {room_of(name) for name in names} <= {room} | (earlier - {"backends"})
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_no_parts_of_a_room_import_each_other(room: str) -> None:
+    parts = parts_imported(room)
+    order = list(graphlib.TopologicalSorter(parts).static_order())
+    assert set(order) >= parts.keys()
+
+
+def test_the_parts_of_the_build_import_in_the_order_that_is_stated() -> None:
+    parts = parts_imported("build")
+    assert parts.keys() == set(BUILD)
+    for place, part in enumerate(BUILD):
+        assert parts[part] <= set(BUILD[:place]), part
+
+
+def parts_imported(room: str) -> dict[str, set[str]]:
+    """For each folder or module of a room those that it imports."""
+    parts: dict[str, set[str]] = {}
+    for module in modules_of(f"ernie_triton/{room}"):
+        part = module.with_suffix("").parts[2]
+        if part == "__init__":
+            continue
+        names = [name.split(".") for name in imported_modules(module)]
+        used = {one[2] for one in names if one[:2] == ["ernie_triton", room] and len(one) > 2}
+        parts.setdefault(part, set()).update(used - {part})
+    return parts
+
+
+@pytest.mark.parametrize("module", OURS, ids=str)
+def test_the_package_imports_nothing_of_the_repository_around_it(module: Path) -> None:
+    around = {"build_scripts", "clients", "perf", "samples", "tests", "docker"}
+    assert packages(module) & around == set()
+
+
+@pytest.mark.parametrize("module", SCRIPTS, ids=str)
+def test_a_script_holds_no_code_of_its_own(module: Path) -> None:
+    assert packages(module) <= {"sys", "ernie_triton"}
 
 
 @pytest.mark.parametrize("package", sorted(ALLOWED))
@@ -100,16 +188,17 @@ def test_a_heavy_package_is_imported_where_it_belongs(package: str) -> None:
 
 
 def test_the_build_takes_nothing_but_the_configuration_message_from_tritonclient() -> None:
-    modules = [module for module in MODULES if is_within(module, {"build_scripts/config"})]
-    taken = {item for module in modules for item in imported(module) if "triton" in item[0]}
-    wanted = {item for item in taken if item[0].startswith("tritonclient")}
-    assert wanted == {("tritonclient.grpc", ("model_config_pb2",))}
+    modules = modules_of("ernie_triton/build")
+    taken = {item for module in modules for item in imported(module) if "tritonclient" in item[0]}
+    assert taken == {("tritonclient.grpc", ("model_config_pb2",))}
 
 
 def test_the_rules_see_the_imports_that_are_there() -> None:
     assert "triton_python_backend_utils" in packages(Path("ernie_triton/backends/triton_model.py"))
     assert "tritonclient" in packages(Path("ernie_triton/build/config/messages.py"))
     assert "tokenizers" in packages(Path("ernie_triton/tokenizer/fallback.py"))
+    assert "publish" in parts_imported("build")["flow"]
+    assert "ernie_triton.errors" in imported_modules(Path("ernie_triton/commands.py"))
 
 
 def newly_loaded(statement: str) -> set[str]:
@@ -126,7 +215,7 @@ def newly_loaded(statement: str) -> set[str]:
     return set(done.stdout.split()) - set(sys.stdlib_module_names)
 
 
-@pytest.mark.parametrize("module", ["tasks", "pipeline", "decoders", "batch", "words", "errors"])
+@pytest.mark.parametrize("module", ["tasks", "pipeline", "decoders", "batch", "settings", "errors"])
 def test_importing_the_contract_costs_numpy_alone(module: str) -> None:
     assert newly_loaded(f"import ernie_triton.{module}") <= {"ernie_triton", "numpy", "tomli"}
 

@@ -60,7 +60,7 @@ class TensorRtStage:
     def rebuild_arguments(self, repository: Path) -> list[str]:
         """Arguments of `ernie-triton` that build its plan for the GPU of this machine."""
         return [
-            *("build_scripts", "engine", "--repository", str(repository)),
+            *("engine", "--repository", str(repository)),
             *("--name", self.pipeline, "--version", self.folder.name),
         ]
 
@@ -205,7 +205,7 @@ def _report(stage: TensorRtStage, server: PlanTarget, repository: Path, *, rebui
         return True
     except PlanError as error:
         if not rebuild:
-            _complain(f"{error}; run: {' '.join(arguments)}")
+            _complain(f"{error}; run: ernie-triton {' '.join(arguments)}")
             return False
         if importlib.util.find_spec("onnx") is None:
             _complain(
@@ -213,7 +213,7 @@ def _report(stage: TensorRtStage, server: PlanTarget, repository: Path, *, rebui
             )
             return False
         print(f"{error}; building it", file=sys.stderr, flush=True)
-    done = subprocess.run([sys.executable, "-m", *arguments], check=False)
+    done = subprocess.run([sys.executable, "-m", "ernie_triton", *arguments], check=False)
     if done.returncode:
         return False
     try:

@@ -137,7 +137,7 @@ def test_tensorrt_s_graph_is_checked_and_left_for_the_machine_with_the_gpu(
     # Signed and symmetric, which is all that TensorRT takes.
     zeros = [item for item in graph.graph.initializer if item.name == "int8_0"]
     assert [item.data_type for item in zeros] == [onnx.TensorProto.INT8] * (precision == "int8")
-    assert "run build_scripts engine" in done.stdout
+    assert "run ernie-triton engine" in done.stdout
 
 
 def test_what_fp16_cannot_hold_is_refused_and_nothing_is_written(

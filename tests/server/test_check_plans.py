@@ -68,7 +68,7 @@ def test_a_plan_of_another_gpu_is_one_line_with_the_command_that_builds_it(
     machine.gpus = (gpu,)
     assert check(repository) == 1
     output, errors = capsys.readouterr()
-    command = f"python -m build_scripts engine --repository {repository} --name news --version 1"
+    command = f"ernie-triton engine --repository {repository} --name news --version 1"
     assert output == ""
     assert errors.count("\n") == 1
     assert errors.startswith("error: ")
@@ -94,7 +94,10 @@ def test_another_tensorrt_is_one_line(
     monkeypatch.setenv(TAG_VARIABLE, "26.04")
     assert check(repository) == 1
     errors = capsys.readouterr().err
-    assert "built with TensorRT 10.4.0.26, but the server has 10.16.1; run: python -m" in errors
+    assert (
+        "built with TensorRT 10.4.0.26, but the server has 10.16.1; run: ernie-triton engine"
+        in errors
+    )
     assert errors.count("\n") == 1
 
 
@@ -216,7 +219,7 @@ def test_what_does_not_fit_is_built_when_asked_for(
     monkeypatch.setattr(subprocess, "run", run)
     assert check(repository, "--rebuild") == 0
     assert check(repository, "--rebuild") == 0
-    wanted = ["-m", "build_scripts", "engine", "--repository", str(repository), "--name", "news"]
+    wanted = ["-m", "ernie_triton", "engine", "--repository", str(repository), "--name", "news"]
     assert commands == [[sys.executable, *wanted, "--version", "1"]]
 
 

@@ -1,6 +1,1 @@
-"""The commands of `python -m build_scripts`, one module each."""
-
-import argparse
-from typing import TypeAlias
-
-Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
+"""The commands that build, inspect and check checkpoints and plans, one module each."""

@@ -1,4 +1,4 @@
-"""`build`: a checkpoint into a model repository."""
+"""Build a checkpoint into a model repository: the command `build`."""
 
 import argparse
 
@@ -11,19 +11,17 @@ from ernie_triton.build.publish.summary import summary
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Add the command's description and options."""
     parser.description = (
-        "Build a pipeline from a TOML file, from options, or from a TOML file with "
-        "some of its values replaced by options."
+        "Build a checkpoint into a model repository. Give a checkpoint folder, an exported file "
+        "or a pipeline TOML; options replace the values of a TOML. The task is inferred where the "
+        "checkpoint says it."
     )
     add_build_options(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Run the command; returns its exit code."""
-    given = {
-        name: value
-        for name, value in vars(arguments).items()
-        if value is not None and name not in ("command", "run", "pipeline")
-    }
-    manifest = build_pipeline(spec_from_options(arguments.pipeline, given), timed_step)
+    given = {name: value for name, value in vars(arguments).items() if value is not None}
+    source = given.pop("source", None)
+    manifest = build_pipeline(spec_from_options(source, given), timed_step)
     print(summary(manifest))
     return 0

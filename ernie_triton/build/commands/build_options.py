@@ -1,4 +1,4 @@
-"""The options of `build` as a pipeline: alone, or on top of a TOML file."""
+"""The pipeline that the arguments of `build` describe: a checkpoint or TOML file, and options."""
 
 import argparse
 import dataclasses
@@ -6,6 +6,14 @@ import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from ernie_triton.build.commands.pipeline_files import is_pipeline_file, pipeline_of_folder
+from ernie_triton.build.commands.task_inference import (
+    infer_task,
+    inferred_pooling,
+    is_sentence_transformer,
+)
+from ernie_triton.build.progress import timed_step
+from ernie_triton.errors import CheckpointError, UsageError
 from ernie_triton.pipeline import (
     Answering,
     Batching,
@@ -17,12 +25,15 @@ from ernie_triton.pipeline import (
 from ernie_triton.tasks import (
     CALIBRATORS,
     DEVICES,
+    EMBEDDING,
     ENGINES,
     LAYOUTS,
     POOLINGS,
     PRECISIONS,
     TASKS,
 )
+
+_REPOSITORY = Path("model_repository")
 
 _TABLES: Mapping[str, type] = {
     "batching": Batching,
@@ -40,12 +51,21 @@ _DEFAULTS = {
 
 
 def add_build_options(parser: argparse.ArgumentParser) -> None:
-    """Add every option; those not given are absent from the result, as None."""
-    parser.add_argument("pipeline", nargs="?", type=Path, metavar="PIPELINE.toml")
+    """Add every argument; those not given are None in the result."""
+    parser.usage = "%(prog)s CHECKPOINT [options]"
+    parser.add_argument(
+        "source",
+        nargs="?",
+        type=Path,
+        metavar="CHECKPOINT",
+        help="a checkpoint folder, an exported file (onnx, pdmodel, json), or a pipeline TOML",
+    )
     general = _adder(parser.add_argument_group("what to build"))
-    general("--checkpoint", "folder or file of the fine-tuned model", Path)
-    general("--task", "what the model does", choices=sorted(TASKS))
-    general("--repository", "the model repository to build into", Path)
+    general("--checkpoint", "the checkpoint; replaces the one that a TOML names", Path)
+    task_help = "the model's task (default: as the checkpoint says)"
+    general("--task", task_help, choices=sorted(TASKS))
+    repository_help = f"model repository to build into (default {_REPOSITORY}, or a TOML's own)"
+    general("--repository", repository_help, Path)
     general("--name", "the ensemble's name (default: the task's own)")
     general("--joined", "the three stages in one model and process (cpu)", bool)
     general("--version", "version directory to write", int)
@@ -72,10 +92,10 @@ def add_build_options(parser: argparse.ArgumentParser) -> None:
     tensorrt("--builder-level", "optimisation level, 0 to 5", int)
     tensorrt("--memory-mib", "most GPU memory of the builder in MiB, 0: all", int)
     tensorrt("--timing-cache", "file that keeps timings between builds", Path)
-    tensorrt("--plan", "build the plan now; --no-plan leaves it to `build_scripts engine`", bool)
+    tensorrt("--plan", "build the plan now; --no-plan leaves it to `ernie-triton engine`", bool)
     batching = _adder(parser.add_argument_group("batching"))
     batching("--max-batch-size", "most rows of one request and of one batch", int)
-    batching("--max-queue-delay-us", "microseconds a request waits for company", int)
+    batching("--max-queue-delay-us", "microseconds a request waits for others to batch with", int)
     batching("--max-queue-size", "most requests that wait at a stage; 0: no bound", int)
     answers = _adder(parser.add_argument_group("answers"))
     answers("--overlap", "tokens that windows share, 0: a quarter (token_cls, qa)", int)
@@ -95,14 +115,21 @@ def add_build_options(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def spec_from_options(pipeline: Path | None, given: dict[str, object]) -> PipelineSpec:
-    """The pipeline that the options describe; SystemExit with code 2 where they do not suffice.
+def spec_from_options(source: Path | None, given: dict[str, object]) -> PipelineSpec:
+    """The pipeline that the arguments describe.
+
+    Args:
+        source: the positional argument.
+        given: the options that were given, by field name.
 
     Raises:
+        UsageError: two checkpoints are given, or none, or nothing says the task.
         PipelineError: a value contradicts the contract.
+        CheckpointError: there is no such checkpoint, or it is damaged.
     """
     if "thresholds" in given:
         given["thresholds"] = _thresholds(given["thresholds"])
+    pipeline = _pipeline_file(source, given)
     tables = {
         key: {f.name: given.pop(f.name) for f in dataclasses.fields(table) if f.name in given}
         for key, table in _TABLES.items()
@@ -112,12 +139,47 @@ def spec_from_options(pipeline: Path | None, given: dict[str, object]) -> Pipeli
         for key, values in tables.items():
             given[key] = dataclasses.replace(getattr(spec, key), **values)
         return dataclasses.replace(spec, **given)  # type: ignore[arg-type]
-    missing = [f"--{name}" for name in ("checkpoint", "task", "repository") if name not in given]
-    if missing:
-        _wrong_usage(f"without a PIPELINE.toml, {', '.join(missing)} is needed")
+    checkpoint = Path(str(given["checkpoint"]))
+    if "task" not in given:
+        given["task"] = _inferred_task(checkpoint)
+    if given["task"] == EMBEDDING.name and is_sentence_transformer(checkpoint):
+        tables["answering"].setdefault("pooling", inferred_pooling(checkpoint))
+    given.setdefault("repository", _REPOSITORY)
     for key, table in _TABLES.items():
         given[key] = table(**tables[key])
     return PipelineSpec(**given)  # type: ignore[arg-type]
+
+
+def _pipeline_file(source: Path | None, given: dict[str, object]) -> Path | None:
+    """The pipeline TOML of the arguments; without one `given` has the checkpoint afterwards."""
+    option = Path(str(given["checkpoint"])) if "checkpoint" in given else None
+    if source is None and option is None:
+        raise UsageError("name a CHECKPOINT: a folder, an exported file or a pipeline TOML")
+    if source is None:
+        if option is not None and is_pipeline_file(option):
+            del given["checkpoint"]
+            return option
+        return None
+    if is_pipeline_file(source) and (option is None or not is_pipeline_file(option)):
+        return source
+    if option is not None:
+        raise UsageError(f"found two checkpoints, {source} and --checkpoint {option}; give one")
+    found = pipeline_of_folder(source) if source.is_dir() else None
+    if found is None:
+        given["checkpoint"] = source
+    else:
+        with timed_step("pipeline") as notes:
+            notes.append(f"{found}; --checkpoint {source} builds without it")
+    return found
+
+
+def _inferred_task(checkpoint: Path) -> str:
+    if not checkpoint.exists():
+        raise CheckpointError(f"the checkpoint {checkpoint} does not exist")
+    with timed_step("task") as notes:
+        inferred = infer_task(checkpoint)
+        notes.append(f"{inferred.task}, by {inferred.reason}; --task names another")
+    return inferred.task
 
 
 def _adder(group: argparse._ArgumentGroup) -> Callable[..., None]:

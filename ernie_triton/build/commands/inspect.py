@@ -1,25 +1,37 @@
-"""`inspect`: what a checkpoint is."""
+"""Describe a checkpoint without building it: the command `inspect`."""
 
 import argparse
 from pathlib import Path
 
+from ernie_triton.build.commands.pipeline_files import is_pipeline_file
 from ernie_triton.build.load import read_source
-from ernie_triton.build.load.source import Source
+from ernie_triton.build.load.source import Source, WantedHead
 from ernie_triton.build.load.state import TASKS_BY_HEAD
 from ernie_triton.build.model.heads import HEAD_NAMES, Head, SequenceHead, VectorHead
 from ernie_triton.build.model.models import Model
 from ernie_triton.build.model.slim import SlimModel
+from ernie_triton.pipeline import load_pipeline
+from ernie_triton.tasks import task_named
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Add the command's description and options."""
-    parser.description = "say what a checkpoint is, without building"
-    parser.add_argument("checkpoint", type=Path, help="a checkpoint folder or an exported file")
+    parser.description = "Describe a checkpoint without building it."
+    parser.add_argument(
+        "checkpoint",
+        type=Path,
+        help="a checkpoint folder, an exported file, or a pipeline TOML that names one",
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Run the command; returns its exit code."""
-    print(describe(read_source(arguments.checkpoint)))
+    path, wanted = arguments.checkpoint, WantedHead()
+    if is_pipeline_file(path):
+        spec = load_pipeline(path)
+        path = spec.checkpoint
+        wanted = WantedHead(head=task_named(spec.task).head, pooling=spec.answering.pooling)
+    print(describe(read_source(path, wanted)))
     return 0
 
 

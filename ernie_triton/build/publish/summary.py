@@ -59,7 +59,7 @@ def _engine(made: Manifest) -> str:
     if made.plan is not None:
         runtime = f"TensorRT {made.plan.tensorrt} for {made.plan.gpu}"
     elif engine.engine == "tensorrt":
-        size += "; no plan yet: run build_scripts engine on the machine with the GPU"
+        size += "; no plan yet: run ernie-triton engine on the machine with the GPU"
     return f"{runtime}, {engine.precision}, {size}"
 
 

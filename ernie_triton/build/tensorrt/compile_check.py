@@ -102,7 +102,7 @@ def check_target(tensorrt: TensorRt, target: str) -> None:
     kinds = {sm_of(gpu.compute_capability): gpu.name for gpu in GPUS}
     name = f"{target} ({kinds[target]})" if target in kinds else repr(target)
     advice = (
-        f"on the V100 itself, with the image {VOLTA_IMAGE.tag}, run: python -m build_scripts engine"
+        f"on the V100 itself, with the image {VOLTA_IMAGE.tag}, run: ernie-triton engine"
         if target == "sm70"
         else "check the nearest of these, and build the plan on the GPU itself"
     )

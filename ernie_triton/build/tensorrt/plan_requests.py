@@ -52,7 +52,7 @@ def plan_requests(
         raise PlanError(
             f"{repository} has no {wanted} with a TensorRT engine"
             f"{f' of version {version}' if version is not None else ''}; build one with "
-            f"python -m build_scripts build … --engine tensorrt --no-plan"
+            f"ernie-triton build … --engine tensorrt --no-plan"
         )
     for stage in stages:
         yield stage, _request(repository, stage, settings, usual)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from ernie_triton.build.commands.build_options import add_build_options, spec_from_options
-from ernie_triton.errors import PipelineError
+from ernie_triton.errors import PipelineError, UsageError
 from ernie_triton.pipeline import Answering, Batching, PipelineSpec, Quantization
 
 NEEDED = ("--checkpoint", "a", "--task", "multi_label", "--repository", "b")
@@ -17,9 +17,9 @@ def spec_from(*arguments: str) -> PipelineSpec:
     parser = argparse.ArgumentParser(allow_abbrev=False)
     add_build_options(parser)
     values = vars(parser.parse_args(arguments))
-    pipeline = values.pop("pipeline")
+    source = values.pop("source")
     given = {name: value for name, value in values.items() if value is not None}
-    return spec_from_options(pipeline, given)
+    return spec_from_options(source, given)
 
 
 @pytest.fixture
@@ -34,7 +34,7 @@ def pipeline(tmp_path: Path) -> str:
     return str(path)
 
 
-def test_what_is_needed_is_enough_and_the_rest_is_the_contract_s_default() -> None:
+def test_the_rest_is_the_contract_s_default() -> None:
     expected = PipelineSpec(checkpoint=Path("a"), task="multi_label", repository=Path("b"))
     assert spec_from(*NEEDED) == expected
 
@@ -170,18 +170,64 @@ def test_numbers_out_of_range_are_refused(options: tuple[str, ...], fault: str) 
         spec_from(*NEEDED, *options)
 
 
-@pytest.mark.parametrize(
-    "given", [("--task", "qa"), ("--checkpoint", "a", "--task", "qa"), ("--repository", "b")]
-)
-def test_what_is_missing_is_named(
-    given: tuple[str, ...], capsys: pytest.CaptureFixture[str]
+def test_a_checkpoint_is_all_that_is_needed() -> None:
+    with pytest.raises(UsageError, match="name a CHECKPOINT: a folder, an exported file or a"):
+        spec_from("--task", "qa")
+
+
+def test_the_repository_and_the_name_have_defaults() -> None:
+    spec = spec_from("a", "--task", "qa")
+    assert (spec.checkpoint, spec.name) == (Path("a"), "ernie_qa")
+    assert spec.repository == Path("model_repository")
+
+
+def test_a_checkpoint_option_may_name_a_pipeline_file(pipeline: str, tmp_path: Path) -> None:
+    assert spec_from("--checkpoint", pipeline) == spec_from(pipeline)
+    assert spec_from(pipeline).checkpoint == tmp_path / "in"
+
+
+def test_a_checkpoint_option_replaces_the_checkpoint_of_a_pipeline_file(pipeline: str) -> None:
+    spec = spec_from(pipeline, "--checkpoint", "other")
+    assert (spec.checkpoint, spec.task, spec.max_length) == (Path("other"), "qa", 64)
+
+
+@pytest.mark.parametrize("source", ["a", "pipeline"])
+def test_two_checkpoints_are_wrong_usage_that_names_both(source: str, pipeline: str) -> None:
+    given = pipeline if source == "pipeline" else source
+    option = pipeline if source == "pipeline" else "b"
+    with pytest.raises(UsageError, match=f"two checkpoints, {given} and --checkpoint {option}"):
+        spec_from(given, "--checkpoint", option, "--task", "qa")
+
+
+@pytest.fixture
+def quantized(tmp_path: Path) -> Path:
+    """A checkpoint folder with the pipeline that builds it, as `quantize` leaves it."""
+    folder = tmp_path / "quantized"
+    folder.mkdir()
+    (folder / "pipeline.toml").write_text(
+        'task = "seq_cls"\ncheckpoint = "."\nrepository = "model_repository"\nprecision = "int8"\n',
+        encoding="utf-8",
+    )
+    (folder / "other.toml").write_text("[unrelated]\n", encoding="utf-8")
+    return folder
+
+
+def test_the_one_pipeline_file_in_a_checkpoint_folder_is_built(
+    quantized: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    with pytest.raises(SystemExit) as caught:
-        spec_from(*given)
-    assert caught.value.code == 2
-    missing = [f"--{name}" for name in ("checkpoint", "task", "repository")]
-    missing = [option for option in missing if option not in given]
-    assert f"without a PIPELINE.toml, {', '.join(missing)} is needed" in capsys.readouterr().err
+    spec = spec_from(str(quantized), "--name", "p")
+    assert (spec.precision, spec.checkpoint, spec.name) == ("int8", quantized, "p")
+    assert f"{quantized / 'pipeline.toml'}; --checkpoint {quantized} builds" in (
+        capsys.readouterr().err
+    )
+    assert spec_from("--checkpoint", str(quantized), "--task", "seq_cls").precision == "fp32"
+
+
+def test_several_pipeline_files_in_a_checkpoint_folder_are_wrong_usage(quantized: Path) -> None:
+    content = (quantized / "pipeline.toml").read_bytes()
+    (quantized / "pipeline.gpu.toml").write_bytes(content)
+    with pytest.raises(UsageError, match=r"pipelines pipeline\.gpu\.toml, pipeline\.toml; name"):
+        spec_from(str(quantized))
 
 
 @pytest.mark.parametrize(

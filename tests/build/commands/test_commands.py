@@ -319,7 +319,7 @@ def test_a_pipeline_file_that_is_wrong_is_one_line(
         [],
         ["bild"],
         ["build"],
-        ["build", "--checkpoint", "a", "--task", "seq_cls"],
+        ["build", "a", "--checkpoint", "b", "--task", "seq_cls"],
         ["build", "--checkpiont", "a"],
         ["build", "--check", "a"],
         ["build", "--checkpoint", "a", "--task", "seq_class", "--repository", "b"],
@@ -363,6 +363,19 @@ def test_inspect_prints_the_facts_and_builds_nothing(checkpoint: Path, run: Run)
     assert tree_of(checkpoint) == before
 
 
+def test_inspect_of_a_pipeline_file_is_of_its_checkpoint(
+    tmp_path: Path, checkpoint: Path, run: Run
+) -> None:
+    path = tmp_path / "p.toml"
+    content = f'task = "embedding"\ncheckpoint = "{checkpoint}"\nrepository = "r"\n'
+    path.write_text(content, encoding="utf-8")
+    done = run("inspect", path)
+    assert (done.code, done.stderr) == (0, "")
+    facts = dict(line.split(maxsplit=1) for line in done.stdout.splitlines())
+    assert facts["source"].endswith(f", {checkpoint}")
+    assert facts["task"] == "embedding"
+
+
 def test_inspect_of_nothing_is_one_line(tmp_path: Path, run: Run) -> None:
     done = run("inspect", tmp_path / "nowhere")
     assert (done.code, done.stdout) == (1, "")
@@ -389,6 +402,32 @@ def test_a_build_needs_neither_torch_nor_transformers(tmp_path: Path, checkpoint
     arguments = ("--checkpoint", checkpoint, "--task", "seq_cls", "--repository", tmp_path)
     done = without_torch("build", *arguments)
     assert (done.returncode, "against NumPy in float64" in done.stdout) == (0, True), done.stderr
+
+
+def test_a_checkpoint_alone_is_built_into_the_default_repository(
+    tmp_path: Path, checkpoint: Path, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    done = run("build", checkpoint)
+    assert done.code == 0, done.stderr
+    assert done.steps[:2] == ["task", "read"]
+    assert (
+        "seq_cls, by its architecture ErnieForSequenceClassification; --task names" in done.stderr
+    )
+    assert (tmp_path / "model_repository" / "ernie_seqcls" / "config.pbtxt").is_file()
+
+
+def test_a_checkpoint_that_does_not_say_its_task_is_asked_for_it(
+    saved: dict[str, Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    change_config(saved["pdparams"], architectures=["ErnieForMaskedLM"])
+    with pytest.raises(SystemExit) as caught:
+        main(["build", str(saved["pdparams"])])
+    assert caught.value.code == 2
+    line = capsys.readouterr().err.splitlines()[-1]
+    assert "error: " in line
+    assert "(its architecture is ErnieForMaskedLM)" in line
+    assert line.endswith("--task seq_cls|multi_label|regression|token_cls|qa|embedding")
 
 
 def test_a_bin_without_torch_is_one_line(saved: dict[str, Path]) -> None:

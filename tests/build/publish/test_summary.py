@@ -89,5 +89,5 @@ def test_a_graph_without_its_plan_names_the_command() -> None:
     engine = dataclasses.replace(MADE.engine, engine="tensorrt", engine_version="")
     lines = lines_of(dataclasses.replace(MADE, engine=engine, speed=None))
     assert lines["engine"].startswith("tensorrt, bf16, 1.5 MiB")
-    assert "run build_scripts engine" in lines["engine"]
+    assert "run ernie-triton engine" in lines["engine"]
     assert lines["speed"].startswith("not measured here")

@@ -1,0 +1,127 @@
+"""Infer a checkpoint's task from what stands in its folder, or ask for it."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ernie_triton.build.load import read_source
+from ernie_triton.build.load.settings import CONFIG_FILES, config_values, problem_of, read_config
+from ernie_triton.build.load.slim import is_slim_checkpoint
+from ernie_triton.build.load.transformers import SAFETENSORS_FILE, read_safetensors
+from ernie_triton.build.model.heads import HEAD_NAMES, SequenceHead
+from ernie_triton.errors import UsageError
+from ernie_triton.tasks import EMBEDDING, MULTI_LABEL, QA, REGRESSION, SEQ_CLS, TASKS, TOKEN_CLS
+
+_POOLING_FILE = Path("1_Pooling/config.json")
+_TASKS = {"token": TOKEN_CLS, "span": QA, "vector": EMBEDDING}
+_PROBLEMS = {"multi_label_classification": MULTI_LABEL, "regression": REGRESSION}
+_POOLING_MODE = "pooling_mode_"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InferredTask:
+    """The name of a checkpoint's task, and the file or value that says so."""
+
+    task: str
+    reason: str
+
+
+def infer_task(checkpoint: Path) -> InferredTask:
+    """Infer the task from the configuration, the sentence-transformers files, weights or graph.
+
+    Args:
+        checkpoint: a folder or an exported file; it exists.
+
+    Raises:
+        UsageError: nothing says the task; the message has the choices.
+        CheckpointError: a file of the checkpoint is damaged.
+    """
+    folder = checkpoint if checkpoint.is_dir() else checkpoint.parent
+    has_config = any((folder / name).is_file() for name in CONFIG_FILES)
+    values = config_values(folder) if has_config else {}
+    if checkpoint.is_dir() and is_slim_checkpoint(checkpoint):
+        return _inferred("sequence", problem_of(values), "a student of a text classifier")
+    architecture = _architecture(values)
+    head = read_config(folder).head if has_config else None
+    if head in (None, "vector") and is_sentence_transformer(folder):
+        return _inferred("vector", "", f"{_POOLING_FILE} of sentence-transformers")
+    if head is not None:
+        return _inferred(head, problem_of(values), f"its architecture {architecture}")
+    if not architecture:
+        if (folder / SAFETENSORS_FILE).is_file() and has_config:
+            head = _head_of_weights(read_safetensors(folder / SAFETENSORS_FILE))
+            if head is not None:
+                return _inferred(head, problem_of(values), f"the names in {SAFETENSORS_FILE}")
+        elif not has_config:
+            return _task_of_graph(checkpoint)
+    raise _unknown(checkpoint, f"its architecture is {architecture}" if architecture else "")
+
+
+def is_sentence_transformer(folder: Path) -> bool:
+    """Whether sentence-transformers saved a model with pooling in this folder."""
+    return (folder / _POOLING_FILE).is_file()
+
+
+def inferred_pooling(folder: Path) -> str:
+    """The pooling that a sentence-transformers model names: `cls` or `mean`.
+
+    Raises:
+        UsageError: it names another.
+        CheckpointError: its file is damaged.
+    """
+    values = config_values(folder / _POOLING_FILE.parent)
+    modes = {
+        key.removeprefix(_POOLING_MODE).removesuffix("_tokens").removesuffix("_token")
+        for key, value in values.items()
+        if key.startswith(_POOLING_MODE) and value is True
+    }
+    modes |= {str(values["pooling_mode"])} if "pooling_mode" in values else set()
+    if len(modes) == 1 and modes <= {"cls", "mean"}:
+        return modes.pop()
+    raise UsageError(
+        f"{folder / _POOLING_FILE} pools by {', '.join(sorted(modes)) or 'nothing'}; expected cls "
+        f"or mean; choose with --pooling"
+    )
+
+
+def _architecture(values: dict[str, Any]) -> str:
+    architectures = values.get("architectures")
+    known = architectures if isinstance(architectures, list) else []
+    return str(known[0] if known else values.get("init_class", ""))
+
+
+def _head_of_weights(names: Iterable[str]) -> str | None:
+    """The head that transformers' names of weights tell; None where they fit several or none."""
+    known = set(names)
+    if any(name.startswith("qa_outputs.") for name in known):
+        return "span"
+    if not any(name.startswith("classifier.") for name in known):
+        return None
+    # Classifiers of texts have a pooler, or RoBERTa's own layers; those of tokens have neither.
+    of_text = any(".pooler." in name or "classifier.out_proj." in name for name in known)
+    return "sequence" if of_text else "token"
+
+
+def _task_of_graph(checkpoint: Path) -> InferredTask:
+    """The task of an export without a configuration, by the head of its graph."""
+    model = read_source(checkpoint).model
+    if model is None:
+        raise _unknown(checkpoint, "its graph is not recognised")
+    one_score = isinstance(model.head, SequenceHead) and model.head.output.outputs == 1
+    return _inferred(
+        HEAD_NAMES[type(model.head)], "regression" if one_score else "", "the head of its graph"
+    )
+
+
+def _inferred(head: str, problem: str, reason: str) -> InferredTask:
+    task = _TASKS.get(head) or _PROBLEMS.get(problem, SEQ_CLS)
+    said = f" and problem {problem}" if head == "sequence" and problem in _PROBLEMS else ""
+    return InferredTask(task=task.name, reason=f"{reason}{said}")
+
+
+def _unknown(checkpoint: Path, found: str) -> UsageError:
+    said = f" ({found})" if found else ""
+    return UsageError(
+        f"{checkpoint} does not say its task{said}; name it with --task {'|'.join(TASKS)}"
+    )
