@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from ernie_triton.cli import main
 
 STEP = re.compile(
-    r" *\d+\.\d\d s  (pipeline|task|read|vocabulary|graph|source|calibrate|quantize|fp16|engine|compare"
-    r"|evaluate|speed|plan|write|publish) .*"
+    r" *\d+\.\d\d s  (pipeline|task|read|vocabulary|graph|source|calibrate|quantize|fp16|engine"
+    r"|compare|evaluate|speed|plan|write|publish) .*"
 )
 
 

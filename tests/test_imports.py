@@ -55,13 +55,8 @@ ALLOWED = {
     "paddle2onnx": {"ernie_triton/build/load/paddle"},
     "tensorrt": {"ernie_triton/build/tensorrt"},
     "tensorrt_rtx": {"ernie_triton/build/tensorrt"},
-    "onnx": {"ernie_triton/build", "ernie_triton/perf/benchmark.py"},
-    "openvino": {
-        "ernie_triton/engines",
-        "ernie_triton/build/convert",
-        "ernie_triton/perf/limits",
-        "ernie_triton/perf/compression_report",
-    },
+    "onnx": {"ernie_triton/build", "ernie_triton/perf"},
+    "openvino": {"ernie_triton/engines", "ernie_triton/build/convert", "ernie_triton/perf"},
     "onnxruntime": {"ernie_triton/engines", "ernie_triton/build", "ernie_triton/perf/baseline"},
     "tokenizers": {
         "ernie_triton/tokenizer/fallback.py",
