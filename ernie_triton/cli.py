@@ -72,7 +72,7 @@ _PERF = (
     ),
     Command(
         name="goals",
-        help="measure every promise on speed in one run, as a table of ratios",
+        help="measure every objective on speed in one run, as a table of ratios",
         module="ernie_triton.perf.commands.goals",
         extra="perf",
     ),

@@ -1,1 +1,1 @@
-"""What is measured: scenarios, and `python -m perf`; the code is `ernie_triton.perf`."""
+"""Scenarios, and `python -m perf`; the code is `ernie_triton.perf`."""

@@ -106,7 +106,7 @@ def length_of(kind: TextKind, chance: random.Random) -> int:
 
 
 def _rows_of_kind(spec: TextSpec, kind: TextKind, count: int, texts: int) -> list[TextRow]:
-    # A kind has the same texts whatever stands beside it.
+    # A kind has the same texts, with or without other kinds.
     chance = random.Random(f"{spec.seed} {kind.name}")
     return [_row(length_of(kind, chance), texts, spec.first_share, chance) for _ in range(count)]
 

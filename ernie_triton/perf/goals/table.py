@@ -47,13 +47,13 @@ class Goal:
 
     @property
     def is_met(self) -> bool:
-        """Whether the median keeps the bound."""
+        """True where the median keeps the bound."""
         median = self.figure.median
         return median >= self.bound if self.kind == "least" else median <= self.bound
 
     @property
     def is_certain(self) -> bool:
-        """Whether every round agrees with the median."""
+        """True where every round agrees with the median."""
         ends = (self.figure.lowest, self.figure.highest)
         if self.kind == "least":
             return len({end >= self.bound for end in ends}) == 1

@@ -29,7 +29,7 @@ class PairedMeasurement:
 def pairs_of(first: ScenarioRun, second: ScenarioRun) -> list[PairedMeasurement]:
     """Pair the measurements of the same subject under the same load.
 
-    Where each run has a single subject, the two are compared whatever their names.
+    Where each run has a single subject, the two are compared, even under different names.
 
     Raises:
         DatasetError: the runs have no load of a subject in common.
@@ -39,7 +39,7 @@ def pairs_of(first: ScenarioRun, second: ScenarioRun) -> list[PairedMeasurement]
 
     def key(measurement: Measurement) -> tuple[str, str, float, int, str]:
         load = measurement.load
-        # A share of the maximum is the same load, whatever its rate.
+        # A share of the maximum is the same load, even at different rates.
         level = load.of_maximum or load.level
         name = "" if single else measurement.subject.name
         return name, load.mode, level, load.batch_size, load.texts

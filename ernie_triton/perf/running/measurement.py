@@ -104,7 +104,7 @@ def warm_up_model(procedure: Procedure, stream: Stream, seconds: float) -> None:
 
 
 def _unsettled(procedure: Procedure) -> Procedure:
-    """Accept the first three windows, whatever their difference."""
+    """Accept the first three windows with any difference."""
     return dataclasses.replace(procedure, windows=Windows(seconds=procedure.windows.seconds))
 
 

@@ -2,7 +2,7 @@
 
 time = a · layers + b · operations + c · layers · tokens, by least squares of the relative errors,
 with no negative cost. `b` is the machine's arithmetic. `a` is the cost of starting a layer's
-operators, whatever their input; `c` is the cost of moving a token between them, whatever its width.
+operators, at any input; `c` is the cost of moving a token between them, at any width.
 """
 
 import itertools
