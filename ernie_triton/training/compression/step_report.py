@@ -66,13 +66,6 @@ class StepReport:
     seconds: Mapping[str, float]
     settings: Mapping[str, Any]
 
-    @property
-    def lost_points(self) -> float | None:
-        """Points lost; negative for a gain."""
-        if self.before.points is None or self.after.points is None:
-            return None
-        return self.before.points - self.after.points
-
     def as_bytes(self) -> bytes:
         """Return the content of the file beside the weights."""
         text = json.dumps(asdict(self), ensure_ascii=False, indent=2)
