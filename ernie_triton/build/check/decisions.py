@@ -1,4 +1,4 @@
-"""Whether two engines decide alike, task by task, where nothing says which of them is right."""
+"""Count the decisions on which two engines agree, by task, without labelled data."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -12,12 +12,12 @@ OutputRow = Mapping[str, npt.NDArray[np.float32]]
 """An engine's outputs for one text, by name; of each token without padding."""
 
 SAME_VECTOR_COSINE = 0.99
-"""From which cosine on two vectors of a text are taken for the same."""
+"""The least cosine of two vectors of a text that count as the same."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Agreement:
-    """How many decisions were compared, and how many of them are the same."""
+    """The number of decisions compared, and of those that are the same."""
 
     same: int
     decisions: int

@@ -1,4 +1,4 @@
-"""The last steps of a build: the engine it made, run on real texts and compared with the source."""
+"""Run the engine that a build made on real texts, and compare it with the source."""
 
 import math
 from dataclasses import dataclass
@@ -16,13 +16,13 @@ from ernie_triton.tasks import task_named
 TOLERANCES = {"fp32": 1e-4, "bf16": 2e-2, "fp16": 2e-2, "int8": math.inf}
 """Largest absolute difference of a logit from the source's, by precision.
 
-INT8 is judged by what follows from the logits, see `ernie_triton.build.check.precision_check`.
+INT8 has no limit here: its decisions or metric are checked, see `precision_check`.
 """
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Exactness:
-    """How the engine's outputs compare with the source's on sample texts.
+    """The engine's outputs compared with the source's on sample texts.
 
     `largest_difference` is the maximum of the absolute differences of logits, `same_decisions` the
     number of texts whose likeliest label is the same. `tolerance` is None for no limit: INT8 is
@@ -93,7 +93,7 @@ def compare(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Difference:
-    """Where an engine's output of one row is farthest from the source's."""
+    """The value of one row that differs most from the source's."""
 
     size: float
     row: int

@@ -1,8 +1,8 @@
-"""What a conversion to another precision costs: points of the task's metric, or decisions.
+"""Measure the loss of a conversion: points of the task's metric, or changed decisions.
 
-The model before the conversion is the FP32 graph in the same runtime, which the build has held
-against the source. With labelled data the metric decides, without them the share of decisions that
-changed.
+The converted engine is compared with the FP32 graph in the same runtime, which the build has
+compared with the source. With labelled data the metric decides, otherwise the share of decisions
+that changed.
 """
 
 from collections.abc import Sequence
@@ -16,12 +16,12 @@ from ernie_triton.build.check.local_answers import PipelineParts, local_evaluato
 from ernie_triton.engines import Engine
 
 FP16_ALLOWED_LOSS = 0.1
-"""Points of the metric that FP16 may lose: what rounding may tip, and no more."""
+"""Points of the metric that FP16 may lose by rounding."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """What may be lost; None where it is measured only.
+    """The largest loss allowed; None where it is only measured.
 
     Attributes:
         loss: points of the metric, with labelled data.
@@ -72,13 +72,13 @@ class Quality:
 
     @property
     def fits(self) -> bool:
-        """Whether no limit is exceeded."""
+        """True where no limit is exceeded."""
         if self.metric:
             return self.allowed_loss is None or self.lost <= self.allowed_loss + 1e-9
         return self.allowed_changes is None or self.changed_share <= self.allowed_changes + 1e-9
 
     def sentence(self) -> str:
-        """What is lost, and what may be, for people."""
+        """The loss and its limit, for people."""
         if self.metric:
             allowed = "" if self.allowed_loss is None else f" (at most {self.allowed_loss:g} lost)"
             return (
@@ -96,7 +96,7 @@ class Quality:
 
 @dataclass(slots=True)
 class PrecisionCheck:
-    """Compares engines with the FP32 one; what that gives is computed once."""
+    """Compares engines with the FP32 engine, whose own results are computed once."""
 
     parts: PipelineParts
     fp32: Engine
@@ -107,7 +107,7 @@ class PrecisionCheck:
     _fp32_rows: Sequence[OutputRow] = field(default=(), init=False)
 
     def quality(self, engine: Engine) -> Quality:
-        """How a converted engine does.
+        """Measure a converted engine.
 
         Raises:
             DatasetError: the labelled data are of no use.

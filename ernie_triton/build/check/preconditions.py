@@ -1,4 +1,4 @@
-"""What has to fit together before anything is built: vocabulary, lengths and the model's tables."""
+"""Check before a build that vocabulary, lengths and the model's tables fit together."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""What the source itself gives for each task, to compare an engine with.
+"""The source's own outputs for each task, which an engine is compared with.
 
 An exported graph is its own reference, run by ONNX Runtime. A checkpoint's reference is its
 framework where that is installed (transformers on torch), and otherwise the encoder's formulas in

@@ -1,4 +1,4 @@
-"""What a bag-of-words or convolution student answers, by its formulas in float64, row by row."""
+"""Outputs of a bag-of-words or convolution student, by its formulas in float64, row by row."""
 
 import numpy as np
 import numpy.typing as npt

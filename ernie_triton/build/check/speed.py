@@ -1,4 +1,4 @@
-"""How fast an engine is on the sample texts, alone and against the FP32 one on the same machine."""
+"""Measure an engine's speed on the sample texts, alone and against the FP32 engine."""
 
 import os
 import platform

@@ -1,4 +1,4 @@
-"""`check-engine`: a graph compiled for a named GPU, on any machine."""
+"""Compile a graph for a named GPU, on any machine: the command `check-engine`."""
 
 import argparse
 import sys
@@ -23,11 +23,11 @@ _MAX_LENGTH = 128
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Graph:
-    """What to compile: a file, what the report calls it, and the shapes."""
+    """A graph to compile: its file, its name in the report, and the shapes."""
 
     path: Path
     name: str
-    load: "EngineShapes"
+    shapes: "EngineShapes"
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -92,7 +92,7 @@ def run(arguments: argparse.Namespace) -> int:
         for graph in graphs:
             for target in targets:
                 print(f"compiling {graph.name} for {target} …", file=sys.stderr, flush=True)
-                report = compile_for(tensorrt, graph.path, graph.name, target, graph.load)
+                report = compile_for(tensorrt, graph.path, graph.name, target, graph.shapes)
                 print("\n".join(report.lines()), flush=True)
                 unsupported |= bool(report.refused)
     return 1 if unsupported else 0
@@ -117,7 +117,7 @@ def _graphs(arguments: argparse.Namespace) -> Iterator[tuple[_Graph, ...]]:
             )
             onnx.save(graph, path)
             name = f"{arguments.shape} {precision} {layout}"
-            yield (_Graph(path=path, name=name, load=_load(arguments, layout)),)
+            yield (_Graph(path=path, name=name, shapes=_shapes(arguments, layout)),)
 
 
 def _repository_graphs(repository: Path, name: str | None) -> tuple[_Graph, ...]:
@@ -125,7 +125,7 @@ def _repository_graphs(repository: Path, name: str | None) -> tuple[_Graph, ...]
 
     names = (name,) if name else ()
     return tuple(
-        _Graph(path=request.graph, name=stage.pipeline, load=request.load)
+        _Graph(path=request.graph, name=stage.pipeline, shapes=request.shapes)
         for stage, request in plan_requests(repository, names, TensorRtBuild(), UsualBatch())
     )
 
@@ -147,10 +147,10 @@ def _file_graph(arguments: argparse.Namespace) -> _Graph:
             f"or 2 (padded)"
         )
     layout = "packed" if ranks == {1} else "padded"
-    return _Graph(path=path, name=path.name, load=_load(arguments, layout))
+    return _Graph(path=path, name=path.name, shapes=_shapes(arguments, layout))
 
 
-def _load(arguments: argparse.Namespace, layout: str) -> "EngineShapes":
+def _shapes(arguments: argparse.Namespace, layout: str) -> "EngineShapes":
     from ernie_triton.build.tensorrt.profiles import USUAL_ROWS, USUAL_TOKENS, EngineShapes
 
     return EngineShapes(

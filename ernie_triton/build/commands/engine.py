@@ -1,4 +1,4 @@
-"""`engine`: the TensorRT plan of a finished pipeline, for the GPU of this machine."""
+"""Build the TensorRT plans of finished pipelines for this machine's GPU: the command `engine`."""
 
 import argparse
 import sys

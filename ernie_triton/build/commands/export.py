@@ -1,4 +1,4 @@
-"""`export`: a checkpoint's graph as torch exports it."""
+"""Write a checkpoint's graph as torch exports it: the command `export`."""
 
 import argparse
 from pathlib import Path

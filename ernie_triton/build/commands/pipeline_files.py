@@ -12,7 +12,7 @@ _CHECKPOINT_SUFFIXES = {
 
 
 def is_pipeline_file(path: Path) -> bool:
-    """Whether a path names a pipeline TOML: any file that is no checkpoint's."""
+    """True where a path names a pipeline TOML: any file that is not a checkpoint's."""
     return path.suffix == ".toml" or (path.is_file() and path.suffix not in _CHECKPOINT_SUFFIXES)
 
 

@@ -1,4 +1,4 @@
-"""`random`: a checkpoint of random weights in a shape of the family."""
+"""Write a checkpoint of random weights in a shape of the family: the command `random`."""
 
 import argparse
 from pathlib import Path

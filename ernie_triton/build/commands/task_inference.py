@@ -59,7 +59,7 @@ def infer_task(checkpoint: Path) -> InferredTask:
 
 
 def is_sentence_transformer(folder: Path) -> bool:
-    """Whether sentence-transformers saved a model with pooling in this folder."""
+    """True where sentence-transformers saved a model with pooling in this folder."""
     return (folder / _POOLING_FILE).is_file()
 
 

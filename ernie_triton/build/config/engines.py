@@ -1,6 +1,6 @@
 """The engine stage: our Python backend, or Triton's own C++ backends on a graph of ours.
 
-What a C++ backend may be told was read from its source (triton-inference-server's backend,
+The settings of the C++ backends were read from their source (triton-inference-server's backend,
 onnxruntime_backend and tensorrt_backend at release 24.10):
 
 - A ragged input is concatenated to rank 1, so `dims` are [-1] and the graph's own input has that
@@ -43,7 +43,7 @@ _KINDS = {"cpu": pb.ModelInstanceGroup.KIND_CPU, "gpu": pb.ModelInstanceGroup.KI
 
 
 def is_native(spec: PipelineSpec, sizes: ModelSizes) -> bool:
-    """Whether containers run the engine in a C++ backend.
+    """True where containers run the engine in a C++ backend.
 
     Raises:
         PipelineError: they would have to, and the graph is not ours.
@@ -59,7 +59,7 @@ def is_native(spec: PipelineSpec, sizes: ModelSizes) -> bool:
 
 
 def length_bucket(spec: PipelineSpec, sizes: ModelSizes) -> int:
-    """What the tokenizer stage rounds lengths up to, so that the engine can be fed as it should."""
+    """The multiple to which the tokenizer stage rounds lengths up for this engine."""
     if spec.layout == "packed" or not is_native(spec, sizes):
         return 1
     return spec.max_length if spec.device == "gpu" else min(LENGTH_BUCKET, spec.max_length)

@@ -1,4 +1,4 @@
-"""What the configurations of all models share: tensors, dynamic batching, warm-up."""
+"""The parts that the configurations of all models share: tensors, batching, warm-up."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ WARM_UP_TEXTS = ("short", "long")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelSizes:
-    """What the configurations need to know of the model.
+    """Sizes and properties of the model that its configurations need.
 
     Attributes:
         labels: label names in the order of the output units; empty where the task has none.
@@ -86,7 +86,7 @@ def python_stage(
 
 
 def batch_dynamically(config: pb.ModelConfig, spec: PipelineSpec) -> None:
-    """Gather requests; in a queue that refuses what is too much, where a bound is wanted."""
+    """Batch requests dynamically; a full queue refuses more where the pipeline sets a bound."""
     config.dynamic_batching.SetInParent()
     if spec.batching.max_queue_size:
         policy = config.dynamic_batching.default_queue_policy
@@ -117,5 +117,5 @@ def data_type(tensor: TensorSpec) -> "pb.DataType":
 
 
 def task_window_tensors(task: Task) -> tuple[TensorSpec, ...]:
-    """What the tokenizer stage tells the postprocess stage, where the task has windows."""
+    """Tensors from the tokenizer stage to the postprocess stage, where the task has windows."""
     return WINDOW_TENSORS if task.has_windows else ()

@@ -81,7 +81,7 @@ def ensemble_config(spec: PipelineSpec, sizes: ModelSizes) -> pb.ModelConfig:
 def joined_config(
     spec: PipelineSpec, sizes: ModelSizes, parts: Mapping[str, pb.ModelConfig]
 ) -> pb.ModelConfig:
-    """One model with the ensemble's tensors and everything that its stages are told.
+    """One model with the ensemble's tensors and the settings of all its stages.
 
     Args:
         spec: the pipeline.

@@ -17,7 +17,7 @@ from ernie_triton.settings import CONFIG_FILE, EMBEDDED_CONFIG_FILE, part_parame
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServingChange:
-    """What to write into a model's configuration; None and no parameters leave it as it is.
+    """Changes to a model's configuration; None and no parameters leave it as it is.
 
     Attributes:
         max_batch_size: most rows of one run.

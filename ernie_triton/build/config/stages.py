@@ -22,11 +22,11 @@ from ernie_triton.settings import StageSettings, TokenizerSettings
 from ernie_triton.tasks import MULTI_LABEL, Task, TensorSpec, task_named, token_tensors
 
 DEFAULT_THRESHOLD = 0.5
-"""From which probability a label of a multi-label model is selected."""
+"""The least probability of a selected label in a multi-label model."""
 
 
 def results(spec: PipelineSpec) -> tuple[TensorSpec, ...]:
-    """What the postprocess stage of a pipeline returns."""
+    """The outputs of a pipeline's postprocess stage."""
     task = task_named(spec.task)
     return (*task.results, *(task.optional_results if spec.answering.per_token else ()))
 
@@ -40,7 +40,7 @@ def tokenizer_config(
     outputs = (*token_tensors(pair=spec.pair), *task_window_tensors(task), *task.tokenizer_results)
     settings = tokenizer_stage_settings(spec, sizes, length_bucket=length_bucket)
     config = python_stage(spec, "tokenizer", texts, outputs, sizes, settings)
-    # What waited here for company stays together in the stages after it.
+    # Requests that are batched here stay together in the stages after it.
     config.dynamic_batching.max_queue_delay_microseconds = spec.batching.max_queue_delay_us
     for sample in WARM_UP_TEXTS:
         add_warm_up(config, sample, texts, {})
@@ -75,7 +75,7 @@ def postprocess_config(spec: PipelineSpec, sizes: ModelSizes) -> pb.ModelConfig:
 
 
 def postprocess_settings(spec: PipelineSpec, task: Task, sizes: ModelSizes) -> StageSettings:
-    """What the postprocess stage of a pipeline is told."""
+    """Settings of a pipeline's postprocess stage."""
     answering = spec.answering
     if task.head == "token":
         return EntitySettings(

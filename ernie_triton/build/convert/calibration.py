@@ -1,4 +1,4 @@
-"""How large the inputs of linear layers get on calibration texts, and from that their int8 scales.
+"""Measure the inputs of linear layers on calibration texts, and derive their int8 scales.
 
 The FP32 graph runs once over the texts in ONNX Runtime with the layers' inputs as further outputs.
 Of each input a histogram of magnitudes is kept, whatever the number of texts. A calibrator chooses

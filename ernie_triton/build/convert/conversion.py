@@ -1,7 +1,7 @@
-"""From the FP32 graph to the graph of the precision asked for, with what that costs.
+"""Convert the FP32 graph to the precision of the pipeline, and measure the loss.
 
 FP32 and BF16 engines are made of the FP32 graph as it is. FP16 and INT8 have graphs of their own;
-each is held against the FP32 graph in the same runtime, after that was held against the source.
+each is compared with the FP32 graph in the same runtime, after that with the source.
 """
 
 import tempfile
@@ -77,7 +77,7 @@ def convert_graph(inputs: BuildInputs, step: StepReporter) -> Converted:
 
 
 def check_quality(converted: Converted, engine: Engine, step: StepReporter) -> Quality | None:
-    """What the finished engine loses against FP32, where that is to be measured.
+    """Measure the loss of the finished engine against FP32, where the conversion needs that.
 
     Raises:
         ExactnessError: more than allowed.
@@ -96,12 +96,12 @@ def check_quality(converted: Converted, engine: Engine, step: StepReporter) -> Q
 
 
 def fp32_check(inputs: BuildInputs, step: StepReporter) -> PrecisionCheck:
-    """Compares engines with the FP32 graph in their runtime, once that agrees with the source.
+    """The check against the FP32 graph in the engine's runtime, once that agrees with the source.
 
     Raises:
         ExactnessError: it does not.
     """
-    return _judge(inputs, _fp32_engine(inputs, step))
+    return _precision_check(inputs, _fp32_engine(inputs, step))
 
 
 def _fp32_engine(inputs: BuildInputs, step: StepReporter) -> Engine:
@@ -116,7 +116,7 @@ def _fp32_engine(inputs: BuildInputs, step: StepReporter) -> Engine:
     return engine
 
 
-def _judge(inputs: BuildInputs, fp32: Engine) -> PrecisionCheck:
+def _precision_check(inputs: BuildInputs, fp32: Engine) -> PrecisionCheck:
     spec = inputs.spec
     limits = {
         "int8": Limits(
@@ -177,7 +177,7 @@ def _int8(inputs: BuildInputs, check: PrecisionCheck, step: StepReporter) -> Con
 
 
 def _fp16_note(model: Model, texts: TokenBatch) -> str:
-    """How near the model comes to FP16's end, of which padding knows nothing."""
+    """The largest value in FP16; measured on packed tokens, so that padding does not count."""
     found = check_fp16_range(model, "packed", texts)
     return f"largest value in FP16 {found.largest:,.0f}, at {found.tensor}"
 
@@ -233,7 +233,7 @@ def _decision_texts(inputs: BuildInputs) -> TokenBatch:
 
 
 def engine_of_graph(inputs: BuildInputs, graph: onnx.ModelProto, precision: str) -> Engine:
-    """An engine whose files go at once: what a runtime has mapped stays until it is closed."""
+    """An engine whose files are deleted at once; a runtime keeps what it has mapped."""
     settings = inputs.checking_settings(precision)
     with tempfile.TemporaryDirectory(prefix="ernie-triton-") as folder:
         write_engine(graph, settings.engine, Path(folder))

@@ -81,12 +81,12 @@ def adopt_graph(graph: onnx.ModelProto, outputs: tuple[str, ...]) -> onnx.ModelP
     """
     constants = {item.name for item in graph.graph.initializer}
     inputs = [item for item in graph.graph.input if item.name not in constants]
-    odd = [
+    unknown = [
         item.name
         for item in inputs
         if item.name not in _ADAPTABLE_INPUTS or item.type.tensor_type.elem_type not in _INTEGERS
     ]
-    if odd or len(graph.graph.output) != len(outputs):
+    if unknown or len(graph.graph.output) != len(outputs):
         raise UnrecognisedGraphError(
             f"the graph has the inputs {[item.name for item in inputs]} and "
             f"{len(graph.graph.output)} outputs; it can be served as it came with integer inputs "

@@ -1,4 +1,4 @@
-"""Whether the tensors of a model stay within what FP16 can hold, on real tokens.
+"""Check on real tokens that the tensors of a model stay within FP16's range.
 
 The FP32 graph tells each tensor's largest magnitude; the FP16 graph tells which tensors would be
 FP16. An overflow makes infinities, and then answers that are no numbers.
@@ -25,7 +25,7 @@ _WARNINGS_AND_WORSE = 3
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fp16Range:
-    """How near a model comes to the end of FP16's range.
+    """The largest number of a model that FP16 would have to hold.
 
     Attributes:
         largest: magnitude of any number that would be FP16.

@@ -31,7 +31,7 @@ _FORMS: Mapping[str, Callable[[onnx.ModelProto], onnx.ModelProto]] = {
     "openvino": cpu_int8.for_openvino,
     "onnxruntime": cpu_int8.for_onnx_runtime,
 }
-"""What a runtime wants of the graph on CPU, by engine."""
+"""The form of the graph that each CPU runtime is fastest with, by engine."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,7 +50,7 @@ class Int8Graphs:
 
     @property
     def layers(self) -> tuple[str, ...]:
-        """What can be INT8: linear layers, and on CPU the word embeddings."""
+        """The layers that can be INT8: linear layers, and on CPU the word embeddings."""
         table = (cpu_int8.WORD_TABLE,) if self.spec.device == "cpu" else ()
         return (*table, *self.scales)
 
@@ -95,7 +95,7 @@ class Quantized:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QuantizationFacts:
-    """How an INT8 engine was made.
+    """The settings and results of a quantisation, for the manifest.
 
     Attributes:
         calibrator: how ranges of activations were chosen.
@@ -122,11 +122,11 @@ def quantize(
     texts: TokenBatch,
     damage: Mapping[str, float] | None = None,
 ) -> Quantized:
-    """Round everything, then leave out the worst until the loss fits.
+    """Round every layer, then leave out the worst until the loss is within its limit.
 
     Args:
         graphs: writes the candidates.
-        check: knows the limits.
+        check: compares with FP32 and has the limits.
         load: makes engines of them.
         texts: on which the damage of single layers is measured.
         damage: of each layer, where that is known; otherwise it is measured when it is needed.

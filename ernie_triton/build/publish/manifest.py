@@ -1,4 +1,4 @@
-"""What a build made, as data, kept beside the ensemble as JSON; `summary` tells it to people."""
+"""The facts of a build, kept beside the ensemble as JSON; `summary` prints them for people."""
 
 import dataclasses
 import hashlib
@@ -33,12 +33,12 @@ _SOURCE_SUFFIXES = {
     ".onnx",
 }
 _TRAINING_STATE = ("optimizer", "scheduler", "training_args", "rng_state")
-"""What training leaves beside a checkpoint, often larger than the model itself."""
+"""Files that training leaves beside a checkpoint, often larger than the model itself."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SourceFacts:
-    """Where the weights came from; `files` are SHA-256 by file name."""
+    """The origin of the weights; `files` are SHA-256 by file name."""
 
     kind: str
     path: str
@@ -126,7 +126,7 @@ class Manifest:
 
 
 def source_facts(source: Source) -> SourceFacts:
-    """Where the weights came from."""
+    """The facts of the source."""
     folder = source.path if source.path.is_dir() else source.path.parent
     files = [
         path

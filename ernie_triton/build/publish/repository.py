@@ -65,11 +65,11 @@ class StagedPipeline:
             shutil.rmtree(self._scratch, ignore_errors=True)
 
     def model_folder(self, model: str) -> Path:
-        """Where a model is being written."""
+        """The folder in which a model is being written."""
         return self._staging() / "new" / model
 
     def version_folder(self, model: str) -> Path:
-        """Where the version of a model is being written."""
+        """The folder in which a model's version is being written."""
         return self.model_folder(model) / str(self._version)
 
     def publish(self) -> None:

@@ -66,7 +66,7 @@ class Network:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Compiled:
-    """What a build gave.
+    """The result of a build.
 
     Attributes:
         plan: the serialised engine.
@@ -84,7 +84,7 @@ class Compiled:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BuilderSettings:
-    """How to build.
+    """Settings of one build.
 
     Attributes:
         level: optimisation level, 0 to 5.
@@ -167,7 +167,7 @@ class TensorRt:
         )
 
     def last_error(self) -> str:
-        """What TensorRT said last; a cause comes before its consequences."""
+        """TensorRT's last errors; a cause comes before its consequences."""
         return "; ".join(self.log.errors[:3]) or "it does not say why"
 
     def _config(self, network: Network, settings: BuilderSettings) -> Any:  # noqa: ANN401

@@ -51,7 +51,7 @@ class CompiledLayers:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CompileReport:
-    """What compiling a graph for one GPU gave.
+    """The result of compiling a graph for one GPU.
 
     Attributes:
         graph: what was compiled, as the user calls it.
@@ -113,7 +113,7 @@ def check_target(tensorrt: TensorRt, target: str) -> None:
 
 
 def compile_for(
-    tensorrt: TensorRt, graph: Path, name: str, target: str, load: EngineShapes
+    tensorrt: TensorRt, graph: Path, name: str, target: str, shapes: EngineShapes
 ) -> CompileReport:
     """Compile a graph for a GPU that need not be there.
 
@@ -122,7 +122,7 @@ def compile_for(
         graph: the ONNX file.
         name: what the report calls it.
         target: `sm75` and the like.
-        load: the shapes to compile for.
+        shapes: the shapes to compile for.
 
     Raises:
         PlanError: the target is not known, or the compiler refuses what the parser took.
@@ -141,7 +141,7 @@ def compile_for(
             activation_bytes=0,
             compile_s=time.monotonic() - start,
         )
-    profile = profile_of(load, network.inputs)
+    profile = profile_of(shapes, network.inputs)
     compiled = tensorrt.compile(network, profile, BuilderSettings(target=target))
     return CompileReport(
         graph=name,

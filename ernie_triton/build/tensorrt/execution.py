@@ -1,4 +1,4 @@
-"""A plan run on the GPU that it was built on, input arrays to output arrays.
+"""Run a plan on the GPU that it was built on, from input arrays to output arrays.
 
 Needs a GPU: written to TensorRT's documentation and tested against stand-ins for TensorRT and for
 the CUDA driver, not on a GPU.

@@ -1,4 +1,4 @@
-"""What TensorRT says while it builds: errors kept, progress shown on stderr."""
+"""TensorRT's messages during a build: keep errors, show progress on stderr."""
 
 import functools
 import re
@@ -8,7 +8,7 @@ from typing import Any
 
 _KEPT_ERRORS = 20
 _LAYERS = "Layers:\n"
-"""How the builder begins the message that describes every layer of the engine it made."""
+"""The beginning of the builder's message that describes every layer of the engine."""
 
 _ACTIVATIONS = re.compile(r"Total Activation Memory: (\d+) bytes")
 

@@ -37,20 +37,20 @@ class PlanRequest:
         graph: the ONNX file.
         folder: where the plan goes: the version folder of the engine stage.
         precision: of the graph.
-        load: what the engine will be asked.
+        shapes: the shapes that the engine has to run.
         settings: how TensorRT builds.
     """
 
     graph: Path
     folder: Path
     precision: str
-    load: EngineShapes
+    shapes: EngineShapes
     settings: TensorRtBuild = field(default_factory=TensorRtBuild)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Machine:
-    """What builds and runs plans here: the seam at which tests have no GPU.
+    """The TensorRT and the GPU that build and run plans; tests replace it, having no GPU.
 
     Attributes:
         tensorrt: the builder.
@@ -112,7 +112,7 @@ def build_plan(
         graph=onnx_path,
         folder=folder,
         precision=spec.precision,
-        load=pipeline_shapes(spec, rows=rows, tokens=tokens),
+        shapes=pipeline_shapes(spec, rows=rows, tokens=tokens),
         settings=spec.tensorrt,
     )
     return make_plan(request, this_machine(), step)
@@ -134,7 +134,7 @@ def make_plan(request: PlanRequest, machine: Machine, step: StepReporter) -> Pla
     )
     with step("plan") as notes:
         network = tensorrt.read_graph(request.graph)
-        profile = profile_of(request.load, network.inputs)
+        profile = profile_of(request.shapes, network.inputs)
         compiled = tensorrt.compile(network, profile, _builder_settings(request, machine.target))
         notes.append(
             f"TensorRT {tensorrt.version} for the {gpu.name}, "
@@ -146,7 +146,7 @@ def make_plan(request: PlanRequest, machine: Machine, step: StepReporter) -> Pla
         difference = largest_difference(
             machine.load_plan(tensorrt, compiled.plan),
             onnx_runner(request.graph),
-            request.load,
+            request.shapes,
             vocabulary_size(request.graph),
             request.precision,
         )
@@ -176,7 +176,7 @@ def _place(
             gpu=gpu.name,
             driver=machine.driver,
             precision=request.precision,
-            layout=request.load.layout,
+            layout=request.shapes.layout,
             graph_sha256=file_sha256(request.graph),
             plan_sha256=file_sha256(plan),
             size_bytes=len(compiled.plan),

@@ -28,15 +28,15 @@ _ROWS = 6
 _SEED = 20
 
 
-def sample_batches(load: EngineShapes, vocabulary_size: int) -> Iterator[TokenBatch]:
+def sample_batches(shapes: EngineShapes, vocabulary_size: int) -> Iterator[TokenBatch]:
     """Batches at the corners of the profile and between: one short row, one long, several mixed."""
     random = np.random.default_rng(_SEED)
-    rows = min(_ROWS, load.max_rows)
-    mixed = random.integers(SHORTEST_TEXT_TOKENS, load.max_length + 1, rows)
-    usual_rows, usual_tokens = load.usual
+    rows = min(_ROWS, shapes.max_rows)
+    mixed = random.integers(SHORTEST_TEXT_TOKENS, shapes.max_length + 1, rows)
+    usual_rows, usual_tokens = shapes.usual
     for lengths in (
         [SHORTEST_TEXT_TOKENS],
-        [load.max_length],
+        [shapes.max_length],
         mixed.tolist(),
         [usual_tokens] * usual_rows,
     ):
@@ -82,14 +82,14 @@ def onnx_runner(graph: Path) -> Runner:
 
 
 def largest_difference(
-    plan: Runner, graph: Runner, load: EngineShapes, size: int, precision: str
+    plan: Runner, graph: Runner, shapes: EngineShapes, size: int, precision: str
 ) -> float:
     """Run a plan and its graph on the sample batches and compare.
 
     Args:
         plan: the plan.
         graph: the graph in ONNX Runtime.
-        load: what the pipeline will be asked.
+        shapes: the shapes that the engine has to run.
         size: token ids of the vocabulary.
         precision: of the graph; says how much may differ.
 
@@ -100,8 +100,8 @@ def largest_difference(
         ExactnessError: it is larger than allowed, or not a number.
     """
     worst = 0.0
-    for batch in sample_batches(load, size):
-        feed = batch.packed() if load.layout == "packed" else batch.padded(0, load.max_length)
+    for batch in sample_batches(shapes, size):
+        feed = batch.packed() if shapes.layout == "packed" else batch.padded(0, shapes.max_length)
         found, expected = plan(feed), graph(feed)
         for name, wanted in expected.items():
             if found[name].shape != wanted.shape:
@@ -110,7 +110,7 @@ def largest_difference(
                     f"{list(wanted.shape)}; rebuild the pipeline"
                 )
             # What stands at padding is never read.
-            rows = feed["attention_mask"] == 1 if load.layout == "padded" else ...
+            rows = feed["attention_mask"] == 1 if shapes.layout == "padded" else ...
             if rows is not ... and wanted.shape[:2] != rows.shape:
                 rows = ...
             difference = np.abs(found[name].astype(np.float64) - wanted)[rows]

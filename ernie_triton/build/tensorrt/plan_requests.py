@@ -1,4 +1,4 @@
-"""What a plan's build needs to know, read from a finished repository: no checkpoint, no source."""
+"""Read from a finished repository what the build of a plan needs, without the checkpoint."""
 
 import json
 import re
@@ -34,7 +34,7 @@ def plan_requests(
     usual: UsualBatch,
     version: int | None = None,
 ) -> Iterator[tuple[TensorRtStage, PlanRequest]]:
-    """What to build for the pipelines of a repository whose engine is TensorRT.
+    """The plans to build for the TensorRT pipelines of a repository.
 
     Args:
         repository: the model repository.
@@ -70,7 +70,7 @@ def _request(
         engine = manifest["engine"]
         rows = _MAX_BATCH.search(stage.config.read_text(encoding="utf-8"))
         windows = task_named(manifest["task"]).has_windows
-        load = EngineShapes(
+        shapes = EngineShapes(
             layout=str(engine["layout"]),
             max_rows=int(rows[1]) if rows else int(manifest["max_batch_size"]),
             max_length=int(manifest["max_length"]),
@@ -84,7 +84,7 @@ def _request(
             f"pipeline {stage.pipeline}"
         ) from error
     return PlanRequest(
-        graph=graph, folder=stage.folder, precision=precision, load=load, settings=settings
+        graph=graph, folder=stage.folder, precision=precision, shapes=shapes, settings=settings
     )
 
 

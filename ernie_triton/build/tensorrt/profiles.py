@@ -24,7 +24,7 @@ class ShapeRange:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EngineShapes:
-    """What a pipeline's engine will be asked.
+    """The shapes of the batches that a pipeline's engine has to run.
 
     Attributes:
         layout: `packed` or `padded`.
@@ -70,28 +70,28 @@ def pipeline_shapes(spec: PipelineSpec, *, rows: int = 0, tokens: int = 0) -> En
     )
 
 
-def profile_of(load: EngineShapes, inputs: Mapping[str, _Shape]) -> dict[str, ShapeRange]:
+def profile_of(shapes: EngineShapes, inputs: Mapping[str, _Shape]) -> dict[str, ShapeRange]:
     """The range of shapes of each input.
 
     Packed, tokens go from one row of the shortest text to every row at full length, and items from
     1 to all; the rows' lengths are values, which need no range. Padded, so do rows and columns.
 
     Args:
-        load: what will be asked.
+        shapes: the shapes that the engine has to run.
         inputs: names and shapes of the graph's inputs, -1 where free.
     """
-    rows, tokens = load.usual
+    rows, tokens = shapes.usual
     tokens_range = ShapeRange(
         least=(SHORTEST_TEXT_TOKENS,),
         usual=(rows * tokens,),
-        most=(load.max_rows * load.max_length,),
+        most=(shapes.max_rows * shapes.max_length,),
     )
-    items_range = ShapeRange(least=(1,), usual=(rows,), most=(load.max_rows,))
+    items_range = ShapeRange(least=(1,), usual=(rows,), most=(shapes.max_rows,))
     rectangle = ShapeRange(
         least=(1, SHORTEST_TEXT_TOKENS),
         usual=(rows, tokens),
-        most=(load.max_rows, load.max_length),
+        most=(shapes.max_rows, shapes.max_length),
     )
-    if load.layout == "padded":
+    if shapes.layout == "padded":
         return dict.fromkeys(inputs, rectangle)
     return {name: items_range if name == _PACKED_ITEMS else tokens_range for name in inputs}

@@ -78,7 +78,7 @@ def test_a_plan_is_built_for_what_the_repository_says(
 ) -> None:
     assert engine(repository, "--builder-level", "4", "--memory-mib", "2048") == 0
     (request,) = built
-    assert request.load == EngineShapes(
+    assert request.shapes == EngineShapes(
         layout="packed", max_rows=64, max_length=96, usual_rows=16, usual_tokens=21
     )
     assert request.precision == "fp16"
@@ -115,7 +115,7 @@ def test_every_pipeline_is_built_or_those_that_are_named(
     write_pipeline(repository, "pairs", small_graph("fp16", "packed"))
     assert engine(repository, "--name", "pairs", "--batch", "8", "--tokens", "40") == 0
     assert [request.folder.parent.name for request in built] == ["pairs_engine"]
-    assert built[0].load.usual == (8, 40)
+    assert built[0].shapes.usual == (8, 40)
     assert engine(repository) == 0
     assert [request.folder.parent.name for request in built] == ["pairs_engine", "news_engine"]
 
@@ -123,13 +123,13 @@ def test_every_pipeline_is_built_or_those_that_are_named(
 def test_windows_are_usually_full(tmp_path: Path, small_graph: WriteGraph) -> None:
     write_pipeline(tmp_path, "answers", small_graph("fp16", "packed"), task="qa", max_length=384)
     ((_, request),) = plan_requests(tmp_path, (), TensorRtBuild(), UsualBatch())
-    assert request.load.usual == (16, 384)
+    assert request.shapes.usual == (16, 384)
 
 
 def test_a_manifest_without_a_speed_will_do(tmp_path: Path, small_graph: WriteGraph) -> None:
     write_pipeline(tmp_path, "news", small_graph("fp16", "packed"), speed=None)
     ((_, request),) = plan_requests(tmp_path, (), TensorRtBuild(), UsualBatch())
-    assert request.load.usual == (16, 32)
+    assert request.shapes.usual == (16, 32)
 
 
 def test_a_repository_without_tensorrt_says_how_to_build_one(
