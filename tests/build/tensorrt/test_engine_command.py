@@ -138,7 +138,7 @@ def test_a_repository_without_tensorrt_says_how_to_build_one(
     write_engine_stage(tmp_path, "news", config=CONFIG.replace("tensorrt", "python"))
     assert engine(tmp_path) == 1
     errors = capsys.readouterr().err
-    assert "has no pipeline with a TensorRT engine; build one with python -m build_sc" in errors
+    assert "has no pipeline with a TensorRT engine; build one with ernie-triton" in errors
 
 
 @pytest.mark.parametrize(

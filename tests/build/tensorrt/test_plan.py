@@ -37,7 +37,7 @@ from tests.build.models import spec_of, tree_of
 from tests.build.tensorrt.conftest import WriteGraph
 from tests.server.fake_cuda import T4, V100, FakeDriver, driver_of
 
-LOAD = EngineShapes(layout="packed", max_rows=4, max_length=32, usual_rows=2, usual_tokens=12)
+SHAPES = EngineShapes(layout="packed", max_rows=4, max_length=32, usual_rows=2, usual_tokens=12)
 
 
 @contextmanager
@@ -64,7 +64,7 @@ def machine(tensorrt: TensorRt, graph: Path, *, gpu: Gpu = T4, off: float = 0.0)
 
 def request(graph: Path, folder: Path, **changed: Any) -> PlanRequest:
     return PlanRequest(
-        **{"graph": graph, "folder": folder, "precision": "fp16", "load": LOAD, **changed}
+        **{"graph": graph, "folder": folder, "precision": "fp16", "shapes": SHAPES, **changed}
     )
 
 
