@@ -17,7 +17,7 @@ import samples.cli
 from ernie_triton.cli import main as ernie_triton
 from ernie_triton.server.embedded import EmbeddedServer
 from samples.demo import QUESTIONS
-from tests.docs.guides import GUIDES
+from tests.docs.guides import GUIDES, POINTERS
 from tests.paths import ROOT
 
 ELSEWHERE: Mapping[str, str] = {
@@ -53,6 +53,10 @@ _SMALL: Mapping[str, tuple[str, ...]] = {
 
 _LINKED = ("build_scripts", "clients", "docker", "ernie_triton", "perf", "samples", "tests")
 _FREE_PORTS = ("--grpc-port", "0", "--http-port", "0", "--metrics-port", "0")
+
+
+SAMPLES = "".join(text for _, text in POINTERS["samples/README.md"].blocks).splitlines()
+"""The samples' commands; comments stand behind some."""
 
 
 def runs_elsewhere(command: str) -> bool:
@@ -153,6 +157,17 @@ def test_the_answers_shown_are_those_of_the_demo(
             re.sub(r"0\.\d+", "0.", text.rstrip()) for text in (capfd.readouterr().out, shown)
         )
         assert printed == expected
+
+
+@pytest.mark.parametrize("command", [line for line in SAMPLES if " train " not in line])
+def test_a_command_of_the_samples_runs(
+    command: str, tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All but `train`, which takes minutes; tests/samples trains smaller models."""
+    monkeypatch.chdir(ROOT)
+    words = shlex.split(command.replace("DIR", "samples/checkpoints/tnews"), comments=True)
+    run_here([*words, "--output", str(tmp_path / "made")] if "--output" in words else words)
+    assert capfd.readouterr().out
 
 
 def test_every_reason_not_to_run_a_command_is_needed() -> None:
