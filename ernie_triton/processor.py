@@ -8,7 +8,7 @@ _BYTE_PRODUCTS = frozenset({"avx512_vnni", "avx_vnni"})
 
 
 def multiplies_bytes_exactly() -> bool:
-    """Whether products of unsigned and signed bytes are summed in 32 bits (VNNI).
+    """Return True when products of unsigned and signed bytes are summed in 32 bits (VNNI).
 
     Without it, x86-64 sums pairs of them in 16 bits, which overflow (`vpmaddubsw`).
     """

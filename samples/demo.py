@@ -30,7 +30,7 @@ QUESTIONS: dict[str, str] = {
     "--context 济阳黄河大桥位于山东省济南市，全长2023米，于1982年建成通车。",
     "ernie_embedding": "embedding --text 花呗怎么提前还款 --text-pair 花呗可以提前还清吗",
 }
-"""What follows `ernie-triton ask` for each model, without the server's address and the name."""
+"""Arguments of `ernie-triton ask` for each model, without the server's address and the name."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -116,7 +116,7 @@ class StageModel:
             return self._fault(error)
 
     def _fault(self, error: Exception) -> Any:  # noqa: ANN401
-        """The refusal; the server's log is told of errors that are no fault of the request."""
+        """Make the refusal; errors that are no fault of the request go to the server's log too."""
         if not isinstance(error, ErnieTritonError):
             pb_utils.Logger.log_error(f"{type(self).__module__}: {error!r}")
         return _refusal(error)

@@ -121,7 +121,7 @@ VOLTA_IMAGE = IMAGES[0]
 """The last image whose TensorRT serves a V100."""
 
 COMPUTE_CAPABILITIES = tuple(gpu.compute_capability for gpu in GPUS)
-"""Those that a configuration names plans for."""
+"""Compute capabilities for which a configuration names plans."""
 
 
 def image_tagged(tag: str) -> TritonImage | None:

@@ -115,6 +115,6 @@ def _ideograph_codes() -> Iterator[int]:
 
 
 def _is_own(ideograph: int) -> bool:
-    """Whether the code point is assigned and its own composed form."""
+    """Return True when the code point is assigned and its own composed form."""
     character = chr(ideograph)
     return unicodedata.category(character) == "Lo" and not unicodedata.decomposition(character)

@@ -43,12 +43,12 @@ class JoinedTexts:
 
     @property
     def is_plain(self) -> bool:
-        """Whether every character is a token, so that `values` are the rows' ids."""
+        """True when every character is a token, so that `values` are the rows' ids."""
         return self._lowest >= 0
 
     @property
     def has_marks_inside(self) -> bool:
-        """Whether a text holds START or END."""
+        """True when a text holds START or END."""
         texts = len(self._texts)
         rows = texts // self._texts_per_row
         return self.text.count(START) != rows or self.text.count(END) != texts

@@ -21,7 +21,7 @@ _FULL_WIDTH_SHARE = 0.05
 _RUN_ON = re.compile(
     r"(?<=[A-Za-z0-9])(?=<\w+:[A-Za-z0-9])|(?<=[A-Za-z0-9]>)(?=(?:<\w+:)?[A-Za-z0-9])"
 )
-"""Where a mark would stand inside a Latin word or a number: a space parts the two."""
+"""Matches a mark inside a Latin word or a number, where a space must part the two."""
 _FULL_WIDTH = {code: code + 0xFEE0 for code in range(0x21, 0x7F) if chr(code).isalnum()}
 
 
