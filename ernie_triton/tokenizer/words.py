@@ -142,7 +142,7 @@ def _is_space(character: str) -> bool:
 
 
 def is_ideograph(character: str) -> bool:
-    """Return True when the character is in a block that BERT's tokenizer takes for Chinese characters."""
+    """Return True in the blocks that BERT's tokenizer takes for Chinese characters."""
     code = ord(character)
     if code < IDEOGRAPHS[0][0]:
         return False
