@@ -173,7 +173,7 @@ def _summary(made: FineTuned) -> list[str]:
     head, *notes = data_lines(made.data)
     count = len(result.history.evaluations)
     build = [
-        *("ernie-triton", "build", "--checkpoint", str(wanted.output)),
+        *("ernie-triton", "build", str(wanted.output)),
         *made.pipeline_options(),
         *("--repository", "model_repository"),
     ]

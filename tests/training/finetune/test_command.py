@@ -54,7 +54,7 @@ def test_what_is_printed_last_builds_the_pipeline(
     record = json.loads((output / "training.json").read_text(encoding="utf-8"))
     assert f"{record['metric']} {record['points']:.2f}" in words[1][1]
     command = shlex.split(words[-1][1])
-    assert command[:3] == ["ernie-triton", "build", "--checkpoint"]
+    assert command[:3] == ["ernie-triton", "build", str(output)]
     command[command.index("model_repository")] = str(tmp_path / "repository")
     assert ernie_triton(command[1:]) == 0
     assert "exactness largest difference" in capfd.readouterr().out
