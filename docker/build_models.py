@@ -1,4 +1,4 @@
-"""What the `build` service does: make the pipelines that are missing, for the GPU that is there.
+"""Make the pipelines that are missing, for the GPU that is there: the service `build`.
 
     python3 docker/build_models.py --repository /models --engine tensorrt --precision fp16 \
         --pipelines tnews,afqmc

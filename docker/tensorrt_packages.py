@@ -1,4 +1,4 @@
-"""Which Python packages speak to the TensorRT that the image has, as requirements for pip.
+"""Print the Python packages that fit the TensorRT of the image, as requirements for pip.
 
 The bindings' wheel links to `libnvinfer.so.<major>` and carries no TensorRT of its own: installed
 without its dependencies it uses the image's library, so that the plans are built by the very

@@ -5,6 +5,7 @@ A command's module has `add_options(parser)`, which sets its description and opt
 """
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -89,6 +90,10 @@ def run_command(command: Command, argv: Sequence[str], prog: str) -> int:
             return int(module.run(arguments))
         except UsageError as error:
             parser.error(str(error))
+    except BrokenPipeError:
+        # The reader of our output has gone; what is still buffered must not fail again at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
     except ErnieTritonError as error:
         # The runtimes' own messages have several lines.
         print(f"error: {' '.join(str(error).splitlines())}", file=sys.stderr)

@@ -68,7 +68,7 @@ class LocalAnswers:
         return {output.name: self._requested(output, answer) for output in request.outputs}
 
     def facts(self, timeout_s: float) -> ModelFacts:  # noqa: ARG002
-        """What the ensemble's configuration will say."""
+        """Describe the model as the ensemble's configuration will."""
         parts = self._parts
         sizes = parts.sizes.by_name
         outputs = (*config.results(parts.spec), *parts.task.tokenizer_results)

@@ -8,7 +8,6 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
-import os
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -67,9 +66,6 @@ def _run_task(command: TaskCommand, found: argparse.Namespace) -> int:
     try:
         transport = GrpcAsyncTransport(options.connection)
         return asyncio.run(execute(command, found, options, transport))
-    except BrokenPipeError:
-        # Whoever read our output has gone; what is still buffered must not fail again at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except KeyboardInterrupt:
         print("stopped", file=sys.stderr)
     return 1
