@@ -4,7 +4,7 @@ VENV := .venv
 PY := $(VENV)/bin/python
 PIP := $(PY) -m pip --disable-pip-version-check --quiet install
 
-SOURCES := $(shell find ernie_triton build_scripts -name '*.py') ernie_triton/build/check/texts.txt
+SOURCES := $(shell find ernie_triton -name '*.py') ernie_triton/build/check/texts.txt
 # A marker in build/ for each pipeline that is built into model_repository/.
 PIPELINES := $(patsubst pipelines/%.toml,build/%.built,$(filter-out %.tuned.toml,$(wildcard pipelines/*.toml)))
 
@@ -40,7 +40,7 @@ build: $(PIPELINES)
 
 .SECONDEXPANSION:
 build/%.built: pipelines/%.toml $$(wildcard samples/checkpoints/%/*) $(SOURCES) | $(VENV)/installed
-	$(PY) -m build_scripts build $<
+	$(PY) -m ernie_triton build $<
 	@mkdir -p build && touch $@
 
 demo: build

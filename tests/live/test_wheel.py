@@ -72,19 +72,7 @@ def url(installed: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[s
     folder = tmp_path_factory.mktemp("elsewhere")
     shutil.copytree(SAMPLES / "checkpoints" / "tnews", folder / "tnews")
     command = installed / "ernie-triton"
-    run(
-        command,
-        "build",
-        "--checkpoint",
-        "tnews",
-        "--repository",
-        "model_repository",
-        "--task",
-        "seq_cls",
-        "--name",
-        "my_news",
-        folder=folder,
-    )
+    run(command, "build", "tnews", "--name", "my_news", folder=folder)
     ports = ("--grpc-port", "0", "--http-port", "0", "--metrics-port", "0")
     with subprocess.Popen(
         [command, "serve", "--repository", "model_repository", *ports],
