@@ -12,6 +12,8 @@ PIPELINES := $(patsubst pipelines/%.toml,build/%.built,$(filter-out %.tuned.toml
 DEBIAN_PACKAGES := docker-compose prometheus
 DEBIAN_PROGRAMS := docker-compose prometheus promtool
 
+SERVER_TESTS := $(addprefix tests/,client containers docs live perf samples server)
+
 .PHONY: install demo serve build test debian-packages lint format clean
 
 install: $(VENV)/installed
@@ -57,8 +59,14 @@ debian-packages:
 	  apt-get update -qq && DEBIAN_FRONTEND=noninteractive \
 	    apt-get install -qq --yes --no-install-recommends $(DEBIAN_PACKAGES); }
 
+# Two runs side by side: tests that start servers wait more than they compute. Their output comes last.
+test: export ERNIE_TRITON_PIR_PYTHON = $(CURDIR)/.venv-pir/bin/python
 test: $(VENV)/installed-test .venv-pir/installed debian-packages
-	ERNIE_TRITON_PIR_PYTHON=$(CURDIR)/.venv-pir/bin/python $(PY) -m pytest
+	@mkdir -p build
+	@$(PY) -m pytest $(SERVER_TESTS) > build/server-tests.log 2>&1 & servers=$$!; \
+	  trap 'kill $$servers' INT TERM; \
+	  $(PY) -m pytest $(addprefix --ignore=,$(SERVER_TESTS)); others=$$?; \
+	  wait $$servers; code=$$?; cat build/server-tests.log; exit $$((code + others))
 
 lint: $(VENV)/installed-test
 	$(PY) -m ruff check .
