@@ -14,7 +14,6 @@ def _commands(room: str, extra: str, helps: Mapping[str, str]) -> tuple[Command,
             help=text,
             module=f"ernie_triton.{room}.{name.replace('-', '_')}",
             extra=extra,
-            takes_rest=name == "analyze",
         )
         for name, text in helps.items()
     )
@@ -33,22 +32,30 @@ _ASK = _commands(
     },
 )
 
-_PERF = _commands(
-    "perf.commands",
-    "perf",
-    {
-        "run": "measure a scenario",
-        "report": "show results as a table and plots",
-        "compare": "compare two models measured in turn, or two finished runs",
-        "analyze": "run perf_analyzer with texts of a file",
-        "goals": "measure every objective on speed in one run, as a table of ratios",
-        "baseline": "write a model repository as the published example has it",
-        "limit": "measure this machine's matrix-multiply peak, and results as fractions of it",
-        "floor": "measure the latency of the server itself",
-        "scaling": "measure how cost grows with sequence length, batch, layers and width",
-        "tokenizer": "compare our tokenizer's speed with the tokenizers library's",
-        "tune": "find the threads, instances, batch and delay that suit this machine",
-    },
+_PERF = (
+    *_commands(
+        "perf.commands",
+        "perf",
+        {
+            "run": "measure a scenario",
+            "report": "show results as a table and plots",
+            "compare": "compare two models measured in turn, or two finished runs",
+            "goals": "measure every objective on speed in one run, as a table of ratios",
+            "baseline": "write a model repository as the published example has it",
+            "limit": "measure this machine's matrix-multiply peak, and results as fractions of it",
+            "floor": "measure the latency of the server itself",
+            "scaling": "measure how cost grows with sequence length, batch, layers and width",
+            "tokenizer": "compare our tokenizer's speed with the tokenizers library's",
+            "tune": "find the threads, instances, batch and delay that suit this machine",
+        },
+    ),
+    Command(
+        name="analyze",
+        help="run perf_analyzer with texts of a file",
+        module="ernie_triton.perf.commands.analyze",
+        extra="perf",
+        takes_rest=True,
+    ),
 )
 
 COMMANDS = (

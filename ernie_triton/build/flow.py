@@ -17,6 +17,7 @@ from ernie_triton.build.convert.engine_file import adopt_graph, write_engine
 from ernie_triton.build.graph.export import export_onnx
 from ernie_triton.build.inputs import BuildInputs, SourceOutputs, pipeline_labels
 from ernie_triton.build.load import read_source
+from ernie_triton.build.load.settings import trained_task
 from ernie_triton.build.load.source import Source, WantedHead
 from ernie_triton.build.model.heads import VectorHead
 from ernie_triton.build.model.models import AnyModel, trim_model
@@ -30,7 +31,7 @@ from ernie_triton.engines import Engine, load_engine
 from ernie_triton.errors import CheckpointError
 from ernie_triton.pipeline import PipelineSpec
 from ernie_triton.server.plans import PlanFacts
-from ernie_triton.tasks import MULTI_LABEL, REGRESSION, SEQ_CLS, task_named
+from ernie_triton.tasks import SEQ_CLS, task_named
 from ernie_triton.tokenizer.encoder import TextEncoder
 
 
@@ -120,9 +121,8 @@ def _with_trained_task(spec: PipelineSpec, source: Source) -> PipelineSpec:
 
     Its configuration names that task; a default name changes with it.
     """
-    problems = {"multi_label_classification": MULTI_LABEL, "regression": REGRESSION}
-    if spec.task == SEQ_CLS.name and source.problem in problems:
-        task = problems[source.problem]
+    task = trained_task("sequence", source.problem)
+    if spec.task == SEQ_CLS.name != task.name:
         name = task.default_model if spec.name == SEQ_CLS.default_model else spec.name
         return dataclasses.replace(spec, task=task.name, name=name)
     return spec

@@ -6,16 +6,20 @@ from pathlib import Path
 from typing import Any
 
 from ernie_triton.build.load import read_source
-from ernie_triton.build.load.settings import CONFIG_FILES, config_values, problem_of, read_config
+from ernie_triton.build.load.settings import (
+    CONFIG_FILES,
+    config_values,
+    problem_of,
+    read_config,
+    trained_task,
+)
 from ernie_triton.build.load.slim import is_slim_checkpoint
 from ernie_triton.build.load.transformers import SAFETENSORS_FILE, read_safetensors
 from ernie_triton.build.model.heads import HEAD_NAMES, SequenceHead
 from ernie_triton.errors import UsageError
-from ernie_triton.tasks import EMBEDDING, MULTI_LABEL, QA, REGRESSION, SEQ_CLS, TASKS, TOKEN_CLS
+from ernie_triton.tasks import MULTI_LABEL, REGRESSION, TASKS
 
 _POOLING_FILE = Path("1_Pooling/config.json")
-_TASKS = {"token": TOKEN_CLS, "span": QA, "vector": EMBEDDING}
-_PROBLEMS = {"multi_label_classification": MULTI_LABEL, "regression": REGRESSION}
 _POOLING_MODE = "pooling_mode_"
 
 
@@ -115,8 +119,8 @@ def _task_of_graph(checkpoint: Path) -> InferredTask:
 
 
 def _inferred(head: str, problem: str, reason: str) -> InferredTask:
-    task = _TASKS.get(head) or _PROBLEMS.get(problem, SEQ_CLS)
-    said = f" and problem {problem}" if head == "sequence" and problem in _PROBLEMS else ""
+    task = trained_task(head, problem)
+    said = f" and problem {problem}" if task in (MULTI_LABEL, REGRESSION) else ""
     return InferredTask(task=task.name, reason=f"{reason}{said}")
 
 

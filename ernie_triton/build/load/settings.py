@@ -8,6 +8,7 @@ from typing import Any
 
 from ernie_triton.build.load.labels import labels_of
 from ernie_triton.errors import CheckpointError
+from ernie_triton.tasks import EMBEDDING, MULTI_LABEL, QA, REGRESSION, SEQ_CLS, TOKEN_CLS, Task
 from ernie_triton.tokenizer.piece_table import MAX_WORD_CHARACTERS
 from ernie_triton.tokenizer.vocabulary import VOCABULARY_FILE
 
@@ -27,6 +28,8 @@ HEADS_BY_ARCHITECTURE = {
     "Model": "vector",
 }
 """Kinds of head, as `Task.head` has them, by the ending of the architecture's name."""
+_TASKS_BY_HEAD = {"token": TOKEN_CLS, "span": QA, "vector": EMBEDDING}
+_TASKS_BY_PROBLEM = {"multi_label_classification": MULTI_LABEL, "regression": REGRESSION}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -214,6 +217,11 @@ def problem_of(values: Mapping[str, Any]) -> str:
     by_id = values.get("id2label")
     only_one = (isinstance(by_id, Mapping) and len(by_id) == 1) or values.get("num_classes") == 1
     return "regression" if only_one else ""
+
+
+def trained_task(head: str, problem: str) -> Task:
+    """Return the task of a kind of head; transformers' `problem_type` decides for `sequence`."""
+    return _TASKS_BY_HEAD.get(head) or _TASKS_BY_PROBLEM.get(problem, SEQ_CLS)
 
 
 def _epsilon(values: Mapping[str, Any], path: Path) -> float:

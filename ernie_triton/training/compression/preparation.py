@@ -7,12 +7,11 @@ from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
-from ernie_triton.build.load.settings import config_values, read_config
+from ernie_triton.build.load.settings import config_values, read_config, trained_task
 from ernie_triton.build.torch_models.checkpoints import load_model, load_tokenizer
-from ernie_triton.build.torch_models.modules import PROBLEM_TYPES
 from ernie_triton.client.evaluation.evaluating import Evaluation
 from ernie_triton.errors import CheckpointError
-from ernie_triton.tasks import EMBEDDING, QA, SEQ_CLS, TOKEN_CLS, task_named
+from ernie_triton.tasks import task_named
 from ernie_triton.training.datasets import DataSet
 from ernie_triton.training.tasks import Batch, TrainingTask, training_task
 
@@ -87,15 +86,11 @@ def task_of(checkpoint: Path) -> str:
         CheckpointError: the configuration does not name a head.
     """
     config = read_config(checkpoint)
-    problems = {problem: task for task, problem in PROBLEM_TYPES.items()}
-    tasks = {"token": TOKEN_CLS, "span": QA, "vector": EMBEDDING}
-    if config.head == "sequence":
-        return problems.get(config.problem, SEQ_CLS.name)
     if config.head is None:
         raise CheckpointError(
             f"the configuration in {checkpoint} does not name its task; add --task"
         )
-    return tasks[config.head].name
+    return trained_task(config.head, config.problem).name
 
 
 def usual_max_length(checkpoint: Path, task: str) -> int:

@@ -127,7 +127,10 @@ def test_the_targets_are_those_of_the_package(compiler: TensorRt) -> None:
 @pytest.mark.parametrize(
     ("target", "message"),
     [
-        ("sm70", r"not compile for sm70 \(V100\), only for sm75, .*image 24\.09, run: ernie-triton"),
+        (
+            "sm70",
+            r"not compile for sm70 \(V100\), only for sm75, .*image 24\.09, run: ernie-triton",
+        ),
         ("sm90", r"not compile for sm90 \(H100\), .* check the nearest of these"),
         ("t4", "not compile for 't4', only for sm75"),
     ],
