@@ -60,11 +60,12 @@ debian-packages:
 	    apt-get install -qq --yes --no-install-recommends $(DEBIAN_PACKAGES); }
 
 # Two runs side by side: tests that start servers wait more than they compute. Their output comes last.
+# A shell lets what it starts with `&` ignore Ctrl-C, and all its children with it: `env` undoes that.
 test: export ERNIE_TRITON_PIR_PYTHON = $(CURDIR)/.venv-pir/bin/python
 test: $(VENV)/installed-test .venv-pir/installed debian-packages
 	@mkdir -p build
-	@$(PY) -m pytest $(SERVER_TESTS) > build/server-tests.log 2>&1 & servers=$$!; \
-	  trap 'kill $$servers' INT TERM; \
+	@env --default-signal=INT $(PY) -m pytest $(SERVER_TESTS) > build/server-tests.log 2>&1 & \
+	  servers=$$!; trap 'kill -INT $$servers' INT TERM; \
 	  $(PY) -m pytest $(addprefix --ignore=,$(SERVER_TESTS)); others=$$?; \
 	  wait $$servers; code=$$?; cat build/server-tests.log; exit $$((code + others))
 
