@@ -2,7 +2,6 @@
 
 import argparse
 import dataclasses
-import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -202,10 +201,5 @@ def _thresholds(given: object) -> dict[str, float]:
         try:
             thresholds[label or "default"] = float(number)
         except ValueError:
-            _wrong_usage(f"--threshold is {entry!r}; expected NUMBER or LABEL=NUMBER")
+            raise UsageError(f"--threshold is {entry!r}; expected NUMBER or LABEL=NUMBER") from None
     return thresholds
-
-
-def _wrong_usage(message: str) -> None:
-    print(f"error: {message}", file=sys.stderr)
-    raise SystemExit(2)
