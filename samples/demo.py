@@ -6,11 +6,11 @@ the commands and their answers.
 
 import argparse
 import shlex
-import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from ernie_triton.child_process import run_child
 from ernie_triton.errors import ErnieTritonError
 from ernie_triton.server.embedded import EmbeddedServer, ServerOptions
 
@@ -58,7 +58,7 @@ def _ask(url: str, model: str, question: str) -> int:
     command = f"ask {question} --url {url} --model {model}"
     print(f"\n$ ernie-triton {command}", flush=True)
     words = [sys.executable, "-m", "ernie_triton", *shlex.split(command)]
-    return subprocess.run(words, cwd=ROOT, check=False).returncode
+    return run_child(words, cwd=ROOT).returncode
 
 
 if __name__ == "__main__":

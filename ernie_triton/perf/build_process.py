@@ -8,6 +8,7 @@ import sys
 from collections import deque
 from pathlib import Path
 
+from ernie_triton.child_process import running_child
 from ernie_triton.errors import CheckpointError
 
 
@@ -18,16 +19,11 @@ def run_build(*arguments: str | Path) -> None:
         CheckpointError: the command failed; the message ends with its last line.
     """
     words = [str(word) for word in arguments]
-    with subprocess.Popen(
-        [sys.executable, "-m", "ernie_triton", *words],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        encoding="utf-8",
-        errors="replace",
-    ) as process:
+    command = (sys.executable, "-m", "ernie_triton", *words)
+    with running_child(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as process:
         last: deque[str] = deque(maxlen=1)
         for line in process.stderr or ():
-            last.append(line.rstrip("\n"))
+            last.append(line.decode("utf-8", "replace").rstrip("\n"))
             print(last[-1], file=sys.stderr, flush=True)
     if process.returncode:
         reason = last[0].removeprefix("error: ") if last else f"exit code {process.returncode}"

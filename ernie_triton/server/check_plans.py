@@ -7,12 +7,12 @@ import argparse
 import importlib.util
 import os
 import re
-import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from ernie_triton.child_process import run_child
 from ernie_triton.errors import GpuError, PipelineError, PlanError
 from ernie_triton.server.gpu import CudaDriver, Gpu, driver_version, tensorrt_version
 from ernie_triton.server.images import (
@@ -213,7 +213,7 @@ def _report(stage: TensorRtStage, server: PlanTarget, repository: Path, *, rebui
             )
             return False
         print(f"{error}; building it", file=sys.stderr, flush=True)
-    done = subprocess.run([sys.executable, "-m", "ernie_triton", *arguments], check=False)
+    done = run_child([sys.executable, "-m", "ernie_triton", *arguments])
     if done.returncode:
         return False
     try:

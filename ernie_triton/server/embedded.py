@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 
+from ernie_triton.child_process import deferred_signals, start_child
 from ernie_triton.errors import ServerError
 from ernie_triton.server.log import failure_reason
 from ernie_triton.server.stage_processes import is_running, stage_processes
@@ -74,7 +75,7 @@ class EmbeddedServer:
         self.metrics_port = options.metrics_port or free_port(options.host)
         self._log = log
         self._lines: deque[str] = deque(maxlen=_KEPT_LOG_LINES)
-        self._process: subprocess.Popen[str] | None = None
+        self._process: subprocess.Popen[bytes] | None = None
         self._reader: threading.Thread | None = None
         self._runtime_folder: Path | None = None
         self._stages: dict[int, str] = {}
@@ -113,16 +114,14 @@ class EmbeddedServer:
         try:
             files = find_wheel()
             lay_out_backend(files, self._runtime_folder / "backends")
-            self._process = subprocess.Popen(
-                [*self._command(files)],
-                env=server_environment(files, os.environ),
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                encoding="utf-8",
-                errors="replace",
-                start_new_session=True,
-            )
+            with deferred_signals():
+                self._process = start_child(
+                    self._command(files),
+                    env=server_environment(files, os.environ),
+                    stdout=subprocess.PIPE,
+                    stderr=subprocess.STDOUT,
+                    new_session=True,
+                )
             self._reader = threading.Thread(target=self._read_log, daemon=True)
             self._reader.start()
             self._wait_until_ready()
@@ -171,8 +170,9 @@ class EmbeddedServer:
             process.wait()
             if self._reader is not None:
                 self._reader.join(STOP_TIMEOUT_S)
-            if process.stdout is not None:
-                process.stdout.close()
+                # A process outside the group may hold the pipe; closing it would wait for it.
+                if process.stdout is not None and not self._reader.is_alive():
+                    process.stdout.close()
         if self._runtime_folder is not None:
             shutil.rmtree(self._runtime_folder, ignore_errors=True)
             self._runtime_folder = None
@@ -181,7 +181,7 @@ class EmbeddedServer:
         """Reason of the server's failure, in one line, from its log."""
         return failure_reason(self._lines)
 
-    def _running(self) -> subprocess.Popen[str]:
+    def _running(self) -> subprocess.Popen[bytes]:
         if self._process is None:
             raise ServerError("the server is not running")
         return self._process
@@ -212,10 +212,11 @@ class EmbeddedServer:
         stream = self._running().stdout
         if stream is None:
             return
-        for line in stream:
-            self._lines.append(line.rstrip("\n"))
+        for raw in stream:
+            line = raw.decode("utf-8", "replace").rstrip("\n")
+            self._lines.append(line)
             if self._log is not None:
-                self._log(line.rstrip("\n"))
+                self._log(line)
 
     def _wait_until_ready(self) -> None:
         deadline = time.monotonic() + self.options.startup_timeout_s

@@ -68,7 +68,7 @@ def run(arguments: argparse.Namespace) -> int:
         stopping.set()
         raise KeyboardInterrupt
 
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, stop)
     ready = threading.Event()
 

@@ -19,6 +19,7 @@ import urllib.request
 from collections.abc import Sequence
 from types import FrameType
 
+from ernie_triton.child_process import deferred_signals, run_child, start_child
 from ernie_triton.errors import UsageError
 from ernie_triton.server.stage_processes import is_running, stage_processes
 
@@ -60,7 +61,7 @@ def run(arguments: argparse.Namespace) -> int:
     plans = os.environ.get("CHECK_PLANS", "")
     if plans:
         check = [sys.executable, "-m", "ernie_triton", "check-plans", "--repository", plans]
-        code = subprocess.run(check).returncode
+        code = run_child(check).returncode
         if code:
             return code
     key = os.environ.pop("TRITON_ADMIN_KEY", "") or secrets.token_hex(32)
@@ -72,7 +73,6 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _supervise(command: list[str]) -> int:
-    process = subprocess.Popen(command, start_new_session=True)
     stopping = False
 
     def stop(_number: int, _frame: FrameType | None) -> None:
@@ -80,7 +80,9 @@ def _supervise(command: list[str]) -> int:
         stopping = True
         process.terminate()
 
-    for number in (signal.SIGTERM, signal.SIGINT):
+    with deferred_signals():
+        process = start_child(command, new_session=True)
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, stop)
     try:
         dead = _watch(process, _ready_url(command))

@@ -210,13 +210,12 @@ def test_what_does_not_fit_is_built_when_asked_for(
     machine.gpus = (V100,)
     commands = []
 
-    def run(command: list[str], *, check: bool) -> subprocess.CompletedProcess[bytes]:
-        assert not check
+    def run(command: list[str]) -> subprocess.CompletedProcess[bytes]:
         commands.append(command)
         write_plan(repository / "news_engine" / "1", V100)
         return subprocess.CompletedProcess(command, 0)
 
-    monkeypatch.setattr(subprocess, "run", run)
+    monkeypatch.setattr("ernie_triton.server.check_plans.run_child", run)
     assert check(repository, "--rebuild") == 0
     assert check(repository, "--rebuild") == 0
     wanted = ["-m", "ernie_triton", "engine", "--repository", str(repository), "--name", "news"]
@@ -228,10 +227,10 @@ def test_a_build_that_fails_ends_with_1(
 ) -> None:
     machine.gpus = (V100,)
 
-    def run(command: list[str], *, check: bool) -> subprocess.CompletedProcess[bytes]:
-        return subprocess.CompletedProcess(command, int(not check))
+    def run(command: list[str]) -> subprocess.CompletedProcess[bytes]:
+        return subprocess.CompletedProcess(command, 1)
 
-    monkeypatch.setattr(subprocess, "run", run)
+    monkeypatch.setattr("ernie_triton.server.check_plans.run_child", run)
     assert check(repository, "--rebuild") == 1
 
 

@@ -8,6 +8,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
+from ernie_triton.child_process import deferred_signals, start_child
 from ernie_triton.errors import AnalyzerError
 from ernie_triton.perf.analyzer.output import (
     AnalyzerFigures,
@@ -91,16 +92,16 @@ class LoadGenerator:
             self._folder = command.folder
             output = stack.enter_context((command.folder / "output").open("wb"))
             errors = stack.enter_context((command.folder / "errors").open("wb"))
-            self._process = subprocess.Popen(
-                [*command.arguments, "-f", str(command.folder / _FIGURES)],
-                env=dict(command.environment),
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=errors,
-                # Ctrl-C is ours to handle: perf_analyzer would wait for its windows to end.
-                start_new_session=True,
-            )
-            stack.callback(self._stop)
+            with deferred_signals():
+                self._process = start_child(
+                    [*command.arguments, "-f", str(command.folder / _FIGURES)],
+                    env=command.environment,
+                    stdout=output,
+                    stderr=errors,
+                    # Ctrl-C is ours to handle: perf_analyzer would wait for its windows to end.
+                    new_session=True,
+                )
+                stack.callback(self._stop)
             self._stack = stack.pop_all()
         return self
 

@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from ernie_triton.child_process import run_child
 from ernie_triton.errors import AnalyzerError, MissingExtraError, ServerError
 from ernie_triton.server.wheel import find_wheel
 
@@ -52,8 +53,7 @@ def run_analyzer(run: AnalyzerRun) -> int:
         MissingExtraError: perf_analyzer, or the wheel with its libraries, is not installed.
     """
     with prepared_command(run) as command:
-        environment = dict(command.environment)
-        return subprocess.run(command.arguments, env=environment, check=False).returncode
+        return run_child(command.arguments, env=command.environment).returncode
 
 
 @contextmanager

@@ -1,5 +1,6 @@
 """Convert a Paddle static export, legacy (`*.pdmodel`) or PIR (`*.json`), to an ONNX graph."""
 
+import os
 import re
 import subprocess
 import sys
@@ -10,6 +11,7 @@ import onnx
 
 from ernie_triton.build.load.paddle import convert as paddle_convert
 from ernie_triton.build.load.paddle.pdiparams import check_pdiparams
+from ernie_triton.child_process import run_child
 from ernie_triton.errors import CheckpointError, MissingExtraError
 
 _PIR_START = re.compile(rb'\{\s*"base_code"\s*:\s*\{[^}]*"magic"\s*:\s*"pir"')
@@ -49,14 +51,13 @@ def onnx_from_paddle_export(
 
 def _convert(model: Path, params: Path, python: Path, folder: str) -> onnx.ModelProto:
     output = Path(folder) / "converted"
-    done = subprocess.run(
+    done = run_child(
+        [str(python), paddle_convert.__file__, str(model), str(params), str(output)],
         # paddle2onnx 2 leaves folders in TMPDIR when it crashes.
-        ["env", f"TMPDIR={folder}", python, paddle_convert.__file__, model, params, output],
-        cwd=folder,
-        stdin=subprocess.DEVNULL,
+        env={**os.environ, "TMPDIR": folder},
+        cwd=Path(folder),
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
-        check=False,
     )
     if done.returncode == paddle_convert.MISSING_PACKAGE:
         raise MissingExtraError(
