@@ -77,7 +77,17 @@ class ServerError(ErnieTritonError):
 
 
 class ClientError(ErnieTritonError):
-    """A request got no answer; the subclasses say why."""
+    """A request got no answer; the subclasses say why.
+
+    Attributes:
+        request_id: the request's id, as the server's log has it; empty if no server has seen it.
+    """
+
+    request_id: str = ""
+
+    def __str__(self) -> str:
+        message = super().__str__()
+        return f"{message} (request {self.request_id})" if self.request_id else message
 
 
 class ServerUnavailableError(ClientError):

@@ -19,6 +19,7 @@ from ernie_triton.client.embedding import AsyncEmbeddingClient, EmbeddingClient
 from ernie_triton.client.multi_label import AsyncMultiLabelClient, LabelSet, MultiLabelClient
 from ernie_triton.client.qa import Answer, AsyncQaClient, Candidate, QaClient
 from ernie_triton.client.regression import AsyncRegressionClient, RegressionClient, Score
+from ernie_triton.client.request_context import request_context
 from ernie_triton.client.seq_cls import AsyncSeqClsClient, Classification, Label, SeqClsClient
 from ernie_triton.client.token_cls import AsyncTokenClsClient, Entity, Token, TokenClsClient
 from ernie_triton.client.transport import Connection
@@ -50,4 +51,5 @@ __all__ = [
     "Token",
     "TokenClsClient",
     "Transport",
+    "request_context",
 ]

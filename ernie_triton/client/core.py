@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
+from ernie_triton.client.request_context import current_context
 from ernie_triton.client.wire import (
     AsyncTransport,
     Endpoint,
@@ -144,7 +145,7 @@ class Caller:
             outcomes = await self.outcomes(rows[start : start + largest], codec)
             for number, outcome in enumerate(outcomes, start + 1):
                 if isinstance(outcome, RequestRefusedError):
-                    raise RequestRefusedError(f"text {number}: {outcome}") from outcome
+                    raise _numbered(outcome, number) from outcome
                 if isinstance(outcome, ClientError):
                     raise outcome
                 results.append(outcome)
@@ -207,19 +208,33 @@ class Caller:
     ) -> Sequence[_R]:
         if not rows:
             return []
-        columns = {name: [row[at] for row in rows] for at, name in enumerate(names)}
-        request = InferRequest(columns=columns, outputs=codec.requested_outputs())
-        reply = await self._with_retries(
-            lambda timeout_s: self._transport.infer(request, timeout_s)
+        context = current_context()
+        request = InferRequest(
+            columns={name: [row[at] for row in rows] for at, name in enumerate(names)},
+            outputs=codec.requested_outputs(),
+            request_id=context.id_of_request(),
+            headers=context.trace_headers(),
         )
+        try:
+            reply = await self._with_retries(
+                lambda timeout_s: self._transport.infer(request, timeout_s)
+            )
+            self._check_reply(reply, request, len(rows), codec.task)
+            return codec.results_from_reply(reply)
+        except ServerUnavailableError:
+            raise  # nothing that answers has seen the id
+        except ClientError as error:
+            error.request_id = request.request_id
+            raise
+
+    def _check_reply(self, reply: Reply, request: InferRequest, rows: int, task: Task) -> None:
         for output in request.outputs:
             found = reply[output.name].shape[:1] if output.name in reply else ()
-            if found != (len(rows),):
+            if found != (rows,):
                 raise ContractError(
                     f"{self._endpoint} returned {output.name!r} for {found or 'no'} rows of "
-                    f"{len(rows)}; name a model of {codec.task.name}"
+                    f"{rows}; name a model of {task.name}"
                 )
-        return codec.results_from_reply(reply)
 
     async def _with_retries(self, call: Callable[[float], Awaitable[_T]]) -> _T:
         """The result of the call, which is repeated within the timeout if that is safe.
@@ -251,3 +266,10 @@ class Caller:
         except ClientError:
             return error
         return ModelNotReadyError(f"{error}; ready there: {', '.join(ready) or 'no model'}")
+
+
+def _numbered(error: RequestRefusedError, number: int) -> RequestRefusedError:
+    """The same refusal, saying which of a call's texts it is about."""
+    numbered = RequestRefusedError(f"text {number}: {error.args[0]}")
+    numbered.request_id = error.request_id
+    return numbered

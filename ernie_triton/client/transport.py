@@ -90,6 +90,8 @@ class GrpcTransport:
                 self._endpoint.model,
                 _inputs(request),
                 outputs=_outputs(request),
+                request_id=request.request_id,
+                headers=dict(request.headers),
                 client_timeout=timeout_s,
             )
             return _reply(request, result)
@@ -136,6 +138,8 @@ class GrpcAsyncTransport:
                 self._endpoint.model,
                 _inputs(request),
                 outputs=_outputs(request),
+                request_id=request.request_id,
+                headers=dict(request.headers),
                 client_timeout=timeout_s,
             )
             return _reply(request, result)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar
 
 import numpy.typing as npt
@@ -46,10 +46,19 @@ class RequestedOutput:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InferRequest:
-    """One request: a column of UTF-8 values for each input, all of the same length."""
+    """One request: a column of UTF-8 values for each input, all of the same length.
+
+    Attributes:
+        columns: the values by the input's name.
+        outputs: what to return.
+        request_id: names the request in the server's log, its traces and its errors.
+        headers: what goes with the request beside its content, such as its trace.
+    """
 
     columns: Mapping[str, list[bytes]]
     outputs: tuple[RequestedOutput, ...]
+    request_id: str = ""
+    headers: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

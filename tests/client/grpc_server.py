@@ -118,6 +118,10 @@ class Servicer(service_pb2_grpc.GRPCInferenceServiceServicer):  # type: ignore[m
         texts = _values(request.raw_input_contents[0])
         if texts[0] in FAULTS:
             context.abort(*FAULTS[texts[0]])
+        if texts[0] == b"names":
+            sent = dict(context.invocation_metadata())
+            names = f"request {request.id!r} of the span {sent.get('traceparent')!r}"
+            context.abort(grpc.StatusCode.INTERNAL, names)
         if texts[0] == b"slow":
             time.sleep(1.0)
         reply = service_pb2.ModelInferResponse(model_name=request.model_name)

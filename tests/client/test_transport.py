@@ -102,6 +102,19 @@ def test_an_error_of_the_server_becomes_the_error_that_says_why(
 
 
 @both
+def test_the_request_s_id_and_its_span_reach_the_server(call: Any, grpc_url: str) -> None:
+    columns = {"text": [b"names"]}
+    outputs = (RequestedOutput(name="label_name"),)
+    request = InferRequest(
+        columns=columns, outputs=outputs, request_id="a-7", headers={"traceparent": "00-b-c-01"}
+    )
+    with pytest.raises(RequestRefusedError, match="request 'a-7' of the span '00-b-c-01'"):
+        call(connection(grpc_url), request)
+    with pytest.raises(RequestRefusedError, match="request '' of the span None"):
+        call(connection(grpc_url), InferRequest(columns=columns, outputs=outputs))
+
+
+@both
 def test_an_unknown_model_is_not_taken_for_an_absent_server(call: Any, grpc_url: str) -> None:
     with pytest.raises(ModelNotReadyError, match="has no 'nope' ready"):
         call(connection(grpc_url, model="nope"), request_of(b"x"))

@@ -14,6 +14,7 @@ from ernie_triton.client.cli.job import TextOption, Usage
 from ernie_triton.client.cli.stream import DEFAULT_BATCH_SIZE, DEFAULT_CONCURRENCY, RequestLimits
 from ernie_triton.client.core import DEFAULT_RETRIES, DEFAULT_TIMEOUT_S, Policy
 from ernie_triton.client.items import STDIN, text_from_file
+from ernie_triton.client.request_context import RequestContext
 from ernie_triton.client.transport import Connection
 from ernie_triton.client.wire import Endpoint
 from ernie_triton.errors import UsageError
@@ -146,6 +147,20 @@ def _seconds(text: str) -> float:
     return value
 
 
+def _request_id(text: str) -> str:
+    try:
+        return RequestContext(request_id=text).request_id
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+
+
+def _traceparent(text: str) -> str:
+    try:
+        return RequestContext(traceparent=text).traceparent
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+
+
 def _is_jsonl(file: str | None, file_format: str | None) -> bool:
     if file_format is not None:
         return file_format == "jsonl"
@@ -217,4 +232,18 @@ def _add_call_options(parser: argparse.ArgumentParser) -> None:
         default=DEFAULT_CONCURRENCY,
         metavar="N",
         help="requests in flight (default: %(default)s)",
+    )
+    call.add_argument(
+        "--request-id",
+        type=_request_id,
+        default="",
+        metavar="ID",
+        help="name of the requests in the server's log and errors (default: a random one for each)",
+    )
+    call.add_argument(
+        "--traceparent",
+        type=_traceparent,
+        default="",
+        metavar="SPAN",
+        help="span that the requests belong to, in the form of W3C Trace Context",
     )

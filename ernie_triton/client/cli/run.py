@@ -31,6 +31,7 @@ from ernie_triton.client.items import (
     items_from_txt,
     opened_lines,
 )
+from ernie_triton.client.request_context import request_context
 from ernie_triton.client.transport import GrpcAsyncTransport
 from ernie_triton.client.wire import AsyncTransport
 from ernie_triton.errors import ErnieTritonError, UsageError
@@ -65,7 +66,8 @@ def _run_task(command: TaskCommand, found: argparse.Namespace) -> int:
     command.check_options(found)
     try:
         transport = GrpcAsyncTransport(options.connection)
-        return asyncio.run(execute(command, found, options, transport))
+        with request_context(request_id=found.request_id, traceparent=found.traceparent):
+            return asyncio.run(execute(command, found, options, transport))
     except KeyboardInterrupt:
         print("stopped", file=sys.stderr)
     return 1

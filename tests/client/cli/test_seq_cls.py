@@ -79,10 +79,11 @@ def test_a_failing_line_is_reported_and_stops_no_other(
     model.fault = refuse_texts_with("!")
     source, target = tmp_path / "in.txt", tmp_path / "out.jsonl"
     source.write_bytes(b"a\n\nb!\nc\xff\nc\n")
-    assert main(["--file", str(source), "--output", str(target)]) == 1
+    options = ["--file", str(source), "--output", str(target), "--request-id", "job-7"]
+    assert main(options) == 1
     out, err = capsys.readouterr()
     assert out == f"{target}\n"
-    assert "line 3: the server refused: !\n" in err
+    assert "line 3: the server refused: ! (request job-7)\n" in err
     assert "line 4: not UTF-8" in err
     assert "5 lines in" in err
     assert "2 failed" in err
