@@ -113,9 +113,9 @@ COMMANDS = (
         {
             "check-plans": "check that this machine can load a repository's TensorRT plans",
             "supervise": "run tritonserver and end when the process of a stage has died",
-            "health": "ask every ensemble of a server one question",
         },
     ),
+    *_commands("client", "client", {"health": "ask every ensemble of a server one question"}),
 )
 
 

@@ -41,7 +41,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     options = ServerOptions(
         repository=arguments.repository,
         models=tuple(QUESTIONS),
-        http_port=0,
         grpc_port=0,
         metrics_port=0,
     )

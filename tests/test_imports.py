@@ -63,7 +63,11 @@ ALLOWED = {
         "ernie_triton/perf/tokenizer",
         "ernie_triton/perf/baseline",
     },
-    "tritonclient": {"ernie_triton/client", "ernie_triton/build/config"},
+    "tritonclient": {
+        "ernie_triton/client",
+        "ernie_triton/build/config",
+        "ernie_triton/server/control.py",
+    },
     "grpc": {"ernie_triton/client"},
     "pytriton": set(),
     "matplotlib": {"ernie_triton/perf", "ernie_triton/training/finetune"},

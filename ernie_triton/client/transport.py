@@ -1,6 +1,6 @@
 """Speak Triton's gRPC protocol through tritonclient, blocking and for asyncio.
 
-Only this module and `statistics` import tritonclient. Its one exception,
+In this room, only this module and `statistics` import tritonclient. Its one exception,
 `InferenceServerException`, becomes one of our `ClientError`s here.
 """
 
@@ -105,8 +105,13 @@ class GrpcTransport:
     def ready_models(self, timeout_s: float) -> tuple[str, ...]:
         """Names of the models that the server has ready, sorted."""
         with mapped_errors(self._endpoint, timeout_s):
-            index = self._client.get_model_repository_index(client_timeout=timeout_s)
-        return _ready_names(index.models)
+            reply = self._client.get_inference_statistics(client_timeout=timeout_s)
+        return _ready_names(reply.model_stats)
+
+    def server_ready(self, timeout_s: float) -> bool:
+        """Whether the server says that all its models are ready."""
+        with mapped_errors(self._endpoint, timeout_s):
+            return bool(self._client.is_server_ready(client_timeout=timeout_s))
 
     def pause(self, pause_s: float) -> None:
         """Wait before a retry."""
@@ -155,8 +160,8 @@ class GrpcAsyncTransport:
     async def ready_models(self, timeout_s: float) -> tuple[str, ...]:
         """Names of the models that the server has ready, sorted."""
         with mapped_errors(self._endpoint, timeout_s):
-            index = await self._connected().get_model_repository_index(client_timeout=timeout_s)
-        return _ready_names(index.models)
+            reply = await self._connected().get_inference_statistics(client_timeout=timeout_s)
+        return _ready_names(reply.model_stats)
 
     async def pause(self, pause_s: float) -> None:
         """Wait before a retry."""
@@ -194,11 +199,13 @@ def _facts(config: Any) -> ModelFacts:  # noqa: ANN401 - a protobuf message, wit
         max_batch_size=config.max_batch_size,
         inputs=tuple(tensor.name for tensor in config.input),
         outputs={tensor.name: tuple(tensor.dims) for tensor in config.output},
+        is_ensemble=config.platform == "ensemble",
     )
 
 
-def _ready_names(models: Sequence[Any]) -> tuple[str, ...]:
-    return tuple(sorted({model.name for model in models if model.state == "READY"}))
+def _ready_names(statistics: Sequence[Any]) -> tuple[str, ...]:
+    # The server's own list of models is for administrators; its counts are of the ready ones.
+    return tuple(sorted({model.name for model in statistics}))
 
 
 @contextmanager

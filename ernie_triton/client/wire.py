@@ -63,11 +63,12 @@ class InferRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelFacts:
-    """Facts of the model's own config: its tensors, and the most rows of a request."""
+    """Facts of the model's own config: its tensors, its kind and the most rows of a request."""
 
     max_batch_size: int
     inputs: tuple[str, ...]
     outputs: Mapping[str, tuple[int, ...]]
+    is_ensemble: bool = False
 
 
 class Transport(Protocol):

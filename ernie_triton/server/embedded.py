@@ -4,7 +4,6 @@ This module owns the server's process: command, readiness, log, stages, stop.
 """
 
 import contextlib
-import json
 import os
 import shutil
 import signal
@@ -13,8 +12,6 @@ import subprocess
 import tempfile
 import threading
 import time
-import urllib.error
-import urllib.request
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -23,6 +20,7 @@ from types import TracebackType
 
 from ernie_triton.child_process import deferred_signals, start_child
 from ernie_triton.errors import ServerError
+from ernie_triton.server.control import Control, closing_options, new_key
 from ernie_triton.server.log import failure_reason
 from ernie_triton.server.stage_processes import is_running, stage_processes
 from ernie_triton.server.wheel import WheelFiles, find_wheel, lay_out_backend, server_environment
@@ -31,7 +29,6 @@ from ernie_triton.settings import EMBEDDED_CONFIG_NAME
 STOP_TIMEOUT_S = 5
 _KEPT_LOG_LINES = 400
 _POLL_S = 0.05
-_INDEX_TIMEOUT_S = 10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,19 +38,24 @@ class ServerOptions:
     Attributes:
         repository: the model repository.
         models: ensembles to load, with their stages; empty loads all of the repository.
-        host: the address to bind all ports to.
-        http_port: 0 chooses a free port, as for the two others.
-        grpc_port: of the gRPC service, which the clients use.
+        host: the address to bind the port of gRPC to.
+        grpc_port: of the gRPC service, which the clients use; 0 chooses a free port, as for the
+            two others.
+        http_port: of Triton's HTTP service, which one small request can crash; None leaves it off.
+        http_host: the address to bind that one to.
         metrics_port: of Prometheus' metrics.
+        metrics_host: the address to bind that one to; whoever reaches it can fill the memory.
         startup_timeout_s: how long loading may take, in seconds.
     """
 
     repository: Path
     models: tuple[str, ...] = ()
     host: str = "127.0.0.1"
-    http_port: int = 8000
     grpc_port: int = 8001
+    http_port: int | None = None
+    http_host: str = "127.0.0.1"
     metrics_port: int = 8002
+    metrics_host: str = "127.0.0.1"
     startup_timeout_s: float = 300
 
 
@@ -70,15 +72,19 @@ class EmbeddedServer:
         if not options.repository.is_dir():
             raise ServerError(f"the model repository {options.repository} is not a folder")
         self.options = options
-        self.http_port = options.http_port or free_port(options.host)
+        self.http_port = options.http_port
+        if options.http_port == 0:
+            self.http_port = free_port(options.http_host)
         self.grpc_port = options.grpc_port or free_port(options.host)
-        self.metrics_port = options.metrics_port or free_port(options.host)
+        self.metrics_port = options.metrics_port or free_port(options.metrics_host)
         self._log = log
         self._lines: deque[str] = deque(maxlen=_KEPT_LOG_LINES)
         self._process: subprocess.Popen[bytes] | None = None
         self._reader: threading.Thread | None = None
         self._runtime_folder: Path | None = None
         self._stages: dict[int, str] = {}
+        self._key = new_key()
+        self._control: Control | None = None
 
     @property
     def url(self) -> str:
@@ -89,6 +95,13 @@ class EmbeddedServer:
     def pid(self) -> int:
         """The process id of tritonserver."""
         return self._running().pid
+
+    @property
+    def control(self) -> Control:
+        """The connection that may load and unload models."""
+        if self._control is None:
+            raise ServerError("the server is not running")
+        return self._control
 
     def __enter__(self) -> "EmbeddedServer":
         self.start()
@@ -124,6 +137,7 @@ class EmbeddedServer:
                 )
             self._reader = threading.Thread(target=self._read_log, daemon=True)
             self._reader.start()
+            self._control = Control(self._own_url, self._key)
             self._wait_until_ready()
             self._stages = stage_processes(self._process.pid)
         except BaseException:
@@ -132,11 +146,7 @@ class EmbeddedServer:
 
     def models(self) -> list[str]:
         """The models that are loaded, stages included."""
-        url = f"http://{self.options.host}:{self.http_port}/v2/repository/index"
-        with urllib.request.urlopen(url, data=b"{}", timeout=_INDEX_TIMEOUT_S) as response:
-            index = json.load(response)
-        # A model that was never loaded has no state.
-        return [entry["name"] for entry in index if entry.get("state") == "READY"]
+        return list(self.control.ready_names())
 
     def watch(self, timeout_s: float) -> None:
         """Watch the server and its stages for this time.
@@ -159,6 +169,9 @@ class EmbeddedServer:
     def stop(self) -> None:
         """End the server and every stage, within seconds; a second call does nothing."""
         process, self._process = self._process, None
+        control, self._control = self._control, None
+        if control is not None:
+            control.close()
         if process is not None:
             if process.poll() is None:
                 process.terminate()
@@ -193,20 +206,35 @@ class EmbeddedServer:
             f"--model-repository={self.options.repository.resolve()}",
             f"--backend-directory={self._runtime_folder}/backends",
             f"--model-config-name={EMBEDDED_CONFIG_NAME}",
-            f"--http-address={host}",
-            f"--http-port={self.http_port}",
+            "--model-control-mode=explicit",
+            *closing_options(self._key),
+            *self._http_options(),
             f"--grpc-address={host}",
             f"--grpc-port={self.grpc_port}",
-            f"--metrics-address={host}",
+            f"--metrics-address={self.options.metrics_host}",
             f"--metrics-port={self.metrics_port}",
             f"--exit-timeout-secs={STOP_TIMEOUT_S}",
             "--metrics-config=summary_latencies=true",
             "--metrics-config=summary_quantiles=0.5:0.05,0.99:0.001",
         ]
-        if self.options.models:
-            command.append("--model-control-mode=explicit")
-            command.extend(f"--load-model={model}" for model in self.options.models)
+        command.extend(f"--load-model={model}" for model in self.options.models or ("*",))
         return command
+
+    def _http_options(self) -> tuple[str, ...]:
+        # Variables of the environment could open the second HTTP service, Vertex AI's.
+        if self.http_port is None:
+            return ("--allow-http=false", "--allow-vertex-ai=false")
+        return (
+            "--allow-vertex-ai=false",
+            f"--http-address={self.options.http_host}",
+            f"--http-port={self.http_port}",
+        )
+
+    @property
+    def _own_url(self) -> str:
+        """The gRPC address from this machine, where `host` may be every address."""
+        every = {"0.0.0.0": "127.0.0.1", "::": "[::1]", "[::]": "[::1]"}
+        return f"{every.get(self.options.host, self.options.host)}:{self.grpc_port}"
 
     def _read_log(self) -> None:
         stream = self._running().stdout
@@ -220,27 +248,18 @@ class EmbeddedServer:
 
     def _wait_until_ready(self) -> None:
         deadline = time.monotonic() + self.options.startup_timeout_s
-        url = f"http://{self.options.host}:{self.http_port}/v2/health/ready"
         while time.monotonic() < deadline:
             code = self._running().poll()
             if code is not None:
                 if self._reader is not None:
                     self._reader.join(STOP_TIMEOUT_S)
                 raise ServerError(f"the server did not start: {self.failure()}")
-            if _answers(url):
+            if self.control.ready():
                 return
             time.sleep(_POLL_S)
         raise ServerError(
             f"the server was not ready after {self.options.startup_timeout_s:g} s: {self.failure()}"
         )
-
-
-def _answers(url: str) -> bool:
-    try:
-        with urllib.request.urlopen(url, timeout=1) as response:
-            return bool(response.status == 200)
-    except (urllib.error.URLError, ConnectionError, TimeoutError):
-        return False
 
 
 def free_port(host: str = "127.0.0.1") -> int:

@@ -4,6 +4,7 @@ import argparse
 import signal
 import sys
 import threading
+from collections.abc import Sequence
 from pathlib import Path
 from types import FrameType
 
@@ -12,6 +13,10 @@ from ernie_triton.server.embedded import EmbeddedServer, ServerOptions
 from ernie_triton.server.log import is_error
 
 _POLL_S = 0.2
+_HTTP_WARNING = (
+    "warning: one small request to the HTTP port can crash tritonserver 2.51 or exhaust its "
+    "memory; let no stranger reach it, and prefer gRPC"
+)
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -27,19 +32,32 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         help="load this ensemble and its stages alone (repeatable; default: everything)",
     )
     parser.add_argument(
-        "--host", default=defaults.host, help="address to bind (default %(default)s)"
+        "--host",
+        default=defaults.host,
+        help="address to bind gRPC to (default %(default)s)",
     )
-    for name, default in (
-        ("grpc", defaults.grpc_port),
-        ("http", defaults.http_port),
-        ("metrics", defaults.metrics_port),
-    ):
+    parser.add_argument(
+        "--metrics-host",
+        default=defaults.metrics_host,
+        help="address to bind the port of metrics to (default %(default)s)",
+    )
+    for name, default in (("grpc", defaults.grpc_port), ("metrics", defaults.metrics_port)):
         parser.add_argument(
             f"--{name}-port",
             type=int,
             default=default,
             help=f"port of {name}, 0 for a free one (default {default})",
         )
+    parser.add_argument(
+        "--http-port",
+        type=int,
+        help="port of HTTP, 0 for a free one (default: no HTTP, one small request can crash it)",
+    )
+    parser.add_argument(
+        "--http-host",
+        default=defaults.http_host,
+        help="address to bind the port of HTTP to (default %(default)s)",
+    )
     parser.add_argument(
         "--startup-timeout",
         type=float,
@@ -56,6 +74,8 @@ def run(arguments: argparse.Namespace) -> int:
         models=tuple(arguments.model),
         host=arguments.host,
         http_port=arguments.http_port,
+        http_host=arguments.http_host,
+        metrics_host=arguments.metrics_host,
         grpc_port=arguments.grpc_port,
         metrics_port=arguments.metrics_port,
         startup_timeout_s=arguments.startup_timeout,
@@ -85,14 +105,18 @@ def run(arguments: argparse.Namespace) -> int:
                     f"{options.repository} has no models; "
                     f"build one with: ernie-triton build CHECKPOINT"
                 )
-            print(
-                f"ready: gRPC {server.url}, HTTP {options.host}:{server.http_port}, "
-                f"metrics {options.host}:{server.metrics_port}/metrics; "
-                f"models: {', '.join(sorted(models))}",
-                flush=True,
-            )
+            if server.http_port is not None:
+                print(_HTTP_WARNING, file=sys.stderr, flush=True)
+            print(_ready_line(server, models), flush=True)
             while True:
                 server.watch(_POLL_S)
     except KeyboardInterrupt:
         print("stopped", file=sys.stderr)
         return 0
+
+
+def _ready_line(server: EmbeddedServer, models: Sequence[str]) -> str:
+    options = server.options
+    metrics = f"{options.metrics_host}:{server.metrics_port}/metrics"
+    http = "" if server.http_port is None else f"HTTP {options.http_host}:{server.http_port}, "
+    return f"ready: gRPC {server.url}, {http}metrics {metrics}; models: {', '.join(models)}"

@@ -10,23 +10,20 @@ TRITON_ADMIN_KEY  replaces `%ADMIN_KEY%` in the command; a random one when absen
 import argparse
 import contextlib
 import os
-import secrets
 import signal
 import subprocess
 import sys
-import urllib.error
-import urllib.request
 from collections.abc import Sequence
 from types import FrameType
 
 from ernie_triton.child_process import deferred_signals, run_child, start_child
 from ernie_triton.errors import UsageError
+from ernie_triton.server.control import Control, new_key
 from ernie_triton.server.stage_processes import is_running, stage_processes
 
 KEY_PLACEHOLDER = "%ADMIN_KEY%"
 _LOADING_POLL_S = 0.2
 _POLL_S = 1.0
-_PROBE_TIMEOUT_S = 2.0
 _CRASH_STOP_S = 5.0
 """Time for a server with a dead stage to answer the requests of others. Without this limit it
 waits for the dead stage until its --exit-timeout-secs."""
@@ -64,7 +61,7 @@ def run(arguments: argparse.Namespace) -> int:
         code = run_child(check).returncode
         if code:
             return code
-    key = os.environ.pop("TRITON_ADMIN_KEY", "") or secrets.token_hex(32)
+    key = os.environ.pop("TRITON_ADMIN_KEY", "") or new_key()
     try:
         return _supervise([part.replace(KEY_PLACEHOLDER, key) for part in command])
     except OSError as error:
@@ -85,7 +82,7 @@ def _supervise(command: list[str]) -> int:
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, stop)
     try:
-        dead = _watch(process, _ready_url(command))
+        dead = _watch(process, Control(_grpc_url(command)))
         if dead and not stopping:
             print(f"error: {dead}", file=sys.stderr, flush=True)
             process.terminate()
@@ -103,7 +100,7 @@ def _supervise(command: list[str]) -> int:
             os.killpg(process.pid, signal.SIGKILL)
 
 
-def _watch(process: subprocess.Popen[bytes], ready_url: str) -> str:
+def _watch(process: subprocess.Popen[bytes], control: Control) -> str:
     """Wait until the server ends or a stage dies; return how a stage died, or an empty text."""
     stages: dict[int, str] = {}
     while True:
@@ -111,7 +108,7 @@ def _watch(process: subprocess.Popen[bytes], ready_url: str) -> str:
             process.wait(_POLL_S if stages else _LOADING_POLL_S)
             return ""
         # While models load, Triton starts and ends stages of its own accord.
-        if not stages and _answers(ready_url):
+        if not stages and control.ready():
             stages = stage_processes(process.pid)
             print(f"ready: watching the processes of {len(stages)} stages", flush=True)
         for pid, stage in stages.items():
@@ -122,14 +119,6 @@ def _watch(process: subprocess.Popen[bytes], ready_url: str) -> str:
                 )
 
 
-def _ready_url(command: Sequence[str]) -> str:
+def _grpc_url(command: Sequence[str]) -> str:
     options = dict(part.split("=", 1) for part in command if part.startswith("--") and "=" in part)
-    return f"http://127.0.0.1:{options.get('--http-port', '8000')}/v2/health/ready"
-
-
-def _answers(url: str) -> bool:
-    try:
-        with urllib.request.urlopen(url, timeout=_PROBE_TIMEOUT_S) as response:
-            return bool(response.status == 200)
-    except (urllib.error.URLError, ConnectionError, TimeoutError):
-        return False
+    return f"127.0.0.1:{options.get('--grpc-port', '8001')}"

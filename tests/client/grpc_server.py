@@ -143,11 +143,14 @@ class Servicer(service_pb2_grpc.GRPCInferenceServiceServicer):  # type: ignore[m
             config.output.add(name=name, dims=output.dims or [1])
         return service_pb2.ModelConfigResponse(config=config)
 
-    def RepositoryIndex(self, request: Any, context: Any) -> Any:  # noqa: N802, ARG002
-        reply = service_pb2.RepositoryIndexResponse()
-        reply.models.add(name="ernie_seqcls", version="1", state="READY")
-        reply.models.add(name="broken", version="1", state="UNAVAILABLE")
+    def ModelStatistics(self, request: Any, context: Any) -> Any:  # noqa: N802, ARG002
+        reply = service_pb2.ModelStatisticsResponse()
+        reply.model_stats.add(name="ernie_seqcls", version="1")
+        reply.model_stats.add(name="ernie_seqcls", version="2")
         return reply
+
+    def ServerReady(self, request: Any, context: Any) -> Any:  # noqa: N802, ARG002
+        return service_pb2.ServerReadyResponse(ready=True)
 
     def _model(
         self, name: str, context: grpc.ServicerContext
@@ -159,10 +162,12 @@ class Servicer(service_pb2_grpc.GRPCInferenceServiceServicer):  # type: ignore[m
 
 
 @contextmanager
-def running_server(credentials: grpc.ServerCredentials | None = None) -> Iterator[int]:
+def running_server(
+    credentials: grpc.ServerCredentials | None = None, servicer: Servicer | None = None
+) -> Iterator[int]:
     """The port of a server on the loopback address."""
     server = grpc.server(ThreadPoolExecutor(max_workers=4))
-    service_pb2_grpc.add_GRPCInferenceServiceServicer_to_server(Servicer(), server)
+    service_pb2_grpc.add_GRPCInferenceServiceServicer_to_server(servicer or Servicer(), server)
     if credentials is None:
         port = server.add_insecure_port("127.0.0.1:0")
     else:

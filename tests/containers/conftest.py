@@ -1,18 +1,19 @@
 """The CPU profile without Docker: its build's command, and its server's, with paths translated."""
 
+import contextlib
 import os
 import signal
 import subprocess
 import sys
 import tempfile
 import time
-import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
+from ernie_triton.server.control import Control
 from ernie_triton.server.embedded import free_port
 from ernie_triton.server.wheel import find_wheel, lay_out_backend, server_environment
 from tests.containers.compose import services
@@ -65,7 +66,7 @@ def start(repository: Path, folder: Path, **variables: str) -> ContainerServer:
     backends = folder / "backends"
     lay_out_backend(find_wheel(), backends)
     ports = {f"--{name}-port": free_port() for name in ("http", "grpc", "metrics")}
-    command = translated(services()["triton-cpu"]["command"], repository, **ports)
+    command = translated(services(ALLOW_HTTP="true")["triton-cpu"]["command"], repository, **ports)
     log = folder / "log.txt"
     with log.open("w", encoding="utf-8") as stream:
         process = subprocess.Popen(
@@ -100,11 +101,8 @@ def stop(running: ContainerServer) -> int:
 
 
 def _is_ready(running: ContainerServer) -> bool:
-    try:
-        with urllib.request.urlopen(f"{running.http_url}/v2/health/ready", timeout=1) as response:
-            return bool(response.status == 200)
-    except OSError:
-        return False
+    with contextlib.closing(Control(running.grpc_url)) as control:
+        return control.ready()
 
 
 @pytest.fixture(scope="session")

@@ -67,10 +67,17 @@ def test_all_ports_are_of_the_loopback_interface(resolved: Services) -> None:
     assert all(port.startswith("127.0.0.1:") for port in published)
 
 
-def test_opening_the_server_leaves_metrics_and_monitoring_closed() -> None:
+def test_http_is_off_unless_asked_for(resolved: Services) -> None:
+    assert "--allow-http=false" in resolved["triton"]["command"]
+    asked = services(ALLOW_HTTP="true")["triton"]["command"]
+    assert "--allow-http=true" in asked
+    assert "--allow-http=false" not in asked
+
+
+def test_opening_the_server_leaves_http_metrics_and_monitoring_closed() -> None:
     opened = services(BIND_ADDRESS="0.0.0.0")
     assert opened["triton"]["ports"] == [
-        "0.0.0.0:8000:8000/tcp",
+        "127.0.0.1:8000:8000/tcp",
         "0.0.0.0:8001:8001/tcp",
         "127.0.0.1:8002:8002/tcp",
     ]

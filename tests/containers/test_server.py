@@ -1,5 +1,6 @@
 """The container's exact command, run by the real tritonserver on what its build made."""
 
+import contextlib
 import json
 import os
 import signal
@@ -14,6 +15,7 @@ import pytest
 import tritonclient.grpc as triton
 
 from ernie_triton.client.seq_cls import SeqClsClient
+from ernie_triton.server.control import Control
 from ernie_triton.server.stage_processes import stage_processes
 from tests.containers.conftest import ContainerServer, start, stop
 from tests.containers.programs import ROOT
@@ -50,7 +52,7 @@ def _wait_for(running: ContainerServer, line: str) -> None:
 
 def _health(running: ContainerServer, repository: Path) -> subprocess.CompletedProcess[str]:
     command = ["-m", "ernie_triton", "health"]
-    options = ["--url", running.http_url, "--repository", str(repository)]
+    options = ["--url", running.grpc_url, "--repository", str(repository)]
     return subprocess.run([sys.executable, *command, *options], capture_output=True, text=True)
 
 
@@ -165,9 +167,9 @@ def test_a_dead_stage_makes_it_unhealthy_and_ends_it(
         os.kill(stages["ernie_seqcls_postprocess"], signal.SIGKILL)
         done = _health(running, container_repository)
         assert done.returncode == 1
-        assert "ernie_seqcls/infer" in done.stdout
-        with urllib.request.urlopen(f"{running.http_url}/v2/health/ready", timeout=10) as ready:
-            assert ready.status == 200  # what Triton itself thinks of it
+        assert "model 'ernie_seqcls' at" in done.stdout
+        with contextlib.closing(Control(running.grpc_url)) as control:
+            assert control.ready()  # what Triton itself thinks of it
         running.process.send_signal(signal.SIGCONT)
         assert running.process.wait(60) == 1
         log = running.log.read_text(encoding="utf-8")

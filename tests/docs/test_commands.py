@@ -52,7 +52,7 @@ _SMALL: Mapping[str, tuple[str, ...]] = {
 """What makes a command quick; the last value of an option counts."""
 
 _LINKED = ("build_scripts", "clients", "docker", "ernie_triton", "perf", "samples", "tests")
-_FREE_PORTS = ("--grpc-port", "0", "--http-port", "0", "--metrics-port", "0")
+_FREE_PORTS = ("--grpc-port", "0", "--metrics-port", "0")
 
 
 SAMPLES = "".join(text for _, text in POINTERS["samples/README.md"].blocks).splitlines()

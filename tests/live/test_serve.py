@@ -20,7 +20,7 @@ from tests.paths import ROOT
 
 pytestmark = pytest.mark.live
 
-FREE_PORTS = ("--http-port", "0", "--grpc-port", "0", "--metrics-port", "0")
+FREE_PORTS = ("--grpc-port", "0", "--metrics-port", "0")
 DEADLINE_S = 60
 
 
@@ -149,10 +149,8 @@ def test_a_port_in_use_is_named(repository: Path) -> None:
             repository,
             "--model",
             "ernie_seqcls",
-            "--http-port",
-            port,
             "--grpc-port",
-            "0",
+            port,
             "--metrics-port",
             "0",
         ) as process:

@@ -73,7 +73,7 @@ def url(installed: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[s
     shutil.copytree(SAMPLES / "checkpoints" / "tnews", folder / "tnews")
     command = installed / "ernie-triton"
     run(command, "build", "tnews", "--name", "my_news", folder=folder)
-    ports = ("--grpc-port", "0", "--http-port", "0", "--metrics-port", "0")
+    ports = ("--grpc-port", "0", "--metrics-port", "0")
     with subprocess.Popen(
         [command, "serve", "--repository", "model_repository", *ports],
         cwd=folder,

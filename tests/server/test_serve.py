@@ -70,7 +70,7 @@ def test_the_help_states_every_option_with_its_default(
         "--repository REPOSITORY the model repository",
         "(default 127.0.0.1)",
         "port of grpc, 0 for a free one (default 8001)",
-        "port of http, 0 for a free one (default 8000)",
+        "port of HTTP, 0 for a free one (default: no HTTP, one small request can crash it)",
         "port of metrics, 0 for a free one (default 8002)",
         "seconds that loading may take (default 300)",
         "--verbose",
@@ -87,14 +87,14 @@ def test_a_server_that_was_never_started_has_no_process_and_stops_at_once(tmp_pa
     server.stop()
     server.stop()
     assert server.url == f"127.0.0.1:{server.grpc_port}"
-    assert server.http_port == 8000
+    assert server.http_port is None
 
 
 def test_chosen_ports_are_free_ones(tmp_path: Path) -> None:
     options = ServerOptions(repository=tmp_path, http_port=0, grpc_port=0, metrics_port=0)
     server = EmbeddedServer(options)
     ports = {server.http_port, server.grpc_port, server.metrics_port}
-    assert all(1024 <= port < 65536 for port in ports)
+    assert all(port is not None and 1024 <= port < 65536 for port in ports)
     assert free_port() != 0
 
 

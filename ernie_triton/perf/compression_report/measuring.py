@@ -127,7 +127,6 @@ def measure_variants(
     server_options = ServerOptions(
         repository=repository,
         models=tuple(pipelines),
-        http_port=0,
         grpc_port=0,
         metrics_port=0,
     )

@@ -68,7 +68,7 @@ def measure_floor(
         write_floor(repository)
         for name in names:
             link_pipeline(source, name, repository)
-        options = ServerOptions(repository=repository, http_port=0, grpc_port=0, metrics_port=0)
+        options = ServerOptions(repository=repository, grpc_port=0, metrics_port=0)
         with EmbeddedServer(options) as server:
             subjects = {
                 name: _subject(server.url, name, seconds)

@@ -253,9 +253,7 @@ def measure_shape(
 @contextmanager
 def _served(models: ShapeModels, cache: ModelCache) -> Iterator[EmbeddedServer]:
     names = (models.baseline, *models.served.values(), THREE_STAGES)
-    options = ServerOptions(
-        repository=cache.repository, models=names, http_port=0, grpc_port=0, metrics_port=0
-    )
+    options = ServerOptions(repository=cache.repository, models=names, grpc_port=0, metrics_port=0)
     with EmbeddedServer(options) as server:
         yield server
 

@@ -47,7 +47,7 @@ def served(place: ServingPlace, model: str) -> Iterator[Serving]:
         yield Serving(url=place.url, pid=listening_process(place.url), still=lambda: None)
         return
     options = ServerOptions(
-        repository=place.repository, models=(model,), http_port=0, grpc_port=0, metrics_port=0
+        repository=place.repository, models=(model,), grpc_port=0, metrics_port=0
     )
     with EmbeddedServer(options) as server:
         yield Serving(url=server.url, pid=server.pid, still=lambda: server.watch(_WATCH_S))
