@@ -109,7 +109,7 @@ class GrpcTransport:
         return _ready_names(reply.model_stats)
 
     def server_ready(self, timeout_s: float) -> bool:
-        """Whether the server says that all its models are ready."""
+        """Return True when the server says that all its models are ready."""
         with mapped_errors(self._endpoint, timeout_s):
             return bool(self._client.is_server_ready(client_timeout=timeout_s))
 
