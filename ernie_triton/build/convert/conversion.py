@@ -172,6 +172,7 @@ def _int8(inputs: BuildInputs, check: PrecisionCheck, step: StepReporter) -> Con
         layers=made.layers,
         kept=made.kept,
         rest=_rest(inputs),
+        weight_steps=graphs.weight_steps,
     )
     return Converted(graph=made.graph, fp32=check.fp32, check=check, quantization=facts)
 

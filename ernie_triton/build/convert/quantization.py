@@ -17,7 +17,7 @@ from ernie_triton.build.check.exactness import output_rows
 from ernie_triton.build.check.precision_check import PrecisionCheck, Quality
 from ernie_triton.build.graph import cpu_int8
 from ernie_triton.build.graph.export import export_onnx
-from ernie_triton.build.graph.numerics import Numerics
+from ernie_triton.build.graph.numerics import EXACT_INT8_STEPS, INT8_STEPS, Numerics
 from ernie_triton.build.model.models import Model
 from ernie_triton.build.progress import progress_bar
 from ernie_triton.engines import Engine
@@ -54,14 +54,19 @@ class Int8Graphs:
         table = (cpu_int8.WORD_TABLE,) if self.spec.device == "cpu" else ()
         return (*table, *self.scales)
 
+    @property
+    def weight_steps(self) -> int:
+        """The steps of the weights: on CPU those that are exact on every processor."""
+        return EXACT_INT8_STEPS if self.spec.device == "cpu" else INT8_STEPS
+
     def graph(self, kept: Sequence[str]) -> onnx.ModelProto:
         """The graph with every layer in INT8 but these.
 
         What is not quantised is FP32, and FP16 for GPUs.
         """
-        compute = "fp16" if self.spec.device == "gpu" else "fp32"
         scales = {name: scale for name, scale in self.scales.items() if name not in kept}
-        numerics = Numerics(compute=compute, input_scales=scales)
+        compute = "fp16" if self.spec.device == "gpu" else "fp32"
+        numerics = Numerics(compute=compute, input_scales=scales, weight_steps=self.weight_steps)
         graph = export_onnx(self.model, self.spec.layout, numerics)
         if cpu_int8.WORD_TABLE in self.layers and cpu_int8.WORD_TABLE not in kept:
             graph = cpu_int8.with_int8_table(graph)
@@ -105,6 +110,7 @@ class QuantizationFacts:
         kept: the others, with the noise that each alone would bring to the outputs, as a share of
             their deviation.
         rest: what is computed in where not in INT8.
+        weight_steps: steps of the weights to either side of 0; see `EXACT_INT8_STEPS`.
     """
 
     calibrator: str
@@ -113,6 +119,7 @@ class QuantizationFacts:
     layers: int
     kept: Mapping[str, float]
     rest: str
+    weight_steps: int
 
 
 def quantize(

@@ -125,9 +125,10 @@ class GraphBuilder:
         return self.add("Add", name, product, bias)
 
     def _int8_weight(self, name: str, weight: npt.NDArray[np.float32]) -> str:
-        values, scales = int8_weight(weight, self.numerics.compute_type)
+        dtype = self.numerics.compute_type
+        values, scales = int8_weight(weight, dtype, self.numerics.weight_steps)
         quantized = self.constant(f"{name}/weight/int8", values, np.int8)
-        steps = self.constant(f"{name}/weight/scales", scales, self.numerics.compute_type)
+        steps = self.constant(f"{name}/weight/scales", scales, dtype)
         # Zeros by name: without them ONNX Runtime cannot be told to multiply bytes exactly (1.31).
         zeros = self.constant(f"{name}/weight/zeros", np.zeros_like(scales, np.int8), np.int8)
         return self.add("DequantizeLinear", f"{name}/weight", quantized, steps, zeros, axis=1)

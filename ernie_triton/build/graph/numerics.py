@@ -20,6 +20,16 @@ COMPUTE_TYPES = ("fp32", "fp16")
 FP16_LIMIT = 65504.0
 """The largest finite FP16 number."""
 
+INT8_STEPS = 127
+"""The steps of int8 to either side of 0; -128 is not used."""
+
+EXACT_INT8_STEPS = 64
+"""Steps of int8 weights with which products of bytes are exact on every processor.
+
+x86-64 without VNNI adds two products of an unsigned and a signed byte in 16 bits (`vpmaddubsw`):
+2 * 255 * 64 = 32,640 is below the limit of 32,767, which 2 * 255 * 127 is not.
+"""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Numerics:
@@ -29,10 +39,13 @@ class Numerics:
         compute: `fp32` or `fp16`: the type of everything that is not quantised.
         input_scales: by layer name (`layer_0/attention/query`), the step of the layer's int8 input;
             symmetric, up to 127 steps. Other layers keep the type `compute`.
+        weight_steps: steps of int8 weights to either side of 0: `INT8_STEPS`, or
+            `EXACT_INT8_STEPS` for runtimes on CPU.
     """
 
     compute: str = "fp32"
     input_scales: Mapping[str, float] = field(default_factory=dict)
+    weight_steps: int = INT8_STEPS
 
     def __post_init__(self) -> None:
         if self.compute not in COMPUTE_TYPES:
@@ -56,18 +69,19 @@ def int8_step(scale: npt.ArrayLike, dtype: FloatType) -> npt.NDArray[Any]:
 
 
 def int8_weight(
-    weight: npt.NDArray[np.float32], scale_type: FloatType
+    weight: npt.NDArray[np.float32], scale_type: FloatType, steps: int = INT8_STEPS
 ) -> tuple[npt.NDArray[np.int8], npt.NDArray[Any]]:
     """Round a matrix to int8 with a scale per column.
 
     Args:
         weight: float32 [inputs, outputs].
         scale_type: type in which the scales are stored.
+        steps: how many to either side of 0.
 
     Returns:
-        int8 [inputs, outputs] from -127 to 127, and the scales [outputs]: the largest magnitude of
-        a column divided by 127, never 0.
+        int8 [inputs, outputs] from -steps to steps, and the scales [outputs]: the largest magnitude
+        of a column divided by the steps, never 0.
     """
-    scales = int8_step(np.abs(weight).max(axis=0) / np.float32(127), scale_type)
-    steps = np.rint(weight / scales.astype(np.float32))
-    return np.clip(steps, -127, 127).astype(np.int8), scales
+    scales = int8_step(np.abs(weight).max(axis=0) / np.float32(steps), scale_type)
+    rounded = np.rint(weight / scales.astype(np.float32))
+    return np.clip(rounded, -steps, steps).astype(np.int8), scales

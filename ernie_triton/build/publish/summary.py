@@ -3,6 +3,7 @@
 from ernie_triton.build.check.exactness import Exactness
 from ernie_triton.build.check.speed import Speed
 from ernie_triton.build.convert.quantization import QuantizationFacts
+from ernie_triton.build.graph.numerics import EXACT_INT8_STEPS
 from ernie_triton.build.publish.manifest import Manifest
 
 _MIB = 1024 * 1024
@@ -66,11 +67,15 @@ def _engine(made: Manifest) -> str:
 def _quantization(facts: QuantizationFacts) -> dict[str, str]:
     where = facts.calibration or "our sample texts"
     kept = ", ".join(f"{name} ({100 * damage:.1f} %)" for name, damage in facts.kept.items())
-    return {
+    lines = {
         "int8": f"{facts.layers} of {facts.layers + len(facts.kept)} layers, {facts.calibrator} on "
         f"{facts.calibration_texts} texts ({where})",
         "kept": f"{kept} in {facts.rest}" if kept else f"none; the rest is in {facts.rest}",
     }
+    if facts.weight_steps <= EXACT_INT8_STEPS:
+        most = facts.weight_steps
+        lines["weights"] = f"int8 from -{most} to {most}, whose products are exact on every CPU"
+    return lines
 
 
 def _exactness(exact: Exactness) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import onnx
 import pytest
+from onnx import numpy_helper
 
 from ernie_triton.build.check.local_answers import PipelineParts
 from ernie_triton.build.check.precision_check import Limits, PrecisionCheck
@@ -17,6 +18,7 @@ from ernie_triton.build.convert.engine_file import write_engine
 from ernie_triton.build.convert.quantization import Int8Graphs, damage_of, quantize
 from ernie_triton.build.graph.cpu_int8 import WORD_TABLE
 from ernie_triton.build.graph.export import export_onnx
+from ernie_triton.build.graph.numerics import EXACT_INT8_STEPS, INT8_STEPS
 from ernie_triton.build.model.encoder import Linear
 from ernie_triton.build.model.heads import SequenceHead
 from ernie_triton.build.model.models import Model
@@ -24,7 +26,6 @@ from ernie_triton.build.random_models.torch_export import model_from_classifier
 from ernie_triton.engines import Engine, load_engine
 from ernie_triton.errors import ExactnessError
 from ernie_triton.pipeline import PipelineSpec
-from ernie_triton.processor import multiplies_bytes_exactly
 from ernie_triton.settings import EngineSettings
 from ernie_triton.tokenizer.encoder import TextEncoder
 from ernie_triton.tokenizer.vocabulary import load_vocabulary
@@ -35,10 +36,10 @@ SENSITIVE = "layer_0/output"
 
 
 def with_outlier(model: Model) -> Model:
-    """The same function, with one feature between two linear layers a thousand times as large.
+    """A model with one feature between two linear layers a thousand times as large.
 
     A ReLU commutes with it. The largest step of INT8 is then that feature's, and the others, which
-    carry the answers, all round to 0.
+    carry the answers, all round to 0. The layer's output is fourfold, so that answers depend on it.
     """
     first, *rest = model.encoder.layers
     scale = np.ones(first.intermediate.outputs, np.float32)
@@ -47,7 +48,7 @@ def with_outlier(model: Model) -> Model:
     layer = dataclasses.replace(
         first,
         intermediate=Linear(weight=wide.weight * scale, bias=wide.bias * scale),
-        output=Linear(weight=first.output.weight / scale[:, None], bias=first.output.bias),
+        output=Linear(weight=4 * first.output.weight / scale[:, None], bias=first.output.bias),
     )
     encoder = dataclasses.replace(model.encoder, layers=(layer, *rest), activation="relu")
     return dataclasses.replace(model, encoder=encoder)
@@ -101,18 +102,7 @@ class Bench:
         return load_engine(folder, settings)
 
 
-@pytest.mark.parametrize(
-    "engine",
-    [
-        "onnxruntime",
-        pytest.param(
-            "openvino",
-            marks=pytest.mark.skipif(
-                not multiplies_bytes_exactly(), reason="OpenVINO's byte products need VNNI"
-            ),
-        ),
-    ],
-)
+@pytest.mark.parametrize("engine", ["onnxruntime", "openvino"])
 def test_a_sensitive_layer_is_kept_and_no_other(tmp_path: Path, ernie: Any, engine: str) -> None:
     bench = Bench(with_outlier(model_from_classifier(ernie)), tmp_path, 0.0, engine=engine)
     assert not bench.check.quality(bench.load(bench.graphs.graph(()), "int8")).fits
@@ -156,6 +146,20 @@ def test_gpu_graphs_are_int8_on_fp16_with_the_table_as_it_is(tmp_path: Path, ern
     assert types["layer_0/output/weight"] == onnx.TensorProto.FLOAT16
     assert types["layer_1/output/weight/int8"] == onnx.TensorProto.INT8
     assert types["embeddings/word/weight"] == onnx.TensorProto.FLOAT16
+
+
+@pytest.mark.parametrize(("device", "steps"), [("cpu", EXACT_INT8_STEPS), ("gpu", INT8_STEPS)])
+def test_weights_for_cpus_have_the_steps_that_are_exact_on_all_of_them(
+    tmp_path: Path, ernie: Any, device: str, steps: int
+) -> None:
+    bench = Bench(model_from_classifier(ernie), tmp_path, 0.0, engine="onnxruntime", device=device)
+    arrays = {
+        item.name: np.abs(numpy_helper.to_array(item).astype(np.int64)).max()
+        for item in bench.graphs.graph(()).graph.initializer
+        if item.name.endswith("/weight/int8")
+    }
+    assert len(arrays) == 12
+    assert set(arrays.values()) == {steps}
 
 
 def test_damage_is_noise_over_signal() -> None:

@@ -27,6 +27,7 @@ INT8 = QuantizationFacts(
     layers=11,
     kept={"layer_1/output": 0.1234},
     rest="fp32",
+    weight_steps=64,
 )
 
 
@@ -66,6 +67,7 @@ def test_what_int8_costs_and_gains_is_said() -> None:
     lines = lines_of(made)
     assert lines["int8"] == "11 of 12 layers, percentile on 500 texts (texts.txt)"
     assert lines["kept"] == "layer_1/output (12.3 %) in fp32"
+    assert lines["weights"] == "int8 from -64 to 64, whose products are exact on every CPU"
     assert lines["quality"] == (
         "accuracy 94.80 instead of 95.17 on 600 examples (at most 0.5 lost), against FP32"
     )
@@ -77,12 +79,13 @@ def test_without_labels_the_decisions_are_told() -> None:
     quality = dataclasses.replace(
         QUALITY, metric="", before=None, after=None, allowed_loss=None, allowed_changes=0.01
     )
-    none_kept = dataclasses.replace(INT8, kept={}, calibration="")
+    none_kept = dataclasses.replace(INT8, kept={}, calibration="", weight_steps=127)
     lines = lines_of(dataclasses.replace(MADE, quality=quality, quantization=none_kept))
     expected = "32 of 33 decisions the same on 33 texts (at most 1 % may change), against FP32"
     assert lines["quality"] == expected
     assert lines["int8"] == "11 of 11 layers, percentile on 500 texts (our sample texts)"
     assert lines["kept"] == "none; the rest is in fp32"
+    assert "weights" not in lines
 
 
 def test_a_graph_without_its_plan_names_the_command() -> None:

@@ -1,7 +1,7 @@
 """Let a torch model compute in the rounded numbers of its INT8 graph while it is trained.
 
-It rounds as `build.graph.numerics` and `build.graph.cpu_int8` do. Weights of linear layers get 255
-steps with a scale for each output; their inputs get 256 steps of one calibrated scale; word
+It rounds as `build.graph.numerics` and `build.graph.cpu_int8` do for CPUs. Weights of linear layers
+get 129 steps with a scale for each output; their inputs get 256 steps of one calibrated scale; word
 embeddings get 255 steps with a scale for each token. Gradients pass straight through the rounding,
 but stop where an input was clipped (Bengio, Léonard, Courville, arxiv.org/abs/1308.3432; Jacob et
 al., arxiv.org/abs/1712.05877).
@@ -18,6 +18,7 @@ from torch.nn import functional
 
 from ernie_triton.build.convert.calibration import LARGEST_STEP
 from ernie_triton.build.graph.cpu_int8 import WORD_TABLE
+from ernie_triton.build.graph.numerics import EXACT_INT8_STEPS
 from ernie_triton.build.load.weights import TRANSFORMERS
 from ernie_triton.errors import CheckpointError
 
@@ -54,13 +55,13 @@ def rounded_input(values: Tensor, scale: Tensor) -> Tensor:
     return _RoundedInput.apply(values.float(), scale)  # type: ignore[no-untyped-call, no-any-return]
 
 
-def rounded_rows(values: Tensor) -> Tensor:
-    """Round float32 values to int8 with a scale for each row of the last dimension."""
+def rounded_rows(values: Tensor, steps: int = LARGEST_STEP) -> Tensor:
+    """Round float32 values to so many int8 steps to either side, with a scale for each row."""
     with torch.no_grad():
-        scales = values.abs().amax(dim=-1, keepdim=True) / LARGEST_STEP
+        scales = values.abs().amax(dim=-1, keepdim=True) / steps
         scales = scales.clamp_min(_SMALLEST_SCALE)
-        steps = torch.round(values / scales).clamp_(-LARGEST_STEP, LARGEST_STEP)
-        difference = steps * scales - values
+        rounded = torch.round(values / scales).clamp_(-steps, steps)
+        difference = rounded * scales - values
     return values + difference
 
 
@@ -79,9 +80,8 @@ class RoundedLinear(nn.Linear):
     def forward(self, input: Tensor) -> Tensor:
         """Return `input @ weight.T + bias` of the rounded numbers."""
         # An output is a row in torch, a column in the graph.
-        return functional.linear(
-            rounded_input(input, self.input_scale), rounded_rows(self.weight), self.bias
-        )
+        weight = rounded_rows(self.weight, EXACT_INT8_STEPS)
+        return functional.linear(rounded_input(input, self.input_scale), weight, self.bias)
 
 
 class RoundedTable(nn.Embedding):

@@ -11,7 +11,7 @@ from ernie_triton.build.convert.conversion import calibrated_scales
 from ernie_triton.build.convert.quantization import Int8Graphs
 from ernie_triton.build.graph.cpu_int8 import WORD_TABLE
 from ernie_triton.build.graph.export import quantizable_linears
-from ernie_triton.build.graph.numerics import int8_weight
+from ernie_triton.build.graph.numerics import EXACT_INT8_STEPS, INT8_STEPS, int8_weight
 from ernie_triton.build.model.models import trim_model
 from ernie_triton.build.random_models.torch_export import model_from_classifier
 from ernie_triton.errors import CheckpointError
@@ -25,12 +25,13 @@ from tests.build.models import graph_logits, random_rows, spec_of, transformers_
 BATCH = random_rows((9, 2, 60, 33, 12, 5))
 
 
-def test_weights_are_rounded_as_the_graph_s() -> None:
+@pytest.mark.parametrize("steps", [INT8_STEPS, EXACT_INT8_STEPS])
+def test_weights_are_rounded_as_the_graph_s(steps: int) -> None:
     weight = torch.randn(7, 5, generator=torch.Generator().manual_seed(0))
     weight[2] = 0.0
-    steps, scales = int8_weight(weight.numpy().T, np.float32)
-    expected = (steps * scales).T
-    np.testing.assert_allclose(rounded_rows(weight).numpy(), expected, rtol=0, atol=1e-7)
+    values, scales = int8_weight(weight.numpy().T, np.float32, steps)
+    expected = (values * scales).T
+    np.testing.assert_allclose(rounded_rows(weight, steps).numpy(), expected, rtol=0, atol=1e-7)
 
 
 def test_inputs_are_rounded_to_even_and_clipped_at_both_ends() -> None:
