@@ -52,6 +52,10 @@ class TextError(ErnieTritonError):
     """One text of a request cannot be read."""
 
 
+class TextFileError(ErnieTritonError):
+    """A text file cannot be read, or its encoding is not certain."""
+
+
 class EngineError(ErnieTritonError):
     """An engine cannot be loaded or run as asked."""
 

@@ -12,7 +12,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
-from ernie_triton.errors import ErnieTritonError
+from ernie_triton.errors import ErnieTritonError, TextFileError
+from ernie_triton.text_files import read_text_file
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -32,8 +33,8 @@ def read_described(cls: type[_Described], path: Path, error: type[ErnieTritonErr
         error: the class to raise, also of the dataclass's own checks.
     """
     try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as reason:
+        content = tomllib.loads(read_text_file(path))
+    except (TextFileError, tomllib.TOMLDecodeError) as reason:
         raise error(f"{path} cannot be read as TOML: {reason}") from reason
     try:
         return _from_table(cls, content, path.parent, error)

@@ -16,7 +16,8 @@ from functools import partial
 from pathlib import Path
 from typing import BinaryIO
 
-from ernie_triton.errors import DatasetError
+from ernie_triton.errors import DatasetError, TextFileError
+from ernie_triton.text_files import byte_lines, decode_bytes, not_utf_8
 
 STDIN = "-"
 
@@ -121,37 +122,42 @@ def items_from_objects(
 
 
 @contextmanager
-def opened_lines(path: str) -> Iterator[BinaryIO]:
-    """The file, or standard input for `-`, as an iterable of lines of bytes.
+def opened_lines(path: str) -> Iterator[Iterator[bytes]]:
+    """The file, or standard input for `-`, as lines of UTF-8 without their ends.
 
     Raises:
-        DatasetError: it cannot be opened.
+        DatasetError: it cannot be opened, or its encoding is not certain.
     """
     if path == STDIN:
-        yield sys.stdin.buffer
+        yield _lines(sys.stdin.buffer, "standard input")
         return
     try:
         file = Path(path).open("rb")  # noqa: SIM115 - closed below, where its own errors pass
     except OSError as error:
         raise DatasetError(f"{path} cannot be read: {error.strerror}; name a file") from error
     with file:
-        yield file
+        yield _lines(file, path)
+
+
+def _lines(file: BinaryIO, name: str) -> Iterator[bytes]:
+    try:
+        yield from byte_lines(file, name)
+    except TextFileError as error:
+        raise DatasetError(str(error)) from error
 
 
 def text_from_file(path: str) -> str:
     """The whole file as one text, its line ends as they are.
 
     Raises:
-        DatasetError: it cannot be read, or is not UTF-8.
+        DatasetError: it cannot be read, or its encoding is not certain.
     """
     try:
-        return Path(path).read_bytes().decode("utf-8-sig")
+        return decode_bytes(Path(path).read_bytes(), path)
     except OSError as error:
         raise DatasetError(f"{path} cannot be read: {error.strerror}; name a file") from error
-    except UnicodeDecodeError as error:
-        raise DatasetError(
-            f"{path} is not UTF-8: {error.reason} at byte {error.start}; convert it to UTF-8"
-        ) from error
+    except TextFileError as error:
+        raise DatasetError(str(error)) from error
 
 
 def count_lines(path: str) -> int | None:
@@ -172,9 +178,8 @@ def _decoded(lines: Iterable[bytes]) -> Iterator[tuple[int, str | Item]]:
         content = raw.removesuffix(b"\n").removesuffix(b"\r")
         try:
             yield line, content.decode("utf-8-sig" if line == 1 else "utf-8")
-        except UnicodeDecodeError as error:
-            reason = f"not UTF-8: {error.reason} at byte {error.start}; convert the file to UTF-8"
-            yield line, Item(line=line, error=reason)
+        except UnicodeDecodeError:
+            yield line, Item(line=line, error=f"the line {not_utf_8(content, 'FILE')}")
 
 
 def _item_from_record(

@@ -8,9 +8,10 @@ import numpy as np
 
 from ernie_triton.arrays import Array, Float32, Int64, Tensors
 from ernie_triton.batch import split_rows
-from ernie_triton.errors import LabelCountError
+from ernie_triton.errors import LabelCountError, TextFileError
 from ernie_triton.settings import StageSettings
 from ernie_triton.tasks import MULTI_LABEL, REGRESSION, SEQ_CLS
+from ernie_triton.text_files import lines_of, read_text_file
 
 LABELS_FILE = "labels.txt"
 
@@ -62,9 +63,9 @@ def load_labels(path: Path) -> list[str]:
         LabelCountError: the file does not hold distinct names.
     """
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise LabelCountError(f"the labels {path} cannot be read: {error}") from error
+        lines = lines_of(read_text_file(path))
+    except TextFileError as error:
+        raise LabelCountError(f"the label file {error}") from error
     return check_labels(lines, str(path))
 
 

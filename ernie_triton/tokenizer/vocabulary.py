@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from ernie_triton.errors import VocabularyError
+from ernie_triton.errors import TextFileError, VocabularyError
+from ernie_triton.text_files import read_text_file
 
 VOCABULARY_FILE = "vocab.txt"
 UNKNOWN, CLASSIFY, SEPARATE, PAD, MASK = "[UNK]", "[CLS]", "[SEP]", "[PAD]", "[MASK]"
@@ -35,9 +36,9 @@ def load_vocabulary(path: Path) -> Vocabulary:
         VocabularyError: the file is missing, is not UTF-8, or lacks a special token.
     """
     try:
-        lines = path.read_text(encoding="utf-8").split("\n")
-    except (OSError, UnicodeDecodeError) as error:
-        raise VocabularyError(f"the vocabulary {path} cannot be read: {error}") from error
+        lines = read_text_file(path).split("\n")
+    except TextFileError as error:
+        raise VocabularyError(f"the vocabulary {error}") from error
     if lines and not lines[-1]:
         lines.pop()
     # ERNIE 1.0 wrote the id after a tab.

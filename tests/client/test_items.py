@@ -46,7 +46,7 @@ def test_a_line_that_is_not_utf8_fails_alone(read: str) -> None:
         items_from_txt(lines, SINGLE) if read == "txt" else items_from_jsonl(lines, SINGLE, FIELDS)
     )
     assert [bool(item.error) for item in items] == [False, True, False]
-    assert "not UTF-8: invalid start byte at byte 10" in items[1].error
+    assert "not UTF-8 (byte 0xff at offset 10)" in items[1].error
 
 
 @pytest.mark.parametrize(

@@ -74,7 +74,7 @@ def test_labels_are_read_in_the_order_of_their_lines(tmp_path: Path) -> None:
     [
         (b"a\nb\na\n", "labels.txt names a more than once"),
         (b"a\n\nb\n", "expected a list of label names"),
-        ("体育".encode("gb18030"), "labels.txt cannot be read"),
+        ("体育".encode("gb18030"), "labels.txt is not UTF-8"),
         (None, "labels.txt cannot be read"),
     ],
 )

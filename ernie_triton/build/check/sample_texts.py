@@ -4,7 +4,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ernie_triton.batch import TokenBatch
-from ernie_triton.errors import TextError
+from ernie_triton.errors import TextError, TextFileError
+from ernie_triton.text_files import lines_of, read_text_file
 from ernie_triton.tokenizer.encoder import TextEncoder
 
 SAMPLE_TEXTS = Path(__file__).parent / "texts.txt"
@@ -39,9 +40,9 @@ def read_sample_texts(path: Path | None, *, pair: bool) -> SampleTexts:
     """
     path = path or SAMPLE_TEXTS
     try:
-        lines = [line for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
-    except (OSError, UnicodeDecodeError) as error:
-        raise TextError(f"the sample texts {path} cannot be read: {error}") from error
+        lines = [line for line in lines_of(read_text_file(path)) if line.strip()]
+    except TextFileError as error:
+        raise TextError(f"the file of sample texts {error}") from error
     if len(lines) < 2:
         raise TextError(f"{path} has {len(lines)} lines; expected at least 2 sample texts")
     if not pair:

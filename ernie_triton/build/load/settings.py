@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from ernie_triton.build.load.labels import labels_of
-from ernie_triton.errors import CheckpointError
+from ernie_triton.errors import CheckpointError, TextFileError
 from ernie_triton.tasks import EMBEDDING, MULTI_LABEL, QA, REGRESSION, SEQ_CLS, TOKEN_CLS, Task
+from ernie_triton.text_files import read_text_file
 from ernie_triton.tokenizer.piece_table import MAX_WORD_CHARACTERS
 from ernie_triton.tokenizer.vocabulary import VOCABULARY_FILE
 
@@ -168,8 +169,8 @@ def read_json(path: Path) -> dict[str, Any]:
         CheckpointError: the file holds no JSON object.
     """
     try:
-        values = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+        values = json.loads(read_text_file(path))
+    except (TextFileError, ValueError, RecursionError) as error:
         raise CheckpointError(f"{path} cannot be read as JSON: {error}") from error
     if not isinstance(values, dict):
         raise CheckpointError(f"{path} holds a {type(values).__name__}; expected an object")

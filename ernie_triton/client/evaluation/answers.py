@@ -33,7 +33,7 @@ def items_from_squad(lines: Iterable[bytes]) -> list[Item]:
         DatasetError: it is no such document.
     """
     try:
-        document = json.loads(b"".join(lines).decode("utf-8-sig"))
+        document = json.loads(b"\n".join(lines).decode("utf-8-sig"))
     except (ValueError, RecursionError) as error:
         raise DatasetError(
             f"no JSON document: {error}; evaluate on a file of CMRC2018's or SQuAD's format"

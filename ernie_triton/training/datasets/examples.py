@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
 
-from ernie_triton.errors import DatasetError
+from ernie_triton.errors import DatasetError, TextFileError
 from ernie_triton.tasks import MULTI_LABEL, QA, REGRESSION, SEQ_CLS
+from ernie_triton.text_files import lines_of, read_text_file
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,9 +97,9 @@ def with_unlabelled(data: DataSet, path: Path | None) -> DataSet:
     if path is None:
         return data
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise DatasetError(f"{path} cannot be read as UTF-8 text: {error}") from error
+        lines = lines_of(read_text_file(path))
+    except TextFileError as error:
+        raise DatasetError(str(error)) from error
     further = [_example(data, path, number, line) for number, line in enumerate(lines, start=1)]
     if not further:
         raise DatasetError(f"{path} has no lines; expected a text on each")

@@ -5,7 +5,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ernie_triton.errors import DatasetError
+from ernie_triton.build.load.labels import looks_like_json, names_by_number
+from ernie_triton.errors import DatasetError, TextFileError
+from ernie_triton.text_files import read_text_file
 from ernie_triton.training.datasets.lines import Record, listed, numbered_lines, read_lines, shown
 
 FILES = ("labels.json", "labels.txt")
@@ -63,23 +65,27 @@ def label_file(folder: Path) -> Path | None:
 def read_label_names(path: Path) -> LabelNames:
     """Read the labels that a file lists.
 
-    The file is a JSON list of names, or has a name per line, or a JSON object per line with
-    `label`. There `label_desc` or `label_des` is the name, if the object has one.
+    The file is a JSON list of names, a JSON object of names and numbers, or has a name per line, or
+    a JSON object per line with `label`. There `label_desc` or `label_des` is the name, if the
+    object has one.
 
     Raises:
         DatasetError: the file has another form, is empty, or names a label twice.
     """
     head = next((text.strip() for _, text in numbered_lines(path) if text.strip()), "")
-    if head.startswith("["):
-        words: list[tuple[int, tuple[str, ...]]] = [(1, (name,)) for name in _json_list(path)]
+    whole = _json_names(path)
+    if whole is not None:
+        words: list[tuple[int, tuple[str, ...]]] = [(1, (name,)) for name in whole]
     else:
         words = [
-            (line, _words_of(path, line, text) if head.startswith("{") else (text.strip(),))
+            (line, _words_of(path, line, text) if looks_like_json(head) else (text.strip(),))
             for line, text in read_lines(path)
         ]
     names: list[str] = []
     ids: dict[str, int] = {}
     for line, said in words:
+        if looks_like_json(said[0]):
+            raise DatasetError(f"{path}:{line}: {said[0]:.60} is JSON among plain names")
         if not said[0]:
             raise DatasetError(f"{path}:{line}: a label has no name; give it one")
         for word in dict.fromkeys(said):
@@ -102,13 +108,33 @@ def _words_of(path: Path, line: int, text: str) -> tuple[str, ...]:
     return (*map(str, described[:1]), str(values["label"]))
 
 
-def _json_list(path: Path) -> list[str]:
+def _json_names(path: Path) -> list[str] | None:
+    """Return the names of a JSON list or object; None where the file is not one document."""
+    text = _content(path)
+    if not looks_like_json(text.lstrip()):
+        return None
     try:
-        names = json.loads(path.read_text(encoding="utf-8-sig"))
-    except ValueError as error:
+        names = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        if text.lstrip().startswith("{"):
+            return None
         raise DatasetError(f"{path}:1: no JSON list: {error}; correct the file") from error
+    if isinstance(names, dict):
+        if "label" in names:
+            return None
+        try:
+            names = names_by_number(names)
+        except ValueError as error:
+            raise DatasetError(f"{path}:1: {error}; correct the file") from error
     if not isinstance(names, list) or not names:
         raise DatasetError(f"{path}:1: expected a list of label names")
     if not all(isinstance(name, str) for name in names):
         raise DatasetError(f"{path}:1: a label is not a string; expected a list of names")
     return names
+
+
+def _content(path: Path) -> str:
+    try:
+        return read_text_file(path)
+    except TextFileError as error:
+        raise DatasetError(str(error)) from error

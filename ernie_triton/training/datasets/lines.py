@@ -6,7 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ernie_triton.errors import DatasetError
+from ernie_triton.errors import DatasetError, TextFileError
+from ernie_triton.text_files import byte_lines, not_utf_8
 
 _SHOWN_CHARACTERS = 60
 
@@ -133,14 +134,14 @@ def numbered_lines(path: Path) -> Iterator[tuple[int, str]]:
     """
     try:
         with path.open("rb") as file:
-            for line, content in enumerate(file, 1):
-                encoding = "utf-8-sig" if line == 1 else "utf-8"
+            for line, content in enumerate(byte_lines(file, str(path)), 1):
                 try:
-                    yield line, content.decode(encoding).removesuffix("\n").removesuffix("\r")
+                    yield line, content.decode("utf-8")
                 except UnicodeDecodeError as error:
-                    raise DatasetError(
-                        f"{path}:{line}: not UTF-8 ({error.reason}); convert the file to UTF-8"
-                    ) from error
+                    reason = not_utf_8(content, str(path))
+                    raise DatasetError(f"{path}:{line}: {reason}") from error
+    except TextFileError as error:
+        raise DatasetError(str(error)) from error
     except OSError as error:
         raise DatasetError(f"{path}: cannot be read: {error.strerror}; name a file") from error
 

@@ -4,7 +4,8 @@ import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from ernie_triton.errors import DatasetError
+from ernie_triton.errors import DatasetError, TextFileError
+from ernie_triton.text_files import read_text_file
 from ernie_triton.training.datasets.examples import AnswerSpan, LabelledText
 from ernie_triton.training.datasets.lines import Record
 
@@ -108,12 +109,9 @@ def _nearest(context: str, text: str, start: int) -> int:
 
 def _content(path: Path) -> str:
     try:
-        return path.read_bytes().decode("utf-8-sig")
-    except OSError as error:
-        raise DatasetError(f"{path}: cannot be read: {error.strerror}; name a file") from error
-    except UnicodeDecodeError as error:
-        line = path.read_bytes().count(b"\n", 0, error.start) + 1
-        raise DatasetError(f"{path}:{line}: not UTF-8 ({error.reason}); convert it") from error
+        return read_text_file(path)
+    except TextFileError as error:
+        raise DatasetError(str(error)) from error
 
 
 def _objects(path: Path, parent: object, key: str, line: int) -> Sequence[dict[str, object]]:

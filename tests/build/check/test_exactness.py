@@ -231,7 +231,7 @@ def test_sample_texts_become_one_batch_of_tokens(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("content", "fault"),
-    [(b"", "has 0 lines"), (b"one\n\n \n", "has 1 lines"), (b"\xff\xfe\n", "cannot be read")],
+    [(b"", "has 0 lines"), (b"one\n\n \n", "has 1 lines"), (b"\xff\xfe\n", "is damaged")],
 )
 def test_sample_texts_that_are_none_are_refused(tmp_path: Path, content: bytes, fault: str) -> None:
     path = tmp_path / "texts.txt"

@@ -259,8 +259,8 @@ def test_a_malicious_pickle_is_one_line_and_does_not_run(
         (("--version", 0), "version is 0; expected at least 1"),
         (("--threads", -1), "threads is -1; expected at least 0"),
         (("--max-batch-size", 0), "max_batch_size is 0; expected at least 1"),
-        (("--texts", "/no/such/file"), "the sample texts /no/such/file cannot be read"),
-        (("--labels", "/no/such/file"), "the labels /no/such/file cannot be read"),
+        (("--texts", "/no/such/file"), "the file of sample texts /no/such/file cannot be read"),
+        (("--labels", "/no/such/file"), "the label file /no/such/file cannot be read"),
         (("--vocab", "/no/such/file"), "the vocabulary /no/such/file cannot be read"),
     ],
 )

@@ -43,7 +43,7 @@ def test_text_that_is_not_utf8_is_named_with_its_line(tmp_path: Path) -> None:
     folder = write(tmp_path, train=[SINGLE], dev=[SINGLE])
     with (folder / "train.json").open("ab") as file:
         file.write("{'sentence': '好'}\n".encode("gbk"))
-    with pytest.raises(DatasetError, match=r"train\.json:2: not UTF-8"):
+    with pytest.raises(DatasetError, match=r"train\.json:2: is not UTF-8"):
         read_dataset("seq_cls", folder)
 
 

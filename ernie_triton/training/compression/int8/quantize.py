@@ -20,6 +20,7 @@ from ernie_triton.build.torch_models.modules import import_torch
 from ernie_triton.errors import CheckpointError, ExactnessError, PipelineError
 from ernie_triton.pipeline import PipelineSpec
 from ernie_triton.tasks import CALIBRATORS, ENGINES
+from ernie_triton.text_files import lines_of, read_text_file
 from ernie_triton.training.compression.int8.folder import (
     QuantizeReport,
     RoundedTraining,
@@ -160,7 +161,7 @@ def quantize_checkpoint(
         after_rounding=original.figures,
         training=chosen.training,
         calibrator=options.calibrator,
-        calibration_texts=len(calibration.read_text(encoding="utf-8").splitlines()),
+        calibration_texts=len(lines_of(read_text_file(calibration))),
         seed=options.seed,
         seconds=time.monotonic() - start,
     )
