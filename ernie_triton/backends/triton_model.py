@@ -6,8 +6,11 @@ batch, and each gets its own rows, some of them later.
 
 import gc
 import json
-from collections.abc import Mapping, Sequence
+import os
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
+from functools import partial
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -16,6 +19,7 @@ import triton_python_backend_utils as pb_utils
 
 from ernie_triton.arrays import Tensors
 from ernie_triton.backends.file_pages import release_file_pages
+from ernie_triton.backends.request_log import LoggedBatch, opened_log
 from ernie_triton.errors import ErnieTritonError
 from ernie_triton.stages.stage import Stage
 
@@ -38,6 +42,11 @@ class StageModel:
     stage_type: ClassVar[type[Stage[Any]]]
     has_engine: ClassVar[bool] = False
 
+    @property
+    def _part(self) -> str:
+        """The stage's name in its pipeline: the last word of its module's name."""
+        return type(self).__module__.rpartition(".")[2]
+
     def initialize(self, args: Mapping[str, str]) -> None:
         """Called once by Triton when the model is loaded."""
         config = json.loads(args["model_config"])
@@ -46,6 +55,7 @@ class StageModel:
         }
         folder = Path(args["model_repository"]) / args["model_version"]
         try:
+            self._log = opened_log(args.get("model_name", ""), self._part, os.environ)
             self._stage = self.stage_type.open(parameters, folder)
         except ErnieTritonError as error:
             raise pb_utils.TritonModelException(str(error)) from error
@@ -63,14 +73,18 @@ class StageModel:
         responses: list[Any] = [None] * len(requests)
         items: list[Any] = []
         places: list[int] = []
-        for place, request in enumerate(requests):
+        given = [self._tensors(request) for request in requests]
+        note = self._notes(requests, given)
+        for place, tensors in enumerate(given):
             try:
-                items.append(self._stage.read(self._tensors(request)))
+                items.append(self._stage.read(tensors))
                 places.append(place)
             except ErnieTritonError as error:
                 responses[place] = _refusal(error)
-        for place, answer in zip(places, self._answers(items), strict=True):
-            responses[place] = self._replied(answer, requests[place])
+                note(place, None, responses[place])
+        for place, (answer, tokens) in zip(places, self._answers(items), strict=True):
+            ended = partial(note, place, tokens)
+            responses[place] = self._replied(answer, requests[place], ended)
         self._batches += 1
         if self.has_engine and self._batches in _SETTLING_BATCHES:
             release_file_pages()
@@ -79,6 +93,8 @@ class StageModel:
     def finalize(self) -> None:
         """Called once by Triton before the model is unloaded."""
         self._stage.close()
+        if self._log is not None:
+            self._log.close()
 
     def _tensors(self, request: Any) -> Tensors:  # noqa: ANN401
         return {
@@ -86,27 +102,52 @@ class StageModel:
             for name in self._stage.inputs
         }
 
-    def _answers(self, items: Sequence[Any]) -> list[Any]:
-        """Triton's responses to a batch, or futures in their place."""
+    def _notes(
+        self, requests: Sequence[Any], given: Sequence[Tensors]
+    ) -> Callable[[int, int | None, Any], None]:
+        """Make the function that logs a request by its place, its tokens and its response."""
+        if self._log is None:
+            return _no_note
+        batch = LoggedBatch(self._log, [request.request_id() for request in requests], given)
+
+        def note(place: int, tokens: int | None, response: Any) -> None:  # noqa: ANN401
+            error = response.error()
+            if error is None:
+                batch.ended(place, "answered", tokens)
+                return
+            refused = error.code() == pb_utils.TritonError.INVALID_ARG
+            batch.ended(place, "refused" if refused else "failed", tokens, error.message())
+
+        return note
+
+    def _answers(self, items: Sequence[Any]) -> list[tuple[Any, int | None]]:
+        """Triton's responses to a batch, or futures in their place, each with its tokens."""
         if not items:
             return []
         try:
-            return [
+            answers = [
                 output if isinstance(output, Future) else _response(output)
                 for output in self._stage.run(items)
             ]
         except Exception as error:
             if len(items) > 1:  # find the request at fault; the others keep their answers
                 return [answer for item in items for answer in self._answers([item])]
-            return [self._fault(error)]
+            return [(self._fault(error), None)]
+        return [*zip_longest(answers, self._stage.token_counts)]
 
-    def _replied(self, answer: Any, request: Any) -> Any:  # noqa: ANN401
-        """The response to return, or None where it is sent later."""
+    def _replied(self, answer: Any, request: Any, ended: Callable[[Any], None]) -> Any:  # noqa: ANN401
+        """The response to return, or None where it is sent later; `ended` is told of either."""
         if not isinstance(answer, Future):
+            ended(answer)
             return answer
         sender = request.get_response_sender()
-        final = pb_utils.TRITONSERVER_RESPONSE_COMPLETE_FINAL
-        answer.add_done_callback(lambda done: sender.send(self._found(done), final))
+
+        def send(done: Future[Tensors]) -> None:
+            response = self._found(done)
+            ended(response)
+            sender.send(response, pb_utils.TRITONSERVER_RESPONSE_COMPLETE_FINAL)
+
+        answer.add_done_callback(send)
         return None
 
     def _found(self, done: Future[Tensors]) -> Any:  # noqa: ANN401
@@ -120,6 +161,10 @@ class StageModel:
         if not isinstance(error, ErnieTritonError):
             pb_utils.Logger.log_error(f"{type(self).__module__}: {error!r}")
         return _refusal(error)
+
+
+def _no_note(_place: int, _tokens: int | None, _response: object) -> None:
+    """Log nothing."""
 
 
 def _response(tensors: Tensors) -> Any:  # noqa: ANN401

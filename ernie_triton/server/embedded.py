@@ -14,15 +14,18 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 
 from ernie_triton.child_process import deferred_signals, start_child
 from ernie_triton.errors import ServerError
+from ernie_triton.log_lines import is_log_line
+from ernie_triton.log_settings import LogSettings
 from ernie_triton.server.control import Control, closing_options, new_key
 from ernie_triton.server.log import failure_reason
 from ernie_triton.server.stage_processes import is_running, stage_processes
+from ernie_triton.server.tracing import Tracing
 from ernie_triton.server.wheel import WheelFiles, find_wheel, lay_out_backend, server_environment
 from ernie_triton.settings import EMBEDDED_CONFIG_NAME
 
@@ -46,6 +49,8 @@ class ServerOptions:
         metrics_port: of Prometheus' metrics.
         metrics_host: the address to bind that one to; whoever reaches it can fill the memory.
         startup_timeout_s: how long loading may take, in seconds.
+        log: form and content of the lines that stages write for requests.
+        tracing: where traces go; None makes none.
     """
 
     repository: Path
@@ -57,6 +62,8 @@ class ServerOptions:
     metrics_port: int = 8002
     metrics_host: str = "127.0.0.1"
     startup_timeout_s: float = 300
+    log: LogSettings = field(default_factory=LogSettings)
+    tracing: Tracing | None = None
 
 
 class EmbeddedServer:
@@ -130,7 +137,10 @@ class EmbeddedServer:
             with deferred_signals():
                 self._process = start_child(
                     self._command(files),
-                    env=server_environment(files, os.environ),
+                    env={
+                        **server_environment(files, os.environ),
+                        **self.options.log.to_environment(),
+                    },
                     stdout=subprocess.PIPE,
                     stderr=subprocess.STDOUT,
                     new_session=True,
@@ -217,6 +227,8 @@ class EmbeddedServer:
             "--metrics-config=summary_latencies=true",
             "--metrics-config=summary_quantiles=0.5:0.05,0.99:0.001",
         ]
+        if self.options.tracing is not None:
+            command.extend(self.options.tracing.server_options())
         command.extend(f"--load-model={model}" for model in self.options.models or ("*",))
         return command
 
@@ -242,7 +254,8 @@ class EmbeddedServer:
             return
         for raw in stream:
             line = raw.decode("utf-8", "replace").rstrip("\n")
-            self._lines.append(line)
+            if not is_log_line(line):
+                self._lines.append(line)
             if self._log is not None:
                 self._log(line)
 

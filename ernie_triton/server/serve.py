@@ -8,9 +8,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from types import FrameType
 
-from ernie_triton.errors import ServerError
+from ernie_triton.errors import ErnieTritonError, ServerError
 from ernie_triton.server.embedded import EmbeddedServer, ServerOptions
-from ernie_triton.server.log import is_error
+from ernie_triton.server.event_log import EventLog
+from ernie_triton.server.watching_options import add_watching_options, log_settings, tracing
 
 _POLL_S = 0.2
 _HTTP_WARNING = (
@@ -65,10 +66,12 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         help="seconds that loading may take (default %(default)g)",
     )
     parser.add_argument("--verbose", action="store_true", help="print the server's whole log")
+    add_watching_options(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Run the command; returns its exit code."""
+    settings = log_settings(arguments)
     options = ServerOptions(
         repository=arguments.repository,
         models=tuple(arguments.model),
@@ -79,7 +82,10 @@ def run(arguments: argparse.Namespace) -> int:
         grpc_port=arguments.grpc_port,
         metrics_port=arguments.metrics_port,
         startup_timeout_s=arguments.startup_timeout,
+        log=settings,
+        tracing=tracing(arguments),
     )
+    events = EventLog(settings, file=arguments.log_file, verbose=arguments.verbose)
     stopping = threading.Event()
 
     def stop(_number: int, _frame: FrameType | None) -> None:
@@ -90,15 +96,9 @@ def run(arguments: argparse.Namespace) -> int:
 
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, stop)
-    ready = threading.Event()
-
-    def log(line: str) -> None:
-        if arguments.verbose or (ready.is_set() and is_error(line)):
-            print(line, file=sys.stderr, flush=True)
-
     try:
-        with EmbeddedServer(options, log=log) as server:
-            ready.set()
+        with EmbeddedServer(options, log=events.server_line) as server:
+            events.server_ready()
             models = server.models()
             if not models:
                 raise ServerError(
@@ -108,11 +108,17 @@ def run(arguments: argparse.Namespace) -> int:
             if server.http_port is not None:
                 print(_HTTP_WARNING, file=sys.stderr, flush=True)
             print(_ready_line(server, models), flush=True)
+            events.event("ready", url=server.url, models=sorted(models))
             while True:
                 server.watch(_POLL_S)
     except KeyboardInterrupt:
-        print("stopped", file=sys.stderr)
+        events.event("stopped", "stopped")
         return 0
+    except ErnieTritonError as error:
+        events.event("failed", error=str(error))
+        raise
+    finally:
+        events.close()
 
 
 def _ready_line(server: EmbeddedServer, models: Sequence[str]) -> str:

@@ -74,6 +74,7 @@ class EngineStage(Stage[_Rows]):
         shapes = [(len(ids), ids.shape[1]) for ids, _ in items]
         ends = np.cumsum([rows for rows, _ in shapes])
         tokens = np.diff(np.cumsum(batch.lengths)[ends - 1], prepend=0)
+        self.token_counts = tokens
         later = self._deferred.choose(tokens).tolist() if self._defers else []
         if not later:
             return [*self._outputs(batch, shapes)]

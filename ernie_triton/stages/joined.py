@@ -60,6 +60,7 @@ class JoinedStages(Stage[tuple[list[str], ...]]):
             TextError: a request needs more windows than allowed.
         """
         tokens = self._tokenizer.run(items)
+        self.token_counts = self._tokenizer.token_counts
         answers: dict[int, StageOutput] = {}
         scored: dict[int, Tensors] = {}
         for place, outputs in enumerate(_passed(self._engine, tokens)):

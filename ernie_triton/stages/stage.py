@@ -6,7 +6,7 @@ from concurrent.futures import Future
 from pathlib import Path
 from typing import Generic, TypeAlias, TypeVar
 
-from ernie_triton.arrays import Tensors
+from ernie_triton.arrays import Int64, Tensors
 
 StageOutput: TypeAlias = Tensors | Future[Tensors]
 """A request's tensors; a future where the request runs later than its batch."""
@@ -19,9 +19,11 @@ class Stage(ABC, Generic[_Item]):
 
     Attributes:
         inputs: names of the tensors that `read` is given.
+        token_counts: tokens of each request that ran last; empty where a stage sees none.
     """
 
     inputs: tuple[str, ...]
+    token_counts: Sequence[int] | Int64 = ()
 
     @classmethod
     @abstractmethod

@@ -4,11 +4,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from ernie_triton.arrays import Array, Tensors
 from ernie_triton.errors import TextError
 from ernie_triton.settings import TokenizerSettings
 from ernie_triton.stages.stage import Stage
-from ernie_triton.tasks import TOKEN_TYPE_IDS, task_named
+from ernie_triton.tasks import INPUT_IDS, TOKEN_TYPE_IDS, task_named
 from ernie_triton.tokenizer.encoder import TextEncoder
 from ernie_triton.tokenizer.token_rows import LengthBuckets
 from ernie_triton.tokenizer.vocabulary import VOCABULARY_FILE, load_vocabulary
@@ -75,10 +77,17 @@ class TokenizerStage(Stage[tuple[list[str], ...]]):
             TextError: a request needs more windows than allowed.
         """
         if self.task.has_windows:
-            return [self._window_tensors(columns) for columns in items]
+            answers = [self._window_tensors(columns) for columns in items]
+            self.token_counts = [
+                int(np.count_nonzero(tensors[INPUT_IDS.name] != self._encoder.pad_token_id))
+                for tensors in answers
+            ]
+            return answers
         columns = [[text for part in parts for text in part] for parts in zip(*items, strict=True)]
         tokenized = self._encoder.encode(*columns)
         rows = [len(item[0]) for item in items]
+        totals = np.cumsum(tokenized.lengths, dtype=np.int64)
+        self.token_counts = np.diff(np.append(0, totals)[np.cumsum([0, *rows])])
         requests = tokenized.by_request(rows, self._encoder.pad_token_id)
         return [self._sent(tensors) for tensors in requests]
 

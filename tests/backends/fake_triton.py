@@ -61,6 +61,11 @@ class InferenceRequest:
         self._tensors = {name: Tensor(name, array.copy()) for name, array in tensors.items()}
         self._sender: InferenceResponseSender | None = None
 
+    def request_id(self) -> str:
+        """A name that tells the first number of the request's tensors."""
+        first = next(iter(self._tensors.values())).as_numpy().flat[0]
+        return f"request-{first}"
+
     def get_response_sender(self) -> InferenceResponseSender:
         self._sender = self._sender or InferenceResponseSender()
         return self._sender

@@ -42,3 +42,8 @@ def test_a_long_request_is_answered_after_the_short_ones_of_its_batch(
     assert isinstance(outputs[1], Future)
     (expected,) = through_stages(folder, paddle_vocab, "token_cls", "packed", [long])
     np.testing.assert_array_equal(outputs[1].result()["OUTPUT"], expected["OUTPUT"])
+
+
+def test_the_tokens_of_each_request_are_those_of_the_tokenizer(joined: JoinedStages) -> None:
+    answers(joined, [{"text": texts("北京", "")}, {"text": texts("北京的天")}])
+    assert list(joined.token_counts) == [4 + 2, 6]

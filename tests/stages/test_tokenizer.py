@@ -155,3 +155,15 @@ def test_a_missing_vocabulary_is_named_with_its_path(folder: Path) -> None:
     )
     with pytest.raises(VocabularyError, match=r"1/vocab\.txt cannot be read"):
         TokenizerStage.open(settings.to_parameters(), folder / "1")
+
+
+@pytest.mark.parametrize("task", ["seq_cls", "token_cls"])
+def test_the_tokens_of_each_request_are_counted_without_padding(
+    folder: Path, paddle_vocab: Path, task: str
+) -> None:
+    stage = opened_stage(folder, paddle_vocab, task=task)
+    batch = [texts("北京", "北京的天"), texts(""), texts("天" * 30, "好")]
+    found = stage.run([stage.read({"text": one}) for one in batch])
+    expected = [np.count_nonzero(tensors["input_ids"]) for tensors in found]  # [PAD] is 0
+    assert list(stage.token_counts) == expected
+    assert expected[:2] == [4 + 6, 2]
