@@ -71,6 +71,11 @@ COMMANDS = (
     *_commands(
         "server", "server", {"serve": "serve a model repository on this machine until Ctrl-C"}
     ),
+    *_commands(
+        "server.builds",
+        "",
+        {"verify": "compare the files of a repository with the checksums of their builds"},
+    ),
     Command(name="ask", help="Ask a served pipeline.", group=_ASK),
     *_commands(
         "training.commands",

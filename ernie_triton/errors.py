@@ -60,6 +60,10 @@ class EngineError(ErnieTritonError):
     """An engine cannot be loaded or run as asked."""
 
 
+class NotFiniteError(ErnieTritonError):
+    """The engine's outputs for a text are not numbers: NaN or infinite. No fault of the request."""
+
+
 class OtherTaskError(CheckpointError):
     """A checkpoint was trained for another task than it is to be built for."""
 

@@ -20,7 +20,7 @@ import triton_python_backend_utils as pb_utils
 from ernie_triton.arrays import Tensors
 from ernie_triton.backends.file_pages import release_file_pages
 from ernie_triton.backends.request_log import LoggedBatch, opened_log
-from ernie_triton.errors import ErnieTritonError
+from ernie_triton.errors import ErnieTritonError, NotFiniteError
 from ernie_triton.stages.stage import Stage
 
 _GARBAGE_THRESHOLD = 50_000
@@ -80,7 +80,7 @@ class StageModel:
                 items.append(self._stage.read(tensors))
                 places.append(place)
             except ErnieTritonError as error:
-                responses[place] = _refusal(error)
+                responses[place] = self._fault(error)
                 note(place, None, responses[place])
         for place, (answer, tokens) in zip(places, self._answers(items), strict=True):
             ended = partial(note, place, tokens)
@@ -158,7 +158,7 @@ class StageModel:
 
     def _fault(self, error: Exception) -> Any:  # noqa: ANN401
         """Make the refusal; errors that are no fault of the request go to the server's log too."""
-        if not isinstance(error, ErnieTritonError):
+        if not _is_the_request_s(error):
             pb_utils.Logger.log_error(f"{type(self).__module__}: {error!r}")
         return _refusal(error)
 
@@ -174,6 +174,10 @@ def _response(tensors: Tensors) -> Any:  # noqa: ANN401
 
 
 def _refusal(error: Exception) -> Any:  # noqa: ANN401
-    expected = isinstance(error, ErnieTritonError)
-    code = pb_utils.TritonError.INVALID_ARG if expected else pb_utils.TritonError.INTERNAL
+    ours, theirs = pb_utils.TritonError.INTERNAL, pb_utils.TritonError.INVALID_ARG
+    code = theirs if _is_the_request_s(error) else ours
     return pb_utils.InferenceResponse(error=pb_utils.TritonError(str(error), code))
+
+
+def _is_the_request_s(error: Exception) -> bool:
+    return isinstance(error, ErnieTritonError) and not isinstance(error, NotFiniteError)

@@ -169,8 +169,7 @@ def _write_and_check(
         plan=plan,
     )
     with step("write"):
-        write_models(inputs, sizes, made, staged)
-    return made
+        return write_models(inputs, sizes, made, staged)
 
 
 def _engine(

@@ -22,6 +22,7 @@ from ernie_triton.child_process import deferred_signals, start_child
 from ernie_triton.errors import ServerError
 from ernie_triton.log_lines import is_log_line
 from ernie_triton.log_settings import LogSettings
+from ernie_triton.server.builds.verification import RepositoryState, check_repository
 from ernie_triton.server.control import Control, closing_options, new_key
 from ernie_triton.server.log import failure_reason
 from ernie_triton.server.stage_processes import is_running, stage_processes
@@ -67,7 +68,12 @@ class ServerOptions:
 
 
 class EmbeddedServer:
-    """One running tritonserver; a context manager that starts and always stops it."""
+    """One running tritonserver; a context manager that starts and always stops it.
+
+    Attributes:
+        options: what is served.
+        builds: the pipelines of the repository, as `start` verified them.
+    """
 
     def __init__(self, options: ServerOptions, *, log: Callable[[str], None] | None = None) -> None:
         """Choose ports; nothing runs yet.
@@ -92,6 +98,7 @@ class EmbeddedServer:
         self._stages: dict[int, str] = {}
         self._key = new_key()
         self._control: Control | None = None
+        self.builds = RepositoryState(whole=(), refused=(), unverified=())
 
     @property
     def url(self) -> str:
@@ -126,10 +133,12 @@ class EmbeddedServer:
         """Start and wait until every model is ready.
 
         Raises:
+            RepositoryError: a pipeline is damaged, or mixed of two builds; nothing was started.
             ServerError: a model failed to load, a port is taken, or the time is up; nothing of the
                 server is left running.
             MissingExtraError: the server's wheel is not installed.
         """
+        self.builds = check_repository(self.options.repository, self.options.models)
         self._runtime_folder = Path(tempfile.mkdtemp(prefix="ernie-triton-"))
         try:
             files = find_wheel()

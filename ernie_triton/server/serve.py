@@ -99,6 +99,9 @@ def run(arguments: argparse.Namespace) -> int:
     try:
         with EmbeddedServer(options, log=events.server_line) as server:
             events.server_ready()
+            for model in server.builds.unverified:
+                text = f"unverified: {model}, no build of ernie-triton made it"
+                events.event("unverified", text, model=model)
             models = server.models()
             if not models:
                 raise ServerError(

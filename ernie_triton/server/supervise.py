@@ -14,10 +14,12 @@ import signal
 import subprocess
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from types import FrameType
 
 from ernie_triton.child_process import deferred_signals, run_child, start_child
 from ernie_triton.errors import UsageError
+from ernie_triton.server.builds.verification import check_repository
 from ernie_triton.server.control import Control, new_key
 from ernie_triton.server.stage_processes import is_running, stage_processes
 
@@ -51,6 +53,7 @@ def run(arguments: argparse.Namespace) -> int:
 
     Raises:
         UsageError: there is no command.
+        RepositoryError: a pipeline is damaged, or mixed of two builds; nothing was started.
     """
     command: list[str] = arguments.command
     if not command:
@@ -61,12 +64,29 @@ def run(arguments: argparse.Namespace) -> int:
         code = run_child(check).returncode
         if code:
             return code
+    _verify(command)
     key = os.environ.pop("TRITON_ADMIN_KEY", "") or new_key()
     try:
         return _supervise([part.replace(KEY_PLACEHOLDER, key) for part in command])
     except OSError as error:
         print(f"error: {command[0]} cannot be run: {error}", file=sys.stderr)
         return 1
+
+
+def _verify(command: Sequence[str]) -> None:
+    """Verify the pipelines that a server's command loads, where they are in folders."""
+    models = [part.partition("=")[2] for part in command if part.startswith("--load-model=")]
+    models = [] if "*" in models else models
+    for part in command:
+        name, _, place = part.partition("=")
+        if name != "--model-repository":
+            continue
+        if not Path(place).is_dir():
+            print(f"unverified: {place}, it is no folder here", file=sys.stderr, flush=True)
+            continue
+        state = check_repository(Path(place), models)
+        for model in state.unverified:
+            print(f"unverified: {model}, no build of ernie-triton made it", file=sys.stderr)
 
 
 def _supervise(command: list[str]) -> int:

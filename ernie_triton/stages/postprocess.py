@@ -4,11 +4,16 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from ernie_triton.arrays import Tensors
 from ernie_triton.decoders import DECODERS
 from ernie_triton.decoders.labels import LABELS_FILE, load_labels
+from ernie_triton.errors import NotFiniteError
 from ernie_triton.stages.stage import Stage
-from ernie_triton.tasks import task_named
+from ernie_triton.tasks import NO_SPAN, WINDOW_TENSORS, task_named
+
+_SPANS, _WINDOW = (tensor.name for tensor in WINDOW_TENSORS[:2])
 
 
 class PostprocessStage(Stage[Any]):
@@ -27,6 +32,7 @@ class PostprocessStage(Stage[Any]):
         """
         task = task_named(parameters.get("task", ""))
         self._decoder = DECODERS[task.name](parameters, labels)
+        self._outputs = tuple(tensor.name for tensor in task.engine_outputs)
         self.inputs = self._decoder.inputs
 
     @classmethod
@@ -41,9 +47,34 @@ class PostprocessStage(Stage[Any]):
         return cls(parameters, labels)
 
     def read(self, tensors: Tensors) -> Any:  # noqa: ANN401
-        """Take one request's outputs of the engine."""
+        """Take one request's outputs of the engine.
+
+        Raises:
+            NotFiniteError: an output of one of its texts is NaN or infinite.
+        """
+        for name in self._outputs:
+            _check_finite(name, tensors)
         return self._decoder.read(tensors)
 
     def run(self, items: Sequence[Any]) -> Sequence[Tensors]:
         """Answer a batch of requests."""
         return self._decoder.run(items)
+
+
+def _check_finite(name: str, tensors: Tensors) -> None:
+    """Refuse an output that is not a number; the padding of windows may hold anything."""
+    values = tensors[name]
+    if np.isfinite(values).all():
+        return
+    is_bad = ~np.isfinite(values.reshape(*values.shape[:2], -1)).all(axis=-1)
+    if _SPANS in tensors:
+        is_token = tensors[_SPANS][..., 0] != NO_SPAN
+        is_token[:, 0] = True
+        is_bad &= is_token
+    rows = np.flatnonzero(is_bad.any(axis=-1))
+    if len(rows):
+        text = int(tensors[_WINDOW][rows[0], 0]) if _WINDOW in tensors else int(rows[0])
+        raise NotFiniteError(
+            f"text {text + 1} of the request: the engine's {name} are NaN or infinite; verify the "
+            f"repository with ernie-triton verify, or build with --precision fp32"
+        )

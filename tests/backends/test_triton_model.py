@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from ernie_triton.arrays import Array, Tensors
-from ernie_triton.errors import PipelineError, TextError
+from ernie_triton.errors import NotFiniteError, PipelineError, TextError
 from ernie_triton.stages.stage import Stage, StageOutput
 from tests.backends import fake_triton
 from tests.backends.calls import execute, initialized, refusal
@@ -171,3 +171,17 @@ def test_a_model_that_is_unloaded_answers_first() -> None:
     assert stage.execute([request]) == [None]
     stage.finalize()
     assert sent(request).tensors()["number"].item() == 100
+
+
+def test_scores_that_are_no_numbers_fail_their_request_alone_and_are_logged() -> None:
+    def run(items: Sequence[int]) -> list[Tensors]:
+        if 2 in items:
+            raise NotFiniteError("text 1 of the request: the engine's logits are NaN")
+        return [{"sum": np.array([[item + 1]])} for item in items]
+
+    responses = execute(on_numbers(run), [{"number": np.array([[item]])} for item in (1, 2, 3)])
+    message = "text 1 of the request: the engine's logits are NaN"
+    assert refusal(responses[1]) == (TritonError.INTERNAL, message)
+    assert [response.error() for response in responses[::2]] == [None, None]
+    (logged,) = fake_triton.Logger.errors
+    assert message in logged

@@ -15,6 +15,7 @@ import pytest
 
 from ernie_triton.client.seq_cls import SeqClsClient
 from ernie_triton.errors import QueueFullError
+from ernie_triton.server.builds.recording import accept_build
 from tests.conftest import build_sample
 from tests.paths import ROOT
 
@@ -117,6 +118,8 @@ def test_a_model_that_cannot_be_loaded_gives_its_reason_in_one_line(
     shutil.copytree(repository, broken)
     (broken / "ernie_seqcls_tokenizer" / "1" / "vocab.txt").unlink()
     (broken / "tnews_padded_engine" / "1" / "model.onnx").write_bytes(b"no graph")
+    for name in ("ernie_seqcls", "tnews_padded"):
+        accept_build(broken, name)
     line = failing(broken)
     assert line.startswith("error: the server did not start: ")
     assert "model ernie_seqcls_tokenizer: the vocabulary" in line
@@ -131,8 +134,23 @@ def test_a_label_count_that_differs_from_the_engines_stops_the_start(
         shutil.copytree(repository / f"ernie_seqcls{part}", broken / f"ernie_seqcls{part}")
     labels = broken / "ernie_seqcls_postprocess" / "labels.txt"
     labels.write_text("".join(labels.read_text("utf-8").splitlines(keepends=True)[:-1]), "utf-8")
+    accept_build(broken, "ernie_seqcls")
     line = failing(broken)
     assert "14 label names" in line
+
+
+def test_a_damaged_pipeline_is_refused_and_the_others_are_served(
+    repository: Path, tmp_path: Path
+) -> None:
+    broken = tmp_path / "models"
+    shutil.copytree(repository, broken)
+    weights = broken / "ernie_seqcls_engine" / "1" / "model.bin"
+    shutil.copyfile(repository / "tnews_bf16_engine" / "1" / "model.bin", weights)
+    line = failing(broken)
+    assert line.startswith(f"error: the pipeline ernie_seqcls is not served: {weights} is damaged")
+    assert f"ernie-triton verify --repository {broken} --accept ernie_seqcls" in line
+    with serving(broken, "--model", "tnews_bf16", *FREE_PORTS) as process:
+        assert ready_line(process).startswith("ready: ")
 
 
 def test_a_missing_model_and_an_empty_repository_say_so(repository: Path, tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ import psutil
 import pytest
 
 from ernie_triton.perf.results import RequestLoad, ScenarioRun, read_run
+from ernie_triton.server.builds.recording import accept_build
 from ernie_triton.server.embedded import EmbeddedServer
 from tests.commands import command
 from tests.paths import ROOT
@@ -175,6 +176,7 @@ def test_an_answer_that_differs_under_load_fails_the_run_and_prints_the_text(
         shutil.copytree(repository / f"ernie_seqcls{part}", broken / f"ernie_seqcls{part}")
     stage = broken / "ernie_seqcls_postprocess" / "1" / "model.py"
     stage.write_text(SWAPPING, encoding="utf-8")
+    accept_build(broken, "ernie_seqcls")
     text = SMALL.replace("[4]", "[32]")
     with running(saved(tmp_path, text), broken, tmp_path, "--quick") as process:
         output, errors = process.communicate(timeout=TIMEOUT_S)

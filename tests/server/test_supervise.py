@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.server.builds.small_builds import publish_small_build
+
 
 def _run(*command: str, **variables: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
@@ -46,3 +48,18 @@ def test_a_command_that_is_not_there_is_named() -> None:
     assert done.returncode == 1
     assert done.stderr.startswith("error: /no/such/server cannot be run")
     assert _run().returncode == 2
+
+
+def test_a_damaged_repository_is_refused_before_the_server_starts(tmp_path: Path) -> None:
+    publish_small_build(tmp_path, "a")
+    (tmp_path / "theirs/1").mkdir(parents=True)
+    started = _run("echo", f"--model-repository={tmp_path}")
+    assert started.stdout
+    assert started.stderr == "unverified: theirs, no build of ernie-triton made it\n"
+    damaged = tmp_path / "p_engine/1/model.py"
+    damaged.write_text("changed")
+    refused = _run("echo", f"--model-repository={tmp_path}")
+    assert (refused.returncode, refused.stdout) == (1, "")
+    assert refused.stderr.startswith(f"error: the pipeline p is not served: {damaged} is damaged")
+    assert _run("echo", f"--model-repository={tmp_path}", "--load-model=theirs").stdout
+    assert "unverified: s3://b/m" in _run("echo", "--model-repository=s3://b/m").stderr

@@ -55,7 +55,8 @@ def run(arguments: argparse.Namespace) -> int:
     """Run the command; returns its exit code."""
     from ernie_triton.build.tensorrt.plan import make_plan, this_machine
     from ernie_triton.build.tensorrt.plan_requests import UsualBatch, plan_requests
-    from ernie_triton.server.plans import check_plan, plan_path
+    from ernie_triton.server.builds.recording import record_files
+    from ernie_triton.server.plans import check_plan, facts_path, plan_path
 
     settings = TensorRtBuild(
         builder_level=arguments.builder_level,
@@ -77,6 +78,8 @@ def run(arguments: argparse.Namespace) -> int:
             except PlanError as error:
                 print(f"{stage.pipeline}: {error}", file=sys.stderr, flush=True)
         facts = make_plan(request, machine, timed_step)
+        version = int(request.folder.name)
+        record_files(arguments.repository, stage.pipeline, version, (plan, facts_path(plan)))
         print(
             f"{plan}: TensorRT {facts.tensorrt}, {facts.gpu} (compute capability "
             f"{facts.compute_capability}), {facts.precision} {facts.layout}, "

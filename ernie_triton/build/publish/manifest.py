@@ -1,10 +1,9 @@
 """The facts of a build, kept beside the ensemble as JSON; `summary` prints them for people."""
 
 import dataclasses
-import hashlib
 import importlib.metadata
-import json
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import onnx
@@ -17,11 +16,10 @@ from ernie_triton.build.load.source import Source
 from ernie_triton.build.model.models import Model
 from ernie_triton.build.model.slim import SlimModel
 from ernie_triton.pipeline import PipelineSpec
-from ernie_triton.server.plans import PlanFacts
+from ernie_triton.server.builds.manifest_file import sealed_json
+from ernie_triton.server.plans import PlanFacts, file_sha256
 from ernie_triton.tokenizer.vocabulary import Vocabulary
 
-MANIFEST_FILE = "manifest.json"
-_MIB = 1024 * 1024
 _SOURCE_SUFFIXES = {
     ".json",
     ".txt",
@@ -101,6 +99,8 @@ class Manifest:
         quantization: None unless INT8.
         speed: None where the engine is for a GPU.
         plan: of TensorRT; None where there is none yet.
+        files: SHA-256 of every file that decides an answer, by its path in the repository.
+        build: the identity of those, the same in every place that names the build.
     """
 
     name: str
@@ -119,10 +119,12 @@ class Manifest:
     quality: Quality | None = None
     quantization: QuantizationFacts | None = None
     plan: PlanFacts | None = None
+    files: Mapping[str, str] = field(default_factory=dict)
+    build: str = ""
 
     def to_json(self) -> str:
-        """The manifest as indented JSON."""
-        return json.dumps(dataclasses.asdict(self), ensure_ascii=False, indent=2) + "\n"
+        """The manifest as indented JSON, with its own checksum as the last entry."""
+        return sealed_json(dataclasses.asdict(self))
 
 
 def source_facts(source: Source) -> SourceFacts:
@@ -181,11 +183,4 @@ def engine_facts(
 
 def file_hashes(files: list[Path]) -> dict[str, str]:
     """SHA-256 of each file, by name."""
-    hashes = {}
-    for path in files:
-        with path.open("rb") as file:
-            digest = hashlib.sha256()
-            while block := file.read(_MIB):
-                digest.update(block)
-        hashes[path.name] = digest.hexdigest()
-    return hashes
+    return {path.name: file_sha256(path) for path in files}

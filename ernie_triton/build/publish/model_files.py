@@ -1,5 +1,6 @@
 """The files of each model: configurations, `model.py`, labels, vocabulary and warm-up samples."""
 
+import dataclasses
 import shutil
 import struct
 from collections.abc import Mapping, Sequence
@@ -10,9 +11,11 @@ import numpy as np
 from ernie_triton.build.check.reference import RowTokens, batch_rows
 from ernie_triton.build.config import WARM_UP_TEXTS, ModelSizes, pipeline_configs
 from ernie_triton.build.inputs import BuildInputs
-from ernie_triton.build.publish.manifest import MANIFEST_FILE, Manifest
+from ernie_triton.build.publish.manifest import Manifest
 from ernie_triton.build.publish.repository import StagedPipeline
 from ernie_triton.pipeline import PARTS, PipelineSpec
+from ernie_triton.server.builds.files import build_hashes, build_identity
+from ernie_triton.server.builds.manifest_file import MANIFEST_FILE
 from ernie_triton.tasks import task_named, token_tensors
 
 _PURPOSES: Mapping[str, str] = {
@@ -25,8 +28,11 @@ _PURPOSES: Mapping[str, str] = {
 
 def write_models(
     inputs: BuildInputs, sizes: ModelSizes, manifest: Manifest, staged: StagedPipeline
-) -> None:
+) -> Manifest:
     """Write every file of the pipeline's models except the engine's.
+
+    Returns:
+        The manifest, with the hashes of all files and the identity of the build.
 
     Raises:
         PipelineError: the pipeline does not fit the model.
@@ -43,8 +49,12 @@ def write_models(
     write_stage_files(spec, staged, sizes.labels, warm_up)
     tokenizer = staged.version_folder(spec.stage("tokenizer"))
     shutil.copyfile(inputs.vocabulary_path, tokenizer / "vocab.txt")
+    folder = staged.model_folder(spec.name)
+    hashes = build_hashes(folder.parent, spec.models, spec.version)
+    made = dataclasses.replace(manifest, files=hashes, build=build_identity(hashes))
     path = staged.version_folder(spec.name) / MANIFEST_FILE
-    path.write_text(manifest.to_json(), encoding="utf-8")
+    path.write_text(made.to_json(), encoding="utf-8")
+    return made
 
 
 def write_configs(

@@ -13,6 +13,7 @@ def summary(made: Manifest) -> str:
     """The manifest, one fact a line."""
     lines = {
         "pipeline": _pipeline(made),
+        "build": f"{made.build}, {len(made.files)} files",
         "source": f"{made.source.kind}, {made.source.path}",
         "model": _model(made),
         "graph": f"{made.engine.graph_nodes} nodes, opset {made.engine.opset}, "

@@ -11,11 +11,11 @@ from ernie_triton.build.tensorrt.plan import PlanRequest
 from ernie_triton.build.tensorrt.profiles import USUAL_ROWS, USUAL_TOKENS, EngineShapes
 from ernie_triton.errors import PlanError
 from ernie_triton.pipeline import TensorRtBuild
+from ernie_triton.server.builds.manifest_file import MANIFEST_FILE
 from ernie_triton.server.check_plans import TensorRtStage, tensorrt_stages
 from ernie_triton.server.plans import GRAPH_FILE
 from ernie_triton.tasks import task_named
 
-_MANIFEST = "manifest.json"
 _MAX_BATCH = re.compile(r"^max_batch_size: (\d+)$", re.MULTILINE)
 
 
@@ -64,7 +64,7 @@ def _request(
     graph = stage.folder / GRAPH_FILE
     if not graph.is_file():
         raise PlanError(f"the graph {graph} is missing; rebuild the pipeline {stage.pipeline}")
-    path = repository / stage.pipeline / stage.folder.name / _MANIFEST
+    path = repository / stage.pipeline / stage.folder.name / MANIFEST_FILE
     try:
         manifest: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         engine = manifest["engine"]

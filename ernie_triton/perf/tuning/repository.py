@@ -3,6 +3,7 @@
 The tuned values are in the configurations alone, so a candidate needs no engine of its own.
 """
 
+import shutil
 from pathlib import Path
 
 from ernie_triton.build.config.reading import (
@@ -14,6 +15,8 @@ from ernie_triton.build.config.reading import (
 from ernie_triton.errors import PipelineError, RepositoryError
 from ernie_triton.perf.tuning.setting import Setting
 from ernie_triton.pipeline import PipelineSpec
+from ernie_triton.server.builds.manifest_file import MANIFEST_FILE
+from ernie_triton.server.builds.recording import accept_build
 
 _CONFIGS = ("config.pbtxt", "configs")
 _DECIDED_BY_THE_BUILD = ("task", "engine", "precision", "layout", "max_length")
@@ -35,7 +38,7 @@ def check_built(spec: PipelineSpec, how: str) -> None:
             f"{spec.name} is for a GPU, but tune uses the embedded server, on CPU; "
             f"change the values by hand, rebuild, and compare with `ernie-triton perf compare`"
         )
-    if not (spec.repository / spec.name / str(spec.version) / "manifest.json").is_file():
+    if not (spec.repository / spec.name / str(spec.version) / MANIFEST_FILE).is_file():
         raise RepositoryError(
             f"{spec.repository} has no version {spec.version} of {spec.name}; run: {how}"
         )
@@ -68,7 +71,22 @@ def lay_out(spec: PipelineSpec, setting: Setting, folder: Path) -> Path:
             _lay_out_model(spec.repository / model, folder / model, spec.version, change)
         except OSError as error:
             raise RepositoryError(f"{folder / model} cannot be written: {error}") from error
+    _accept(spec, folder)
     return folder
+
+
+def _accept(spec: PipelineSpec, folder: Path) -> None:
+    """Give the ensemble a manifest of its own, of the files as they are in this folder."""
+    version = folder / spec.name / str(spec.version)
+    built = version.resolve()
+    version.unlink()
+    version.mkdir()
+    for entry in built.iterdir():
+        if entry.name == MANIFEST_FILE:
+            shutil.copyfile(entry, version / entry.name)
+        else:
+            (version / entry.name).symlink_to(entry)
+    accept_build(folder, spec.name)
 
 
 def _changes(tuned: PipelineSpec) -> dict[str, ServingChange]:

@@ -49,5 +49,7 @@ MADE = Manifest(
         tolerance=2e-2,
         same_decisions=32,
     ),
+    files={"ernie_seqcls/config.pbtxt": "00"},
+    build="0123456789ab",
     speed=Speed(texts_per_s=2480.4, batch=32, mean_tokens=24.6, threads=2, processor="A processor"),
 )

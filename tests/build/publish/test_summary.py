@@ -38,6 +38,7 @@ def lines_of(made: Manifest) -> dict[str, str]:
 def test_the_summary_is_a_fact_a_line() -> None:
     assert summary(MADE).splitlines() == [
         "pipeline  ernie_seqcls version 3 (seq_cls, 2 labels, up to 128 tokens, batches up to 64)",
+        "build     0123456789ab, 1 files",
         "source    PaddleNLP checkpoint, models/tnews",
         "model     2 layers x 312, 10 to 12 heads, feed-forward 1248, 18,000,000 parameters",
         "graph     120 nodes, opset 20, packed",

@@ -69,7 +69,9 @@ def test_engines_are_linked_and_other_versions_are_not_there(
 def small_repository(folder: Path) -> PipelineSpec:
     """A model that its manifest and its engine's parameters describe, without files."""
     (folder / "a" / "1").mkdir(parents=True)
-    (folder / "a" / "1" / "manifest.json").write_text(json.dumps({}), encoding="utf-8")
+    (folder / "a" / "1" / "manifest.json").write_text(
+        json.dumps({"name": "a", "version": 1}), encoding="utf-8"
+    )
     (folder / "a_engine").mkdir()
     values = {
         "task": "seq_cls",
