@@ -18,9 +18,10 @@ from ernie_triton.tasks import (
     ENGINE_PRECISIONS,
     ENGINES,
     LAYOUTS,
-    POOLINGS,
     PRECISIONS,
+    SCORE_ACTIVATIONS,
     TASKS,
+    pooling_parts,
     task_named,
 )
 
@@ -30,6 +31,9 @@ PARTS = ("tokenizer", "engine", "postprocess")
 SHORTEST_TEXT_TOKENS = 2
 SHORTEST_WINDOW_TOKENS = 8
 """Room for a part of the text beside a question, which is cut to half of a window."""
+
+DEFAULT_MAX_LENGTH = 128
+"""Tokens of a row where neither the pipeline nor the checkpoint says how many."""
 
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
 
@@ -73,8 +77,15 @@ class Answering:
             (qa); infinite for models that always answer.
         thresholds: the probability from which a label is selected (multi_label), by label name;
             `default` for the others.
-        pooling: the vector that stands for a text (embedding): `cls`, `mean` or `pooler`.
-        normalize: scale vectors to length 1 (embedding).
+        pooling: the vector that stands for a text (embedding): one of `POOLINGS`, or several
+            joined by `+`; empty as the checkpoint says.
+        normalize: scale vectors to length 1 (embedding); None as the checkpoint says.
+        dimensions: features of a vector to keep, from the first on (embedding); 0 as the
+            checkpoint says.
+        prompt: text put before every text (embedding); None for that of `prompt_name`.
+        prompt_name: one of the checkpoint's prompts (embedding); empty for its default.
+        activation: what the score goes through (regression), one of `SCORE_ACTIVATIONS`; empty
+            as the checkpoint says.
     """
 
     overlap: int = 0
@@ -84,13 +95,22 @@ class Answering:
     n_best: int = 5
     no_answer_threshold: float = math.inf
     thresholds: Mapping[str, float] = field(default_factory=dict)
-    pooling: str = "cls"
-    normalize: bool = True
+    pooling: str = ""
+    normalize: bool | None = None
+    dimensions: int = 0
+    prompt: str | None = None
+    prompt_name: str = ""
+    activation: str = ""
 
     def __post_init__(self) -> None:
         _at_least(0, self, "overlap")
         _at_least(1, self, "max_windows", "max_answer_tokens", "n_best")
-        _one_of(POOLINGS, self, "pooling")
+        _at_least(0, self, "dimensions")
+        if self.pooling:
+            pooling_parts(self.pooling)
+        if self.prompt is not None and self.prompt_name:
+            raise PipelineError("prompt and prompt_name are both given; name one of the two")
+        _one_of(("", *SCORE_ACTIVATIONS), self, "activation")
         if math.isnan(self.no_answer_threshold):
             raise PipelineError("no_answer_threshold is not a number; expected one, or infinity")
         for label, threshold in self.thresholds.items():
@@ -169,7 +189,9 @@ class PipelineSpec:
         labels: file of label names; the checkpoint's own when absent.
         vocab: `vocab.txt`; the one beside the checkpoint when absent.
         texts: file of sample texts for checks and warm-up, one a line; ours when absent.
-        max_length: most tokens of one row, special tokens included; longer texts are cut.
+        max_length: most tokens of one row, special tokens included; longer texts are cut. 0 is
+            what the checkpoint says, or `DEFAULT_MAX_LENGTH` where it says nothing. It never
+            exceeds what a sentence-transformers folder says.
         engine: the runtime, one of `ENGINES`.
         precision: of the engine's computation, one of `PRECISIONS`.
         layout: `packed` (real tokens only) or `padded`.
@@ -190,7 +212,7 @@ class PipelineSpec:
     labels: Path | None = None
     vocab: Path | None = None
     texts: Path | None = None
-    max_length: int = 128
+    max_length: int = 0
     engine: str = "openvino"
     precision: str = "fp32"
     layout: str = "packed"
@@ -214,7 +236,8 @@ class PipelineSpec:
         _one_of(LAYOUTS, self, "layout")
         _one_of(DEVICES, self, "device")
         shortest = SHORTEST_WINDOW_TOKENS if task.has_windows else SHORTEST_TEXT_TOKENS + self.pair
-        _at_least(shortest, self, "max_length")
+        if self.max_length:
+            _at_least(shortest, self, "max_length")
         _at_least(1, self, "version", "instances")
         _at_least(0, self, "threads", "tolerance")
         if not self.name:

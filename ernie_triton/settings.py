@@ -73,7 +73,8 @@ class TokenizerSettings(StageSettings):
 
     Rows are padded to multiples of `length_bucket` tokens, for engines that the server batches by
     equal shapes; 1 pads to the longest row of a request. With `tokenize_chinese_chars` off, a run
-    of ideographs is one word.
+    of ideographs is one word. `prompt` is put before every text; with `lower_texts`, texts are
+    converted to lower case first.
     """
 
     task: str
@@ -84,6 +85,8 @@ class TokenizerSettings(StageSettings):
     max_windows: int
     length_bucket: int = 1
     tokenize_chinese_chars: bool = True
+    prompt: str = ""
+    lower_texts: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -22,7 +22,11 @@ ENGINE_PRECISIONS: Mapping[str, tuple[str, ...]] = {
 ENGINES = tuple(ENGINE_PRECISIONS)
 DEVICES = ("cpu", "gpu")
 CALIBRATORS = ("minmax", "percentile", "entropy")
-POOLINGS = ("cls", "mean", "pooler")
+TOKEN_POOLINGS = ("cls", "max", "mean", "mean_sqrt_len", "weightedmean", "lasttoken")
+"""Vectors of a text from its tokens' vectors; several joined by `+` are put side by side."""
+POOLINGS = (*TOKEN_POOLINGS, "pooler")
+SCORE_ACTIVATIONS = ("identity", "sigmoid")
+"""What a regression's score goes through."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -212,6 +216,23 @@ its first window, and empty in the others.
 
 NO_SPAN = -1
 """The span of special tokens, of a question's tokens, and of padding."""
+
+
+def pooling_parts(pooling: str) -> tuple[str, ...]:
+    """Split a pooling such as `cls+mean` into its parts, in the order of their vectors.
+
+    Raises:
+        PipelineError: a part is unknown, stands twice, or is a pooler beside another.
+    """
+    parts = tuple(pooling.split("+"))
+    if set(parts) <= set(TOKEN_POOLINGS) and len(set(parts)) == len(parts):
+        return parts
+    if parts == ("pooler",):
+        return parts
+    raise PipelineError(
+        f"pooling is {pooling!r}; expected one of {', '.join(POOLINGS)}, or several of the first "
+        f"{len(TOKEN_POOLINGS)} joined by +"
+    )
 
 
 def task_named(name: str) -> Task:

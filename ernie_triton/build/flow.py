@@ -11,6 +11,7 @@ from ernie_triton.build.check.exactness import Exactness, compare
 from ernie_triton.build.check.preconditions import check_student, check_vocabulary, vocabulary_path
 from ernie_triton.build.check.sample_texts import read_sample_texts
 from ernie_triton.build.check.speed import Speed, measure_speed
+from ernie_triton.build.checkpoint_defaults import folder_words, with_checkpoint_defaults
 from ernie_triton.build.config import ModelSizes
 from ernie_triton.build.convert.conversion import Converted, check_quality, convert_graph
 from ernie_triton.build.convert.engine_file import adopt_graph, write_engine
@@ -18,7 +19,7 @@ from ernie_triton.build.graph.export import export_onnx
 from ernie_triton.build.inputs import BuildInputs, SourceOutputs, pipeline_labels
 from ernie_triton.build.load import read_source
 from ernie_triton.build.load.settings import trained_task
-from ernie_triton.build.load.source import Source, WantedHead
+from ernie_triton.build.load.source import Source, wanted_head
 from ernie_triton.build.model.heads import VectorHead
 from ernie_triton.build.model.models import AnyModel, trim_model
 from ernie_triton.build.model.slim import SlimModel
@@ -62,12 +63,14 @@ def read_inputs(spec: PipelineSpec, step: StepReporter) -> BuildInputs:
         ErnieTritonError: the checkpoint, its vocabulary or its labels do not fit the pipeline.
     """
     with step("read") as notes:
-        wanted = WantedHead(head=task_named(spec.task).head, pooling=spec.answering.pooling)
-        source = read_source(spec.checkpoint, wanted)
-        spec = _with_trained_task(spec, source)
+        source = read_source(spec.checkpoint, wanted_head(spec))
+        given = spec = _with_trained_task(spec, source)
+        spec = with_checkpoint_defaults(spec, source)
         check_student(source, spec)
         spec = _with_student_threads(spec, source)
         notes.append(source.kind)
+        if folder := folder_words(given, spec, source):
+            notes.append(folder)
         if source.unrecognised:
             notes.append(f"served as it came, padded: {source.unrecognised}")
             spec = dataclasses.replace(spec, layout="padded")
@@ -89,6 +92,8 @@ def read_inputs(spec: PipelineSpec, step: StepReporter) -> BuildInputs:
         max_length=spec.max_length,
         lower_case=source.lower_case,
         tokenize_chinese_chars=source.tokenize_chinese_chars,
+        prompt=spec.answering.prompt or "",
+        lower_texts=source.sentence is not None and source.sentence.lower_case,
     )
     samples = read_sample_texts(spec.texts, pair=spec.pair)
     batch = samples.encode(encoder)
@@ -103,6 +108,7 @@ def read_inputs(spec: PipelineSpec, step: StepReporter) -> BuildInputs:
         batch=batch,
         graph=graph,
         source_outputs=SourceOutputs(source, task_named(spec.task), batch),
+        folder=folder,
     )
 
 
@@ -167,6 +173,7 @@ def _write_and_check(
         quality=quality,
         quantization=converted.quantization,
         plan=plan,
+        folder=inputs.folder,
     )
     with step("write"):
         return write_models(inputs, sizes, made, staged)

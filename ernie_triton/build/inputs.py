@@ -71,6 +71,7 @@ class BuildInputs:
         batch: the sample texts as tokens.
         graph: the source as an FP32 graph.
         source_outputs: the source's own outputs on the sample texts.
+        folder: how the files beside the weights decide the answers, in words; may be empty.
     """
 
     spec: PipelineSpec
@@ -83,6 +84,7 @@ class BuildInputs:
     batch: TokenBatch
     graph: onnx.ModelProto
     source_outputs: SourceOutputs
+    folder: str = ""
 
     def checking_settings(self, precision: str) -> EngineSettings:
         """The settings to run the engine on this machine, with ONNX Runtime for TensorRT."""
@@ -117,6 +119,7 @@ class BuildInputs:
             token_types=settings.token_types,
             is_canonical=self.model is not None,
             tokenize_chinese_chars=self.source.tokenize_chinese_chars,
+            lower_texts=self.source.sentence is not None and self.source.sentence.lower_case,
         )
 
 

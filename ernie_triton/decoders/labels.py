@@ -102,12 +102,14 @@ def check_label_count(labels: Sequence[str], scores: int, what: str) -> None:
 class LabelSettings(StageSettings):
     """The postprocess stage's parameters; `labels` is how many scores the engine gives.
 
-    `thresholds` are the labels' own, or one for all; empty where one label is chosen.
+    `thresholds` are the labels' own, or one for all; empty where one label is chosen. A
+    regression's score goes through `activation`, one of `SCORE_ACTIVATIONS`.
     """
 
     task: str
     labels: int
     thresholds: tuple[float, ...]
+    activation: str = "identity"
 
 
 class LabelDecoder:
@@ -124,6 +126,7 @@ class LabelDecoder:
         settings = LabelSettings.from_parameters(parameters)
         check_label_count(labels, settings.labels, "the engine")
         self._task = settings.task
+        self._activation = settings.activation
         self._labels = labels
         self._names = np.array([name.encode("utf-8") for name in self._labels], dtype=np.object_)
         self._thresholds = np.array(settings.thresholds, np.float32)
@@ -145,7 +148,7 @@ class LabelDecoder:
 
     def _answers(self, logits: Float32) -> dict[str, Array]:
         if self._task == REGRESSION.name:
-            return {"score": logits}
+            return {"score": sigmoid(logits) if self._activation == "sigmoid" else logits}
         multi_label = self._task == MULTI_LABEL.name
         decided = score_labels(logits, sigmoid if multi_label else softmax)
         answers: dict[str, Array] = {

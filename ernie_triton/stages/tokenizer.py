@@ -56,6 +56,8 @@ class TokenizerStage(Stage[tuple[list[str], ...]]):
             max_length=settings.max_length,
             lower_case=settings.lower_case,
             tokenize_chinese_chars=settings.tokenize_chinese_chars,
+            prompt=settings.prompt,
+            lower_texts=settings.lower_texts,
         )
         return cls(settings, encoder)
 

@@ -56,6 +56,8 @@ class TextEncoder:
         max_length: int,
         lower_case: bool,
         tokenize_chinese_chars: bool = True,
+        prompt: str = "",
+        lower_texts: bool = False,
     ) -> None:
         """Prepare the table and the tokenizers.
 
@@ -65,8 +67,12 @@ class TextEncoder:
             lower_case: fold case and strip accents, as an uncased model wants it.
             tokenize_chinese_chars: each ideograph is a word; otherwise a run of them is one, cut
                 into the vocabulary's pieces, and one unknown token beyond 100 characters.
+            prompt: text put before every single text.
+            lower_texts: convert texts to lower case first, and keep their accents.
         """
         self._max_length = max_length
+        self._prompt = prompt
+        self._lower_texts = lower_texts
         self.classify_id = vocabulary.ids[CLASSIFY]
         self.separate_id = vocabulary.ids[SEPARATE]
         self.pad_token_id = vocabulary.ids[PAD]
@@ -96,7 +102,13 @@ class TextEncoder:
             pairs: second texts, as many, or None for single texts.
         """
         if pairs is None:
+            if self._prompt:
+                texts = [self._prompt + text for text in texts]
+            if self._lower_texts:
+                texts = [text.lower() for text in texts]
             return single_rows(*self._tokens(texts, 1), self._max_length)
+        if self._lower_texts:
+            texts, pairs = [text.lower() for text in texts], [pair.lower() for pair in pairs]
         both = [text for couple in zip(texts, pairs, strict=True) for text in couple]
         return pair_rows(*self._tokens(both, 2), self._max_length)
 

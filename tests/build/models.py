@@ -251,9 +251,24 @@ def expected_outputs(model: Any, batch: TokenBatch, pooling: str = "cls") -> lis
     hidden = [answer["last_hidden_state"] for answer in answers]
     if pooling == "pooler":
         return [{"vector": answer["pooler_output"]} for answer in answers]
+    parts = pooling.split("+")
     return [
-        {"vector": states.mean(axis=0) if pooling == "mean" else states[0]} for states in hidden
+        {"vector": np.concatenate([_pooled(states, part) for part in parts])} for states in hidden
     ]
+
+
+def _pooled(states: Array, part: str) -> Array:
+    """One of sentence-transformers' poolings, written by hand from its documentation."""
+    places = np.arange(1, len(states) + 1, dtype=np.float32)[:, None]
+    by_name = {
+        "cls": states[0],
+        "max": states.max(axis=0),
+        "mean": states.sum(axis=0) / len(states),
+        "mean_sqrt_len": states.sum(axis=0) / len(states) ** 0.5,
+        "weightedmean": (states * places).sum(axis=0) / places.sum(),
+        "lasttoken": states[len(states) - 1],
+    }
+    return np.asarray(by_name[part])
 
 
 def assert_rows_equal(
@@ -295,7 +310,7 @@ def padded_inputs(batch: TokenBatch, pad_token_id: int) -> dict[str, npt.NDArray
 def spec_of(**values: Any) -> PipelineSpec:
     """A pipeline of `seq_cls` with some values replaced; its paths need not exist."""
     paths = {"checkpoint": Path("checkpoint"), "repository": Path("repository")}
-    return PipelineSpec(**{"task": "seq_cls", **paths, **values})
+    return PipelineSpec(**{"task": "seq_cls", "max_length": 128, **paths, **values})
 
 
 def tree_of(folder: Path) -> dict[str, bytes | str]:

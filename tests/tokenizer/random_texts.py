@@ -13,6 +13,7 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -62,7 +63,10 @@ class Comparison:
     ) -> None:
         """Load the vocabulary for all of them."""
         vocabulary = load_vocabulary(vocab)
-        of_words = {"lower_case": lower_case, "tokenize_chinese_chars": tokenize_chinese_chars}
+        of_words: dict[str, Any] = {
+            "lower_case": lower_case,
+            "tokenize_chinese_chars": tokenize_chinese_chars,
+        }
         self._encoders = {
             length: TextEncoder(vocabulary, max_length=length, **of_words)
             for length in (*CUT_LENGTHS, _UNCUT)

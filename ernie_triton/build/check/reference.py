@@ -7,7 +7,7 @@ NumPy with float64, one text at a time: slow, and without a line in common with 
 
 import importlib.util
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -19,10 +19,12 @@ import onnxruntime
 
 from ernie_triton.arrays import Float64
 from ernie_triton.batch import TokenBatch
+from ernie_triton.build.check.formulas import activate, linear, norm
 from ernie_triton.build.check.slim_reference import slim_outputs
 from ernie_triton.build.check.source_model import transformers_model
+from ernie_triton.build.check.vector_reference import vector_of_outputs, vector_of_tokens
 from ernie_triton.build.load.source import Source
-from ernie_triton.build.model.encoder import Encoder, Layer, Linear, Norm
+from ernie_triton.build.model.encoder import Encoder, Layer
 from ernie_triton.build.model.heads import SpanHead, TokenHead, VectorHead
 from ernie_triton.build.model.models import Model
 from ernie_triton.build.model.slim import SlimModel
@@ -57,12 +59,13 @@ def reference_for(source: Source, task: Task) -> Reference:
         CheckpointError: the source's own framework does not take it.
     """
     head = source.model.head if source.model is not None else None
-    pooling = head.pooling if isinstance(head, VectorHead) else ""
+    vectors = head if isinstance(head, VectorHead) else None
     if source.graph is not None:
-        return _exported_graph(source.graph, task, pooling)
+        return _exported_graph(source.graph, task, vectors)
     installed = all(importlib.util.find_spec(name) for name in ("torch", "transformers"))
     if installed and source.kind.startswith("transformers"):
-        return _transformers(transformers_model(source, task, pooling), task, pooling)
+        pooling = vectors.pooling if vectors is not None else ""
+        return _transformers(transformers_model(source, task, pooling), task, vectors)
     if source.model is None:
         raise ValueError(f"{source.path} has neither a graph nor weights")
     model = source.model
@@ -80,7 +83,7 @@ def batch_rows(batch: TokenBatch) -> Iterator[RowTokens]:
         start += length
 
 
-def _exported_graph(graph: onnx.ModelProto, task: Task, pooling: str) -> Reference:
+def _exported_graph(graph: onnx.ModelProto, task: Task, vectors: VectorHead | None) -> Reference:
     options = onnxruntime.SessionOptions()
     options.log_severity_level = _WARNINGS_AND_WORSE
     session = onnxruntime.InferenceSession(
@@ -91,7 +94,7 @@ def _exported_graph(graph: onnx.ModelProto, task: Task, pooling: str) -> Referen
         for item in session.get_inputs()
     }
 
-    def outputs(row: RowTokens) -> dict[str, npt.NDArray[np.float32]]:
+    def outputs(row: RowTokens) -> Mapping[str, npt.NDArray[Any]]:
         ids, token_types = row
         values = {
             "input_ids": ids,
@@ -102,8 +105,8 @@ def _exported_graph(graph: onnx.ModelProto, task: Task, pooling: str) -> Referen
         found = [np.asarray(output[0]) for output in session.run(None, feed)]
         if task.head == "span" and len(found) == 1:
             found = [found[0][:, 0], found[0][:, 1]]
-        if task.head == "vector":
-            return {"vector": _pooled(found, pooling)}
+        if vectors is not None:
+            return {"vector": vector_of_outputs(vectors, found)}
         return dict(zip(names, found, strict=False))
 
     names = [tensor.name for tensor in task.engine_outputs]
@@ -112,29 +115,21 @@ def _exported_graph(graph: onnx.ModelProto, task: Task, pooling: str) -> Referen
     )
 
 
-def _pooled(outputs: Sequence[npt.NDArray[np.float32]], pooling: str) -> npt.NDArray[np.float32]:
-    """The vector of a text from an encoder's outputs, hidden states [tokens, hidden] or pooled."""
-    hidden = next((output for output in outputs if output.ndim == 2), None)
-    if hidden is None or pooling == "pooler":
-        return next(output for output in outputs if output.ndim == 1)
-    return np.asarray(hidden.mean(axis=0) if pooling == "mean" else hidden[0])
-
-
-def _transformers(loaded: "PreTrainedModel", task: Task, pooling: str) -> Reference:
+def _transformers(loaded: "PreTrainedModel", task: Task, vectors: VectorHead | None) -> Reference:
     import torch
     import transformers
 
     model: Any = loaded.eval()  # type: ignore[no-untyped-call]
 
-    def outputs(row: RowTokens) -> dict[str, npt.NDArray[np.float32]]:
+    def outputs(row: RowTokens) -> Mapping[str, npt.NDArray[Any]]:
         ids, token_types = (torch.from_numpy(values[None].astype(np.int64)) for values in row)
         # As PaddleNLP has it, and our graph: a padding token is masked wherever it stands.
         mask = (ids != model.config.pad_token_id).long()
         with torch.inference_mode():
             output = model(input_ids=ids, attention_mask=mask, token_type_ids=token_types)
         found = {name: np.asarray(values[0].numpy()) for name, values in output.items()}
-        if task.head == "vector":
-            return {"vector": _pooled(list(found.values()), pooling)}
+        if vectors is not None:
+            return {"vector": vector_of_outputs(vectors, list(found.values()))}
         return {tensor.name: found[tensor.name] for tensor in task.engine_outputs}
 
     name = f"transformers {transformers.__version__} on torch {torch.__version__}"
@@ -150,28 +145,26 @@ def model_outputs(model: Model, row: RowTokens) -> dict[str, Float64]:
     encoder, head = model.encoder, model.head
     ids, token_types = row
     x = encoder.word[ids] + encoder.position[: len(ids)] + encoder.token_type[token_types]
-    x = _norm(x.astype(np.float64), encoder.embedding_norm)
+    x = norm(x.astype(np.float64), encoder.embedding_norm)
     visible = ids != encoder.pad_token_id
     for layer in encoder.layers:
         x = _layer(x, layer, encoder, visible)
     if isinstance(head, TokenHead):
-        return {"logits": _linear(x, head.output)}
+        return {"logits": linear(x, head.output)}
     if isinstance(head, SpanHead):
-        start, end = _linear(x, head.output).T
+        start, end = linear(x, head.output).T
         return {"start_logits": start, "end_logits": end}
-    if isinstance(head, VectorHead) and head.pooling == "mean":
-        return {"vector": np.asarray(x.mean(axis=0))}
-    first = x[:1]
-    if head.pooler is not None and not (isinstance(head, VectorHead) and head.pooling == "cls"):
-        first = _activate(_linear(first, head.pooler), head.pooler_activation)
     if isinstance(head, VectorHead):
-        return {"vector": np.asarray(first[0])}
-    return {"logits": np.asarray(_linear(first, head.output)[0])}
+        return {"vector": vector_of_tokens(head, x)}
+    first = x[:1]
+    if head.pooler is not None:
+        first = activate(linear(first, head.pooler), head.pooler_activation)
+    return {"logits": np.asarray(linear(first, head.output)[0])}
 
 
 def _layer(x: Float64, layer: Layer, encoder: Encoder, visible: npt.NDArray[np.bool_]) -> Float64:
     size = layer.head_size
-    q, k, v = (_linear(x, part) for part in (layer.query, layer.key, layer.value))
+    q, k, v = (linear(x, part) for part in (layer.query, layer.key, layer.value))
     contexts = []
     for head in range(layer.heads):
         columns = slice(head * size, (head + 1) * size)
@@ -180,27 +173,7 @@ def _layer(x: Float64, layer: Layer, encoder: Encoder, visible: npt.NDArray[np.b
         weights = np.exp(scores - scores.max(axis=1, keepdims=True))
         weights /= weights.sum(axis=1, keepdims=True)
         contexts.append(weights @ v[:, columns])
-    attended = _linear(np.concatenate(contexts, axis=1), layer.attention_output)
-    x = _norm(x + attended, layer.attention_norm)
-    wide = _activate(_linear(x, layer.intermediate), encoder.activation)
-    return _norm(x + _linear(wide, layer.output), layer.output_norm)
-
-
-def _linear(x: Float64, linear: Linear) -> Float64:
-    return np.asarray(x @ linear.weight.astype(np.float64) + linear.bias)
-
-
-def _norm(x: Float64, norm: Norm) -> Float64:
-    centred = x - x.mean(axis=-1, keepdims=True)
-    deviation = np.sqrt((centred**2).mean(axis=-1, keepdims=True) + norm.epsilon)
-    return np.asarray(centred / deviation * norm.scale + norm.bias)
-
-
-def _activate(x: Float64, kind: str) -> Float64:
-    if kind == "gelu":
-        erf = np.vectorize(math.erf, otypes=[np.float64])
-        return np.asarray(0.5 * x * (1.0 + erf(x / math.sqrt(2.0))))
-    if kind == "gelu_tanh":
-        inner = math.sqrt(2.0 / math.pi) * (x + 0.044715 * x**3)
-        return np.asarray(0.5 * x * (1.0 + np.tanh(inner)))
-    return {"relu": np.maximum(x, 0.0), "tanh": np.tanh(x), "identity": x}[kind]
+    attended = linear(np.concatenate(contexts, axis=1), layer.attention_output)
+    x = norm(x + attended, layer.attention_norm)
+    wide = activate(linear(x, layer.intermediate), encoder.activation)
+    return norm(x + linear(wide, layer.output), layer.output_norm)

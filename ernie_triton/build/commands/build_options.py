@@ -6,14 +6,11 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from ernie_triton.build.commands.pipeline_files import is_pipeline_file, pipeline_of_folder
-from ernie_triton.build.commands.task_inference import (
-    infer_task,
-    inferred_pooling,
-    is_sentence_transformer,
-)
+from ernie_triton.build.commands.task_inference import infer_task, reads_pairs
 from ernie_triton.build.progress import timed_step
 from ernie_triton.errors import CheckpointError, UsageError
 from ernie_triton.pipeline import (
+    DEFAULT_MAX_LENGTH,
     Answering,
     Batching,
     PipelineSpec,
@@ -24,11 +21,11 @@ from ernie_triton.pipeline import (
 from ernie_triton.tasks import (
     CALIBRATORS,
     DEVICES,
-    EMBEDDING,
     ENGINES,
     LAYOUTS,
     POOLINGS,
     PRECISIONS,
+    SCORE_ACTIVATIONS,
     TASKS,
 )
 
@@ -72,7 +69,8 @@ def add_build_options(parser: argparse.ArgumentParser) -> None:
     general("--vocab", "vocab.txt, where the checkpoint has none beside it", Path)
     general("--texts", "sample texts for the checks and warm-up, one a line", Path)
     general("--pair", "the model reads two texts at once", bool)
-    general("--max-length", "most tokens of a row, special tokens included", int)
+    length_help = f"most tokens of a row (default: as the checkpoint says, or {DEFAULT_MAX_LENGTH})"
+    general("--max-length", length_help, int)
     engine = _adder(parser.add_argument_group("engine"))
     engine("--engine", "the runtime", choices=ENGINES)
     engine("--precision", "what the engine computes in", choices=PRECISIONS)
@@ -103,8 +101,15 @@ def add_build_options(parser: argparse.ArgumentParser) -> None:
     answers("--max-answer-tokens", "longest answer (qa)", int)
     answers("--n-best", "answers in the list of the best (qa)", int)
     answers("--no-answer-threshold", "lead that 'no answer' needs over the best (qa)", float)
-    answers("--pooling", "which vector stands for a text (embedding)", choices=POOLINGS)
-    answers("--normalize", "scale vectors to length 1 (embedding)", bool)
+    says = "(default: as the checkpoint says)"
+    pooling = f"{', '.join(POOLINGS)}, or several joined by + (embedding) {says}"
+    answers("--pooling", pooling, metavar="POOLING")
+    answers("--normalize", f"scale vectors to length 1 (embedding) {says}", bool)
+    answers("--dimensions", f"features of a vector to keep (embedding) {says}", int)
+    answers("--prompt", "text put before every text (embedding)")
+    answers("--prompt-name", f"one of the checkpoint's prompts (embedding) {says}")
+    through = f"what the score goes through (regression) {says}"
+    answers("--activation", through, choices=SCORE_ACTIVATIONS)
     parser.add_argument(
         "--threshold",
         action="append",
@@ -141,8 +146,8 @@ def spec_from_options(source: Path | None, given: dict[str, object]) -> Pipeline
     checkpoint = Path(str(given["checkpoint"]))
     if "task" not in given:
         given["task"] = _inferred_task(checkpoint)
-    if given["task"] == EMBEDDING.name and is_sentence_transformer(checkpoint):
-        tables["answering"].setdefault("pooling", inferred_pooling(checkpoint))
+    if "pair" not in given and reads_pairs(checkpoint):
+        given["pair"] = True
     given.setdefault("repository", _REPOSITORY)
     for key, table in _TABLES.items():
         given[key] = table(**tables[key])
@@ -184,7 +189,8 @@ def _inferred_task(checkpoint: Path) -> str:
 def _adder(group: argparse._ArgumentGroup) -> Callable[..., None]:
     def add(option: str, text: str, kind: type = str, **more: object) -> None:
         default = _DEFAULTS.get(option.removeprefix("--").replace("-", "_"))
-        shown = f" (default {default})" if default not in (None, "", dataclasses.MISSING) else ""
+        says = "(default" not in text and default not in (None, "", dataclasses.MISSING)
+        shown = f" (default {default})" if says else ""
         if kind is bool:
             action = argparse.BooleanOptionalAction
             group.add_argument(option, action=action, default=None, help=text + shown)

@@ -3,15 +3,16 @@
 import argparse
 from pathlib import Path
 
+from ernie_triton.build.checkpoint_defaults import layer_words
 from ernie_triton.build.commands.pipeline_files import is_pipeline_file
 from ernie_triton.build.load import read_source
-from ernie_triton.build.load.source import Source, WantedHead
+from ernie_triton.build.load.sentence.description import SentenceFolder
+from ernie_triton.build.load.source import Source, WantedHead, wanted_head
 from ernie_triton.build.load.state import TASKS_BY_HEAD
 from ernie_triton.build.model.heads import HEAD_NAMES, Head, SequenceHead, VectorHead
 from ernie_triton.build.model.models import Model
 from ernie_triton.build.model.slim import SlimModel
 from ernie_triton.pipeline import load_pipeline
-from ernie_triton.tasks import task_named
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -30,7 +31,7 @@ def run(arguments: argparse.Namespace) -> int:
     if is_pipeline_file(path):
         spec = load_pipeline(path)
         path = spec.checkpoint
-        wanted = WantedHead(head=task_named(spec.task).head, pooling=spec.answering.pooling)
+        wanted = wanted_head(spec)
     print(describe(read_source(path, wanted)))
     return 0
 
@@ -44,6 +45,10 @@ def describe(source: Source) -> str:
         lines |= _slim_lines(source.model)
     else:
         lines |= _model_lines(source.model)
+    if source.sentence is not None:
+        lines |= _sentence_lines(source.sentence)
+    if source.activation is not None:
+        lines["scores"] = f"through {source.activation}, as CrossEncoder.predict gives them"
     lines["labels"] = ", ".join(source.labels) if source.labels else "not named; use --labels"
     lines["vocab"] = str(source.vocabulary) if source.vocabulary else "not here; use --vocab"
     lines["case"] = "folded (uncased)" if source.lower_case else "kept (cased)"
@@ -71,6 +76,21 @@ def _model_lines(model: Model) -> dict[str, str]:
     }
 
 
+def _sentence_lines(sentence: SentenceFolder) -> dict[str, str]:
+    tool = f"sentence-transformers {sentence.version}".rstrip()
+    lines = {"folder": f"{sentence.kind} of {tool}"}
+    if sentence.pooling:
+        lines["vectors"] = f"{'' if sentence.normalize else 'not '}scaled to length 1"
+    if sentence.max_length:
+        lines["length"] = f"texts cut at {sentence.max_length} tokens"
+    if sentence.prompts:
+        named = ", ".join(f"{name} {text!r}" for name, text in sentence.prompts.items())
+        lines["prompts"] = f"{named}; default {sentence.prompt_name or 'none'}"
+    if sentence.similarity:
+        lines["similarity"] = sentence.similarity
+    return lines
+
+
 def _slim_lines(model: SlimModel) -> dict[str, str]:
     windows = ", ".join(f"{size} x {w.outputs}" for size, w in enumerate(model.windows, 1))
     features = f"windows of {windows} features" if windows else f"{len(model.bigram):,} bigrams"
@@ -90,7 +110,8 @@ def _head(head: Head) -> str:
     if isinstance(head, SequenceHead | VectorHead) and head.pooler is not None:
         pooler = f"{head.pooler_activation} pooler"
     if isinstance(head, VectorHead):
-        return f"vectors; {pooler or 'no pooler'}"
+        layers = "".join(f", {layer_words(layer)}" for layer in head.layers)
+        return f"vectors; {head.pooling} pooling{layers}; {pooler or 'no pooler'}"
     unit = "text" if isinstance(head, SequenceHead) else "token"
     scores = f"{head.output.outputs} scores of each {unit}"
     return f"{pooler}, then {scores}" if pooler else scores

@@ -6,6 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from ernie_triton.build.load import read_source
+from ernie_triton.build.load.sentence.description import CROSS_ENCODER, SENTENCE_MODEL
+from ernie_triton.build.load.sentence.folder import is_sentence_folder, read_sentence_folder
+from ernie_triton.build.load.sentence.scores import cross_encoder_activation
 from ernie_triton.build.load.settings import (
     CONFIG_FILES,
     config_values,
@@ -18,9 +21,6 @@ from ernie_triton.build.load.transformers import SAFETENSORS_FILE, read_safetens
 from ernie_triton.build.model.heads import HEAD_NAMES, SequenceHead
 from ernie_triton.errors import UsageError
 from ernie_triton.tasks import MULTI_LABEL, REGRESSION, TASKS
-
-_POOLING_FILE = Path("1_Pooling/config.json")
-_POOLING_MODE = "pooling_mode_"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,14 +42,14 @@ def infer_task(checkpoint: Path) -> InferredTask:
         CheckpointError: a file of the checkpoint is damaged.
     """
     folder = checkpoint if checkpoint.is_dir() else checkpoint.parent
+    if is_sentence_folder(folder) and read_sentence_folder(folder).kind == SENTENCE_MODEL:
+        return _inferred("vector", "", "the modules of sentence-transformers")
     has_config = any((folder / name).is_file() for name in CONFIG_FILES)
     values = config_values(folder) if has_config else {}
     if checkpoint.is_dir() and is_slim_checkpoint(checkpoint):
         return _inferred("sequence", problem_of(values), "a student of a text classifier")
     architecture = _architecture(values)
     head = read_config(folder).head if has_config else None
-    if head in (None, "vector") and is_sentence_transformer(folder):
-        return _inferred("vector", "", f"{_POOLING_FILE} of sentence-transformers")
     if head is not None:
         return _inferred(head, problem_of(values), f"its architecture {architecture}")
     if not architecture:
@@ -62,31 +62,16 @@ def infer_task(checkpoint: Path) -> InferredTask:
     raise _unknown(checkpoint, f"its architecture is {architecture}" if architecture else "")
 
 
-def is_sentence_transformer(folder: Path) -> bool:
-    """True where sentence-transformers saved a model with pooling in this folder."""
-    return (folder / _POOLING_FILE).is_file()
-
-
-def inferred_pooling(folder: Path) -> str:
-    """The pooling that a sentence-transformers model names: `cls` or `mean`.
+def reads_pairs(checkpoint: Path) -> bool:
+    """Return whether a checkpoint is a cross-encoder, which reads two texts at once.
 
     Raises:
-        UsageError: it names another.
-        CheckpointError: its file is damaged.
+        CheckpointError: a file of the checkpoint is damaged.
     """
-    values = config_values(folder / _POOLING_FILE.parent)
-    modes = {
-        key.removeprefix(_POOLING_MODE).removesuffix("_tokens").removesuffix("_token")
-        for key, value in values.items()
-        if key.startswith(_POOLING_MODE) and value is True
-    }
-    modes |= {str(values["pooling_mode"])} if "pooling_mode" in values else set()
-    if len(modes) == 1 and modes <= {"cls", "mean"}:
-        return modes.pop()
-    raise UsageError(
-        f"{folder / _POOLING_FILE} pools by {', '.join(sorted(modes)) or 'nothing'}; expected cls "
-        f"or mean; choose with --pooling"
-    )
+    folder = checkpoint if checkpoint.is_dir() else checkpoint.parent
+    if is_sentence_folder(folder):
+        return read_sentence_folder(folder).kind == CROSS_ENCODER
+    return cross_encoder_activation(folder, 1) is not None
 
 
 def _architecture(values: dict[str, Any]) -> str:

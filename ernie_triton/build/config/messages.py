@@ -22,6 +22,7 @@ class ModelSizes:
         hidden: width of the vectors.
         lower_case: the vocabulary wants texts in lower case.
         tokenize_chinese_chars: each ideograph is a word to it; otherwise a run of them is one.
+        lower_texts: texts are converted to lower case before they are tokenised.
         pad_token_id: the id that fills rows.
         vocabulary_size: rows of the word embeddings.
         token_types: rows of the token type embeddings.
@@ -37,6 +38,7 @@ class ModelSizes:
     token_types: int
     is_canonical: bool = True
     tokenize_chinese_chars: bool = True
+    lower_texts: bool = False
 
     @property
     def by_name(self) -> dict[str, int]:

@@ -19,7 +19,14 @@ from ernie_triton.decoders.vectors import VectorSettings
 from ernie_triton.errors import PipelineError
 from ernie_triton.pipeline import PipelineSpec
 from ernie_triton.settings import StageSettings, TokenizerSettings
-from ernie_triton.tasks import MULTI_LABEL, Task, TensorSpec, task_named, token_tensors
+from ernie_triton.tasks import (
+    MULTI_LABEL,
+    SCORE_ACTIVATIONS,
+    Task,
+    TensorSpec,
+    task_named,
+    token_tensors,
+)
 
 DEFAULT_THRESHOLD = 0.5
 """The least probability of a selected label in a multi-label model."""
@@ -60,6 +67,8 @@ def tokenizer_stage_settings(
         max_windows=spec.answering.max_windows,
         length_bucket=length_bucket,
         tokenize_chinese_chars=sizes.tokenize_chinese_chars,
+        prompt=spec.answering.prompt or "",
+        lower_texts=sizes.lower_texts,
     )
 
 
@@ -89,11 +98,12 @@ def postprocess_settings(spec: PipelineSpec, task: Task, sizes: ModelSizes) -> S
             no_answer_threshold=answering.no_answer_threshold,
         )
     if task.head == "vector":
-        return VectorSettings(task=task.name, normalize=answering.normalize)
+        return VectorSettings(task=task.name, normalize=answering.normalize is not False)
     return LabelSettings(
         task=task.name,
         labels=len(sizes.labels),
         thresholds=_thresholds(answering.thresholds, sizes.labels) if task == MULTI_LABEL else (),
+        activation=answering.activation or SCORE_ACTIVATIONS[0],
     )
 
 

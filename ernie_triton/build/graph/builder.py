@@ -15,6 +15,13 @@ from ernie_triton.errors import PrecisionError
 
 OPSET = 20
 IR_VERSION = 9
+_OPERATORS = {
+    "gelu": "Gelu",
+    "relu": "Relu",
+    "tanh": "Tanh",
+    "sigmoid": "Sigmoid",
+    "identity": "Identity",
+}
 
 
 @dataclass(slots=True)
@@ -87,6 +94,12 @@ class GraphBuilder:
             self._widened[x] = self.add("Cast", f"{x}/fp32", x, to=TensorProto.FLOAT)
         return self._widened[x]
 
+    def narrow(self, x: str) -> str:
+        """Convert a tensor of float32 to the compute type."""
+        if self.numerics.compute == "fp32":
+            return x
+        return self.add("Cast", f"{x}/fp16", x, to=TensorProto.FLOAT16)
+
     def narrowed(self, operator: str, name: str, *inputs: str, **attributes: Any) -> str:  # noqa: ANN401
         """Add a node with float32 inputs and round its output to the compute type."""
         if self.numerics.compute == "fp32":
@@ -153,11 +166,10 @@ class GraphBuilder:
         )
 
     def activation(self, name: str, kind: str, x: str) -> str:
-        """Add one of `ernie_triton.build.model.encoder.ACTIVATIONS`."""
+        """Add one of `ernie_triton.build.model.heads.DENSE_ACTIVATIONS`."""
         if kind == "gelu_tanh":
             return self.add("Gelu", name, x, approximate="tanh")
-        operators = {"gelu": "Gelu", "relu": "Relu", "tanh": "Tanh", "identity": "Identity"}
-        return self.add(operators[kind], name, x)
+        return self.add(_OPERATORS[kind], name, x)
 
     def output(self, name: str, *dims: str | int) -> str:
         """Declare a tensor as float32 output of the graph."""

@@ -24,9 +24,9 @@ import numpy.typing as npt
 import onnx
 
 from ernie_triton.build.graph.builder import GraphBuilder
-from ernie_triton.build.graph.heads import Place, needs_first_token_only, write_head
+from ernie_triton.build.graph.heads import needs_first_token_only, write_head
 from ernie_triton.build.graph.numerics import FP32, Numerics
-from ernie_triton.build.graph.packing import packed_rows
+from ernie_triton.build.graph.packing import Place, first_tokens, packed_rows
 from ernie_triton.build.graph.slim import write_slim_graph
 from ernie_triton.build.model.encoder import Encoder, Layer, Linear
 from ernie_triton.build.model.models import AnyModel, Model
@@ -110,10 +110,11 @@ def _packed_place(graph: GraphBuilder, encoder: Encoder) -> Place:
     first_cell = graph.add("Mul", "unpad/row", rows.item, rows.longest)
     unpad = graph.add("Add", "unpad", first_cell, position)
     real = _real_tokens(graph, graph.add("Gather", "mask/ids", ids, rows.cells), encoder)
-    mask = _mask(graph, graph.add("And", "mask/kept", rows.inside, real))
+    kept = graph.add("And", "mask/kept", rows.inside, real)
     return Place(
         position=position,
-        mask=mask,
+        mask=_mask(graph, kept),
+        kept=kept,
         item=rows.item,
         pad=rows.cells,
         unpad=unpad,
@@ -129,8 +130,15 @@ def _padded_place(graph: GraphBuilder, encoder: Encoder) -> Place:
     length = graph.add("Cast", "length", graph.add("Squeeze", "length/scalar", length), to=6)
     position = graph.add("Range", "position", graph.int32(0), length, graph.int32(1))
     real = _real_tokens(graph, ids, encoder)
-    mask = _mask(graph, real)
-    return Place(position=position, mask=mask, item=None, pad=None, unpad=None, starts=None)
+    return Place(
+        position=position,
+        mask=_mask(graph, real),
+        kept=real,
+        item=None,
+        pad=None,
+        unpad=None,
+        starts=None,
+    )
 
 
 def _real_tokens(graph: GraphBuilder, ids: str, encoder: Encoder) -> str:
@@ -160,14 +168,6 @@ def _embed(graph: GraphBuilder, encoder: Encoder, place: Place) -> str:
     return graph.norm("embeddings/norm", encoder.embedding_norm, total)
 
 
-def _first_tokens(graph: GraphBuilder, place: Place, name: str, x: str) -> str:
-    """Gather the vectors of the first tokens, [items, hidden]."""
-    if place.starts is None:
-        column = graph.add("Gather", f"{name}/column", x, graph.integers(0), axis=1)
-        return graph.add("Squeeze", name, column, graph.integers(1))
-    return graph.add("Gather", name, x, place.starts)
-
-
 def _layer(
     graph: GraphBuilder,
     scope: str,
@@ -178,7 +178,7 @@ def _layer(
     *,
     first_only: bool,
 ) -> str:
-    rows = _first_tokens(graph, place, f"{scope}/first", x) if first_only else x
+    rows = first_tokens(graph, place, f"{scope}/first", x) if first_only else x
     context = _attention(graph, f"{scope}/attention", layer, place, x, rows, first_only=first_only)
     projected = graph.linear(f"{scope}/attention/output", layer.attention_output, context)
     summed = graph.total(f"{scope}/attention/residual", projected, rows)

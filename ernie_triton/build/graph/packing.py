@@ -1,4 +1,4 @@
-"""The index arithmetic of a packed batch, computed in the graph from `lengths`."""
+"""The places of tokens in a batch; those of a packed one are computed from `lengths`."""
 
 from dataclasses import dataclass
 
@@ -9,6 +9,31 @@ from ernie_triton.build.graph.builder import GraphBuilder
 
 COLUMN_STEP = 16
 """Columns of a packed batch's rectangle are a multiple of this: a vector of AVX-512."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """Names of the tensors that map tokens to texts and to the attention's rectangle.
+
+    The last four are None in the padded layout, whose tokens are in the rectangle already.
+
+    Attributes:
+        position: position of each token in its text.
+        mask: float32 [items, 1, 1, longest], added to attention scores.
+        kept: bool [items, longest], True for the cells of real tokens.
+        item: index of each token's text.
+        pad: index of the token in each cell of the rectangle.
+        unpad: index of the cell of each token.
+        starts: index of each text's first token.
+    """
+
+    position: str
+    mask: str
+    kept: str
+    item: str | None
+    pad: str | None
+    unpad: str | None
+    starts: str | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,3 +113,11 @@ def _longest(graph: GraphBuilder, lengths: str, max_positions: int) -> str:
     rounded = graph.constant("longest/rounded", -(-exact // COLUMN_STEP) * COLUMN_STEP, np.int32)
     longest = graph.add("ReduceMax", "longest/exact", lengths, keepdims=1)
     return graph.add("Gather", "longest", rounded, longest)
+
+
+def first_tokens(graph: GraphBuilder, place: Place, name: str, x: str) -> str:
+    """Gather the vectors of the first tokens, [items, hidden]."""
+    if place.starts is None:
+        column = graph.add("Gather", f"{name}/column", x, graph.integers(0), axis=1)
+        return graph.add("Squeeze", name, column, graph.integers(1))
+    return graph.add("Gather", name, x, place.starts)

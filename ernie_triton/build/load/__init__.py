@@ -15,6 +15,11 @@ from google.protobuf.message import DecodeError
 from ernie_triton.build.load.onnx_graph.model import model_from_onnx
 from ernie_triton.build.load.paddle.checkpoint import PDPARAMS_FILE, read_paddlenlp
 from ernie_triton.build.load.paddle.export import is_paddle_export, onnx_from_paddle_export
+from ernie_triton.build.load.sentence.model import (
+    sentence_folder_of,
+    wanted_of_folder,
+    with_sentence_files,
+)
 from ernie_triton.build.load.settings import (
     CONFIG_FILES,
     folds_case,
@@ -47,6 +52,15 @@ def read_source(path: Path, wanted: WantedHead | None = None) -> Source:
         raise CheckpointError(f"the checkpoint {path} does not exist")
     if path.is_file() and path.name in _CHECKPOINT_FILES:
         path = path.parent
+    sentence = sentence_folder_of(path)
+    if sentence is None:
+        return with_sentence_files(_read(path, wanted), None, wanted)
+    weights = sentence.transformer if path.is_dir() else path
+    return with_sentence_files(_read(weights, wanted_of_folder(wanted, sentence)), sentence, wanted)
+
+
+def _read(path: Path, wanted: WantedHead) -> Source:
+    """Read the weights or the graph of a folder or file."""
     if path.is_dir():
         if is_slim_checkpoint(path):
             return read_slim(path, wanted)
@@ -124,4 +138,5 @@ def _pooled(model: Model, wanted: WantedHead) -> Model:
     """Return the model with the wanted pooling in place of the first token's vector."""
     if not isinstance(model.head, VectorHead) or model.head.pooling != "cls":
         return model
-    return dataclasses.replace(model, head=dataclasses.replace(model.head, pooling=wanted.pooling))
+    pooling = wanted.pooling or "cls"
+    return dataclasses.replace(model, head=dataclasses.replace(model.head, pooling=pooling))

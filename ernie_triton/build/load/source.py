@@ -5,7 +5,10 @@ from pathlib import Path
 
 import onnx
 
+from ernie_triton.build.load.sentence.description import SentenceFolder
 from ernie_triton.build.model.models import AnyModel
+from ernie_triton.pipeline import PipelineSpec
+from ernie_triton.tasks import task_named
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -14,11 +17,24 @@ class WantedHead:
 
     Attributes:
         head: kind of head, as `Task.head` has it; None takes the one that the checkpoint names.
-        pooling: pooling of a `vector` head, as `Answering.pooling` has it.
+        pooling: pooling of a `vector` head, as `Answering.pooling` has it; empty takes the one that
+            the checkpoint names, or the first token's vector where it names none.
+        dimensions: features of a vector to keep; 0 as the checkpoint says.
     """
 
     head: str | None = None
-    pooling: str = "cls"
+    pooling: str = ""
+    dimensions: int = 0
+
+
+def wanted_head(spec: PipelineSpec) -> WantedHead:
+    """Return the head that a pipeline asks of its checkpoint."""
+    answering = spec.answering
+    return WantedHead(
+        head=task_named(spec.task).head,
+        pooling=answering.pooling,
+        dimensions=answering.dimensions,
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,6 +52,8 @@ class Source:
         lower_case: the tokenizer converts texts to lower case.
         tokenize_chinese_chars: the tokenizer splits ideographs into words of one character.
         problem: transformers' `problem_type`; empty where the source has none.
+        sentence: the files of sentence-transformers beside the weights; None without them.
+        activation: what a cross-encoder's score goes through; None where it is none.
     """
 
     kind: str
@@ -48,3 +66,5 @@ class Source:
     lower_case: bool = True
     tokenize_chinese_chars: bool = True
     problem: str = ""
+    sentence: SentenceFolder | None = None
+    activation: str | None = None

@@ -59,7 +59,7 @@ def model_from_state(
             f"{where} is a model of {TASKS_BY_HEAD[config.head]}, as its configuration says; "
             f"found --task of {TASKS_BY_HEAD[head]}"
         )
-    return _Reader(state, scheme, config, where).model(head, wanted.pooling)
+    return _Reader(state, scheme, config, where).model(head, wanted.pooling or "cls")
 
 
 class _Reader:

@@ -2,9 +2,12 @@
 
 from dataclasses import dataclass
 
-from ernie_triton.build.model.encoder import ACTIVATIONS, Linear
+from ernie_triton.build.model.encoder import ACTIVATIONS, Linear, Norm
 from ernie_triton.errors import CheckpointError
-from ernie_triton.tasks import POOLINGS
+from ernie_triton.tasks import pooling_parts
+
+DENSE_ACTIVATIONS = (*ACTIVATIONS, "sigmoid")
+"""Activations of a layer behind the pooling."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -64,23 +67,88 @@ class SpanHead:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Dense:
+    """A linear layer behind the pooling, and its activation, one of `DENSE_ACTIVATIONS`."""
+
+    linear: Linear
+    activation: str
+
+    def __post_init__(self) -> None:
+        if self.activation not in DENSE_ACTIVATIONS:
+            raise CheckpointError(
+                f"the activation {self.activation!r} of a dense layer is not one of "
+                f"{', '.join(DENSE_ACTIVATIONS)}"
+            )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnitLength:
+    """Scaling of a vector to length 1, as torch does it: lengths below 1e-12 count as that."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cut:
+    """The first `width` features of a vector, for models trained so (Matryoshka)."""
+
+    width: int
+
+
+VectorLayer = Dense | Norm | UnitLength | Cut
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class VectorHead:
-    """A vector per text: the first token's (`cls`), the mean of all (`mean`), or the `pooler`'s."""
+    """A vector per text: pooled from the tokens' vectors or the `pooler`'s, then the `layers`.
+
+    `pooling` is one of `ernie_triton.tasks.POOLINGS`, or several joined by `+`.
+    """
 
     pooling: str
     pooler: Linear | None
     pooler_activation: str
+    layers: tuple[VectorLayer, ...] = ()
 
     def __post_init__(self) -> None:
-        if self.pooling not in POOLINGS:
-            raise CheckpointError(f"pooling is {self.pooling!r}; expected {', '.join(POOLINGS)}")
-        if self.pooling == "pooler" and self.pooler is None:
+        if self.poolings == ("pooler",) and self.pooler is None:
             raise CheckpointError("pooling is 'pooler', but the model has no pooler")
+
+    @property
+    def poolings(self) -> tuple[str, ...]:
+        """The poolings whose vectors are put side by side."""
+        return pooling_parts(self.pooling)
 
     @property
     def features(self) -> int | None:
         """Width of the hidden states that it reads; None for any."""
         return self.pooler.inputs if self.pooler is not None else None
+
+    def width(self, hidden: int) -> int:
+        """Return the width of its vectors, from that of the hidden states.
+
+        Raises:
+            CheckpointError: a layer takes vectors of another width than it is given.
+        """
+        width = self.pooler.outputs if self.pooler and self.pooling == "pooler" else hidden
+        width *= len(self.poolings)
+        for layer in self.layers:
+            taken = _taken(layer)
+            if taken is not None and taken != width:
+                raise CheckpointError(
+                    f"a {type(layer).__name__} layer behind the pooling {self.pooling} takes "
+                    f"{taken} features, but is given {width}"
+                )
+            if isinstance(layer, Dense):
+                width = layer.linear.outputs
+            elif isinstance(layer, Cut):
+                width = min(width, layer.width)
+        return width
+
+
+def _taken(layer: VectorLayer) -> int | None:
+    """Return the features that a layer takes; None for any."""
+    if isinstance(layer, Dense):
+        return layer.linear.inputs
+    return len(layer.scale) if isinstance(layer, Norm) else None
 
 
 Head = SequenceHead | TokenHead | SpanHead | VectorHead

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import overload
 
 from ernie_triton.build.model.encoder import Encoder, named_arrays
-from ernie_triton.build.model.heads import Head
+from ernie_triton.build.model.heads import Head, VectorHead
 from ernie_triton.build.model.slim import SlimModel
 from ernie_triton.errors import CheckpointError
 
@@ -23,6 +23,8 @@ class Model:
             raise CheckpointError(
                 f"the head takes {taken} features but the encoder gives {self.encoder.hidden}"
             )
+        if isinstance(self.head, VectorHead):
+            self.head.width(self.encoder.hidden)
 
     @property
     def vocabulary_size(self) -> int:

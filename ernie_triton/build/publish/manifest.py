@@ -101,6 +101,7 @@ class Manifest:
         plan: of TensorRT; None where there is none yet.
         files: SHA-256 of every file that decides an answer, by its path in the repository.
         build: the identity of those, the same in every place that names the build.
+        folder: how the files beside the weights decide the answers, in words; may be empty.
     """
 
     name: str
@@ -121,6 +122,7 @@ class Manifest:
     plan: PlanFacts | None = None
     files: Mapping[str, str] = field(default_factory=dict)
     build: str = ""
+    folder: str = ""
 
     def to_json(self) -> str:
         """The manifest as indented JSON, with its own checksum as the last entry."""

@@ -20,6 +20,8 @@ def summary(made: Manifest) -> str:
         f"{made.engine.layout}",
         "engine": _engine(made),
     }
+    if made.folder:
+        lines["answers"] = made.folder
     if made.quantization is not None:
         lines |= _quantization(made.quantization)
     if made.quality is not None:

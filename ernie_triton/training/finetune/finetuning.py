@@ -16,7 +16,7 @@ from ernie_triton.build.torch_models.checkpoints import (
     load_tokenizer,
     save_model,
 )
-from ernie_triton.pipeline import Answering, PipelineSpec
+from ernie_triton.pipeline import DEFAULT_MAX_LENGTH, Answering
 from ernie_triton.training.datasets import DataSet, read_dataset
 from ernie_triton.training.datasets.plain import PLAIN_DEV, plain_content
 from ernie_triton.training.finetune.curve import check_drawing, curve_png
@@ -92,7 +92,7 @@ class FineTuned:
         options = ["--task", self.data.task]
         if self.data.pair and self.data.task not in ("qa", "embedding"):
             options.append("--pair")
-        if self.recipe.max_length != PipelineSpec.__dataclass_fields__["max_length"].default:
+        if self.recipe.max_length != DEFAULT_MAX_LENGTH:
             options += ["--max-length", str(self.recipe.max_length)]
         if self.answering.no_answer_threshold != Answering().no_answer_threshold:
             options += ["--no-answer-threshold", f"{self.answering.no_answer_threshold:g}"]

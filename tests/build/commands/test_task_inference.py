@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from ernie_triton.build.commands.task_inference import infer_task, inferred_pooling
+from ernie_triton.build.commands.task_inference import infer_task, reads_pairs
 from ernie_triton.errors import CheckpointError, UsageError
 from tests.build.load.exports import transformers_model
 from tests.build.models import save_transformers
@@ -80,27 +80,20 @@ def test_sentence_transformers_files_say_an_embedding(tmp_path: Path) -> None:
     change_config(folder, architectures=["BertForMaskedLM"])
     add_pooling(folder, pooling_mode_cls_token=False, pooling_mode_mean_tokens=True)
     assert infer_task(folder).task == "embedding"
-    assert inferred_pooling(folder) == "mean"
 
 
 @pytest.mark.parametrize(
-    ("values", "pooling"),
+    ("values", "pairs"),
     [
-        ({"pooling_mode_cls_token": True, "pooling_mode_mean_tokens": False}, "cls"),
-        ({"word_embedding_dimension": 24, "include_prompt": True, "pooling_mode": "mean"}, "mean"),
+        ({"sentence_transformers": {"version": "4.1.0"}}, True),
+        ({"sbert_ce_default_activation_function": "torch.nn.modules.linear.Identity"}, True),
+        ({}, False),
     ],
 )
-def test_both_forms_of_the_pooling_file_are_read(
-    tmp_path: Path, values: dict[str, Any], pooling: str
-) -> None:
-    add_pooling(tmp_path, **values)
-    assert inferred_pooling(tmp_path) == pooling
-
-
-def test_a_pooling_that_is_not_served_is_named(tmp_path: Path) -> None:
-    add_pooling(tmp_path, pooling_mode_max_tokens=True, pooling_mode_mean_tokens=True)
-    with pytest.raises(UsageError, match="pools by max, mean; expected cls or mean; choose with"):
-        inferred_pooling(tmp_path)
+def test_a_cross_encoder_reads_pairs(tmp_path: Path, values: dict[str, Any], pairs: bool) -> None:
+    folder = save_transformers(transformers_model("bert", num_labels=1), tmp_path, **values)
+    assert infer_task(folder).task == "regression"
+    assert reads_pairs(folder) == pairs
 
 
 def test_a_folder_without_a_checkpoint_is_said_so(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """Each head gives the outputs of transformers, in each layout and runtime, row by row."""
 
+import dataclasses
 from pathlib import Path
 from typing import Any
 
@@ -7,6 +8,7 @@ import numpy as np
 import onnx
 import onnxruntime
 import pytest
+import torch
 
 from ernie_triton.batch import TokenBatch
 from ernie_triton.build.convert.engine_file import write_engine
@@ -16,9 +18,11 @@ from ernie_triton.build.graph.numerics import FP32, Numerics
 from ernie_triton.build.load.source import WantedHead
 from ernie_triton.build.load.state import model_from_state
 from ernie_triton.build.load.weights import TRANSFORMERS
-from ernie_triton.build.model.heads import VectorHead
+from ernie_triton.build.model.encoder import Linear, Norm
+from ernie_triton.build.model.heads import Cut, Dense, UnitLength, VectorHead
 from ernie_triton.build.model.models import Model
 from ernie_triton.engines import ENGINE_FILES, Engine, load_engine
+from ernie_triton.errors import CheckpointError
 from ernie_triton.settings import EngineSettings
 from ernie_triton.tasks import LAYOUTS, TASKS
 from tests.build.load.exports import transformers_model
@@ -27,8 +31,11 @@ from tests.build.models import (
     assert_rows_equal,
     checkpoint_config,
     expected_outputs,
+    padded_inputs,
     random_rows,
 )
+
+EVERY_POOLING = "cls+max+mean+mean_sqrt_len+weightedmean+lasttoken"
 
 HEADS = (
     ("seq_cls", "sequence", ""),
@@ -37,6 +44,7 @@ HEADS = (
     ("embedding", "vector", "cls"),
     ("embedding", "vector", "mean"),
     ("embedding", "vector", "pooler"),
+    ("embedding", "vector", EVERY_POOLING),
 )
 """Each task with its head and pooling."""
 
@@ -138,7 +146,7 @@ def test_outputs_are_declared_as_they_are(task: str, head: str, pooling: str, la
         "seq_cls": {"logits": ["items", 5]},
         "token_cls": {"logits": [*tokens, 5]},
         "qa": {"start_logits": tokens, "end_logits": tokens},
-        "embedding": {"vector": ["items", 24]},
+        "embedding": {"vector": ["items", 24 * (1 + pooling.count("+"))]},
     }[task]
     found = {
         output.name: [dim.dim_param or dim.dim_value for dim in output.type.tensor_type.shape.dim]
@@ -231,3 +239,64 @@ def test_the_mean_of_a_packed_batch_is_that_of_the_real_tokens_states() -> None:
         hidden[8],
     ]
     np.testing.assert_allclose(vector, by_hand, rtol=0, atol=1e-6)
+
+
+LAYERS = (
+    UnitLength(),
+    Dense(
+        linear=Linear(
+            weight=np.random.default_rng(1).standard_normal((48, 20)).astype(np.float32),
+            bias=np.linspace(-1, 1, 20, dtype=np.float32),
+        ),
+        activation="sigmoid",
+    ),
+    Norm(
+        scale=np.linspace(0.5, 2, 20, dtype=np.float32),
+        bias=np.linspace(1, -1, 20, dtype=np.float32),
+        epsilon=1e-5,
+    ),
+    UnitLength(),
+    Cut(width=7),
+)
+
+
+@pytest.mark.parametrize("numerics", [FP32, Numerics(compute="fp16")])
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_layers_behind_the_pooling_are_torch_s(layout: str, numerics: Numerics) -> None:
+    source = transformers_model("bert", head="vector")
+    model = model_of(source, "vector", "max+mean")
+    assert isinstance(model.head, VectorHead)
+    head = dataclasses.replace(model.head, layers=LAYERS)
+    model = dataclasses.replace(model, head=head)
+    assert head.width(24) == 7
+    batch = random_rows(LENGTHS, types=2)
+    pooled = [row["vector"] for row in expected_outputs(source, batch, "max+mean")]
+    x = torch.nn.functional.normalize(torch.from_numpy(np.stack(pooled)), dim=-1)
+    dense, norm = LAYERS[1], LAYERS[2]
+    assert isinstance(dense, Dense)
+    assert isinstance(norm, Norm)
+    linear = dense.linear
+    x = torch.sigmoid(x @ torch.from_numpy(linear.weight) + torch.from_numpy(linear.bias))
+    weight, bias = torch.from_numpy(norm.scale), torch.from_numpy(norm.bias)
+    x = torch.nn.functional.layer_norm(x, (20,), weight, bias, 1e-5)
+    expected = torch.nn.functional.normalize(x, dim=-1)[:, :7].numpy()
+    graph = export_onnx(model, layout, numerics)
+    onnx.checker.check_model(graph, full_check=True)
+    session = onnxruntime.InferenceSession(
+        graph.SerializeToString(), providers=["CPUExecutionProvider"]
+    )
+    if layout == "packed":
+        feed = {"lengths": batch.lengths, "input_ids": batch.input_ids}
+        feed["token_type_ids"] = batch.token_type_ids
+    else:
+        feed = padded_inputs(batch, model.encoder.pad_token_id)
+    (found,) = session.run(None, feed)
+    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-5 if numerics is FP32 else 1e-2)
+
+
+def test_a_layer_that_does_not_fit_the_pooling_is_refused() -> None:
+    model = model_of(transformers_model("bert", head="vector"), "vector", "mean")
+    assert isinstance(model.head, VectorHead)
+    head = dataclasses.replace(model.head, layers=LAYERS)
+    with pytest.raises(CheckpointError, match="pooling mean takes 48 features, but is given 24"):
+        dataclasses.replace(model, head=head)

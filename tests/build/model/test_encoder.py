@@ -13,7 +13,7 @@ from ernie_triton.build.model.heads import (
     VectorHead,
 )
 from ernie_triton.build.model.models import Model
-from ernie_triton.errors import CheckpointError
+from ernie_triton.errors import CheckpointError, PipelineError
 from ernie_triton.tasks import TASKS
 from tests.build.load.exports import PrunedClassifier, randomised
 from tests.build.models import pruned_model
@@ -120,8 +120,8 @@ def test_every_head_takes_what_the_encoder_gives(head: Head) -> None:
 def test_spans_and_vectors_are_refused_where_they_make_no_sense() -> None:
     with pytest.raises(CheckpointError, match="has 3 outputs; expected 2, start and end"):
         SpanHead(output=linear(8, 3))
-    with pytest.raises(CheckpointError, match="pooling is 'max'; expected cls, mean, pooler"):
-        VectorHead(pooling="max", pooler=None, pooler_activation="tanh")
+    with pytest.raises(PipelineError, match="pooling is 'top'; expected one of cls, max, mean, "):
+        VectorHead(pooling="top", pooler=None, pooler_activation="tanh")
     with pytest.raises(CheckpointError, match="pooling is 'pooler', but the model has no pooler"):
         VectorHead(pooling="pooler", pooler=None, pooler_activation="tanh")
 

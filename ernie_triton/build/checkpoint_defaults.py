@@ -1,0 +1,195 @@
+"""What the files beside the weights say of answers: a pipeline's defaults, words for people."""
+
+import dataclasses
+from collections.abc import Iterator
+
+from ernie_triton.build.load.sentence.description import CROSS_ENCODER, SentenceFolder
+from ernie_triton.build.load.source import Source
+from ernie_triton.build.model.encoder import Norm
+from ernie_triton.build.model.heads import Cut, Dense, VectorHead, VectorLayer
+from ernie_triton.build.model.models import Model
+from ernie_triton.errors import CheckpointError, PipelineError
+from ernie_triton.pipeline import DEFAULT_MAX_LENGTH, Answering, PipelineSpec
+from ernie_triton.tasks import EMBEDDING, REGRESSION, SCORE_ACTIVATIONS
+
+
+def with_checkpoint_defaults(spec: PipelineSpec, source: Source) -> PipelineSpec:
+    """Return the pipeline with the checkpoint's values where it has none of its own.
+
+    Raises:
+        PipelineError: an option is for another task, or names a prompt that is not there.
+        CheckpointError: the folder's prompt cannot be served as it says.
+    """
+    answering = spec.answering
+    if spec.task == EMBEDDING.name:
+        head = _vector_head(source)
+        answering = dataclasses.replace(
+            answering,
+            pooling=head.pooling if head is not None else answering.pooling,
+            normalize=_normalize(answering, source),
+            prompt=_prompt(answering, source),
+            prompt_name="",
+        )
+    else:
+        if answering.prompt or answering.prompt_name or answering.dimensions:
+            raise PipelineError(
+                f"prompt, prompt_name and dimensions are for embedding; the task is {spec.task}"
+            )
+        _refuse_prompt(source)
+    if spec.task == REGRESSION.name:
+        activation = answering.activation or source.activation or SCORE_ACTIVATIONS[0]
+        _check_activation(activation, source)
+        answering = dataclasses.replace(answering, activation=activation)
+    elif answering.activation:
+        raise PipelineError(f"activation is for regression; the task is {spec.task}")
+    return dataclasses.replace(spec, answering=answering, max_length=_max_length(spec, source))
+
+
+def folder_words(given: PipelineSpec, spec: PipelineSpec, source: Source) -> str:
+    """Say how the checkpoint's files and the options decide the answers; empty where neither does.
+
+    Args:
+        given: the pipeline as it was described.
+        spec: the same with the checkpoint's values.
+        source: the checkpoint.
+    """
+    if spec.task == EMBEDDING.name:
+        words = [*_vector_words(spec, source), *_prompt_words(spec, source.sentence)]
+    elif source.activation is not None or (given.answering.activation):
+        words = [f"scores through {spec.answering.activation or 'softmax'}"]
+    elif spec.task == REGRESSION.name:
+        words = ["scores as the model gives them (--activation sigmoid for 0 to 1)"]
+    else:
+        words = []
+    if source.sentence is not None:
+        words += _length_words(given, spec, source.sentence)
+        if source.sentence.lower_case:
+            words.append("texts in lower case")
+        kind = source.sentence.kind.replace("SentenceTransformer", "sentence-transformers")
+        words.append(f"as the {kind} folder says {_but(given, source)}".rstrip())
+    return ", ".join(words)
+
+
+def _vector_head(source: Source) -> VectorHead | None:
+    model = source.model
+    head = model.head if isinstance(model, Model) else None
+    return head if isinstance(head, VectorHead) else None
+
+
+def _normalize(answering: Answering, source: Source) -> bool:
+    if answering.normalize is not None:
+        return answering.normalize
+    sentence = source.sentence
+    # The wire contract: length 1. Where lengths count in the comparison, the folder decides.
+    return sentence is None or sentence.normalize or sentence.similarity in ("", "cosine")
+
+
+def _prompt(answering: Answering, source: Source) -> str:
+    prompts = source.sentence.prompts if source.sentence is not None else {}
+    name = answering.prompt_name or (source.sentence.prompt_name if source.sentence else None)
+    if answering.prompt is not None:
+        prompt = answering.prompt
+    elif name is None:
+        return ""
+    elif name not in prompts:
+        known = ", ".join(prompts) or "there are none"
+        raise PipelineError(
+            f"prompt_name is {name!r}; expected one of the checkpoint's prompts ({known})"
+        )
+    else:
+        prompt = prompts[name]
+    if prompt and source.sentence is not None and not source.sentence.include_prompt:
+        raise CheckpointError(
+            f"{source.path} pools without the prompt's tokens (include_prompt is false), which is "
+            f"not supported; build it without a prompt (--prompt '')"
+        )
+    return prompt
+
+
+def _refuse_prompt(source: Source) -> None:
+    sentence = source.sentence
+    if sentence is not None and sentence.prompt_name and sentence.prompts[sentence.prompt_name]:
+        raise CheckpointError(
+            f"{source.path} puts the prompt {sentence.prompt_name!r} before the first text of a "
+            f"pair, which is not supported; set default_prompt_name to null"
+        )
+
+
+def _check_activation(activation: str, source: Source) -> None:
+    if activation not in SCORE_ACTIVATIONS:
+        raise CheckpointError(
+            f"{source.path} puts its score through {activation}; expected one of "
+            f"{', '.join(SCORE_ACTIVATIONS)}; choose with --activation"
+        )
+
+
+def _max_length(spec: PipelineSpec, source: Source) -> int:
+    sentence, model = source.sentence, source.model
+    if sentence is None:
+        return spec.max_length or DEFAULT_MAX_LENGTH
+    positions = model.max_positions if model is not None else DEFAULT_MAX_LENGTH
+    most = min(sentence.max_length or positions, positions)
+    return min(spec.max_length or most, most)
+
+
+def _vector_words(spec: PipelineSpec, source: Source) -> Iterator[str]:
+    head = _vector_head(source)
+    if head is not None:
+        yield f"{head.pooling} pooling"
+        yield from (layer_words(layer) for layer in head.layers)
+    if not spec.answering.normalize:
+        yield "not scaled to length 1"
+    elif source.sentence is None or source.sentence.normalize:
+        yield "scaled to length 1"
+    else:
+        yield "scaled to length 1 (encode does not: --no-normalize for its vectors)"
+
+
+def layer_words(layer: VectorLayer) -> str:
+    """Describe a layer behind the pooling."""
+    if isinstance(layer, Dense):
+        return f"dense {layer.linear.inputs} to {layer.linear.outputs} ({layer.activation})"
+    if isinstance(layer, Cut):
+        return f"the first {layer.width} features"
+    return "layer norm" if isinstance(layer, Norm) else "scaled to length 1 there"
+
+
+def _prompt_words(spec: PipelineSpec, sentence: SentenceFolder | None) -> Iterator[str]:
+    prompt = spec.answering.prompt
+    if prompt:
+        yield f"prompt {prompt!r}"
+    elif sentence is not None and any(sentence.prompts.values()):
+        names = ", ".join(name for name, text in sentence.prompts.items() if text)
+        yield f"no prompt (--prompt-name has {names})"
+
+
+def _length_words(
+    given: PipelineSpec, spec: PipelineSpec, sentence: SentenceFolder
+) -> Iterator[str]:
+    most = sentence.max_length
+    if given.max_length and most and given.max_length > most:
+        yield f"texts cut at {spec.max_length} tokens, not {given.max_length}: the folder's most"
+    else:
+        yield f"texts cut at {spec.max_length} tokens"
+
+
+def _but(given: PipelineSpec, source: Source) -> str:
+    """Name the options that replace what the folder says."""
+    sentence, answering = source.sentence, given.answering
+    if sentence is None:
+        return ""
+    replaced = {
+        f"--pooling {answering.pooling}": answering.pooling
+        and answering.pooling != sentence.pooling
+        and sentence.kind != CROSS_ENCODER,
+        "--normalize": answering.normalize is True and not sentence.normalize,
+        "--no-normalize": answering.normalize is False and sentence.normalize,
+        f"--max-length {given.max_length}": 0 < given.max_length < sentence.max_length,
+        f"--dimensions {answering.dimensions}": answering.dimensions,
+        "--prompt": answering.prompt is not None,
+        f"--prompt-name {answering.prompt_name}": answering.prompt_name,
+        f"--activation {answering.activation}": answering.activation
+        and answering.activation != source.activation,
+    }
+    options = [option for option, is_given in replaced.items() if is_given]
+    return f"but for {', '.join(options)}" if options else ""
