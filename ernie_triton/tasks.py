@@ -26,7 +26,7 @@ TOKEN_POOLINGS = ("cls", "max", "mean", "mean_sqrt_len", "weightedmean", "lastto
 """Vectors of a text from its tokens' vectors; several joined by `+` are put side by side."""
 POOLINGS = (*TOKEN_POOLINGS, "pooler")
 SCORE_ACTIVATIONS = ("identity", "sigmoid")
-"""What a regression's score goes through."""
+"""Functions that a regression's score may go through."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

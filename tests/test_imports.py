@@ -27,8 +27,18 @@ ROOMS = [room for layer in LAYERS for room in layer if room != "contract"]
 
 # The order that `ernie_triton.build` states: each imports those before it only.
 BUILD = (
-    *("progress", "whole_folder", "model", "load", "graph", "torch_models", "random_models"),
-    *("tensorrt", "config", "check", "inputs", "convert", "publish", "flow", "commands"),
+    *("progress", "whole_folder", "model", "load", "checkpoint_defaults", "graph", "torch_models"),
+    *(
+        "random_models",
+        "tensorrt",
+        "config",
+        "check",
+        "inputs",
+        "convert",
+        "publish",
+        "flow",
+        "commands",
+    ),
 )
 
 # Where each of these packages may be imported: folders, or single modules.

@@ -1,4 +1,4 @@
-"""What the files beside the weights say of answers: a pipeline's defaults, words for people."""
+"""A pipeline's defaults from the files beside the weights, and words for people about them."""
 
 import dataclasses
 from collections.abc import Iterator

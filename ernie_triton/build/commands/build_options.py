@@ -8,7 +8,7 @@ from pathlib import Path
 from ernie_triton.build.commands.pipeline_files import is_pipeline_file, pipeline_of_folder
 from ernie_triton.build.commands.task_inference import infer_task, reads_pairs
 from ernie_triton.build.progress import timed_step
-from ernie_triton.errors import CheckpointError, UsageError
+from ernie_triton.errors import CheckpointError, PipelineError, UsageError
 from ernie_triton.pipeline import (
     DEFAULT_MAX_LENGTH,
     Answering,
@@ -27,6 +27,7 @@ from ernie_triton.tasks import (
     PRECISIONS,
     SCORE_ACTIVATIONS,
     TASKS,
+    pooling_parts,
 )
 
 _REPOSITORY = Path("model_repository")
@@ -103,7 +104,7 @@ def add_build_options(parser: argparse.ArgumentParser) -> None:
     answers("--no-answer-threshold", "lead that 'no answer' needs over the best (qa)", float)
     says = "(default: as the checkpoint says)"
     pooling = f"{', '.join(POOLINGS)}, or several joined by + (embedding) {says}"
-    answers("--pooling", pooling, metavar="POOLING")
+    answers("--pooling", pooling, _pooling, metavar="POOLING")
     answers("--normalize", f"scale vectors to length 1 (embedding) {says}", bool)
     answers("--dimensions", f"features of a vector to keep (embedding) {says}", int)
     answers("--prompt", "text put before every text (embedding)")
@@ -187,7 +188,7 @@ def _inferred_task(checkpoint: Path) -> str:
 
 
 def _adder(group: argparse._ArgumentGroup) -> Callable[..., None]:
-    def add(option: str, text: str, kind: type = str, **more: object) -> None:
+    def add(option: str, text: str, kind: Callable[[str], object] = str, **more: object) -> None:
         default = _DEFAULTS.get(option.removeprefix("--").replace("-", "_"))
         says = "(default" not in text and default not in (None, "", dataclasses.MISSING)
         shown = f" (default {default})" if says else ""
@@ -198,6 +199,14 @@ def _adder(group: argparse._ArgumentGroup) -> Callable[..., None]:
             group.add_argument(option, type=kind, help=text + shown, **more)  # type: ignore[arg-type]
 
     return add
+
+
+def _pooling(text: str) -> str:
+    try:
+        pooling_parts(text)
+    except PipelineError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+    return text
 
 
 def _thresholds(given: object) -> dict[str, float]:

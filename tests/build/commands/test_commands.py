@@ -349,7 +349,12 @@ def test_help_names_every_choice_and_the_defaults(capsys: pytest.CaptureFixture[
     text = " ".join(capsys.readouterr().out.split())
     for choice in (*ENGINES, *LAYOUTS, *PRECISIONS, "seq_cls"):
         assert choice in text
-    for default in ("(default 128)", "(default openvino)", "(default 64)", "(default 256)"):
+    for default in (
+        "checkpoint says, or 128)",
+        "(default openvino)",
+        "(default 64)",
+        "(default 256)",
+    ):
         assert default in text
 
 

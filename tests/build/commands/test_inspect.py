@@ -70,7 +70,7 @@ def test_no_line_runs_into_its_name(tmp_path: Path, kind: str) -> None:
         ("sequence", "seq_cls or multi_label or regression", "tanh pooler, then 5 scores"),
         ("token", "token_cls", "5 scores of each token"),
         ("span", "qa", "2 scores of each token"),
-        ("vector", "embedding", "vectors; tanh pooler"),
+        ("vector", "embedding", "vectors; cls pooling; tanh pooler"),
     ],
 )
 def test_every_head_is_described_with_the_tasks_that_it_serves(
@@ -85,4 +85,4 @@ def test_every_head_is_described_with_the_tasks_that_it_serves(
 def test_an_encoder_without_pooler_is_described_so(tmp_path: Path) -> None:
     folder = save_transformers(transformers_model("ernie", head="token"), tmp_path)
     lines = lines_of(read_source(folder, WantedHead(head="vector")))
-    assert (lines["task"], lines["head"]) == ("embedding", "vectors; no pooler")
+    assert (lines["task"], lines["head"]) == ("embedding", "vectors; cls pooling; no pooler")

@@ -1,4 +1,4 @@
-"""What a sentence-transformers folder says beside its weights."""
+"""The description of a sentence-transformers folder, beside its weights."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -11,7 +11,7 @@ SENTENCE_MODEL, CROSS_ENCODER = "SentenceTransformer", "CrossEncoder"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SentenceFolder:
-    """What a folder says beside its weights.
+    """Modules and settings of a folder, as its files describe them.
 
     Attributes:
         kind: `SentenceTransformer` or `CrossEncoder`.
