@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ernie_triton.errors import PipelineError
+from ernie_triton.settings import DEFAULT_TEXT_BYTES
 from ernie_triton.strict_toml import read_described
 from ernie_triton.tasks import (
     CALIBRATORS,
@@ -40,7 +41,7 @@ _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Batching:
-    """Rules for the server's batches.
+    """Rules for the server's batches, and for a request's size.
 
     Attributes:
         max_batch_size: most rows of one engine run, and of one request.
@@ -51,14 +52,16 @@ class Batching:
             Triton's default, no bound. With a bound, Triton's batcher gathers nothing while a
             batch runs. It then misses a request that comes as a batch ends, until the next one
             comes or half a second has passed.
+        max_text_bytes: most bytes of one text in UTF-8; a request with a longer one is refused.
     """
 
     max_batch_size: int = 64
     max_queue_delay_us: int = 0
     max_queue_size: int = 0
+    max_text_bytes: int = DEFAULT_TEXT_BYTES
 
     def __post_init__(self) -> None:
-        _at_least(1, self, "max_batch_size")
+        _at_least(1, self, "max_batch_size", "max_text_bytes")
         _at_least(0, self, "max_queue_delay_us", "max_queue_size")
 
 

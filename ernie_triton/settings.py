@@ -12,6 +12,9 @@ EMBEDDED_CONFIG_NAME = "embedded"
 """Value of Triton's `--model-config-name`; models that have `EMBEDDED_CONFIG_FILE` use it then."""
 EMBEDDED_CONFIG_FILE = f"configs/{EMBEDDED_CONFIG_NAME}.pbtxt"
 
+DEFAULT_TEXT_BYTES = 1 << 20
+"""Most bytes of one text where a pipeline names no other limit."""
+
 _Described = TypeVar("_Described")
 
 
@@ -74,7 +77,7 @@ class TokenizerSettings(StageSettings):
     Rows are padded to multiples of `length_bucket` tokens, for engines that the server batches by
     equal shapes; 1 pads to the longest row of a request. With `tokenize_chinese_chars` off, a run
     of ideographs is one word. `prompt` is put before every text; with `lower_texts`, texts are
-    converted to lower case first.
+    converted to lower case first. Texts of more than `max_text_bytes` are refused.
     """
 
     task: str
@@ -87,6 +90,7 @@ class TokenizerSettings(StageSettings):
     tokenize_chinese_chars: bool = True
     prompt: str = ""
     lower_texts: bool = False
+    max_text_bytes: int = DEFAULT_TEXT_BYTES
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

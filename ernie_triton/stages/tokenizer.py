@@ -29,6 +29,7 @@ class TokenizerStage(Stage[tuple[list[str], ...]]):
         self.task = task_named(settings.task)
         self.inputs = tuple(spec.name for spec in self.task.text_inputs(pair=settings.pair))
         self._is_pair = settings.pair
+        self._max_text_bytes = settings.max_text_bytes
         self._encoder = encoder
         self._buckets = LengthBuckets(
             bucket=settings.length_bucket,
@@ -65,10 +66,10 @@ class TokenizerStage(Stage[tuple[list[str], ...]]):
         """Decode the request's texts.
 
         Raises:
-            TextError: a text is not UTF-8.
+            TextError: a text is not UTF-8, or too long.
         """
         return tuple(
-            [_decoded(text, name, row) for row, text in enumerate(tensor.reshape(-1))]
+            [self._decoded(text, name, row) for row, text in enumerate(tensor.reshape(-1))]
             for name, tensor in tensors.items()
         )
 
@@ -76,7 +77,7 @@ class TokenizerStage(Stage[tuple[list[str], ...]]):
         """Tokenise; rows of one request are padded to its longest, or to the bucket of that.
 
         Raises:
-            TextError: a request needs more windows than allowed.
+            TextError: a request needs more windows than allowed, or a text would take too long.
         """
         if self.task.has_windows:
             answers = [self._window_tensors(columns) for columns in items]
@@ -104,12 +105,16 @@ class TokenizerStage(Stage[tuple[list[str], ...]]):
             del tensors[TOKEN_TYPE_IDS.name]
         return self._buckets.padded(tensors)
 
-
-def _decoded(text: Any, name: str, row: int) -> str:  # noqa: ANN401
-    try:
-        return bytes(text).decode("utf-8")
-    except UnicodeDecodeError as error:
-        raise TextError(
-            f"row {row} of the input {name!r} is not UTF-8: byte 0x{text[error.start]:02x} at "
-            f"offset {error.start}; send UTF-8 text"
-        ) from error
+    def _decoded(self, text: Any, name: str, row: int) -> str:  # noqa: ANN401
+        if len(text) > self._max_text_bytes:
+            raise TextError(
+                f"row {row} of the input {name!r} has {len(text):,} bytes; expected at most "
+                f"{self._max_text_bytes:,}; send less, or build with a larger --max-text-bytes"
+            )
+        try:
+            return bytes(text).decode("utf-8")
+        except UnicodeDecodeError as error:
+            raise TextError(
+                f"row {row} of the input {name!r} is not UTF-8: byte 0x{text[error.start]:02x} at "
+                f"offset {error.start}; send UTF-8 text"
+            ) from error

@@ -13,9 +13,11 @@ from collections.abc import Sequence
 import numpy as np
 
 from ernie_triton.arrays import Int32
+from ernie_triton.errors import TextError
 from ernie_triton.tokenizer.character_table import character_table, word_characters
 from ernie_triton.tokenizer.fallback import FallbackTokenizer
 from ernie_triton.tokenizer.joined_texts import END, START, JoinedTexts
+from ernie_triton.tokenizer.long_texts import LONGEST_PIECED_WORD, without_runs
 from ernie_triton.tokenizer.piece_table import PieceTable
 from ernie_triton.tokenizer.token_rows import TextTokens, TokenizedRows, pair_rows, single_rows
 from ernie_triton.tokenizer.vocabulary import CLASSIFY, PAD, SEPARATE, Vocabulary
@@ -23,6 +25,9 @@ from ernie_triton.tokenizer.word_cache import WordCache
 
 SHORT_TEXT_CHARACTERS_PER_TOKEN = 8
 """Texts of up to this many characters per token allowed are tokenised whole."""
+
+MOST_READ_CHARACTERS_PER_TOKEN, MOST_READ_CHARACTERS = 32, 8192
+"""Of a longer text, so many characters are tokenised at most, for each token allowed or in all."""
 
 FEW_CHARACTERS = 100
 """Batches of fewer characters than this are cut word by word: the array operations of `PieceTable`
@@ -100,6 +105,9 @@ class TextEncoder:
         Args:
             texts: one for each row; an empty text is a valid text.
             pairs: second texts, as many, or None for single texts.
+
+        Raises:
+            TextError: a text would take too long (see `long_texts`).
         """
         if pairs is None:
             if self._prompt:
@@ -147,13 +155,23 @@ class TextEncoder:
         """Token ids of a long text, at least as many as a row can hold, without reading all of it.
 
         A text may be cut before any character that ends a word.
+
+        Raises:
+            TextError: much of the text makes too few tokens.
         """
-        while cut := self._cut.search(text, characters):
+        if cut := self._cut.search(text, characters, 2 * characters):
             ids = self._text_ids(text[: cut.start()])
             if len(ids) >= self._max_length:
                 return ids
-            characters = cut.start() * 2
-        return self._text_ids(text)
+        most = max(self._max_length * MOST_READ_CHARACTERS_PER_TOKEN, MOST_READ_CHARACTERS)
+        beginning, is_whole = without_runs(text, most)
+        ids = self._text_ids(beginning)
+        if is_whole or len(ids) >= self._max_length + LONGEST_PIECED_WORD:
+            return ids
+        raise TextError(
+            f"the text has {len(text):,} characters, but hardly any tokens in the first {most:,} "
+            f"that count: {len(ids)}; remove what is no text, or send it in parts"
+        )
 
     def _text_ids(self, text: str) -> list[int]:
         ids, _ = self._tokenise([text], 1, {})

@@ -17,6 +17,7 @@ from tokenizers.normalizers import BertNormalizer
 from tokenizers.pre_tokenizers import BertPreTokenizer, WhitespaceSplit
 
 from ernie_triton.tokenizer.character_table import AGREED, SEPARATES
+from ernie_triton.tokenizer.long_texts import refuse_piled_marks
 from ernie_triton.tokenizer.token_rows import TextTokens
 from ernie_triton.tokenizer.vocabulary import UNKNOWN, Vocabulary
 from ernie_triton.tokenizer.words import Origin, basic_words, words_with_origins
@@ -51,7 +52,11 @@ class FallbackTokenizer:
         self._words.pre_tokenizer = WhitespaceSplit()
 
     def token_ids(self, texts: Sequence[str]) -> list[list[int]]:
-        """The token ids of each text."""
+        """The token ids of each text.
+
+        Raises:
+            TextError: a character of a text has too many combining marks.
+        """
         agreed = [not _OTHER.search(text) for text in texts]
         plain = [text for text, ok in zip(texts, agreed, strict=True) if ok]
         split = [self._as_words(text) for text, ok in zip(texts, agreed, strict=True) if not ok]
@@ -97,6 +102,7 @@ class FallbackTokenizer:
         return made
 
     def _as_words(self, text: str) -> str:
+        refuse_piled_marks(text)
         words: list[str] = []
         for index, part in enumerate(self.special.split(text)):
             is_special = index % 2
@@ -105,6 +111,7 @@ class FallbackTokenizer:
 
     def _tokens_of_words(self, text: str) -> TextTokens:
         """The same by `words_with_origins`, whose characters know their place in the text."""
+        refuse_piled_marks(text)
         words: list[str] = []
         origins: list[Origin] = []
         place = 0

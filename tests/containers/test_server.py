@@ -38,9 +38,9 @@ def _post(url: str, body: bytes = b"{}", **headers: str) -> tuple[int, str]:
 
 def _server_process(running: ContainerServer) -> int:
     """The supervisor's only child."""
-    pid = running.process.pid
-    children = Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="ascii").split()
-    return int(children[0])
+    threads = Path(f"/proc/{running.process.pid}/task").iterdir()
+    lists = [(thread / "children").read_text(encoding="ascii") for thread in threads]
+    return int(" ".join(lists).split()[0])
 
 
 def _wait_for(running: ContainerServer, line: str) -> None:

@@ -119,7 +119,7 @@ def test_a_megabyte_is_cut_beside_a_short_text(
     folder: Path, paddle_vocab: Path, original: OriginalTokenizer
 ) -> None:
     stage = opened_stage(folder, paddle_vocab)
-    long, short = answers(stage, [{"text": texts("北京 " * 150_000)}, {"text": texts("好")}])
+    long, short = answers(stage, [{"text": texts("北京 " * 149_000)}, {"text": texts("好")}])
     assert_rows(long, [("北京 " * 20, None)], original)
     assert_rows(short, [("好", None)], original)
 
@@ -167,3 +167,23 @@ def test_the_tokens_of_each_request_are_counted_without_padding(
     expected = [np.count_nonzero(tensors["input_ids"]) for tensors in found]  # [PAD] is 0
     assert list(stage.token_counts) == expected
     assert expected[:2] == [4 + 6, 2]
+def test_a_text_over_the_limit_in_bytes_is_refused_with_its_row(
+    paddle_vocab: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "1").mkdir()
+    (tmp_path / "1" / "vocab.txt").write_bytes(paddle_vocab.read_bytes())
+    settings = TokenizerSettings(
+        task="seq_cls",
+        pair=False,
+        max_length=8,
+        lower_case=True,
+        overlap=0,
+        max_windows=1,
+        max_text_bytes=6,
+    )
+    stage = TokenizerStage.open(settings.to_parameters(), tmp_path / "1")
+    fits, long = "北京".encode(), "北京a".encode()
+    assert stage.read({"text": np.array([[fits]], np.object_)}) == (["北京"],)
+    message = "row 1 of the input 'text' has 7 bytes; expected at most 6; send less"
+    with pytest.raises(TextError, match=message):
+        stage.read({"text": np.array([[fits], [long]], np.object_)})

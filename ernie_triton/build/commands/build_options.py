@@ -95,6 +95,7 @@ def add_build_options(parser: argparse.ArgumentParser) -> None:
     batching("--max-batch-size", "most rows of one request and of one batch", int)
     batching("--max-queue-delay-us", "microseconds a request waits for others to batch with", int)
     batching("--max-queue-size", "most requests that wait at a stage; 0: no bound", int)
+    batching("--max-text-bytes", "most bytes of one text; a longer one is refused", int)
     answers = _adder(parser.add_argument_group("answers"))
     answers("--overlap", "tokens that windows share, 0: a quarter (token_cls, qa)", int)
     answers("--max-windows", "most windows of one request (token_cls, qa)", int)

@@ -69,6 +69,7 @@ def tokenizer_stage_settings(
         tokenize_chinese_chars=sizes.tokenize_chinese_chars,
         prompt=spec.answering.prompt or "",
         lower_texts=sizes.lower_texts,
+        max_text_bytes=spec.batching.max_text_bytes,
     )
 
 
