@@ -167,6 +167,8 @@ def test_the_tokens_of_each_request_are_counted_without_padding(
     expected = [np.count_nonzero(tensors["input_ids"]) for tensors in found]  # [PAD] is 0
     assert list(stage.token_counts) == expected
     assert expected[:2] == [4 + 6, 2]
+
+
 def test_a_text_over_the_limit_in_bytes_is_refused_with_its_row(
     paddle_vocab: Path, tmp_path: Path
 ) -> None:

@@ -93,7 +93,9 @@ def test_a_mebibyte_of_anything_takes_no_longer_than_a_busy_batch(
 
 def test_a_refused_text_names_what_was_found(encoder: TextEncoder) -> None:
     text = "한국" * 200_000
-    with pytest.raises(TextError, match=f"400,000 characters.* the first {MOST_READ_CHARACTERS:,} "):
+    with pytest.raises(
+        TextError, match=f"400,000 characters.* the first {MOST_READ_CHARACTERS:,} "
+    ):
         encoder.encode([text])
 
 
