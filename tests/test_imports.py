@@ -81,6 +81,7 @@ ALLOWED = {
     "grpc": {"ernie_triton/client"},
     "pytriton": set(),
     "matplotlib": {"ernie_triton/perf", "ernie_triton/training/finetune"},
+    "prometheus_client": {"ernie_triton/server/metrics_endpoint.py"},
     "psutil": {"ernie_triton/perf"},
 }
 

@@ -21,6 +21,7 @@ from ernie_triton.arrays import Tensors
 from ernie_triton.backends.file_pages import release_file_pages
 from ernie_triton.backends.request_log import LoggedBatch, opened_log
 from ernie_triton.errors import ErnieTritonError, NotFiniteError
+from ernie_triton.request_counts import opened_counts
 from ernie_triton.stages.stage import Stage
 
 _GARBAGE_THRESHOLD = 50_000
@@ -56,6 +57,7 @@ class StageModel:
         folder = Path(args["model_repository"]) / args["model_version"]
         try:
             self._log = opened_log(args.get("model_name", ""), self._part, os.environ)
+            self._counts = opened_counts(args.get("model_name", ""), os.environ)
             self._stage = self.stage_type.open(parameters, folder)
         except ErnieTritonError as error:
             raise pb_utils.TritonModelException(str(error)) from error
@@ -105,18 +107,21 @@ class StageModel:
     def _notes(
         self, requests: Sequence[Any], given: Sequence[Tensors]
     ) -> Callable[[int, int | None, Any], None]:
-        """Make the function that logs a request by its place, its tokens and its response."""
-        if self._log is None:
+        """Make the function that counts and logs a request by its place, tokens and response."""
+        log, counts = self._log, self._counts
+        if log is None and counts is None:
             return _no_note
-        batch = LoggedBatch(self._log, [request.request_id() for request in requests], given)
+        ids = [request.request_id() for request in requests] if log is not None else []
+        batch = LoggedBatch(log, ids, given) if log is not None else None
+        if counts is not None:
+            counts.took(len(requests))
 
         def note(place: int, tokens: int | None, response: Any) -> None:  # noqa: ANN401
-            error = response.error()
-            if error is None:
-                batch.ended(place, "answered", tokens)
-                return
-            refused = error.code() == pb_utils.TritonError.INVALID_ARG
-            batch.ended(place, "refused" if refused else "failed", tokens, error.message())
+            outcome, message = _ending(response)
+            if counts is not None:
+                counts.ended(outcome)
+            if batch is not None:
+                batch.ended(place, outcome, tokens, message)
 
         return note
 
@@ -133,7 +138,8 @@ class StageModel:
             if len(items) > 1:  # find the request at fault; the others keep their answers
                 return [answer for item in items for answer in self._answers([item])]
             return [(self._fault(error), None)]
-        return [*zip_longest(answers, self._stage.token_counts)]
+        tokens = self._stage.token_counts() if self._log is not None else ()
+        return [*zip_longest(answers, tokens)]
 
     def _replied(self, answer: Any, request: Any, ended: Callable[[Any], None]) -> Any:  # noqa: ANN401
         """The response to return, or None where it is sent later; `ended` is told of either."""
@@ -161,6 +167,15 @@ class StageModel:
         if not _is_the_request_s(error):
             pb_utils.Logger.log_error(f"{type(self).__module__}: {error!r}")
         return _refusal(error)
+
+
+def _ending(response: Any) -> tuple[str, str]:  # noqa: ANN401
+    """The end of a request, as the log and the counts name it, and its error's message."""
+    error = response.error()
+    if error is None:
+        return "answered", ""
+    refused = error.code() == pb_utils.TritonError.INVALID_ARG
+    return "refused" if refused else "failed", error.message()
 
 
 def _no_note(_place: int, _tokens: int | None, _response: object) -> None:

@@ -22,6 +22,7 @@ from ernie_triton.child_process import deferred_signals, start_child
 from ernie_triton.errors import ServerError
 from ernie_triton.log_lines import is_log_line
 from ernie_triton.log_settings import LogSettings
+from ernie_triton.request_counts import COUNTS_FOLDER
 from ernie_triton.server.builds.verification import RepositoryState, check_repository
 from ernie_triton.server.control import Control, closing_options, new_key
 from ernie_triton.server.log import failure_reason
@@ -52,6 +53,7 @@ class ServerOptions:
         startup_timeout_s: how long loading may take, in seconds.
         log: form and content of the lines that stages write for requests.
         tracing: where traces go; None makes none.
+        counts_requests: whether the stages count their requests, in `counts_folder`.
     """
 
     repository: Path
@@ -65,6 +67,7 @@ class ServerOptions:
     startup_timeout_s: float = 300
     log: LogSettings = field(default_factory=LogSettings)
     tracing: Tracing | None = None
+    counts_requests: bool = False
 
 
 class EmbeddedServer:
@@ -143,13 +146,12 @@ class EmbeddedServer:
         try:
             files = find_wheel()
             lay_out_backend(files, self._runtime_folder / "backends")
+            if self.counts_folder is not None:
+                self.counts_folder.mkdir()
             with deferred_signals():
                 self._process = start_child(
                     self._command(files),
-                    env={
-                        **server_environment(files, os.environ),
-                        **self.options.log.to_environment(),
-                    },
+                    env={**server_environment(files, os.environ), **self._stage_settings()},
                     stdout=subprocess.PIPE,
                     stderr=subprocess.STDOUT,
                     new_session=True,
@@ -162,6 +164,18 @@ class EmbeddedServer:
         except BaseException:
             self.stop()
             raise
+
+    @property
+    def counts_folder(self) -> Path | None:
+        """The folder in which stages count their requests, if they do."""
+        if self._runtime_folder is None or not self.options.counts_requests:
+            return None
+        return self._runtime_folder / "counts"
+
+    @property
+    def metrics_url(self) -> str:
+        """The address of Triton's metrics from this machine."""
+        return f"http://{_own_address(self.options.metrics_host)}:{self.metrics_port}/metrics"
 
     def models(self) -> list[str]:
         """The models that are loaded, stages included."""
@@ -254,8 +268,12 @@ class EmbeddedServer:
     @property
     def _own_url(self) -> str:
         """The gRPC address from this machine, where `host` may be every address."""
-        every = {"0.0.0.0": "127.0.0.1", "::": "[::1]", "[::]": "[::1]"}
-        return f"{every.get(self.options.host, self.options.host)}:{self.grpc_port}"
+        return f"{_own_address(self.options.host)}:{self.grpc_port}"
+
+    def _stage_settings(self) -> dict[str, str]:
+        """The variables by which stages know their log and where they count."""
+        counts = self.counts_folder
+        return {**self.options.log.to_environment(), COUNTS_FOLDER: str(counts) if counts else ""}
 
     def _read_log(self) -> None:
         stream = self._running().stdout
@@ -282,6 +300,11 @@ class EmbeddedServer:
         raise ServerError(
             f"the server was not ready after {self.options.startup_timeout_s:g} s: {self.failure()}"
         )
+
+
+def _own_address(host: str) -> str:
+    """The address at which this machine reaches itself, where `host` may be every address."""
+    return {"0.0.0.0": "127.0.0.1", "::": "[::1]", "[::]": "[::1]"}.get(host, host)
 
 
 def free_port(host: str = "127.0.0.1") -> int:

@@ -3,12 +3,10 @@
 In text, Triton's lines stay as they are. In JSON each becomes an event of its own.
 """
 
-import contextlib
+import os
 import re
 import sys
 import time
-from logging import LogRecord, makeLogRecord
-from logging.handlers import WatchedFileHandler
 from pathlib import Path
 from threading import Event
 
@@ -43,7 +41,7 @@ class EventLog:
         self._verbose = verbose
         self._ready = Event()
         try:
-            self._file = None if file is None else _LogFile(file, encoding="utf-8")
+            self._file = None if file is None else _LogFile(file)
         except OSError as error:
             raise ServerError(
                 f"the log file {file} cannot be written ({error.strerror}); name another one"
@@ -70,27 +68,48 @@ class EventLog:
     def close(self) -> None:
         """Close the file."""
         if self._file is not None:
-            with contextlib.suppress(OSError):  # a full disk, which has been told
-                self._file.close()
+            self._file.close()
 
     def _write(self, line: str) -> None:
         if self._file is not None:
-            self._file.emit(makeLogRecord({"msg": line}))
+            self._file.write(line)
         else:
             print(line, file=sys.stderr, flush=True)
 
 
-class _LogFile(WatchedFileHandler):
-    """A file that is opened again after something else has renamed it."""
+class _LogFile:
+    """A file that lines are appended to; it is opened again after something has renamed it."""
 
-    _has_failed = False
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._has_failed = False
+        self._file = self._opened()
 
-    def handleError(self, record: LogRecord) -> None:  # noqa: ARG002, N802 - logging's name
-        """Say once that lines are lost; serving goes on."""
-        if not self._has_failed:
-            self._has_failed = True
-            reason = sys.exc_info()[1]
-            print(f"error: the log file {self.baseFilename}: {reason}", file=sys.stderr, flush=True)
+    def write(self, line: str) -> None:
+        """Append a line; where that fails, say so once and go on without."""
+        try:
+            if self._is_renamed():
+                os.close(self._file)
+                self._file = self._opened()
+            os.write(self._file, f"{line}\n".encode())
+        except OSError as error:
+            if not self._has_failed:
+                self._has_failed = True
+                reason = f"error: the log file {self._path}: {error.strerror}; lines are lost"
+                print(reason, file=sys.stderr, flush=True)
+
+    def close(self) -> None:
+        """Close the file."""
+        os.close(self._file)
+
+    def _opened(self) -> int:
+        return os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o640)
+
+    def _is_renamed(self) -> bool:
+        try:
+            return self._path.stat().st_ino != os.fstat(self._file).st_ino
+        except FileNotFoundError:
+            return True
 
 
 def _fields_of(line: str) -> dict[str, object]:

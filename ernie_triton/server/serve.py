@@ -4,13 +4,16 @@ import argparse
 import signal
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 
 from ernie_triton.errors import ErnieTritonError, ServerError
 from ernie_triton.server.embedded import EmbeddedServer, ServerOptions
 from ernie_triton.server.event_log import EventLog
+from ernie_triton.server.metrics import SupervisorMetrics
+from ernie_triton.server.metrics_endpoint import MetricsEndpoint, Sources
 from ernie_triton.server.watching_options import add_watching_options, log_settings, tracing
 
 _POLL_S = 0.2
@@ -84,8 +87,10 @@ def run(arguments: argparse.Namespace) -> int:
         startup_timeout_s=arguments.startup_timeout,
         log=settings,
         tracing=tracing(arguments),
+        counts_requests=arguments.supervisor_port is not None,
     )
     events = EventLog(settings, file=arguments.log_file, verbose=arguments.verbose)
+    metrics = SupervisorMetrics()
     stopping = threading.Event()
 
     def stop(_number: int, _frame: FrameType | None) -> None:
@@ -110,10 +115,12 @@ def run(arguments: argparse.Namespace) -> int:
                 )
             if server.http_port is not None:
                 print(_HTTP_WARNING, file=sys.stderr, flush=True)
-            print(_ready_line(server, models), flush=True)
-            events.event("ready", url=server.url, models=sorted(models))
-            while True:
-                server.watch(_POLL_S)
+            with _opened_endpoint(server, metrics, arguments.supervisor_port) as own_port:
+                print(_ready_line(server, models, own_port), flush=True)
+                events.event("ready", url=server.url, models=sorted(models))
+                metrics.set_ready(True)
+                while True:
+                    server.watch(_POLL_S)
     except KeyboardInterrupt:
         events.event("stopped", "stopped")
         return 0
@@ -124,8 +131,25 @@ def run(arguments: argparse.Namespace) -> int:
         events.close()
 
 
-def _ready_line(server: EmbeddedServer, models: Sequence[str]) -> str:
+@contextmanager
+def _opened_endpoint(
+    server: EmbeddedServer, metrics: SupervisorMetrics, port: int | None
+) -> Iterator[int | None]:
+    """The port of this command's own metrics while it is open; None where none is asked for."""
+    counts = server.counts_folder
+    if port is None or counts is None:
+        yield None
+        return
+    host = server.options.metrics_host
+    sources = Sources(events=metrics, counts=counts, triton_url=server.metrics_url)
+    with MetricsEndpoint(sources, host=host, port=port) as endpoint:
+        yield endpoint.port
+
+
+def _ready_line(server: EmbeddedServer, models: Sequence[str], own_port: int | None) -> str:
     options = server.options
     metrics = f"{options.metrics_host}:{server.metrics_port}/metrics"
+    if own_port is not None:
+        metrics += f", supervisor {options.metrics_host}:{own_port}/metrics"
     http = "" if server.http_port is None else f"HTTP {options.http_host}:{server.http_port}, "
     return f"ready: gRPC {server.url}, {http}metrics {metrics}; models: {', '.join(models)}"

@@ -32,6 +32,13 @@ def add_watching_options(parser: argparse.ArgumentParser) -> None:
         help="append the log to a file, which may be renamed (default: standard error)",
     )
     group.add_argument(
+        "--supervisor-port",
+        type=int,
+        metavar="PORT",
+        help="port of this command's own metrics (restarts, reloads, requests in flight and "
+        "refused) at the address of --metrics-host, 0 for a free one (default: none)",
+    )
+    group.add_argument(
         "--otlp-endpoint",
         metavar="URL",
         help="send traces to this collector by OTLP over HTTP, as in http://localhost:4318",

@@ -38,6 +38,7 @@ class EngineStage(Stage[_Rows]):
         self._is_per_token = task_named(self._settings.task).is_per_token
         self._deferred = DeferredRows(engine.run, is_per_token=self._is_per_token)
         self._defers = defers
+        self._last_tokens = np.zeros(0, np.int64)
 
     @classmethod
     def open(cls, parameters: Mapping[str, str], folder: Path) -> "EngineStage":
@@ -74,7 +75,7 @@ class EngineStage(Stage[_Rows]):
         shapes = [(len(ids), ids.shape[1]) for ids, _ in items]
         ends = np.cumsum([rows for rows, _ in shapes])
         tokens = np.diff(np.cumsum(batch.lengths)[ends - 1], prepend=0)
-        self.token_counts = tokens
+        self._last_tokens = tokens
         later = self._deferred.choose(tokens).tolist() if self._defers else []
         if not later:
             return [*self._outputs(batch, shapes)]
@@ -109,6 +110,11 @@ class EngineStage(Stage[_Rows]):
         if self._is_per_token:
             return [*split_tokens(outputs, batch.lengths, shapes)]
         return [*split_rows(outputs, [rows for rows, _ in shapes])]
+
+    def token_counts(self) -> list[int]:
+        """Count the tokens of each request that ran last, without padding."""
+        counts: list[int] = self._last_tokens.tolist()
+        return counts
 
     def close(self) -> None:
         """Answer what was deferred."""

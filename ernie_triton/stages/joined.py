@@ -60,7 +60,6 @@ class JoinedStages(Stage[tuple[list[str], ...]]):
             TextError: a request needs more windows than allowed.
         """
         tokens = self._tokenizer.run(items)
-        self.token_counts = self._tokenizer.token_counts
         answers: dict[int, StageOutput] = {}
         scored: dict[int, Tensors] = {}
         for place, outputs in enumerate(_passed(self._engine, tokens)):
@@ -71,6 +70,10 @@ class JoinedStages(Stage[tuple[list[str], ...]]):
         if scored:
             answers.update(zip(scored, self._answered([*scored.values()]), strict=True))
         return [answers[place] for place in range(len(items))]
+
+    def token_counts(self) -> list[int]:
+        """Count the tokens of each request that ran last, without padding."""
+        return self._tokenizer.token_counts()
 
     def close(self) -> None:
         """Answer what was deferred."""

@@ -6,7 +6,7 @@ from concurrent.futures import Future
 from pathlib import Path
 from typing import Generic, TypeAlias, TypeVar
 
-from ernie_triton.arrays import Int64, Tensors
+from ernie_triton.arrays import Tensors
 
 StageOutput: TypeAlias = Tensors | Future[Tensors]
 """A request's tensors; a future where the request runs later than its batch."""
@@ -19,11 +19,9 @@ class Stage(ABC, Generic[_Item]):
 
     Attributes:
         inputs: names of the tensors that `read` is given.
-        token_counts: tokens of each request that ran last; empty where a stage sees none.
     """
 
     inputs: tuple[str, ...]
-    token_counts: Sequence[int] | Int64 = ()
 
     @classmethod
     @abstractmethod
@@ -50,6 +48,10 @@ class Stage(ABC, Generic[_Item]):
         """Answer one request alone, and wait until the answer is there."""
         [output] = self.run([self.read(tensors)])
         return output.result() if isinstance(output, Future) else output
+
+    def token_counts(self) -> Sequence[int]:
+        """Count the tokens of each request that ran last; empty where a stage sees none."""
+        return ()
 
     def close(self) -> None:
         """Answer what is still to be answered; nothing comes after this."""

@@ -42,6 +42,7 @@ class TokenizerStage(Stage[tuple[list[str], ...]]):
             max_windows=settings.max_windows,
         )
         self._windows = WindowEncoder(encoder, rules)
+        self._last: Sequence[Tensors] = ()
 
     @classmethod
     def open(cls, parameters: Mapping[str, str], folder: Path) -> "TokenizerStage":
@@ -80,19 +81,19 @@ class TokenizerStage(Stage[tuple[list[str], ...]]):
             TextError: a request needs more windows than allowed, or a text would take too long.
         """
         if self.task.has_windows:
-            answers = [self._window_tensors(columns) for columns in items]
-            self.token_counts = [
-                int(np.count_nonzero(tensors[INPUT_IDS.name] != self._encoder.pad_token_id))
-                for tensors in answers
-            ]
-            return answers
+            self._last = [self._window_tensors(columns) for columns in items]
+            return self._last
         columns = [[text for part in parts for text in part] for parts in zip(*items, strict=True)]
         tokenized = self._encoder.encode(*columns)
         rows = [len(item[0]) for item in items]
-        totals = np.cumsum(tokenized.lengths, dtype=np.int64)
-        self.token_counts = np.diff(np.append(0, totals)[np.cumsum([0, *rows])])
         requests = tokenized.by_request(rows, self._encoder.pad_token_id)
-        return [self._sent(tensors) for tensors in requests]
+        self._last = [self._sent(tensors) for tensors in requests]
+        return self._last
+
+    def token_counts(self) -> list[int]:
+        """Count the tokens of each request that ran last, without padding."""
+        pad = self._encoder.pad_token_id
+        return [int(np.count_nonzero(tensors[INPUT_IDS.name] != pad)) for tensors in self._last]
 
     def _window_tensors(self, columns: tuple[list[str], ...]) -> Tensors:
         *questions, texts = columns

@@ -5,6 +5,7 @@ import json
 import signal
 import threading
 import time
+import urllib.request
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,6 +14,7 @@ from typing import Any
 
 import pytest
 import tritonclient.grpc as triton
+from prometheus_client.parser import text_string_to_metric_families
 
 from ernie_triton.client.request_context import request_context
 from ernie_triton.client.seq_cls import SeqClsClient
@@ -105,12 +107,17 @@ def test_a_request_is_found_by_its_id_in_the_log_and_by_its_span_at_the_collecto
     repository: Path, tmp_path: Path
 ) -> None:
     log = tmp_path / "serve.log"
-    watched = ("--log-format", "json", "--log-file", str(log), "--model", "ernie_seqcls")
+    watched = ("--log-format", "json", "--log-file", str(log), "--supervisor-port", "0")
     with (
         Collector().running() as collector,
-        serving(repository, *FREE_PORTS, *watched, "--otlp-endpoint", collector.url) as process,
+        serving(
+            repository,
+            *(*FREE_PORTS, *watched, "--otlp-endpoint", collector.url),
+            *("--model", "ernie_seqcls"),
+        ) as process,
     ):
-        url = ready_line(process).split("gRPC ")[1].split(",")[0]
+        line = ready_line(process)
+        url = line.split("gRPC ")[1].split(",")[0]
         with (
             SeqClsClient(url) as client,
             request_context(request_id="order-7", traceparent=f"00-{TRACE}-{CALLER}-01"),
@@ -118,17 +125,39 @@ def test_a_request_is_found_by_its_id_in_the_log_and_by_its_span_at_the_collecto
             client.classify([TEXT, "你好"])
         refuse_one(url, "order-8")
         found = events(log, has_all)
+        metrics = metrics_of(line.split("supervisor ")[1].split(";")[0])
         spans = collector.trace(TRACE, {"InferRequest", "ernie_seqcls"})
         process.send_signal(signal.SIGTERM)
         _, errors = process.communicate(timeout=DEADLINE_S)
         assert errors == ""
     _check_lines(found)
+    _check_metrics(metrics)
     assert TEXT not in log.read_text(encoding="utf-8")
     assert json.loads(log.read_text(encoding="utf-8").splitlines()[-1])["event"] == "stopped"
     assert spans["InferRequest"]["parentSpanId"] == CALLER
     assert set(spans) >= {f"ernie_seqcls_{stage}" for stage in STAGES}
     values = [attribute["value"] for attribute in spans["ernie_seqcls"]["attributes"]]
     assert {"stringValue": "order-7"} in values
+
+
+def metrics_of(address: str) -> dict[tuple[str, ...], float]:
+    """The supervisor's samples by name and labels' values."""
+    with urllib.request.urlopen(f"http://{address}", timeout=DEADLINE_S) as response:
+        families = text_string_to_metric_families(response.read().decode())
+        return {
+            (sample.name.removeprefix("ernie_triton_"), *sample.labels.values()): sample.value
+            for family in families
+            for sample in family.samples
+        }
+
+
+def _check_metrics(metrics: Mapping[tuple[str, ...], float]) -> None:
+    assert metrics["ready",] == 1
+    assert metrics["requests_refused_total", "ernie_seqcls", "request"] == 1
+    assert metrics["requests_in_flight", "ernie_seqcls"] == 0
+    for stage in STAGES:
+        assert metrics["requests_total", "answered", "ernie_seqcls", stage] >= 1
+        assert metrics["requests_total", "failed", "ernie_seqcls", stage] == 0
 
 
 def has_all(found: list[Any]) -> bool:

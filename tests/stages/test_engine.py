@@ -88,7 +88,7 @@ def test_requests_of_any_lengths_get_their_own_logits(stage: EngineStage) -> Non
 
 def test_the_tokens_of_each_request_are_counted_without_padding(stage: EngineStage) -> None:
     answers(stage, [engine_request([3]), engine_request([8, 2]), engine_request([5])])
-    assert list(stage.token_counts) == [3, 10, 5]
+    assert stage.token_counts() == [3, 10, 5]
 
 
 def test_a_long_request_is_answered_after_the_short_ones_of_its_batch(stage: EngineStage) -> None:

@@ -46,4 +46,4 @@ def test_a_long_request_is_answered_after_the_short_ones_of_its_batch(
 
 def test_the_tokens_of_each_request_are_those_of_the_tokenizer(joined: JoinedStages) -> None:
     answers(joined, [{"text": texts("北京", "")}, {"text": texts("北京的天")}])
-    assert list(joined.token_counts) == [4 + 2, 6]
+    assert joined.token_counts() == [4 + 2, 6]
