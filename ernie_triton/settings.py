@@ -78,6 +78,7 @@ class TokenizerSettings(StageSettings):
     equal shapes; 1 pads to the longest row of a request. With `tokenize_chinese_chars` off, a run
     of ideographs is one word. `prompt` is put before every text; with `lower_texts`, texts are
     converted to lower case first. Texts of more than `max_text_bytes` are refused.
+    `rules` are a tokenizer's unusual rules, as `TokenRules` writes them.
     """
 
     task: str
@@ -91,6 +92,7 @@ class TokenizerSettings(StageSettings):
     prompt: str = ""
     lower_texts: bool = False
     max_text_bytes: int = DEFAULT_TEXT_BYTES
+    rules: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,7 +8,12 @@ import onnx
 
 import ernie_triton
 from ernie_triton.build.check.exactness import Exactness, compare
-from ernie_triton.build.check.preconditions import check_student, check_vocabulary, vocabulary_path
+from ernie_triton.build.check.preconditions import (
+    bounded_length,
+    check_student,
+    check_vocabulary,
+    vocabulary_path,
+)
 from ernie_triton.build.check.sample_texts import read_sample_texts
 from ernie_triton.build.check.speed import Speed, measure_speed
 from ernie_triton.build.checkpoint_defaults import folder_words, with_checkpoint_defaults
@@ -76,8 +81,11 @@ def read_inputs(spec: PipelineSpec, step: StepReporter) -> BuildInputs:
             spec = dataclasses.replace(spec, layout="padded")
     with step("vocabulary") as notes:
         path = vocabulary_path(source, spec)
+        asked, spec = spec.max_length, bounded_length(spec, source)
         vocabulary = check_vocabulary(path, source, spec)
-        notes.append(f"{vocabulary.size:,} tokens, {path}")
+        notes.append(f"{vocabulary.rows:,} tokens, {path}")
+        if spec.max_length != asked:
+            notes.append(f"max_length {spec.max_length}, its model_max_length, instead of {asked}")
     if source.model is not None and not isinstance(source.model.head, VectorHead):
         # Checked before the source's framework loads the model: its own message is less clear.
         pipeline_labels(spec, source, source.model.head.output.outputs)

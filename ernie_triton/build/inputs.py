@@ -98,7 +98,7 @@ class BuildInputs:
             threads=spec.threads,
             max_length=spec.max_length,
             pad_token_id=self.encoder.pad_token_id,
-            vocabulary_size=model.vocabulary_size if model else self.vocabulary.size,
+            vocabulary_size=model.vocabulary_size if model else self.vocabulary.rows,
             token_types=model.token_types if model else _UNKNOWN_TOKEN_TYPES,
         )
 
@@ -120,6 +120,7 @@ class BuildInputs:
             is_canonical=self.model is not None,
             tokenize_chinese_chars=self.source.tokenize_chinese_chars,
             lower_texts=self.source.sentence is not None and self.source.sentence.lower_case,
+            rules=self.vocabulary.rules,
         )
 
 

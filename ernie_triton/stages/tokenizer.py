@@ -12,6 +12,7 @@ from ernie_triton.settings import TokenizerSettings
 from ernie_triton.stages.stage import Stage
 from ernie_triton.tasks import INPUT_IDS, TOKEN_TYPE_IDS, task_named
 from ernie_triton.tokenizer.encoder import TextEncoder
+from ernie_triton.tokenizer.rules import TokenRules
 from ernie_triton.tokenizer.token_rows import LengthBuckets
 from ernie_triton.tokenizer.vocabulary import VOCABULARY_FILE, load_vocabulary
 from ernie_triton.tokenizer.windows import WindowEncoder, WindowRules, window_tensors
@@ -54,7 +55,7 @@ class TokenizerStage(Stage[tuple[list[str], ...]]):
         """
         settings = TokenizerSettings.from_parameters(parameters)
         encoder = TextEncoder(
-            load_vocabulary(folder / VOCABULARY_FILE),
+            load_vocabulary(folder / VOCABULARY_FILE, TokenRules.from_text(settings.rules)),
             max_length=settings.max_length,
             lower_case=settings.lower_case,
             tokenize_chinese_chars=settings.tokenize_chinese_chars,

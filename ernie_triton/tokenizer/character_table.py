@@ -16,7 +16,7 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 
 from ernie_triton.arrays import Int32
-from ernie_triton.tokenizer.vocabulary import UNKNOWN, Vocabulary
+from ernie_triton.tokenizer.vocabulary import Vocabulary
 from ernie_triton.tokenizer.words import IDEOGRAPHS, basic_words, is_ideograph
 
 SEPARATES, IN_WORD, UNPROVEN = -1, -2, -3
@@ -43,10 +43,10 @@ def character_table(
         int32 [TABLE_SIZE], 720 KiB; look code points up with `mode="clip"`.
     """
     table = np.full(TABLE_SIZE, UNPROVEN, np.int32)
-    unknown = vocabulary.ids[UNKNOWN]
+    unknown, strip_accents = vocabulary.unknown_id, vocabulary.rules.strip_accents
     for code in _own_ideographs().tolist():
         table[code] = vocabulary.ids.get(chr(code), unknown)
-    for code, word in _other_characters(lower_case).items():
+    for code, word in _other_characters(lower_case, strip_accents).items():
         if isinstance(word, str):
             table[code] = vocabulary.ids.get(word, unknown)
         else:
@@ -58,13 +58,15 @@ def character_table(
     return table
 
 
-def word_characters(table: Int32, *, lower_case: bool) -> Mapping[int, str]:
+def word_characters(
+    table: Int32, *, lower_case: bool, strip_accents: bool | None = None
+) -> Mapping[int, str]:
     """By code point, the form inside a word of each character that `table` marks IN_WORD."""
     codes = (table == IN_WORD).nonzero()[0].tolist()
     return {
         code: chr(code)
         if is_ideograph(chr(code))
-        else basic_words(f"a{chr(code)}a", lower_case=lower_case)[0][1]
+        else basic_words(f"a{chr(code)}a", lower_case=lower_case, strip_accents=strip_accents)[0][1]
         for code in codes
     }
 
@@ -83,12 +85,12 @@ def _agreed_ideographs() -> Int32:
 
 
 @functools.cache
-def _other_characters(lower_case: bool) -> Mapping[int, str | int]:
+def _other_characters(lower_case: bool, strip_accents: bool | None) -> Mapping[int, str | int]:
     """Character of its own word, SEPARATES or IN_WORD, by code point."""
     agreed = re.compile(f"[{AGREED}]")
     others: dict[int, str | int] = {}
     for code in _candidates(agreed):
-        match basic_words(f"a{chr(code)}a", lower_case=lower_case):
+        match basic_words(f"a{chr(code)}a", lower_case=lower_case, strip_accents=strip_accents):
             case ["a", word, "a"] if len(word) == 1:
                 others[code] = word
             case ["a", "a"]:

@@ -14,13 +14,13 @@ import numpy as np
 
 from ernie_triton.arrays import Int32
 from ernie_triton.errors import TextError
-from ernie_triton.tokenizer.character_table import character_table, word_characters
-from ernie_triton.tokenizer.fallback import FallbackTokenizer
+from ernie_triton.tokenizer.character_table import UNPROVEN, character_table, word_characters
 from ernie_triton.tokenizer.joined_texts import END, START, JoinedTexts
 from ernie_triton.tokenizer.long_texts import LONGEST_PIECED_WORD, without_runs
 from ernie_triton.tokenizer.piece_table import PieceTable
+from ernie_triton.tokenizer.ruled import tokenizer_by_rules
 from ernie_triton.tokenizer.token_rows import TextTokens, TokenizedRows, pair_rows, single_rows
-from ernie_triton.tokenizer.vocabulary import CLASSIFY, PAD, SEPARATE, Vocabulary
+from ernie_triton.tokenizer.vocabulary import Vocabulary
 from ernie_triton.tokenizer.word_cache import WordCache
 
 SHORT_TEXT_CHARACTERS_PER_TOKEN = 8
@@ -42,6 +42,7 @@ _CUT = re.compile(
     r"|[\u3400-\u4dbf\u4e00-\u9fef\uf900-\ufaff\U00020000-\U0002a6df\U0002a700-\U0002ceaf]"
 )
 _CUT_CHINESE_WORDS = re.compile(_CUT_WORDS)
+_CUT_NOWHERE = re.compile(r"(?!)")
 
 
 class TextEncoder:
@@ -78,23 +79,31 @@ class TextEncoder:
         self._max_length = max_length
         self._prompt = prompt
         self._lower_texts = lower_texts
-        self.classify_id = vocabulary.ids[CLASSIFY]
-        self.separate_id = vocabulary.ids[SEPARATE]
-        self.pad_token_id = vocabulary.ids[PAD]
-        self.vocabulary_size = vocabulary.size
+        self.classify_id = vocabulary.special_id(vocabulary.rules.names.classify)
+        self.separate_id = vocabulary.special_id(vocabulary.rules.names.separate)
+        self.pad_token_id = vocabulary.pad_id
+        self.vocabulary_size = vocabulary.rows
         self._table = character_table(
             vocabulary, lower_case=lower_case, tokenize_chinese_chars=tokenize_chinese_chars
         )
-        self._table[[ord(START), ord(END)]] = self.classify_id, self.separate_id
-        self._whole = FallbackTokenizer(
+        self._whole = tokenizer_by_rules(
             vocabulary, lower_case=lower_case, tokenize_chinese_chars=tokenize_chinese_chars
         )
+        if self._whole.reads_every_text:
+            self._table[:] = UNPROVEN
+        self._table[[ord(START), ord(END)]] = self.classify_id, self.separate_id
         self._word_ids = WordCache(self._whole.word_ids)
         self._word_tokens = WordCache(self._whole.word_tokens)
         self._cut = _CUT if tokenize_chinese_chars else _CUT_CHINESE_WORDS
+        if not self._whole.may_be_cut(self._cut):
+            self._cut = _CUT_NOWHERE
         self._pieces: PieceTable | None = None
         if not tokenize_chinese_chars:
-            characters = word_characters(self._table, lower_case=lower_case)
+            characters = word_characters(
+                self._table,
+                lower_case=lower_case,
+                strip_accents=vocabulary.rules.strip_accents,
+            )
             self._pieces = PieceTable(vocabulary, characters)
 
     def encode(self, texts: Sequence[str], pairs: Sequence[str] | None = None) -> TokenizedRows:
@@ -197,7 +206,6 @@ class TextEncoder:
     def _unproven(self, joined: JoinedTexts) -> list[int]:
         """Texts for the fallback tokenizer."""
         apart = joined.unproven_texts()
-        if "[" in joined.text:
-            spelled = [match.start() for match in self._whole.special.finditer(joined.text)]
+        if spelled := self._whole.special_places(joined.text):
             apart.update(joined.texts_at(spelled))
         return sorted(apart)

@@ -8,7 +8,8 @@ extension E. Texts with such characters are split into words by `basic_words` be
 import functools
 import re
 from array import array
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from tokenizers import AddedToken, Encoding, Tokenizer
@@ -19,37 +20,60 @@ from tokenizers.pre_tokenizers import BertPreTokenizer, WhitespaceSplit
 from ernie_triton.tokenizer.character_table import AGREED, SEPARATES
 from ernie_triton.tokenizer.long_texts import refuse_piled_marks
 from ernie_triton.tokenizer.token_rows import TextTokens
-from ernie_triton.tokenizer.vocabulary import UNKNOWN, Vocabulary
+from ernie_triton.tokenizer.vocabulary import Vocabulary
 from ernie_triton.tokenizer.words import Origin, basic_words, words_with_origins
 
 _OTHER = re.compile(f"[^{AGREED}]")
 
 
 class FallbackTokenizer:
-    """Tokenise texts one by one, for one vocabulary, without special tokens."""
+    """Tokenise texts one by one, for one vocabulary, without special tokens.
+
+    Attributes:
+        reads_every_text: no text may be looked up in a table instead.
+        special: finds the tokens that texts spell.
+    """
+
+    reads_every_text = False
 
     def __init__(
         self, vocabulary: Vocabulary, *, lower_case: bool, tokenize_chinese_chars: bool = True
     ) -> None:
         """Prepare the tokenizers."""
-        self._basic_words = functools.partial(
-            basic_words, lower_case=lower_case, tokenize_chinese_chars=tokenize_chinese_chars
-        )
-        self._words_with_origins = functools.partial(
-            words_with_origins, lower_case=lower_case, tokenize_chinese_chars=tokenize_chinese_chars
-        )
-        specials = vocabulary.special_tokens
-        self.special = re.compile("(" + "|".join(map(re.escape, specials)) + ")")
-        self._texts = _word_piece(vocabulary, specials)
+        rules = vocabulary.rules
+        how: Mapping[str, Any] = {
+            "lower_case": lower_case,
+            "tokenize_chinese_chars": tokenize_chinese_chars,
+            "strip_accents": rules.strip_accents,
+            "never_split": frozenset(rules.never_split),
+        }
+        self._basic_words: Callable[[str], list[str]] = functools.partial(basic_words, **how)
+        self._words_with_origins: Callable[[str], list[tuple[str, list[Origin]]]]
+        self._words_with_origins = functools.partial(words_with_origins, **how)
+        specials = spelled_tokens(vocabulary)
+        self.special = any_of(specials)
+        self._spelled = (*specials, *rules.never_split)
+        self._first_characters = frozenset(token[0] for token in specials)
+        self._texts = word_piece(vocabulary, specials)
         self._texts.normalizer = BertNormalizer(
             clean_text=True,
             handle_chinese_chars=tokenize_chinese_chars,
-            strip_accents=None,
+            strip_accents=rules.strip_accents,
             lowercase=lower_case,
         )
         self._texts.pre_tokenizer = BertPreTokenizer()
-        self._words = _word_piece(vocabulary, specials)
+        self._words = word_piece(vocabulary, specials)
         self._words.pre_tokenizer = WhitespaceSplit()
+
+    def special_places(self, text: str) -> list[int]:
+        """Places in a text at which it may spell a token."""
+        if not any(character in text for character in self._first_characters):
+            return []
+        return [match.start() for match in self.special.finditer(text)]
+
+    def may_be_cut(self, cut: re.Pattern[str]) -> bool:
+        """Return whether a text may be read in two parts where `cut` matches."""
+        return not any(cut.search(token) for token in self._spelled)
 
     def token_ids(self, texts: Sequence[str]) -> list[list[int]]:
         """The token ids of each text.
@@ -70,7 +94,7 @@ class FallbackTokenizer:
         plain = [text for text, ok in zip(texts, agreed, strict=True) if ok]
         rows = iter(self._texts.encode_batch(plain, add_special_tokens=False))
         return [
-            _tokens(next(rows), None) if ok else self._tokens_of_words(text)
+            text_tokens(next(rows), None) if ok else self._tokens_of_words(text)
             for text, ok in zip(texts, agreed, strict=True)
         ]
 
@@ -95,7 +119,7 @@ class FallbackTokenizer:
         made = []
         for word, row in zip(words, rows, strict=True):
             cells = np.full((len(word), 3), SEPARATES, np.int32)
-            tokens = _tokens(row, None)
+            tokens = text_tokens(row, None)
             firsts, ends, starts_word = tokens.spans.T
             cells[firsts] = np.stack([tokens.ids, ends - firsts, starts_word], axis=1)
             made.append(cells.tobytes())
@@ -127,16 +151,31 @@ class FallbackTokenizer:
                 origins.append((-1, -1))  # the space that joins it to the next
             place += len(part)
         row = self._words.encode(" ".join(words), add_special_tokens=False)
-        return _tokens(row, origins)
+        return text_tokens(row, origins)
 
 
-def _word_piece(vocabulary: Vocabulary, specials: Sequence[str]) -> Tokenizer:
-    tokenizer = Tokenizer(WordPiece(dict(vocabulary.ids), unk_token=UNKNOWN))
+def spelled_tokens(vocabulary: Vocabulary) -> dict[str, int]:
+    """The tokens that texts may spell, special and added ones, with their ids."""
+    specials = {token: vocabulary.special_id(token) for token in vocabulary.special_tokens}
+    return specials | {token.content: token.id for token in vocabulary.rules.added}
+
+
+def any_of(tokens: Iterable[str]) -> re.Pattern[str]:
+    """Match any of these tokens, the longest from each place on, as a group."""
+    longest_first = sorted(tokens, key=len, reverse=True)
+    return re.compile("(" + "|".join(map(re.escape, longest_first)) + ")")
+
+
+def word_piece(vocabulary: Vocabulary, specials: Mapping[str, int]) -> Tokenizer:
+    """A tokenizer of single words that knows these tokens' spelling in texts."""
+    unknown = vocabulary.rules.names.unknown
+    ids = {**vocabulary.ids, unknown: vocabulary.unknown_id, **specials}
+    tokenizer = Tokenizer(WordPiece(ids, unk_token=unknown))
     tokenizer.add_special_tokens([AddedToken(token, normalized=False) for token in specials])
     return tokenizer
 
 
-def _tokens(row: Encoding, origins: Sequence[Origin] | None) -> TextTokens:
+def text_tokens(row: Encoding, origins: Sequence[Origin] | None) -> TextTokens:
     """One text's tokens; `origins` are the places of the characters that were tokenised."""
     spans = np.empty((len(row.ids), 3), np.int32)
     previous = None

@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from ernie_triton.arrays import Bool, Int32, Int64
 from ernie_triton.tokenizer.character_table import TABLE_SIZE
-from ernie_triton.tokenizer.vocabulary import UNKNOWN, Vocabulary
+from ernie_triton.tokenizer.vocabulary import Vocabulary
 
 MAX_WORD_CHARACTERS = 100
 """A longer word is one unknown token: `max_input_chars_per_word` of BERT's WordPiece, which no
@@ -56,7 +56,7 @@ class PieceTable:
             vocabulary: tokens and ids.
             characters: the form of each code point inside a word, from `word_characters`.
         """
-        self._unknown = vocabulary.ids[UNKNOWN]
+        self._unknown = vocabulary.unknown_id
         edges, self._piece, numbers = _tries(vocabulary, frozenset(characters.values()))
         self._letters = np.zeros(TABLE_SIZE, np.int32)
         for code, character in characters.items():

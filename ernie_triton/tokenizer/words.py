@@ -6,7 +6,7 @@ added: control characters go, ideographs and punctuation stand alone, case and a
 """
 
 import unicodedata
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 
 IDEOGRAPHS = (
     (0x3400, 0x4DBF),
@@ -27,8 +27,24 @@ Origin = tuple[int, int]
 """The place in the text that a character came from: first character, and the one after the last."""
 
 
-def basic_words(text: str, *, lower_case: bool, tokenize_chinese_chars: bool = True) -> list[str]:
-    """The words of a text before WordPiece."""
+def basic_words(
+    text: str,
+    *,
+    lower_case: bool,
+    tokenize_chinese_chars: bool = True,
+    strip_accents: bool | None = None,
+    never_split: Collection[str] = (),
+) -> list[str]:
+    """The words of a text before WordPiece.
+
+    Args:
+        text: any text.
+        lower_case: fold case.
+        tokenize_chinese_chars: each ideograph is a word.
+        strip_accents: remove accents; None as `lower_case`.
+        never_split: words that stay as they are.
+    """
+    strips = lower_case if strip_accents is None else strip_accents
     if lower_case:
         # Character by character: transformers folds before it looks at words (no final sigma).
         text = "".join(character.lower() for character in text)
@@ -36,14 +52,21 @@ def basic_words(text: str, *, lower_case: bool, tokenize_chinese_chars: bool = T
     spaced = "".join(f" {c} " if tokenize_chinese_chars and is_ideograph(c) else c for c in cleaned)
     words: list[str] = []
     for word in unicodedata.normalize("NFC", spaced).split():
-        words.extend(_split_punctuation(_without_accents(word.lower()) if lower_case else word))
+        folded = word if word in never_split else _fold(word, lower_case, strips)
+        words.extend([folded] if folded in never_split else _split_punctuation(folded))
     return words
 
 
 def words_with_origins(
-    text: str, *, lower_case: bool, tokenize_chinese_chars: bool = True
+    text: str,
+    *,
+    lower_case: bool,
+    tokenize_chinese_chars: bool = True,
+    strip_accents: bool | None = None,
+    never_split: Collection[str] = (),
 ) -> list[tuple[str, list[Origin]]]:
     """`basic_words`, and the origin in the text of each of their characters."""
+    strips = lower_case if strip_accents is None else strip_accents
     placed: list[tuple[str, Origin]] = []
     for place, original in enumerate(text):
         for character in original.lower() if lower_case else original:
@@ -58,17 +81,30 @@ def words_with_origins(
                 placed.append((" ", (place, place + 1)))
     words: list[tuple[str, list[Origin]]] = []
     for chunk in _chunks(placed):
-        characters = _folded(chunk, lower_case=lower_case)
-        start = 0
-        for end in range(1, len(characters) + 1):
-            apart = end < len(characters) and (
-                _is_punctuation(characters[end][0]) or _is_punctuation(characters[end - 1][0])
-            )
-            if apart or end == len(characters):
-                part = characters[start:end]
-                words.append(("".join(c for c, _ in part), [origin for _, origin in part]))
-                start = end
+        composed = unicodedata.normalize("NFC", "".join(character for character, _ in chunk))
+        whole = composed in never_split
+        characters = _folded(
+            chunk, lower_case=lower_case and not whole, strips=strips and not whole
+        )
+        if not whole:
+            whole = "".join(character for character, _ in characters) in never_split
+        words.extend(_words_of(characters, whole=whole))
     return words
+
+
+def _words_of(
+    characters: Sequence[tuple[str, Origin]], *, whole: bool
+) -> Iterator[tuple[str, list[Origin]]]:
+    """The words of a chunk, which punctuation ends unless it stays whole."""
+    start = 0
+    for end in range(1, len(characters) + 1):
+        apart = end < len(characters) and (
+            _is_punctuation(characters[end][0]) or _is_punctuation(characters[end - 1][0])
+        )
+        if (apart and not whole) or end == len(characters):
+            part = characters[start:end]
+            yield "".join(c for c, _ in part), [origin for _, origin in part]
+            start = end
 
 
 def _chunks(placed: Sequence[tuple[str, Origin]]) -> Iterator[list[tuple[str, Origin]]]:
@@ -84,19 +120,21 @@ def _chunks(placed: Sequence[tuple[str, Origin]]) -> Iterator[list[tuple[str, Or
         yield chunk
 
 
-def _folded(chunk: Sequence[tuple[str, Origin]], *, lower_case: bool) -> list[tuple[str, Origin]]:
+def _folded(
+    chunk: Sequence[tuple[str, Origin]], *, lower_case: bool, strips: bool
+) -> list[tuple[str, Origin]]:
     """A chunk composed (NFC), case and accents folded if asked, each character with its origin."""
     plain = "".join(character for character, _ in chunk)
     expected = unicodedata.normalize("NFC", plain)
     characters: list[tuple[str, Origin]] = []
     for cluster, origin in _clusters(chunk):
         characters.extend((c, origin) for c in unicodedata.normalize("NFC", cluster))
-    if lower_case:
-        expected = _without_accents(expected.lower())
+    if lower_case or strips:
+        expected = _fold(expected, lower_case, strips)
         characters = [
             (folded, origin)
             for character, origin in characters
-            for folded in _without_accents(character.lower())
+            for folded in _fold(character, lower_case, strips)
         ]
     if "".join(character for character, _ in characters) == expected:
         return characters
@@ -121,7 +159,13 @@ def _clusters(chunk: Sequence[tuple[str, Origin]]) -> Iterator[tuple[str, Origin
     yield cluster, (first, last)
 
 
-def _without_accents(word: str) -> str:
+def _fold(word: str, lower_case: bool, strips: bool) -> str:
+    word = word.lower() if lower_case else word
+    return without_accents(word) if strips else word
+
+
+def without_accents(word: str) -> str:
+    """Return a word without the marks of its letters."""
     decomposed = unicodedata.normalize("NFD", word)
     return "".join(c for c in decomposed if unicodedata.category(c) != "Mn")
 

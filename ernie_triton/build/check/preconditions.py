@@ -1,13 +1,15 @@
 """Check before a build that vocabulary, lengths and the model's tables fit together."""
 
+import dataclasses
 from pathlib import Path
 
 from ernie_triton.build.load.source import Source
+from ernie_triton.build.load.tokenizer_files import longest_row, read_vocabulary
 from ernie_triton.build.model.slim import SlimModel
 from ernie_triton.errors import PipelineError, VocabularyError
 from ernie_triton.pipeline import PipelineSpec
 from ernie_triton.tasks import task_named
-from ernie_triton.tokenizer.vocabulary import PAD, Vocabulary, load_vocabulary
+from ernie_triton.tokenizer.vocabulary import Vocabulary
 
 SPARE_VOCABULARY_ROWS = 127
 """Embedding rows without a token that are taken for padding of the table to a round size."""
@@ -21,8 +23,25 @@ def vocabulary_path(source: Source, spec: PipelineSpec) -> Path:
     """
     path = spec.vocab or source.vocabulary
     if path is None:
-        raise VocabularyError(f"{source.path} has no vocab.txt beside it; name one with --vocab")
+        raise VocabularyError(
+            f"{source.path} has no vocab.txt beside it, nor a tokenizer.json; name one with --vocab"
+        )
     return path
+
+
+def tokenizer_folder(source: Source) -> Path:
+    """The folder that holds the settings of the source's tokenizer."""
+    if source.vocabulary is not None:
+        return source.vocabulary.parent
+    return source.path if source.path.is_dir() else source.path.parent
+
+
+def bounded_length(spec: PipelineSpec, source: Source) -> PipelineSpec:
+    """The pipeline with rows no longer than the tokenizer's `model_max_length`."""
+    most = longest_row(tokenizer_folder(source))
+    if most is None or spec.max_length <= most:
+        return spec
+    return dataclasses.replace(spec, max_length=most)
 
 
 def check_vocabulary(path: Path, source: Source, spec: PipelineSpec) -> Vocabulary:
@@ -39,21 +58,21 @@ def check_vocabulary(path: Path, source: Source, spec: PipelineSpec) -> Vocabula
             f"and {spec.task} labels words: entities would be whole runs; use a model that reads "
             f"single characters"
         )
-    vocabulary = load_vocabulary(path)
+    vocabulary = read_vocabulary(path, tokenizer_folder(source), lower_case=source.lower_case)
     if source.model is None:
         return vocabulary
     model = source.model
-    spare = model.vocabulary_size - vocabulary.size
+    spare = model.vocabulary_size - vocabulary.rows
     if not 0 <= spare <= SPARE_VOCABULARY_ROWS:
         raise VocabularyError(
-            f"{path} has {vocabulary.size} tokens but the model embeds {model.vocabulary_size}; "
+            f"{path} has {vocabulary.rows} tokens but the model embeds {model.vocabulary_size}; "
             f"use the vocabulary it was trained with (or add lines such as [unused1] for rows that "
             f"really have no token)"
         )
-    if vocabulary.ids[PAD] != model.pad_token_id:
+    if vocabulary.pad_id != model.pad_token_id:
         raise VocabularyError(
-            f"{path} has {PAD} at {vocabulary.ids[PAD]} but the model masks token "
-            f"{model.pad_token_id}; use the vocabulary it was trained with"
+            f"{path} has {vocabulary.rules.names.pad} at {vocabulary.pad_id} but the model masks "
+            f"token {model.pad_token_id}; use the vocabulary it was trained with"
         )
     if spec.max_length > model.max_positions:
         raise PipelineError(

@@ -8,6 +8,7 @@ from tritonclient.grpc import model_config_pb2 as pb
 from ernie_triton.pipeline import PipelineSpec
 from ernie_triton.settings import StageSettings
 from ernie_triton.tasks import WINDOW_TENSORS, Task, TensorSpec
+from ernie_triton.tokenizer.rules import ORDINARY, TokenRules
 
 WARM_UP_TEXTS = ("short", "long")
 """Names of the warm-up samples; each stage's `warmup/` folder holds a file per sample and input."""
@@ -23,6 +24,7 @@ class ModelSizes:
         lower_case: the vocabulary wants texts in lower case.
         tokenize_chinese_chars: each ideograph is a word to it; otherwise a run of them is one.
         lower_texts: texts are converted to lower case before they are tokenised.
+        rules: the tokenizer's other rules.
         pad_token_id: the id that fills rows.
         vocabulary_size: rows of the word embeddings.
         token_types: rows of the token type embeddings.
@@ -39,6 +41,7 @@ class ModelSizes:
     is_canonical: bool = True
     tokenize_chinese_chars: bool = True
     lower_texts: bool = False
+    rules: TokenRules = ORDINARY
 
     @property
     def by_name(self) -> dict[str, int]:

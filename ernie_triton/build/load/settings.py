@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ernie_triton.build.load.labels import labels_of
+from ernie_triton.build.load.tokenizer_json import TOKENIZER_JSON, json_settings
 from ernie_triton.errors import CheckpointError, TextFileError
 from ernie_triton.tasks import EMBEDDING, MULTI_LABEL, QA, REGRESSION, SEQ_CLS, TOKEN_CLS, Task
 from ernie_triton.text_files import read_text_file
@@ -116,16 +117,14 @@ def folds_case(folder: Path) -> bool:
     """Return whether the tokenizer beside the weights lower-cases texts; BERT's default is True.
 
     Raises:
-        CheckpointError: its settings cannot be read, or `strip_accents` differs from this.
+        CheckpointError: its settings cannot be read, or say neither true nor false.
     """
-    path = folder / TOKENIZER_FILE
-    settings = tokenizer_settings(folder)
-    lower_case = settings.get("do_lower_case", True)
-    if settings.get("strip_accents") not in (None, lower_case):
+    lower_case = tokenizer_settings(folder).get("do_lower_case", True)
+    if not isinstance(lower_case, bool):
         raise CheckpointError(
-            f"{path}: strip_accents differs from do_lower_case; only equal is supported"
+            f"{folder / TOKENIZER_FILE}: do_lower_case is {lower_case!r}; expected true or false"
         )
-    return bool(lower_case)
+    return lower_case
 
 
 def splits_ideographs(folder: Path) -> bool:
@@ -151,15 +150,34 @@ def splits_ideographs(folder: Path) -> bool:
 
 
 def tokenizer_settings(folder: Path) -> dict[str, Any]:
-    """Read `tokenizer_config.json`; empty where there is no such file."""
-    path = folder / TOKENIZER_FILE
-    return read_json(path) if path.is_file() else {}
+    """Read `tokenizer_config.json`; empty where there is no such file.
+
+    Where `tokenizer.json` holds the vocabulary, its own settings are those that the other file does
+    not name.
+
+    Raises:
+        CheckpointError: a file is damaged, or the two contradict each other.
+    """
+    path, document = folder / TOKENIZER_FILE, folder / TOKENIZER_JSON
+    settings = read_json(path) if path.is_file() else {}
+    if vocabulary_beside(folder) != document:
+        return settings
+    within = json_settings(read_json(document), document)
+    for key, value in within.items():
+        said = settings.get(key, value)
+        said = said.get("content") if isinstance(said, Mapping) else said
+        if said != value:
+            raise CheckpointError(
+                f"{path}: {key} is {said!r}, and {document.name} beside it says {value!r}; correct "
+                f"the one that is wrong"
+            )
+    return {**within, **settings}
 
 
 def vocabulary_beside(folder: Path) -> Path | None:
-    """Return the path of the `vocab.txt` in a folder; None where there is none."""
-    path = folder / VOCABULARY_FILE
-    return path if path.is_file() else None
+    """Return the path of `vocab.txt`, or else `tokenizer.json`, in a folder; None without."""
+    paths = (folder / name for name in (VOCABULARY_FILE, TOKENIZER_JSON))
+    return next((path for path in paths if path.is_file()), None)
 
 
 def read_json(path: Path) -> dict[str, Any]:

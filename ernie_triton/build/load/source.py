@@ -48,7 +48,7 @@ class Source:
         graph: the exported graph, for exports; the engine is compared with it.
         unrecognised: the reason why `model` is None.
         labels: label names in the order of the output units; None where the source has none.
-        vocabulary: the `vocab.txt` beside the weights; None where there is none.
+        vocabulary: the `vocab.txt` or `tokenizer.json` beside the weights; None without either.
         lower_case: the tokenizer converts texts to lower case.
         tokenize_chinese_chars: the tokenizer splits ideographs into words of one character.
         problem: transformers' `problem_type`; empty where the source has none.

@@ -159,7 +159,7 @@ def model_facts(
         heads=tuple(layer.heads for layer in layers),
         feed_forward=tuple(layer.intermediate.outputs for layer in layers),
         parameters=model.parameters if model else 0,
-        vocabulary_size=vocabulary.size,
+        vocabulary_size=vocabulary.rows,
         labels=labels,
         max_positions=model.max_positions if model else 0,
     )

@@ -17,6 +17,7 @@ from ernie_triton.pipeline import PARTS, PipelineSpec
 from ernie_triton.server.builds.files import build_hashes, build_identity
 from ernie_triton.server.builds.manifest_file import MANIFEST_FILE
 from ernie_triton.tasks import task_named, token_tensors
+from ernie_triton.tokenizer.vocabulary import VOCABULARY_FILE, write_vocabulary_lines
 
 _PURPOSES: Mapping[str, str] = {
     "tokenizer": "The tokenizer stage: texts to rows of token ids.",
@@ -48,7 +49,10 @@ def write_models(
     write_configs(staged, spec, sizes, lengths)
     write_stage_files(spec, staged, sizes.labels, warm_up)
     tokenizer = staged.version_folder(spec.stage("tokenizer"))
-    shutil.copyfile(inputs.vocabulary_path, tokenizer / "vocab.txt")
+    if inputs.vocabulary_path.suffix == ".json":
+        write_vocabulary_lines(inputs.vocabulary, tokenizer / VOCABULARY_FILE)
+    else:
+        shutil.copyfile(inputs.vocabulary_path, tokenizer / VOCABULARY_FILE)
     folder = staged.model_folder(spec.name)
     hashes = build_hashes(folder.parent, spec.models, spec.version)
     made = dataclasses.replace(manifest, files=hashes, build=build_identity(hashes))

@@ -21,6 +21,7 @@ from ernie_triton.build.load.settings import (
     vocabulary_beside,
 )
 from ernie_triton.build.load.source import Source, WantedHead
+from ernie_triton.build.load.tokenizer_files import read_vocabulary, settings_of_rules
 from ernie_triton.build.load.transformers import SAFETENSORS_FILE
 from ernie_triton.build.model.encoder import Encoder
 from ernie_triton.build.model.heads import VectorHead
@@ -40,7 +41,7 @@ from ernie_triton.build.whole_folder import whole_folder
 from ernie_triton.errors import CheckpointError
 from ernie_triton.tasks import task_named
 from ernie_triton.tokenizer.encoder import TextEncoder
-from ernie_triton.tokenizer.vocabulary import VOCABULARY_FILE, load_vocabulary
+from ernie_triton.tokenizer.vocabulary import VOCABULARY_FILE, write_vocabulary_lines
 
 if TYPE_CHECKING:
     from torch import nn
@@ -106,7 +107,7 @@ def load_tokenizer(folder: Path, *, max_length: int) -> TextEncoder:
             f"{max_length}"
         )
     return TextEncoder(
-        load_vocabulary(path),
+        read_vocabulary(path, folder),
         max_length=max_length,
         lower_case=folds_case(folder),
         tokenize_chinese_chars=splits_ideographs(folder),
@@ -231,8 +232,13 @@ def _copy_tokenizer(source: Path, folder: Path) -> None:
     vocabulary = vocabulary_beside(source)
     if vocabulary is None:
         raise CheckpointError(f"{source} has no {VOCABULARY_FILE}; put the model's own there")
-    shutil.copyfile(vocabulary, folder / VOCABULARY_FILE)
+    read = read_vocabulary(vocabulary, source)
+    if vocabulary.name == VOCABULARY_FILE:
+        shutil.copyfile(vocabulary, folder / VOCABULARY_FILE)
+    else:
+        write_vocabulary_lines(read, folder / VOCABULARY_FILE)
     settings = tokenizer_settings(source) or {"do_lower_case": True}
+    settings |= settings_of_rules(read.rules)
     settings["tokenizer_class"] = "BertTokenizer"
     text = json.dumps(settings, ensure_ascii=False, indent=2) + "\n"
     (folder / TOKENIZER_FILE).write_text(text, encoding="utf-8")

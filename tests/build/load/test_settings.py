@@ -259,9 +259,9 @@ def test_case_is_folded_as_the_tokenizer_was_told(
     assert folds_case(tmp_path) is lower
 
 
-def test_accents_that_are_not_folded_with_case_are_refused(tmp_path: Path) -> None:
-    settings = {"do_lower_case": True, "strip_accents": False}
-    with pytest.raises(CheckpointError, match="differs from do_lower_case"):
+def test_case_that_is_neither_folded_nor_kept_is_refused(tmp_path: Path) -> None:
+    settings = {"do_lower_case": "no"}
+    with pytest.raises(CheckpointError, match="do_lower_case is 'no'; expected true or false"):
         folds_case(written(tmp_path, settings, "tokenizer_config.json"))
 
 
@@ -301,5 +301,12 @@ def test_only_a_file_is_a_vocabulary(tmp_path: Path) -> None:
     (tmp_path / "vocab.txt").mkdir()
     assert vocabulary_beside(tmp_path) is None
     (tmp_path / "vocab.txt").rmdir()
+    (tmp_path / "vocab.txt").touch()
+    assert vocabulary_beside(tmp_path) == tmp_path / "vocab.txt"
+
+
+def test_tokenizer_json_is_a_vocabulary_where_there_is_no_other(tmp_path: Path) -> None:
+    (tmp_path / "tokenizer.json").touch()
+    assert vocabulary_beside(tmp_path) == tmp_path / "tokenizer.json"
     (tmp_path / "vocab.txt").touch()
     assert vocabulary_beside(tmp_path) == tmp_path / "vocab.txt"

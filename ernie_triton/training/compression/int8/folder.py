@@ -38,6 +38,8 @@ _CHECKPOINT_FILES = (
     VOCABULARY_FILE,
     "tokenizer_config.json",
     "special_tokens_map.json",
+    "added_tokens.json",
+    "tokenizer.json",
 )
 
 

@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from ernie_triton.arrays import Int32
 from ernie_triton.errors import DatasetError
-from ernie_triton.tokenizer.vocabulary import UNKNOWN, Vocabulary
+from ernie_triton.tokenizer.vocabulary import Vocabulary
 
 TokenIds: TypeAlias = Int32
 """Token ids of one text without special tokens, int32 [tokens]."""
@@ -70,7 +70,7 @@ class Augmenter:
             how: shares and seed.
         """
         self._how = how
-        self._unknown = vocabulary.ids[UNKNOWN]
+        self._unknown = vocabulary.unknown_id
         self._categories = token_categories(vocabulary)
         self._tokens = np.concatenate([*texts, np.empty(0, np.int32)])
         self._ends = np.repeat(np.cumsum([len(text) for text in texts]), [len(t) for t in texts])
@@ -121,7 +121,7 @@ class Augmenter:
 
 def token_categories(vocabulary: Vocabulary) -> npt.NDArray[np.int8]:
     """Return each token's category by its first character, int8 [vocabulary]."""
-    categories = np.full(vocabulary.size, _SIGNS, np.int8)
+    categories = np.full(vocabulary.rows, _SIGNS, np.int8)
     for token, index in vocabulary.ids.items():
         categories[index] = _category(token.removeprefix(_CONTINUES))
     return categories

@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, Any
 from ernie_triton.build.check.sample_texts import read_sample_texts
 from ernie_triton.build.load.settings import vocabulary_beside
 from ernie_triton.build.load.slim import SlimConfig
+from ernie_triton.build.load.tokenizer_files import read_vocabulary
 from ernie_triton.build.model.slim import KINDS
 from ernie_triton.build.torch_models.checkpoints import check_free
 from ernie_triton.build.torch_models.modules import import_torch
 from ernie_triton.errors import CheckpointError
 from ernie_triton.tasks import TASKS, task_named
-from ernie_triton.tokenizer.vocabulary import load_vocabulary
 from ernie_triton.training.compression.preparation import PreparedModel, prepared_model
 from ernie_triton.training.compression.slim.augment import Augmentation, Augmenter
 from ernie_triton.training.compression.slim.checkpoints import save_student
@@ -179,7 +179,7 @@ def _rows(ready: PreparedModel, how: SlimTraining) -> list[Features]:
     if path is None:
         raise CheckpointError(f"{ready.checkpoint} has no vocabulary beside its weights")
     texts = [text for example in examples for text in example]
-    augmenter = Augmenter(texts, load_vocabulary(path), how.augmentation)
+    augmenter = Augmenter(texts, read_vocabulary(path, ready.checkpoint), how.augmentation)
     return rows + [maker.row(made) for made in augmenter.copies(examples)]
 
 

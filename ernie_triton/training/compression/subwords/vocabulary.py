@@ -24,11 +24,13 @@ from ernie_triton.build.load.settings import (
     splits_ideographs,
     tokenizer_settings,
 )
+from ernie_triton.build.load.tokenizer_files import read_vocabulary
 from ernie_triton.build.progress import timed_step
 from ernie_triton.errors import SubwordsError
+from ernie_triton.text_files import read_text_file
 from ernie_triton.tokenizer.encoder import TextEncoder
 from ernie_triton.tokenizer.piece_table import CONTINUES
-from ernie_triton.tokenizer.vocabulary import VOCABULARY_FILE, Vocabulary, load_vocabulary
+from ernie_triton.tokenizer.vocabulary import VOCABULARY_FILE, Vocabulary
 from ernie_triton.training.compression.subwords.tokens import (
     UNCUT,
     encoder_of,
@@ -109,7 +111,12 @@ def shortened_vocabulary(
     if pieces < 1 or not texts:
         raise SubwordsError(f"found {pieces} pieces and {len(texts)} texts; expected some of both")
     lower_case = folds_case(checkpoint)
-    old = load_vocabulary(checkpoint / VOCABULARY_FILE)
+    old = read_vocabulary(checkpoint / VOCABULARY_FILE, checkpoint)
+    if old.rules.to_text():
+        raise SubwordsError(
+            f"{checkpoint} has added tokens or other unusual rules of its tokenizer; expected the "
+            f"ordinary ones"
+        )
     with timed_step("subwords") as notes:
         new = new_tokens(old, texts, pieces, lower_case=lower_case)
         made = _measured(old, new, held_out or texts, lower_case=lower_case)
@@ -169,7 +176,7 @@ def write_tokenizer(shortened: ShortenedVocabulary, checkpoint: Path, folder: Pa
         checkpoint: the original, whose lines and settings are kept.
         folder: an existing folder to write to.
     """
-    old = (checkpoint / VOCABULARY_FILE).read_text(encoding="utf-8").removesuffix("\n")
+    old = read_text_file(checkpoint / VOCABULARY_FILE).rstrip("\n")
     lines = "\n".join([old, *shortened.new_tokens]) + "\n"
     (folder / VOCABULARY_FILE).write_text(lines, encoding="utf-8", newline="\n")
     settings = tokenizer_settings(checkpoint) | {

@@ -1,0 +1,345 @@
+"""The tokenizer of a checkpoint, from all files that say something of it.
+
+`vocab.txt` or `tokenizer.json` hold the vocabulary; `tokenizer_config.json`, `added_tokens.json`
+and `special_tokens_map.json` say how texts are read. Every setting is honoured, or refused by its
+name, or has no effect on ids.
+"""
+
+import dataclasses
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from ernie_triton.build.load.settings import (
+    TOKENIZER_FILE,
+    folds_case,
+    read_json,
+    tokenizer_settings,
+)
+from ernie_triton.build.load.tokenizer_json import (
+    TOKENIZER_JSON,
+    json_added_tokens,
+    json_vocabulary,
+)
+from ernie_triton.errors import CheckpointError, VocabularyError
+from ernie_triton.tokenizer.rules import AddedToken, SpecialNames, TokenRules
+from ernie_triton.tokenizer.vocabulary import (
+    Vocabulary,
+    checked_vocabulary,
+    read_vocabulary_lines,
+)
+from ernie_triton.tokenizer.words import without_accents
+
+_BERT_CLASSES = frozenset(
+    f"{name}Tokenizer"
+    for name in (
+        *("Bert", "Ernie", "Electra", "DistilBert", "MobileBert", "ConvBert", "TinyBert"),
+        *("PPMiniLM", "NeZha", "Nezha", "RetriBert", "Lxmert"),
+        *("BertLegacy", "DPRContextEncoder", "DPRQuestionEncoder", "DPRReader"),
+    )
+)
+"""Classes of transformers and PaddleNLP that tokenise as `BertTokenizer` does."""
+_JSON_CLASSES = frozenset(("PreTrainedTokenizer", "TokenizersBackend", "PythonBackend"))
+"""Classes that are whatever `tokenizer.json` says."""
+_ROBERTA_CLASSES = frozenset(("RobertaTokenizer", "RobertaChineseTokenizer", "SkepTokenizer"))
+"""PaddleNLP's classes that read a `vocab.txt` as `BertTokenizer` does; transformers' read BPE."""
+
+_ROLES: Mapping[str, str] = {
+    "unk_token": "unknown",
+    "cls_token": "classify",
+    "sep_token": "separate",
+    "pad_token": "pad",
+    "mask_token": "mask",
+}
+_MORE_SPECIALS = ("additional_special_tokens", "extra_special_tokens")
+_WANTED_VALUES: Mapping[str, tuple[object, ...]] = {
+    "do_split_on_punc": (None, True),
+    "clean_text": (None, True),
+    "split_special_tokens": (None, False),
+    "truncation_side": (None, "right"),
+    "truncation_strategy": (None, "longest_first"),
+    "add_prefix_space": (None, False),
+    "use_bpe_encoder": (None, False),
+    "wordpieces_prefix": (None, "##"),
+    "word_tokenizer_type": (None, "basic"),
+    "subword_tokenizer_type": (None, "wordpiece"),
+    "add_special_tokens": (None, True),
+    "auto_map": (None,),
+}
+"""Settings that change ids, with the values that they must have."""
+
+
+def read_vocabulary(path: Path, folder: Path, *, lower_case: bool | None = None) -> Vocabulary:
+    """Read the vocabulary and the tokenizer's rules.
+
+    Args:
+        path: a `vocab.txt` or a `tokenizer.json`.
+        folder: the checkpoint's folder, with the tokenizer's settings.
+        lower_case: whether texts are lower-cased; None: as the settings say.
+
+    Raises:
+        CheckpointError: the settings are damaged, contradict each other or cannot be honoured.
+        VocabularyError: the vocabulary is damaged.
+    """
+    check_kind(folder)
+    settings = tokenizer_settings(folder)
+    _check_settings(settings, folder)
+    if path.name == TOKENIZER_JSON:
+        ids = json_vocabulary(read_json(path), path)
+        size = max(ids.values(), default=-1) + 1
+    else:
+        ids, size = read_vocabulary_lines(path)
+        _check_same(path, ids)
+    rules = TokenRules(
+        names=_names(settings, folder),
+        never_split=tuple(_strings(settings, "never_split", folder)),
+        basic_tokenize=_flag(settings, "do_basic_tokenize", folder),
+        strip_accents=_accents(settings, folder, lower_case),
+        under_accents=path.name == TOKENIZER_JSON,
+    )
+    added = _added_tokens(settings, folder, ids, rules)
+    rules = dataclasses.replace(
+        rules,
+        added=added,
+        never_split=rules.never_split if rules.basic_tokenize else (),
+        under_accents=rules.under_accents and not all(token.keeps_case for token in added),
+    )
+    return checked_vocabulary(Vocabulary(ids=ids, size=size, rules=rules), path)
+
+
+def settings_of_rules(rules: TokenRules) -> dict[str, Any]:
+    """The keys of `tokenizer_config.json` that say these rules; empty for the ordinary ones."""
+    if not rules.to_text():
+        return {}
+    roles = {key: getattr(rules.names, role) for key, role in _ROLES.items()}
+    return roles | {
+        "strip_accents": rules.strip_accents,
+        "do_basic_tokenize": rules.basic_tokenize,
+        "never_split": list(rules.never_split),
+        "additional_special_tokens": [one.content for one in rules.added if one.keeps_case],
+        "added_tokens_decoder": {
+            str(one.id): {
+                "content": one.content,
+                **dict.fromkeys(("lstrip", "rstrip", "single_word"), False),
+                "normalized": not one.keeps_case,
+                "special": one.keeps_case,
+            }
+            for one in rules.added
+        },
+    }
+
+
+def longest_row(folder: Path) -> int | None:
+    """The `model_max_length` of the tokenizer's settings; None where they have no bound."""
+    settings = tokenizer_settings(folder)
+    for key in ("model_max_length", "max_len"):
+        value = settings.get(key)
+        if isinstance(value, int | float) and 2 < value < 1e9:
+            return int(value)
+    return None
+
+
+def check_kind(folder: Path) -> None:
+    """Refuse tokenizers of another kind than BERT's.
+
+    Raises:
+        CheckpointError: SentencePiece's or BPE's files are there, or another `tokenizer_class`.
+    """
+    pieces = sorted([*folder.glob("*.spm"), *folder.glob("*.model"), *folder.glob("*.spm.*")])
+    if pieces:
+        raise CheckpointError(
+            f"{pieces[0]} is a SentencePiece model, which is not served yet; use a model with a "
+            f"WordPiece vocabulary (vocab.txt)"
+        )
+    if any((folder / name).is_file() for name in ("merges.txt", "bpe.codes", "vocab.bpe")):
+        raise CheckpointError(
+            f"{folder} holds the merges of a BPE tokenizer, which is not served; use a model with "
+            f"a WordPiece vocabulary (vocab.txt)"
+        )
+    name = tokenizer_settings(folder).get("tokenizer_class")
+    if name is None:
+        return
+    base = str(name).removesuffix("Fast").replace("FastTokenizer", "Tokenizer")
+    known = base in _BERT_CLASSES | _ROBERTA_CLASSES
+    if not known and not (base in _JSON_CLASSES and (folder / TOKENIZER_JSON).is_file()):
+        raise CheckpointError(
+            f"{folder / TOKENIZER_FILE}: tokenizer_class is {name!r}; supported are BertTokenizer, "
+            f"ErnieTokenizer and others that tokenise as they do, such as ElectraTokenizer"
+        )
+
+
+def _check_settings(settings: Mapping[str, Any], folder: Path) -> None:
+    for key, values in _WANTED_VALUES.items():
+        if settings.get(key) not in values:
+            raise CheckpointError(
+                f"{folder / TOKENIZER_FILE}: {key} is {settings[key]!r}; only "
+                f"{values[-1]!r} is supported"
+            )
+
+
+def _check_same(path: Path, ids: Mapping[str, int]) -> None:
+    """Refuse a `tokenizer.json` beside a `vocab.txt` with another vocabulary."""
+    beside = path.with_name(TOKENIZER_JSON)
+    model = read_json(beside).get("model") if beside.is_file() else None
+    other = model.get("vocab") if isinstance(model, Mapping) else None
+    if not isinstance(other, Mapping) or dict(other) == dict(ids):
+        return
+    token = next(iter({**ids, **other}.items() ^ ids.items()), ("", 0))[0]
+    if not token:
+        token = next(iter(ids.items() - other.items()))[0]
+    raise VocabularyError(
+        f"{path} and {beside.name} beside it have different vocabularies (such as the token "
+        f"{token!r}); remove the one that the model was not trained with"
+    )
+
+
+def _names(settings: Mapping[str, Any], folder: Path) -> SpecialNames:
+    names: dict[str, str] = {}
+    mapped = _optional_json(folder / "special_tokens_map.json")
+    for key, role in _ROLES.items():
+        said = [_content(values[key]) for values in (settings, mapped) if values.get(key)]
+        if len(set(said)) > 1:
+            raise CheckpointError(
+                f"{folder}: {key} is {said[0]!r} in {TOKENIZER_FILE} and {said[1]!r} in "
+                f"special_tokens_map.json; correct the one that is wrong"
+            )
+        if said:
+            names[role] = said[0]
+    return SpecialNames(**names)
+
+
+def _added_tokens(
+    settings: Mapping[str, Any], folder: Path, ids: Mapping[str, int], rules: TokenRules
+) -> tuple[AddedToken, ...]:
+    """Tokens beside the five special ones, with the ids that transformers gives them."""
+    described = dict(_described_tokens(settings, folder))
+    specials = list(dict.fromkeys(_special_tokens(settings, folder)))
+    names = rules.names
+    five = {names.unknown, names.classify, names.separate, names.pad, names.mask}
+    known = {content: number for content, (number, _) in described.items()}
+    behind = len({*ids, *known})
+    for content in [*five, *specials]:
+        if content not in known and content in ids:
+            known[content] = ids[content]
+    for content in specials:
+        if content not in known:
+            known[content] = behind
+            behind += 1
+    found = []
+    for content, number in known.items():
+        values = described.get(content, (number, {}))[1]
+        is_special = content in five or content in specials or values.get("special", False)
+        token = _added_token(content, number, values, is_special, folder, rules)
+        if content not in five or number != ids.get(content):
+            found.append(token)
+    return tuple(sorted(found, key=lambda token: token.id))
+
+
+def _added_token(
+    content: str,
+    number: int,
+    values: Mapping[str, Any],
+    is_special: bool,
+    folder: Path,
+    rules: TokenRules,
+) -> AddedToken:
+    """One added token; flags on which transformers' two tokenizers differ are refused."""
+    folds = rules.basic_tokenize and folds_case(folder)
+    has_case = folds and content.lower() != content
+    strips = folds if rules.strip_accents is None else rules.strip_accents
+    reason = ""
+    if rules.under_accents and strips and not is_special and content != without_accents(content):
+        reason = "accented, and the tokenizer removes accents"
+    elif values.get("single_word"):
+        reason = "single_word, which transformers' two tokenizers read differently"
+    elif has_case and is_special and values.get("normalized"):
+        reason = "special and normalized, which transformers' two tokenizers read differently"
+    elif has_case and not is_special and not values.get("normalized", True):
+        reason = "not normalized, which transformers' two tokenizers read differently"
+    if reason:
+        raise CheckpointError(f"{folder}: the added token {content!r} is {reason}")
+    if is_special:
+        return AddedToken(content=content, id=number)
+    return AddedToken(content=content.lower() if folds else content, id=number, keeps_case=False)
+
+
+def _described_tokens(
+    settings: Mapping[str, Any], folder: Path
+) -> Iterator[tuple[str, tuple[int, Mapping[str, Any]]]]:
+    """Added tokens with their ids and flags, from the file that transformers reads them from."""
+    listed = _optional_json(folder / "added_tokens.json")
+    decoder = settings.get("added_tokens_decoder")
+    document = folder / TOKENIZER_JSON
+    if not decoder and document.is_file():
+        decoder = json_added_tokens(read_json(document), document)
+    if decoder is not None and not isinstance(decoder, Mapping):
+        raise CheckpointError(f"{folder / TOKENIZER_FILE}: added_tokens_decoder is no object")
+    described: dict[str, tuple[int, Mapping[str, Any]]] = {}
+    for key, values in (decoder or {}).items():
+        content = _content(values)
+        if not str(key).isdecimal() or not content:
+            raise CheckpointError(
+                f"{folder}: the added token {key!r} is {values!r}; expected an id and its content"
+            )
+        described[content] = int(key), values if isinstance(values, Mapping) else {}
+    for content, number in listed.items():
+        if not isinstance(number, int) or described.get(content, (number,))[0] != number:
+            raise CheckpointError(
+                f"{folder}: the added token {content!r} has the id {number!r} in added_tokens.json "
+                f"and {described.get(content, (None,))[0]!r} elsewhere; correct the one that is "
+                f"wrong"
+            )
+        described.setdefault(content, (number, {}))
+    yield from described.items()
+
+
+def _special_tokens(settings: Mapping[str, Any], folder: Path) -> Iterator[str]:
+    """Contents of all special tokens beside the five."""
+    for values in (settings, _optional_json(folder / "special_tokens_map.json")):
+        for key in ("bos_token", "eos_token"):
+            if values.get(key):
+                yield _content(values[key])
+        for key in _MORE_SPECIALS:
+            more = values.get(key) or []
+            for one in more.values() if isinstance(more, Mapping) else more:
+                yield _content(one)
+
+
+def _content(token: object) -> str:
+    if isinstance(token, Mapping):
+        return str(token.get("content", ""))
+    return str(token)
+
+
+def _accents(settings: Mapping[str, Any], folder: Path, lower_case: bool | None) -> bool | None:
+    """None where accents go with case, as they do unless a setting says otherwise."""
+    value = settings.get("strip_accents")
+    if value is not None and not isinstance(value, bool):
+        raise CheckpointError(
+            f"{folder / TOKENIZER_FILE}: strip_accents is {value!r}; expected true, false or null"
+        )
+    own = folds_case(folder)
+    strips = own if value is None else value
+    return None if strips == (own if lower_case is None else lower_case) else strips
+
+
+def _flag(settings: Mapping[str, Any], key: str, folder: Path) -> bool:
+    value = settings.get(key)
+    if value is not None and not isinstance(value, bool):
+        raise CheckpointError(
+            f"{folder / TOKENIZER_FILE}: {key} is {value!r}; expected true or false"
+        )
+    return value is not False
+
+
+def _strings(settings: Mapping[str, Any], key: str, folder: Path) -> list[str]:
+    values = settings.get(key) or []
+    if not isinstance(values, list) or not all(isinstance(value, str) for value in values):
+        raise CheckpointError(
+            f"{folder / TOKENIZER_FILE}: {key} is {values!r}; expected a list of strings"
+        )
+    return values
+
+
+def _optional_json(path: Path) -> dict[str, Any]:
+    return read_json(path) if path.is_file() else {}

@@ -1,0 +1,95 @@
+"""The rules of a tokenizer beside its vocabulary; most models have the ordinary ones of BERT.
+
+Other names of the special tokens, added tokens, words that are never split, and steps that are left
+out. They travel as one string parameter of the tokenizer stage, empty for the ordinary rules.
+"""
+
+import dataclasses
+import json
+from dataclasses import dataclass
+
+from ernie_triton.errors import PipelineError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SpecialNames:
+    """The special tokens' own names."""
+
+    unknown: str = "[UNK]"
+    classify: str = "[CLS]"
+    separate: str = "[SEP]"
+    pad: str = "[PAD]"
+    mask: str = "[MASK]"
+
+    @property
+    def required(self) -> tuple[str, ...]:
+        """Names that every vocabulary holds; the mask may be missing."""
+        return self.unknown, self.classify, self.separate, self.pad
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AddedToken:
+    """A token that texts may spell, found before they are split into words.
+
+    Attributes:
+        content: its spelling.
+        id: its id, in the vocabulary or behind it.
+        keeps_case: it is found in its own case; otherwise `content` is in lower case, and is found
+            in any case where the tokenizer folds case.
+    """
+
+    content: str
+    id: int
+    keeps_case: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TokenRules:
+    """What a tokenizer does beside looking pieces up.
+
+    Attributes:
+        names: of the special tokens.
+        added: tokens beside the special ones.
+        never_split: words that stay whole, and in their own case.
+        basic_tokenize: False: words are what stands between spaces, as it is.
+        strip_accents: None: as case is folded.
+        under_accents: added tokens that do not keep their case are found under accents too, as
+            the `tokenizers` library finds them.
+    """
+
+    names: SpecialNames = dataclasses.field(default_factory=SpecialNames)
+    added: tuple[AddedToken, ...] = ()
+    never_split: tuple[str, ...] = ()
+    basic_tokenize: bool = True
+    strip_accents: bool | None = None
+    under_accents: bool = False
+
+    def to_text(self) -> str:
+        """The rules as a parameter; empty for the ordinary rules."""
+        if self == ORDINARY:
+            return ""
+        return json.dumps(dataclasses.asdict(self), ensure_ascii=False)
+
+    @classmethod
+    def from_text(cls, text: str) -> "TokenRules":
+        """Read a parameter back.
+
+        Raises:
+            PipelineError: it is damaged, or of another version.
+        """
+        if not text:
+            return ORDINARY
+        try:
+            values = json.loads(text)
+            values["names"] = SpecialNames(**values["names"])
+            values["added"] = tuple(AddedToken(**token) for token in values["added"])
+            values["never_split"] = tuple(values["never_split"])
+            return cls(**values)
+        except (ValueError, TypeError, KeyError) as error:
+            raise PipelineError(
+                f"the stage's parameter rules is {text[:80]!r}; expected a tokenizer's rules; "
+                f"rebuild the pipeline with this version of ernie-triton"
+            ) from error
+
+
+ORDINARY = TokenRules()
