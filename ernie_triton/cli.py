@@ -117,6 +117,7 @@ COMMANDS = (
         "",
         {
             "check-plans": "check that this machine can load a repository's TensorRT plans",
+            "check-processor": "check that INT8 and BF16 engines built elsewhere are exact here",
             "supervise": "run tritonserver and end when the process of a stage has died",
         },
     ),

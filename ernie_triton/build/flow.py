@@ -7,6 +7,7 @@ from pathlib import Path
 import onnx
 
 import ernie_triton
+from ernie_triton.build.check.engine_proof import prove_engine
 from ernie_triton.build.check.exactness import Exactness, compare
 from ernie_triton.build.check.preconditions import (
     bounded_length,
@@ -18,7 +19,12 @@ from ernie_triton.build.check.sample_texts import read_sample_texts
 from ernie_triton.build.check.speed import Speed, measure_speed
 from ernie_triton.build.checkpoint_defaults import folder_words, with_checkpoint_defaults
 from ernie_triton.build.config import ModelSizes
-from ernie_triton.build.convert.conversion import Converted, check_quality, convert_graph
+from ernie_triton.build.convert.conversion import (
+    Converted,
+    check_quality,
+    convert_graph,
+    engine_of_graph,
+)
 from ernie_triton.build.convert.engine_file import adopt_graph, write_engine
 from ernie_triton.build.graph.export import export_onnx
 from ernie_triton.build.inputs import BuildInputs, SourceOutputs, pipeline_labels
@@ -36,6 +42,7 @@ from ernie_triton.build.publish.repository import StagedPipeline
 from ernie_triton.engines import Engine, load_engine
 from ernie_triton.errors import CheckpointError
 from ernie_triton.pipeline import PipelineSpec
+from ernie_triton.processor import has_bfloat16, instruction_sets
 from ernie_triton.server.plans import PlanFacts
 from ernie_triton.tasks import SEQ_CLS, task_named
 from ernie_triton.tokenizer.encoder import TextEncoder
@@ -161,6 +168,7 @@ def _write_and_check(
     folder = staged.version_folder(spec.stage("engine"))
     files, engine = _engine(inputs, converted, folder, step)
     sizes, exactness = _compare(inputs, engine, step)
+    _prove(inputs, engine, exactness, folder)
     quality = check_quality(converted, engine, step)
     speed = _speed(inputs, engine, converted, step)
     plan = _plan(inputs, files[0], step)
@@ -197,6 +205,8 @@ def _engine(
         files = write_engine(converted.graph, spec.engine, folder, halve_weights=halve_weights)
         engine = load_engine(folder, inputs.checking_settings(spec.precision))
         notes.append(f"{spec.engine} {spec.precision}")
+        if spec.precision == "bf16" and not has_bfloat16(instruction_sets()):
+            notes.append("no BF16 instructions here: slower than FP32")
     return files, engine
 
 
@@ -215,6 +225,18 @@ def _compare(
     return sizes, exactness
 
 
+def _prove(inputs: BuildInputs, engine: Engine, exactness: Exactness, folder: Path) -> None:
+    """Keep the answers that other processors must give too.
+
+    Our own FP32 graphs need none: every processor computes them in FP32.
+    """
+    spec = inputs.spec
+    if spec.device == "gpu" or (spec.precision == "fp32" and inputs.model is not None):
+        return
+    reference, most = inputs.source_outputs.reference, spec.batching.max_batch_size
+    prove_engine(engine, reference, inputs.batch, exactness, most).write(folder)
+
+
 def _speed(
     inputs: BuildInputs, engine: Engine, converted: Converted, step: StepReporter
 ) -> Speed | None:
@@ -222,6 +244,8 @@ def _speed(
         return None
     with step("speed") as notes:
         fp32 = converted.fp32 if inputs.spec.precision != "fp32" else None
+        if inputs.spec.precision == "bf16" and fp32 is None:
+            fp32 = engine_of_graph(inputs, inputs.graph, "fp32")
         speed = measure_speed(engine, inputs.batch, inputs.spec.batching.max_batch_size, fp32)
         notes.append(f"{speed.texts_per_s:,.0f} texts/s")
     return speed

@@ -10,6 +10,7 @@ from pathlib import Path
 from types import FrameType
 
 from ernie_triton.errors import ErnieTritonError, ServerError
+from ernie_triton.server.check_processor import OTHER_PROCESSOR, answers_here
 from ernie_triton.server.embedded import EmbeddedServer, ServerOptions
 from ernie_triton.server.event_log import EventLog
 from ernie_triton.server.metrics import SupervisorMetrics
@@ -68,6 +69,13 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         default=defaults.startup_timeout_s,
         help="seconds that loading may take (default %(default)g)",
     )
+    parser.add_argument(
+        "--other-processor",
+        choices=OTHER_PROCESSOR,
+        default=OTHER_PROCESSOR[0],
+        help="for INT8 and BF16 engines built on a processor with other instruction sets: check "
+        "that they answer the same here, or refuse them (default %(default)s)",
+    )
     parser.add_argument("--verbose", action="store_true", help="print the server's whole log")
     add_watching_options(parser)
 
@@ -102,6 +110,8 @@ def run(arguments: argparse.Namespace) -> int:
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, stop)
     try:
+        if not answers_here(options.repository, options.models, arguments.other_processor):
+            return 1
         with EmbeddedServer(options, log=events.server_line) as server:
             events.server_ready()
             for model in server.builds.unverified:

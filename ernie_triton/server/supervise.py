@@ -4,6 +4,8 @@ Once the process of a stage has died, Triton answers every request with an error
 only containers that end, so this one ends. Its environment:
 
 CHECK_PLANS       a model repository whose TensorRT plans must fit this server and GPU
+OTHER_PROCESSOR   `refuse` refuses INT8 and BF16 engines that were built on a processor with other
+                  instruction sets; `check`, the default, checks that they answer the same here
 TRITON_ADMIN_KEY  replaces `%ADMIN_KEY%` in the command; a random one when absent
 """
 
@@ -20,6 +22,7 @@ from types import FrameType
 from ernie_triton.child_process import deferred_signals, run_child, start_child
 from ernie_triton.errors import UsageError
 from ernie_triton.server.builds.verification import check_repository
+from ernie_triton.server.check_processor import OTHER_PROCESSOR, answers_here
 from ernie_triton.server.control import Control, new_key
 from ernie_triton.server.stage_processes import is_running, stage_processes
 
@@ -38,7 +41,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     )
     parser.epilog = (
         "Environment: CHECK_PLANS names a model repository whose TensorRT plans are checked "
-        "first; TRITON_ADMIN_KEY replaces %%ADMIN_KEY%% in the command (default: a random key)."
+        "first; OTHER_PROCESSOR=refuse refuses INT8 and BF16 engines that were built on a "
+        "processor with other instruction sets (default: check them); TRITON_ADMIN_KEY replaces "
+        "%%ADMIN_KEY%% in the command (default: a random key)."
     )
     parser.add_argument(
         "command", nargs=argparse.REMAINDER, metavar="COMMAND", help="tritonserver and its options"
@@ -65,6 +70,8 @@ def run(arguments: argparse.Namespace) -> int:
         if code:
             return code
     _verify(command)
+    if not _answer_here(command, os.environ.get("OTHER_PROCESSOR") or OTHER_PROCESSOR[0]):
+        return 1
     key = os.environ.pop("TRITON_ADMIN_KEY", "") or new_key()
     try:
         return _supervise([part.replace(KEY_PLACEHOLDER, key) for part in command])
@@ -75,8 +82,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _verify(command: Sequence[str]) -> None:
     """Verify the pipelines that a server's command loads, where they are in folders."""
-    models = [part.partition("=")[2] for part in command if part.startswith("--load-model=")]
-    models = [] if "*" in models else models
+    models = _loaded_models(command)
     for part in command:
         name, _, place = part.partition("=")
         if name != "--model-repository":
@@ -87,6 +93,22 @@ def _verify(command: Sequence[str]) -> None:
         state = check_repository(Path(place), models)
         for model in state.unverified:
             print(f"unverified: {model}, no build of ernie-triton made it", file=sys.stderr)
+
+
+def _answer_here(command: Sequence[str], choice: str) -> bool:
+    """Check the engines of other processors that a server's command loads, see `answers_here`."""
+    if choice not in OTHER_PROCESSOR:
+        raise UsageError(f"OTHER_PROCESSOR is {choice!r}; expected {' or '.join(OTHER_PROCESSOR)}")
+    models = _loaded_models(command)
+    options = [part.partition("=") for part in command]
+    folders = [Path(place) for name, _, place in options if name == "--model-repository"]
+    return all(answers_here(folder, models, choice) for folder in folders if folder.is_dir())
+
+
+def _loaded_models(command: Sequence[str]) -> list[str]:
+    """The models that a server's command names; none for all of its repository."""
+    models = [part.partition("=")[2] for part in command if part.startswith("--load-model=")]
+    return [] if "*" in models else models
 
 
 def _supervise(command: list[str]) -> int:

@@ -20,6 +20,8 @@ import ernie_triton
 from ernie_triton.batch import TokenBatch
 from ernie_triton.build.check.sample_texts import SAMPLE_TEXTS
 from ernie_triton.engines import load_engine
+from ernie_triton.processor import has_bfloat16, instruction_sets
+from ernie_triton.server.check_processor import proved_engines
 from ernie_triton.settings import EMBEDDED_CONFIG_FILE, EngineSettings
 from tests.build.load.exports import PrunedClassifier, export, randomised
 from tests.build.models import (
@@ -77,6 +79,7 @@ def test_a_checkpoint_becomes_a_pipeline_that_answers_as_it(
     options = ("--engine", engine, "--layout", layout, "--task", "seq_cls", "--threads", 1)
     done = run("build", "--checkpoint", checkpoint, "--repository", repository, *options)
     assert (done.code, done.steps, done.other_lines) == (0, STEPS, [])
+    assert not proved_engines(repository)  # FP32 is FP32 everywhere
 
     found = served_logits(repository, BATCH)
     np.testing.assert_allclose(found, transformers_logits(ernie, BATCH), rtol=0, atol=1e-5)
@@ -181,13 +184,21 @@ def test_bf16_is_built_within_its_tolerance(
     tmp_path: Path, checkpoint: Path, ernie: Any, run: Run
 ) -> None:
     arguments = ("--checkpoint", checkpoint, "--task", "seq_cls", "--repository", tmp_path)
-    assert run("build", *arguments, "--precision", "bf16").code == 0
+    done = run("build", *arguments, "--precision", "bf16")
+    assert done.code == 0
+    slow = "no BF16 instructions here: slower than FP32"
+    assert (slow in done.stderr) is not has_bfloat16(instruction_sets())
+    (proved,) = proved_engines(tmp_path)
+    assert proved.proof.limit == 2e-2
+    expected = transformers_logits(ernie, proved.proof.rows)
+    np.testing.assert_allclose(proved.proof.outputs["logits"], expected, rtol=0, atol=1e-5)
     assert engine_settings(tmp_path).precision == "bf16"
     found = served_logits(tmp_path, BATCH)
     np.testing.assert_allclose(found, transformers_logits(ernie, BATCH), rtol=0, atol=2e-2)
     made = manifest_in(tmp_path)
     assert made["exactness"]["tolerance"] == 2e-2
     assert made["exactness"]["largest_difference"] <= 2e-2
+    assert made["speed"]["ratio_to_fp32"] > 0
 
 
 def test_pairs_are_built_from_a_paddlenlp_checkpoint(tmp_path: Path, ernie: Any, run: Run) -> None:

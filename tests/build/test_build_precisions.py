@@ -10,6 +10,8 @@ import pytest
 import torch
 
 from ernie_triton.build.check.sample_texts import SAMPLE_TEXTS
+from ernie_triton.processor import instruction_sets
+from ernie_triton.server.check_processor import proved_engines
 from tests.build.load.exports import PrunedClassifier, export, randomised
 from tests.build.models import (
     LABELS,
@@ -55,6 +57,11 @@ def test_int8_is_built_and_its_cost_recorded(
     done = run(*arguments(checkpoint, models, *options))
     assert (done.code, done.steps, done.other_lines) == (0, INT8_STEPS, [])
     assert engine_settings(models).precision == "int8"
+    assert manifest_in(models)["engine"]["instructions"] == list(instruction_sets())
+    (engine_here,) = proved_engines(models)
+    assert engine_here.is_of_this_processor
+    assert engine_here.proof.repeat(engine_here.folder) <= 1e-5
+    assert 0.02 <= engine_here.proof.limit < 0.2
     expected = transformers_logits(ernie, BATCH)
     np.testing.assert_allclose(served_logits(models, BATCH), expected, rtol=0, atol=0.2)
     assert np.abs(served_logits(models, BATCH) - expected).max() > 1e-5
@@ -82,7 +89,7 @@ def test_int8_is_built_and_its_cost_recorded(
     assert quality["same_decisions"] >= 0.8 * len(TEXTS)
     assert made["speed"]["ratio_to_fp32"] > 0
     summary = dict(line.split(maxsplit=1) for line in done.stdout.splitlines())
-    assert {"int8", "kept", "quality"} <= set(summary)
+    assert {"int8", "kept", "quality", "proved"} <= set(summary)
 
 
 def test_with_labelled_data_the_metric_decides(

@@ -28,6 +28,7 @@ from ernie_triton.build.model.encoder import Encoder, Layer
 from ernie_triton.build.model.heads import SpanHead, TokenHead, VectorHead
 from ernie_triton.build.model.models import Model
 from ernie_triton.build.model.slim import SlimModel
+from ernie_triton.engines.onnx_runtime import exact_options
 from ernie_triton.tasks import Task
 
 if TYPE_CHECKING:
@@ -84,7 +85,7 @@ def batch_rows(batch: TokenBatch) -> Iterator[RowTokens]:
 
 
 def _exported_graph(graph: onnx.ModelProto, task: Task, vectors: VectorHead | None) -> Reference:
-    options = onnxruntime.SessionOptions()
+    options = exact_options()
     options.log_severity_level = _WARNINGS_AND_WORSE
     session = onnxruntime.InferenceSession(
         graph.SerializeToString(), options, providers=["CPUExecutionProvider"]

@@ -16,6 +16,7 @@ from ernie_triton.build.load.source import Source
 from ernie_triton.build.model.models import Model
 from ernie_triton.build.model.slim import SlimModel
 from ernie_triton.pipeline import PipelineSpec
+from ernie_triton.processor import instruction_sets
 from ernie_triton.server.builds.manifest_file import sealed_json
 from ernie_triton.server.plans import PlanFacts, file_sha256
 from ernie_triton.tokenizer.vocabulary import Vocabulary
@@ -77,6 +78,8 @@ class EngineFacts:
         size_bytes: of its files together.
         fp32_size_bytes: of the same model as an FP32 graph.
         files: SHA-256 by file name.
+        instructions: instruction sets of the processor that it was proved on; see
+            `ernie_triton.processor`.
     """
 
     engine: str
@@ -88,6 +91,7 @@ class EngineFacts:
     size_bytes: int
     fp32_size_bytes: int
     files: dict[str, str]
+    instructions: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -180,6 +184,7 @@ def engine_facts(
         size_bytes=sum(path.stat().st_size for path in files),
         fp32_size_bytes=fp32_bytes,
         files=file_hashes(files),
+        instructions=() if spec.device == "gpu" else instruction_sets(),
     )
 
 

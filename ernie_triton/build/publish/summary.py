@@ -5,6 +5,7 @@ from ernie_triton.build.check.speed import Speed
 from ernie_triton.build.convert.quantization import QuantizationFacts
 from ernie_triton.build.graph.numerics import EXACT_INT8_STEPS
 from ernie_triton.build.publish.manifest import Manifest
+from ernie_triton.processor import has_bfloat16
 
 _MIB = 1024 * 1024
 
@@ -27,6 +28,8 @@ def summary(made: Manifest) -> str:
     if made.quality is not None:
         lines["quality"] = f"{made.quality.sentence()}, against FP32"
     lines["exactness"] = _exactness(made.exactness)
+    if made.engine.instructions and made.engine.precision != "fp32":
+        lines["proved"] = _proved(made)
     lines["speed"] = _speed(made.speed)
     width = max(map(len, lines)) + 1
     return "\n".join(f"{key:<{width}}{value}" for key, value in lines.items())
@@ -87,6 +90,13 @@ def _exactness(exact: Exactness) -> str:
         f"largest difference {exact.largest_difference:.1e} ({allowed}), {exact.same_decisions} of "
         f"{exact.texts} decisions the same, against {exact.reference}"
     )
+
+
+def _proved(made: Manifest) -> str:
+    on = f"on a processor with {', '.join(made.engine.instructions)}"
+    if made.engine.precision == "bf16" and not has_bfloat16(made.engine.instructions):
+        on += ", which has no BF16 instructions and is faster with --precision fp32"
+    return f"{on}; a server on another processor repeats it"
 
 
 def _speed(speed: Speed | None) -> str:

@@ -41,6 +41,7 @@ MADE = Manifest(
         size_bytes=3 * 1024 * 1024 // 2,
         fp32_size_bytes=3 * 1024 * 1024,
         files={"model.xml": "00"},
+        instructions=("avx2", "avx512_vnni"),
     ),
     exactness=Exactness(
         reference="NumPy in float64",

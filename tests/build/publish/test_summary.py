@@ -2,6 +2,8 @@
 
 import dataclasses
 
+import pytest
+
 from ernie_triton.build.check.precision_check import Quality
 from ernie_triton.build.convert.quantization import QuantizationFacts
 from ernie_triton.build.publish.manifest import Manifest
@@ -45,9 +47,29 @@ def test_the_summary_is_a_fact_a_line() -> None:
         "engine    openvino 2026.1, bf16, 1.5 MiB, 50 % of FP32",
         "exactness largest difference 1.2e-03 (allowed 2e-02), 32 of 33 decisions the same, "
         "against NumPy in float64",
+        "proved    on a processor with avx2, avx512_vnni, which has no BF16 instructions and is "
+        "faster with --precision fp32; a server on another processor repeats it",
         "speed     2,480 texts/s of the engine alone, batch 32, mean 25 tokens, 2 threads of A "
         "processor",
     ]
+
+
+@pytest.mark.parametrize(
+    ("precision", "instructions", "told"),
+    [
+        ("int8", ("avx2",), "on a processor with avx2; a server on another processor repeats it"),
+        ("bf16", ("amx_bf16",), "on a processor with amx_bf16; a server on another processor rep"),
+        ("fp32", ("avx2",), ""),
+        ("int8", (), ""),
+    ],
+)
+def test_int8_and_bf16_name_the_processor_of_their_proof(
+    precision: str, instructions: tuple[str, ...], told: str
+) -> None:
+    engine = dataclasses.replace(MADE.engine, precision=precision, instructions=instructions)
+    lines = lines_of(dataclasses.replace(MADE, engine=engine))
+    assert lines.get("proved", "").startswith(told)
+    assert ("proved" in lines) == bool(told)
 
 
 def test_pairs_and_graphs_served_as_they_came_are_said_so() -> None:
