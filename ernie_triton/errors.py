@@ -102,8 +102,16 @@ class ServerUnavailableError(ClientError):
     """Nothing answers at the URL, or the connection broke. Safe to retry."""
 
 
+class StageFailedError(ServerUnavailableError):
+    """The process of a stage ended with the request in it. Safe to retry, but not often."""
+
+
 class ModelNotReadyError(ClientError):
     """The server has no model of this name and version, or it is not ready."""
+
+
+class ModelAwayError(ModelNotReadyError):
+    """The server starts, stops or reloads this model. Safe to retry."""
 
 
 class QueueFullError(ClientError):

@@ -10,7 +10,7 @@ from collections.abc import Coroutine, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar
 
-from ernie_triton.client.core import DEFAULT_RETRIES, DEFAULT_TIMEOUT_S, Caller, Policy, Row
+from ernie_triton.client.core import DEFAULT_TIMEOUT_S, Caller, Policy, Row
 from ernie_triton.client.transport import Connection, GrpcAsyncTransport, GrpcTransport
 from ernie_triton.client.wire import (
     AsyncTransport,
@@ -40,7 +40,7 @@ class BlockingClient:
         model: str | None = None,
         *,
         timeout_s: float = DEFAULT_TIMEOUT_S,
-        retries: int = DEFAULT_RETRIES,
+        retries: int | None = None,
         tls: bool = False,
         ca_file: Path | None = None,
         transport: Transport | None = None,
@@ -52,8 +52,8 @@ class BlockingClient:
             model: the ensemble; by default the task's own name for it.
             timeout_s: for each request, retries included; a call makes several requests if it has
                 more rows than the model takes at once.
-            retries: tries after the first when the server is away; 0 also stops retries of a full
-                queue.
+            retries: most tries after the first when the server or the model is away, as while it
+                restarts; None tries until the timeout. 0 also stops retries of a full queue.
             tls: encrypt, and check the server's certificate against the system's authorities.
             ca_file: PEM file of the authority to check it against; implies `tls`.
             transport: another way to the server than gRPC.
@@ -86,7 +86,7 @@ class AsyncioClient:
         model: str | None = None,
         *,
         timeout_s: float = DEFAULT_TIMEOUT_S,
-        retries: int = DEFAULT_RETRIES,
+        retries: int | None = None,
         tls: bool = False,
         ca_file: Path | None = None,
         transport: AsyncTransport | None = None,

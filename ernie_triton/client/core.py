@@ -25,10 +25,12 @@ from ernie_triton.errors import (
     ClientError,
     ContractError,
     DeadlineExceededError,
+    ModelAwayError,
     ModelNotReadyError,
     QueueFullError,
     RequestRefusedError,
     ServerUnavailableError,
+    StageFailedError,
 )
 from ernie_triton.tasks import Task
 
@@ -37,7 +39,7 @@ _R = TypeVar("_R")
 _R_co = TypeVar("_R_co", covariant=True)
 
 DEFAULT_TIMEOUT_S = 30.0
-DEFAULT_RETRIES = 6
+_MOST_STAGE_FAILURES = 2
 
 Row = tuple[bytes, ...]
 """One value for each of the task's inputs, in their order."""
@@ -66,25 +68,29 @@ class Policy:
 
     Attributes:
         timeout_s: for each request to the server, its retries and their pauses included.
-        retries: tries after the first when the server is away. A full queue is tried again until
-            the timeout, unless `retries` is 0.
+        retries: most tries after the first when the server or the model is away; None tries until
+            the timeout. A full queue is tried again until the timeout, unless `retries` is 0.
         first_pause_s: before the first retry; each further pause is twice as long.
         longest_pause_s: upper limit of a pause.
     """
 
     timeout_s: float = DEFAULT_TIMEOUT_S
-    retries: int = DEFAULT_RETRIES
+    retries: int | None = None
     first_pause_s: float = 0.1
     longest_pause_s: float = 2.0
 
     def __post_init__(self) -> None:
         if not self.timeout_s > 0:
             raise ValueError(f"timeout_s is {self.timeout_s}; it must be above 0")
-        if self.retries < 0:
+        if self.retries is not None and self.retries < 0:
             raise ValueError(f"retries is {self.retries}; it must not be negative")
 
     def allows_retry(self, error: ClientError, failures: int) -> bool:
         """Decide whether to send a request again after this many failures."""
+        if not isinstance(error, ServerUnavailableError | ModelAwayError | QueueFullError):
+            return False
+        if self.retries is None:
+            return True
         if isinstance(error, QueueFullError):
             return self.retries > 0
         return failures <= self.retries
@@ -239,33 +245,38 @@ class Caller:
     async def _with_retries(self, call: Callable[[float], Awaitable[_T]]) -> _T:
         """The result of the call, which is repeated within the timeout if that is safe.
 
-        Inference changes nothing on the server. A request may be sent again after a full queue or a
-        lost connection; after any other error it is not.
+        Inference changes nothing on the server. A request may be sent again after a full queue, a
+        lost connection or while its model is away; after any other error it is not.
         """
         deadline = time.monotonic() + self._policy.timeout_s
-        failures = 0
+        failures = stage_failures = 0
         while True:
             remaining_s = max(deadline - time.monotonic(), 0.001)
             try:
                 return await call(remaining_s)
-            except (ServerUnavailableError, QueueFullError) as error:
+            except ClientError as found:
+                error = await self._with_ready_models(found, remaining_s)
                 failures += 1
+                stage_failures += isinstance(error, StageFailedError)
                 pause_s = self._policy.pause_s(failures)
                 over = time.monotonic() + pause_s >= deadline
+                # A request may be what ends the stage.
+                over = over or stage_failures > _MOST_STAGE_FAILURES
                 if over or not self._policy.allows_retry(error, failures):
-                    raise
-            except ModelNotReadyError as error:
-                raise await self._with_ready_models(error, remaining_s) from error
+                    raise error from found.__cause__
             await self._transport.pause(pause_s)
 
-    async def _with_ready_models(
-        self, error: ModelNotReadyError, timeout_s: float
-    ) -> ModelNotReadyError:
+    async def _with_ready_models(self, error: ClientError, timeout_s: float) -> ClientError:
+        """Name the server's models in the error of one that it has not; none are there as yet."""
+        if not isinstance(error, ModelNotReadyError) or isinstance(error, ModelAwayError):
+            return error
         try:
             ready = await self._transport.ready_models(timeout_s)
         except ClientError:
             return error
-        return ModelNotReadyError(f"{error}; ready there: {', '.join(ready) or 'no model'}")
+        if not ready:
+            return ModelAwayError(f"{error}; the server has no model ready")
+        return ModelNotReadyError(f"{error}; ready there: {', '.join(ready)}")
 
 
 def _numbered(error: RequestRefusedError, number: int) -> RequestRefusedError:

@@ -22,10 +22,12 @@ from ernie_triton.errors import (
     ContractError,
     DeadlineExceededError,
     MissingExtraError,
+    ModelAwayError,
     ModelNotReadyError,
     QueueFullError,
     RequestRefusedError,
     ServerUnavailableError,
+    StageFailedError,
 )
 
 try:
@@ -223,6 +225,13 @@ def _client_error(
     """The `ClientError` for a status and message of Triton 2.51."""
     status = str(error.status() or "StatusCode.UNKNOWN").removeprefix("StatusCode.")
     message = str(error.message() or "no reason given").strip()
+    if "Stub process" in message:
+        return StageFailedError(f"a stage of {endpoint} ended: {message}")
+    # Triton's words while a model is loaded or unloaded, and while the server stops.
+    if "no available versions" in message or "is not ready" in message:
+        return ModelAwayError(f"{endpoint.url} has no {endpoint.model!r} ready now: {message}")
+    if "erver is stopping" in message or "erver exiting" in message:
+        return ServerUnavailableError(f"the server at {endpoint.url} stops: {message}")
     if "unknown model" in message:
         return ModelNotReadyError(f"{endpoint.url} has no {endpoint.model!r} ready: {message}")
     if "maximum queue size" in message:

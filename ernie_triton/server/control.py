@@ -116,6 +116,21 @@ class Control:
         """
         return tuple(sorted({m.name for m in self.index(timeout_s) if m.state == "READY"}))
 
+    def pipelines(self, timeout_s: float = _INDEX_TIMEOUT_S) -> dict[str, frozenset[str]]:
+        """The models that clients ask for, with their stages: ensembles, and models that none uses.
+
+        Raises:
+            ServerError: as for `index`.
+        """
+        stages = {name: self._stages_of(name, timeout_s) for name in self.ready_names(timeout_s)}
+        used = frozenset[str]().union(*stages.values())
+        return {name: stages[name] or frozenset({name}) for name in stages.keys() - used}
+
+    def _stages_of(self, name: str, timeout_s: float) -> frozenset[str]:
+        with self._named(f"describe {name}"):
+            reply = self._client.get_model_config(name, client_timeout=timeout_s)
+        return frozenset(step.model_name for step in reply.config.ensemble_scheduling.step)
+
     def load(self, name: str, timeout_s: float = _LOAD_TIMEOUT_S) -> None:
         """Load a model of the repository, or load it anew; returns when it is ready.
 

@@ -26,7 +26,8 @@ from ernie_triton.request_counts import COUNTS_FOLDER
 from ernie_triton.server.builds.verification import RepositoryState, check_repository
 from ernie_triton.server.control import Control, closing_options, new_key
 from ernie_triton.server.log import failure_reason
-from ernie_triton.server.stage_processes import is_running, stage_processes
+from ernie_triton.server.metrics import SupervisorMetrics
+from ernie_triton.server.supervision import Supervisor
 from ernie_triton.server.tracing import Tracing
 from ernie_triton.server.wheel import WheelFiles, find_wheel, lay_out_backend, server_environment
 from ernie_triton.settings import EMBEDDED_CONFIG_NAME
@@ -78,12 +79,21 @@ class EmbeddedServer:
         builds: the pipelines of the repository, as `start` verified them.
     """
 
-    def __init__(self, options: ServerOptions, *, log: Callable[[str], None] | None = None) -> None:
+    def __init__(
+        self,
+        options: ServerOptions,
+        *,
+        log: Callable[[str], None] | None = None,
+        say: Callable[[str], None] = lambda _line: None,
+        metrics: SupervisorMetrics | None = None,
+    ) -> None:
         """Choose ports; nothing runs yet.
 
         Args:
             options: what to serve.
             log: is given each line of the server's log, from a thread of its own.
+            say: is given a line when a stage ended and when it is back, from a thread of its own.
+            metrics: counts these.
         """
         if not options.repository.is_dir():
             raise ServerError(f"the model repository {options.repository} is not a folder")
@@ -94,11 +104,13 @@ class EmbeddedServer:
         self.grpc_port = options.grpc_port or free_port(options.host)
         self.metrics_port = options.metrics_port or free_port(options.metrics_host)
         self._log = log
+        self._say = say
+        self._metrics = metrics or SupervisorMetrics()
         self._lines: deque[str] = deque(maxlen=_KEPT_LOG_LINES)
         self._process: subprocess.Popen[bytes] | None = None
         self._reader: threading.Thread | None = None
         self._runtime_folder: Path | None = None
-        self._stages: dict[int, str] = {}
+        self._supervisor: Supervisor | None = None
         self._key = new_key()
         self._control: Control | None = None
         self.builds = RepositoryState(whole=(), refused=(), unverified=())
@@ -160,7 +172,9 @@ class EmbeddedServer:
             self._reader.start()
             self._control = Control(self._own_url, self._key)
             self._wait_until_ready()
-            self._stages = stage_processes(self._process.pid)
+            self._supervisor = Supervisor(
+                self._process.pid, self._control, self._say, self._metrics
+            )
         except BaseException:
             self.stop()
             raise
@@ -182,25 +196,35 @@ class EmbeddedServer:
         return list(self.control.ready_names())
 
     def watch(self, timeout_s: float) -> None:
-        """Watch the server and its stages for this time.
+        """Watch the server and its stages for this time; begin to bring back what ended.
 
         Raises:
-            ServerError: the server ended, or a stage's process crashed. Triton 2.51 answers every
-                request to a crashed stage with an error from then on, and logs nothing.
+            ServerError: the server ended, or a stage ends again and again.
         """
         process = self._running()
         with contextlib.suppress(subprocess.TimeoutExpired):
             code = process.wait(timeout_s)
             raise ServerError(f"the server stopped by itself (code {code}): {self.failure()}")
-        for pid, stage in self._stages.items():
-            if not is_running(pid):
-                raise ServerError(
-                    f"the stage {stage} crashed (process {pid}); its requests fail until the "
-                    f"server is started again"
-                )
+        if self._supervisor is not None:
+            self._supervisor.check()
+
+    def drain(self, timeout_s: float) -> tuple[str, ...]:
+        """Refuse new requests and wait for the answers to the others.
+
+        Args:
+            timeout_s: how long to wait, in seconds.
+
+        Returns:
+            The pipelines that still had unanswered requests when the time was up.
+
+        Raises:
+            ServerError: the server does not answer.
+        """
+        return self._supervisor.drain(timeout_s) if self._supervisor is not None else ()
 
     def stop(self) -> None:
         """End the server and every stage, within seconds; a second call does nothing."""
+        self._supervisor = None
         process, self._process = self._process, None
         control, self._control = self._control, None
         if control is not None:

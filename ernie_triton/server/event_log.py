@@ -58,6 +58,10 @@ class EventLog:
         """Write the server's errors from now on; before, the failed start tells them."""
         self._ready.set()
 
+    def server_stops(self) -> None:
+        """Write the server's errors no more: what it says while it is ended is of no use."""
+        self._ready.clear()
+
     def server_line(self, line: str) -> None:
         """Take a line of the server or of a stage."""
         if is_log_line(line):

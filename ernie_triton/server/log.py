@@ -18,8 +18,8 @@ _WRAPPING = re.compile(r"^(Internal|Invalid argument|Unavailable): (TritonModelE
 
 
 def is_error(line: str) -> bool:
-    """Return True when a line of the log reports an error."""
-    return bool(_ERROR_LINE.match(line))
+    """Return True when a line of the log reports an error, not that there is no GPU."""
+    return bool(_ERROR_LINE.match(line)) and "unable to create stream for" not in line
 
 
 def failure_reason(log: Iterable[str]) -> str:

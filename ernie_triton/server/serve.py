@@ -1,20 +1,23 @@
 """Run the embedded server in the foreground until Ctrl-C: `ernie-triton serve`."""
 
 import argparse
+import contextlib
 import signal
 import sys
-import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
+from typing import NoReturn
 
 from ernie_triton.errors import ErnieTritonError, ServerError
+from ernie_triton.log_settings import LogSettings
 from ernie_triton.server.check_processor import OTHER_PROCESSOR, answers_here
 from ernie_triton.server.embedded import EmbeddedServer, ServerOptions
 from ernie_triton.server.event_log import EventLog
 from ernie_triton.server.metrics import SupervisorMetrics
 from ernie_triton.server.metrics_endpoint import MetricsEndpoint, Sources
+from ernie_triton.server.supervision import DRAIN_TIMEOUT_S
 from ernie_triton.server.watching_options import add_watching_options, log_settings, tracing
 
 _POLL_S = 0.2
@@ -76,6 +79,13 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         help="for INT8 and BF16 engines built on a processor with other instruction sets: check "
         "that they answer the same here, or refuse them (default %(default)s)",
     )
+    parser.add_argument(
+        "--drain-timeout",
+        type=float,
+        default=DRAIN_TIMEOUT_S,
+        metavar="SECONDS",
+        help="time for requests in flight after a stop (default %(default)g)",
+    )
     parser.add_argument("--verbose", action="store_true", help="print the server's whole log")
     add_watching_options(parser)
 
@@ -83,36 +93,18 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Run the command; returns its exit code."""
     settings = log_settings(arguments)
-    options = ServerOptions(
-        repository=arguments.repository,
-        models=tuple(arguments.model),
-        host=arguments.host,
-        http_port=arguments.http_port,
-        http_host=arguments.http_host,
-        metrics_host=arguments.metrics_host,
-        grpc_port=arguments.grpc_port,
-        metrics_port=arguments.metrics_port,
-        startup_timeout_s=arguments.startup_timeout,
-        log=settings,
-        tracing=tracing(arguments),
-        counts_requests=arguments.supervisor_port is not None,
-    )
+    options = _options(arguments, settings)
     events = EventLog(settings, file=arguments.log_file, verbose=arguments.verbose)
+    _let_signals_stop()
     metrics = SupervisorMetrics()
-    stopping = threading.Event()
 
-    def stop(_number: int, _frame: FrameType | None) -> None:
-        if stopping.is_set():
-            return
-        stopping.set()
-        raise KeyboardInterrupt
+    def say(line: str) -> None:
+        events.event("stage", line, message=line)
 
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, stop)
     try:
         if not answers_here(options.repository, options.models, arguments.other_processor):
             return 1
-        with EmbeddedServer(options, log=events.server_line) as server:
+        with EmbeddedServer(options, log=events.server_line, say=say, metrics=metrics) as server:
             events.server_ready()
             for model in server.builds.unverified:
                 text = f"unverified: {model}, no build of ernie-triton made it"
@@ -129,8 +121,7 @@ def run(arguments: argparse.Namespace) -> int:
                 print(_ready_line(server, models, own_port), flush=True)
                 events.event("ready", url=server.url, models=sorted(models))
                 metrics.set_ready(True)
-                while True:
-                    server.watch(_POLL_S)
+                _watch(server, events, metrics, arguments.drain_timeout)
     except KeyboardInterrupt:
         events.event("stopped", "stopped")
         return 0
@@ -154,6 +145,61 @@ def _opened_endpoint(
     sources = Sources(events=metrics, counts=counts, triton_url=server.metrics_url)
     with MetricsEndpoint(sources, host=host, port=port) as endpoint:
         yield endpoint.port
+
+
+def _options(arguments: argparse.Namespace, settings: LogSettings) -> ServerOptions:
+    return ServerOptions(
+        repository=arguments.repository,
+        models=tuple(arguments.model),
+        host=arguments.host,
+        http_port=arguments.http_port,
+        http_host=arguments.http_host,
+        metrics_host=arguments.metrics_host,
+        grpc_port=arguments.grpc_port,
+        metrics_port=arguments.metrics_port,
+        startup_timeout_s=arguments.startup_timeout,
+        log=settings,
+        tracing=tracing(arguments),
+        counts_requests=arguments.supervisor_port is not None,
+    )
+
+
+def _let_signals_stop() -> None:
+    """Turn the first two signals that ask for an end into KeyboardInterrupt, and ignore others."""
+    signals = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    stops = 0
+
+    def stop(_number: int, _frame: FrameType | None) -> None:
+        nonlocal stops
+        stops += 1
+        if stops <= 2:
+            raise KeyboardInterrupt
+
+    for number in signals:
+        # `nohup` means that the end of the terminal is to be ignored.
+        if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:
+            signal.signal(number, stop)
+
+
+def _watch(
+    server: EmbeddedServer, events: EventLog, metrics: SupervisorMetrics, drain_timeout_s: float
+) -> NoReturn:
+    """Watch the server until a signal, then let the requests in flight finish.
+
+    Raises:
+        KeyboardInterrupt: the signal, once they have.
+    """
+    try:
+        while True:
+            server.watch(_POLL_S)
+    except KeyboardInterrupt:
+        events.server_stops()
+        metrics.set_ready(False)
+        with contextlib.suppress(ServerError):  # it has ended by itself
+            if busy := server.drain(drain_timeout_s):
+                text = f"requests to {', '.join(busy)} had no answer after {drain_timeout_s:g} s"
+                events.event("unanswered", text, models=busy)
+        raise
 
 
 def _ready_line(server: EmbeddedServer, models: Sequence[str], own_port: int | None) -> str:

@@ -5,6 +5,8 @@ stay "ready", and every request to the stage fails. Whoever runs the server has 
 """
 
 import contextlib
+import os
+import signal
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -33,9 +35,29 @@ def stage_of(command: Sequence[str]) -> str:
 
 def is_running(pid: int) -> bool:
     """Return True when the process exists and is not a zombie."""
+    return _status(pid)[:1] not in ([], ["Z"], ["X"])  # gone, zombie, dead
+
+
+def is_stopped(pid: int) -> bool:
+    """Return True when the process stands still, as after SIGSTOP."""
+    return _status(pid)[:1] in (["T"], ["t"])
+
+
+def failure_of(pid: int) -> str:
+    """Say which signal or code ended a process; empty for a good end, or one seen by its parent."""
+    status = _status(pid)
+    code = int(status[-1]) if status[:1] == ["Z"] else 0  # as `wait` reports it
+    if code == 0:
+        return ""
+    if os.WIFSIGNALED(code):
+        return f"was killed by {signal.Signals(os.WTERMSIG(code)).name}"
+    return f"ended with code {os.WEXITSTATUS(code)}"
+
+
+def _status(pid: int) -> list[str]:
+    """The fields of Linux's account of a process from its state on; empty where it has gone."""
     try:
-        status = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8")
+        status = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
     except OSError:
-        return False
-    state = status.rpartition(")")[2].split()[0]
-    return state not in "ZX"  # zombie, dead
+        return []
+    return status.rpartition(")")[2].split()

@@ -1,7 +1,7 @@
-"""Run tritonserver as a container's first process, and end when one of its stages has died.
+"""Run tritonserver as a container's first process: bring back its stages, stop it without loss.
 
-Once the process of a stage has died, Triton answers every request with an error. Docker restarts
-only containers that end, so this one ends. Its environment:
+A stage that ends again and again ends the server; Docker restarts only containers that end. Its
+environment:
 
 CHECK_PLANS       a model repository whose TensorRT plans must fit this server and GPU
 OTHER_PROCESSOR   `refuse` refuses INT8 and BF16 engines that were built on a processor with other
@@ -15,20 +15,20 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 from types import FrameType
 
 from ernie_triton.child_process import deferred_signals, run_child, start_child
-from ernie_triton.errors import UsageError
+from ernie_triton.errors import ServerError, UsageError
 from ernie_triton.server.builds.verification import check_repository
 from ernie_triton.server.check_processor import OTHER_PROCESSOR, answers_here
 from ernie_triton.server.control import Control, new_key
-from ernie_triton.server.stage_processes import is_running, stage_processes
+from ernie_triton.server.supervision import DRAIN_TIMEOUT_S, Supervisor
 
 KEY_PLACEHOLDER = "%ADMIN_KEY%"
-_LOADING_POLL_S = 0.2
-_POLL_S = 1.0
+_POLL_S = 0.2
 _CRASH_STOP_S = 5.0
 """Time for a server with a dead stage to answer the requests of others. Without this limit it
 waits for the dead stage until its --exit-timeout-secs."""
@@ -37,13 +37,21 @@ waits for the dead stage until its --exit-timeout-secs."""
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Add the command's description and options."""
     parser.description = (
-        "Run a tritonserver command; end with code 1 when the process of a stage has died."
+        "Run a tritonserver command. Stages that end are brought back; a stop waits for requests "
+        "in flight."
     )
     parser.epilog = (
         "Environment: CHECK_PLANS names a model repository whose TensorRT plans are checked "
         "first; OTHER_PROCESSOR=refuse refuses INT8 and BF16 engines that were built on a "
         "processor with other instruction sets (default: check them); TRITON_ADMIN_KEY replaces "
         "%%ADMIN_KEY%% in the command (default: a random key)."
+    )
+    parser.add_argument(
+        "--drain-timeout",
+        type=float,
+        default=DRAIN_TIMEOUT_S,
+        metavar="SECONDS",
+        help="time for requests in flight after a stop (default %(default)g)",
     )
     parser.add_argument(
         "command", nargs=argparse.REMAINDER, metavar="COMMAND", help="tritonserver and its options"
@@ -74,7 +82,8 @@ def run(arguments: argparse.Namespace) -> int:
         return 1
     key = os.environ.pop("TRITON_ADMIN_KEY", "") or new_key()
     try:
-        return _supervise([part.replace(KEY_PLACEHOLDER, key) for part in command])
+        command = [part.replace(KEY_PLACEHOLDER, key) for part in command]
+        return _supervise(command, key, arguments.drain_timeout)
     except OSError as error:
         print(f"error: {command[0]} cannot be run: {error}", file=sys.stderr)
         return 1
@@ -111,54 +120,75 @@ def _loaded_models(command: Sequence[str]) -> list[str]:
     return [] if "*" in models else models
 
 
-def _supervise(command: list[str]) -> int:
-    stopping = False
+def _supervise(command: list[str], key: str, drain_timeout_s: float) -> int:
+    stopping = threading.Event()
 
     def stop(_number: int, _frame: FrameType | None) -> None:
-        nonlocal stopping
-        stopping = True
-        process.terminate()
+        if stopping.is_set():  # a second signal does not wait for requests in flight
+            process.terminate()
+        stopping.set()
 
     with deferred_signals():
         process = start_child(command, new_session=True)
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, stop)
+    control = Control(_grpc_url(command), key)
     try:
-        dead = _watch(process, Control(_grpc_url(command)))
-        if dead and not stopping:
-            print(f"error: {dead}", file=sys.stderr, flush=True)
-            process.terminate()
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                process.wait(_CRASH_STOP_S)
-            return 1
+        supervisor = _watch(process, control, stopping)
+        if process.poll() is None and supervisor is not None:
+            _drain(supervisor, drain_timeout_s)
+        process.terminate()
         code = process.wait()
-        if stopping:
-            return 0
         # A server that ends by itself has failed, whatever its code.
-        return max(code, 1)
+        return 0 if stopping.is_set() else max(code, 1)
+    except ServerError as error:
+        _tell(f"error: {error}")
+        process.terminate()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(_CRASH_STOP_S)
+        return 1
     finally:
         # The stages are of the server's process group.
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
 
 
-def _watch(process: subprocess.Popen[bytes], control: Control) -> str:
-    """Wait until the server ends or a stage dies; return how a stage died, or an empty text."""
-    stages: dict[int, str] = {}
-    while True:
+def _watch(
+    process: "subprocess.Popen[bytes]", control: Control, stopping: threading.Event
+) -> Supervisor | None:
+    """Watch the server until it ends or a signal asks for its end.
+
+    Returns:
+        The supervisor of its stages; None where the server was not ready yet.
+
+    Raises:
+        ServerError: a stage ends again and again, or cannot be brought back.
+    """
+    supervisor = None
+    while not stopping.is_set():
         with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(_POLL_S if stages else _LOADING_POLL_S)
-            return ""
-        # While models load, Triton starts and ends stages of its own accord.
-        if not stages and control.ready():
-            stages = stage_processes(process.pid)
-            print(f"ready: watching the processes of {len(stages)} stages", flush=True)
-        for pid, stage in stages.items():
-            if not is_running(pid) and process.poll() is None:
-                return (
-                    f"the stage {stage} died (process {pid}) and its requests would fail from now "
-                    f"on; ending, to be started again"
-                )
+            process.wait(_POLL_S)
+            break
+        if supervisor is not None:
+            supervisor.check()
+        elif control.ready():  # while models load, Triton starts and ends stages of its own accord
+            supervisor = Supervisor(process.pid, control, _tell)
+            print(f"ready: watching the processes of {supervisor.stages} stages", flush=True)
+    return supervisor
+
+
+def _drain(supervisor: Supervisor, timeout_s: float) -> None:
+    try:
+        busy = supervisor.drain(timeout_s)
+    except ServerError as error:  # it has no open model control
+        _tell(f"warning: requests in flight may fail: {error}")
+        return
+    if busy:
+        _tell(f"requests to {', '.join(busy)} had no answer after {timeout_s:g} s")
+
+
+def _tell(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
 
 
 def _grpc_url(command: Sequence[str]) -> str:

@@ -76,6 +76,7 @@ class FakeModel:
     facts: ModelFacts = FACTS
     tensor: Tensors = classifier_tensor
     fault: Fault = no_fault
+    ready: tuple[str, ...] = ("ernie_ner", "ernie_seqcls")
     requests: list[InferRequest] = field(default_factory=list)
     pauses: list[float] = field(default_factory=list)
     timeouts: list[float] = field(default_factory=list)
@@ -115,7 +116,7 @@ class FakeTransport:
 
     def ready_models(self, timeout_s: float) -> tuple[str, ...]:
         assert timeout_s > 0
-        return ("ernie_ner", "ernie_seqcls")
+        return self.model.ready
 
     def pause(self, pause_s: float) -> None:
         self.model.pauses.append(pause_s)

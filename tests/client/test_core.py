@@ -16,10 +16,12 @@ from ernie_triton.errors import (
     ClientError,
     ContractError,
     DeadlineExceededError,
+    ModelAwayError,
     ModelNotReadyError,
     QueueFullError,
     RequestRefusedError,
     ServerUnavailableError,
+    StageFailedError,
     TextError,
 )
 from tests.client.fakes import (
@@ -35,7 +37,7 @@ from tests.client.task_fakes import entity_model
 CODEC = SeqClsCodec()
 
 
-def caller_of(model: FakeModel, *, timeout_s: float = 30.0, retries: int = 6) -> Caller:
+def caller_of(model: FakeModel, *, timeout_s: float = 30.0, retries: int | None = 6) -> Caller:
     policy = Policy(timeout_s=timeout_s, retries=retries)
     return Caller(Blocking(FakeTransport(model)), ENDPOINT, policy)
 
@@ -94,6 +96,43 @@ def test_no_other_error_is_tried_again(error: ClientError) -> None:
         run_blocking(caller_of(model).results(rows_of("a"), CODEC))
     assert len(model.requests) == 1
     assert model.pauses == []
+
+
+AWAY = [ServerUnavailableError("away"), ModelAwayError("no available versions")]
+
+
+@pytest.mark.parametrize("error", AWAY)
+def test_what_is_away_is_tried_until_it_is_back(error: ClientError) -> None:
+    model = FakeModel(fault=failing(*[error] * 20))
+    assert len(run_blocking(caller_of(model, retries=None).results(rows_of("a"), CODEC))) == 1
+    assert len(model.requests) == 21
+    assert all(1.0 <= pause_s <= 2.0 for pause_s in model.pauses[5:])  # doubled, then at its limit
+
+
+@pytest.mark.parametrize("error", AWAY)
+def test_what_stays_away_is_an_error_when_the_time_is_up(error: ClientError) -> None:
+    model = FakeModel(fault=lambda _: error)
+    with pytest.raises(type(error)):
+        run_blocking(caller_of(model, timeout_s=0.3, retries=None).results(rows_of("a"), CODEC))
+
+
+def test_a_request_that_ends_its_stage_is_not_sent_for_long() -> None:
+    error = StageFailedError("Stub process is not healthy")
+    model = FakeModel(fault=lambda _: error)
+    with pytest.raises(StageFailedError):
+        run_blocking(caller_of(model, retries=None).results(rows_of("a", "b"), CODEC))
+    assert len(model.requests) == 3
+
+
+def test_one_whose_stage_was_ended_by_another_is_answered() -> None:
+    ended = [StageFailedError("not healthy")] * 2
+    model = FakeModel(fault=failing(*ended, *[ModelAwayError("no available versions")] * 5))
+    assert len(run_blocking(caller_of(model, retries=None).results(rows_of("a"), CODEC))) == 1
+
+
+def test_a_model_that_is_not_there_while_none_is_ready_is_waited_for() -> None:
+    model = FakeModel(fault=failing(ModelNotReadyError("is not found")), ready=())
+    assert len(run_blocking(caller_of(model).results(rows_of("a"), CODEC))) == 1
 
 
 def test_retries_of_an_absent_server_are_counted() -> None:

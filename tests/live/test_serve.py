@@ -1,6 +1,5 @@
 """`python -m ernie_triton serve`: ready, failing, crashing and stopping as a user sees it."""
 
-import os
 import shutil
 import signal
 import socket
@@ -11,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import psutil
 import pytest
 
 from ernie_triton.client.seq_cls import SeqClsClient
@@ -51,11 +51,7 @@ def ready_line(process: subprocess.Popen[str]) -> str:
 
 def descendants(pid: int) -> list[int]:
     """Process ids below a process, by Linux's own account."""
-    found = []
-    for task in Path(f"/proc/{pid}/task").iterdir():
-        for child in map(int, (task / "children").read_text(encoding="ascii").split()):
-            found += [child, *descendants(child)]
-    return found
+    return [child.pid for child in psutil.Process(pid).children(recursive=True)]
 
 
 def is_alive(pid: int) -> bool:
@@ -92,22 +88,6 @@ def test_the_ready_line_comes_when_questions_are_answered_and_ctrl_c_leaves_noth
         _, errors = process.communicate(timeout=15)
     assert process.returncode == 0
     assert errors == "stopped\n"
-    assert not [pid for pid in below if is_alive(pid)]
-
-
-def test_a_crashed_stage_is_reported_and_ends_the_server(repository: Path) -> None:
-    with serving(repository, *FREE_PORTS, "--model", "ernie_seqcls") as process:
-        ready_line(process)
-        below = descendants(process.pid)
-        (engine,) = [
-            pid
-            for pid in below
-            if "ernie_seqcls_engine/1/model.py" in Path(f"/proc/{pid}/cmdline").read_text("utf-8")
-        ]
-        os.kill(engine, signal.SIGKILL)
-        _, errors = process.communicate(timeout=30)
-    assert process.returncode == 1
-    assert f"the stage ernie_seqcls_engine crashed (process {engine})" in errors
     assert not [pid for pid in below if is_alive(pid)]
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from ernie_triton.client.cli.job import TextOption, Usage
 from ernie_triton.client.cli.stream import DEFAULT_BATCH_SIZE, DEFAULT_CONCURRENCY, RequestLimits
-from ernie_triton.client.core import DEFAULT_RETRIES, DEFAULT_TIMEOUT_S, Policy
+from ernie_triton.client.core import DEFAULT_TIMEOUT_S, Policy
 from ernie_triton.client.items import STDIN, text_from_file
 from ernie_triton.client.request_context import RequestContext
 from ernie_triton.client.transport import Connection
@@ -214,10 +214,9 @@ def _add_call_options(parser: argparse.ArgumentParser) -> None:
     call.add_argument(
         "--retries",
         type=_natural_int,
-        default=DEFAULT_RETRIES,
         metavar="N",
-        help="retries when the server is away; 0 also stops retries of a full queue "
-        "(default: %(default)s)",
+        help="most retries when the server or the model is away; 0 also stops retries of a full "
+        "queue (default: until the timeout)",
     )
     call.add_argument(
         "--batch-size",

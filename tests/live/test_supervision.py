@@ -1,0 +1,131 @@
+"""A served repository whose stages are killed and hung, and that is stopped under load."""
+
+import contextlib
+import os
+import signal
+import subprocess
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from ernie_triton.client.seq_cls import SeqClsClient
+from ernie_triton.errors import ClientError
+from ernie_triton.server.control import Control
+from ernie_triton.server.stage_processes import is_running, stage_processes
+from tests.live.test_serve import FREE_PORTS, descendants, ready_line, serving
+
+pytestmark = pytest.mark.live
+
+MODELS = ("--model", "ernie_seqcls", "--model", "ernie_seqcls_pair")
+DEADLINE_S = 120
+LONG_TEXTS = ["央行宣布下调存款准备金率" * 10] * 16
+
+
+class Served:
+    """The command, with two pipelines, as its users see it."""
+
+    def __init__(self, process: "subprocess.Popen[str]") -> None:
+        self.process = process
+        self.url = ready_line(process).split("gRPC ")[1].split(",")[0]
+
+    def pid_of(self, stage: str) -> int:
+        """The process that runs a stage."""
+        stages = {
+            name: pid
+            for parent in descendants(self.process.pid)
+            for pid, name in stage_processes(parent).items()
+        }
+        return stages[stage]
+
+    def said(self, word: str) -> str:
+        """The first line on stderr with this word."""
+        assert self.process.stderr is not None
+        return next(line for line in self.process.stderr if word in line)
+
+
+@pytest.fixture(scope="module")
+def served(repository: Path) -> Iterator[Served]:
+    with serving(repository, *FREE_PORTS, *MODELS) as process:
+        yield Served(process)
+
+
+@contextlib.contextmanager
+def asking_the_other_pipeline(url: str) -> Iterator[list[ClientError]]:
+    """Ask it all the time, and collect what fails."""
+    failures: list[ClientError] = []
+    answers = 0
+    over = threading.Event()
+
+    def ask() -> None:
+        nonlocal answers
+        with SeqClsClient(url, "ernie_seqcls_pair", retries=0) as client:
+            while not over.is_set():
+                try:
+                    client.classify(["花呗怎么还款"], ["花呗可以提前还清吗"])
+                    answers += 1
+                except ClientError as error:
+                    failures.append(error)
+
+    asking = threading.Thread(target=ask)
+    asking.start()
+    try:
+        yield failures
+    finally:
+        over.set()
+        asking.join()
+    assert answers > 0
+
+
+@pytest.mark.parametrize(
+    ("number", "words"),
+    [(signal.SIGKILL, "was killed by SIGKILL"), (signal.SIGSTOP, "stood still")],
+)
+def test_a_stage_comes_back_while_the_other_pipeline_answers(
+    served: Served, number: signal.Signals, words: str
+) -> None:
+    with asking_the_other_pipeline(served.url) as failures, SeqClsClient(served.url) as client:
+        os.kill(served.pid_of("ernie_seqcls_engine"), number)
+        line = served.said(words)
+        assert "bringing ernie_seqcls back" in line
+        assert "ernie_seqcls back after" in served.said("back after")
+        assert client.classify(["你好"])[0].best.name
+    assert failures == []
+
+
+def test_what_is_in_flight_at_a_stop_is_answered_and_what_comes_later_is_told(
+    served: Served,
+) -> None:
+    below = descendants(served.process.pid)
+    with (
+        SeqClsClient(served.url, retries=0, timeout_s=DEADLINE_S) as client,
+        contextlib.closing(Control(served.url)) as control,
+        ThreadPoolExecutor(8) as pool,
+    ):
+        client.classify(["你好"])  # connected, and what is asked only once is known
+        asked = [pool.submit(client.classify, LONG_TEXTS) for _ in range(8)]
+        time.sleep(0.3)
+        served.process.send_signal(signal.SIGTERM)
+        while control.ready():
+            time.sleep(0.01)
+        with pytest.raises(ClientError):
+            client.classify(["你好"])
+        assert [len(one.result()) for one in asked] == [len(LONG_TEXTS)] * 8
+    assert served.process.wait(DEADLINE_S) == 0
+    assert not any(is_running(pid) for pid in below)
+
+
+def test_nothing_is_left_of_a_server_whose_launcher_is_killed(repository: Path) -> None:
+    with serving(repository, *FREE_PORTS, "--model", "ernie_seqcls") as process:
+        ready_line(process)
+        below = descendants(process.pid)
+        assert len(below) >= 4
+        process.kill()
+        process.wait()
+        deadline = time.monotonic() + DEADLINE_S
+        while any(is_running(pid) for pid in below):
+            assert time.monotonic() < deadline
+            time.sleep(0.05)

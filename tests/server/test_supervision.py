@@ -1,0 +1,154 @@
+"""Stages that end are brought back by themselves; real processes, and a control in memory."""
+
+import os
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from ernie_triton.errors import ServerError
+from ernie_triton.server import supervision
+from ernie_triton.server.supervision import Supervisor
+from tests.server.fake_server import FakeServer, has_ended, wait_until
+
+PIPELINES = {
+    "news": frozenset({"news_tokenizer", "news_engine"}),
+    "pairs": frozenset({"pairs_joined"}),
+}
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[FakeServer]:
+    running = FakeServer(tmp_path, dict(PIPELINES))
+    yield running
+    running.stop()
+
+
+@pytest.fixture
+def said() -> list[str]:
+    return []
+
+
+@pytest.fixture
+def supervisor(server: FakeServer, said: list[str]) -> Supervisor:
+    return Supervisor(server.process.pid, server, said.append)
+
+
+def kill(pid: int, number: int = signal.SIGKILL) -> None:
+    os.kill(pid, number)
+    if number != signal.SIGSTOP:
+        wait_until(lambda: has_ended(pid))
+
+
+def check_until(supervisor: Supervisor, said: list[str], word: str) -> None:
+    def is_said() -> bool:
+        supervisor.check()
+        return any(word in line for line in said)
+
+    wait_until(is_said)
+
+
+def test_a_killed_stage_is_brought_back_and_nothing_else_is_touched(
+    server: FakeServer, supervisor: Supervisor, said: list[str]
+) -> None:
+    others = {name: server.pid_of(name) for name in ("news_tokenizer", "pairs_joined")}
+    dead = server.pid_of("news_engine")
+    kill(dead, signal.SIGSEGV)
+    check_until(supervisor, said, "news back after")
+    assert server.calls == ["unload news", "unload news_engine", "load news"]
+    assert said[0] == (
+        f"the stage news_engine was killed by SIGSEGV (process {dead}); bringing news back, "
+        "the others answer on"
+    )
+    assert {name: server.pid_of(name) for name in others} == others
+
+
+def test_a_stage_that_stands_still_is_killed_and_brought_back(
+    server: FakeServer,
+    supervisor: Supervisor,
+    said: list[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(supervision, "HUNG_AFTER_S", 0.1)
+    hung = server.pid_of("pairs_joined")
+    kill(hung, signal.SIGSTOP)
+    check_until(supervisor, said, "pairs back after")
+    assert "pairs_joined stood still for 0.1 s and was killed" in said[0]
+    assert has_ended(hung)
+
+
+def test_a_pause_that_ends_in_time_is_no_hang(
+    server: FakeServer, supervisor: Supervisor, said: list[str]
+) -> None:
+    paused = server.pid_of("pairs_joined")
+    kill(paused, signal.SIGSTOP)
+    supervisor.check()
+    os.kill(paused, signal.SIGCONT)
+    time.sleep(0.1)
+    supervisor.check()
+    assert said == []
+    assert not has_ended(paused)
+
+
+def test_a_stage_that_was_unloaded_has_ended_as_it_should(
+    server: FakeServer, supervisor: Supervisor, said: list[str]
+) -> None:
+    server.unload("news")
+    server.unload("news_engine")
+    kill(server.pid_of("news_engine"))
+    supervisor.check()
+    kill(server.pid_of("pairs_joined"))
+    check_until(supervisor, said, "pairs back after")
+    assert server.calls[2:] == ["unload pairs", "unload pairs_joined", "load pairs"]
+
+
+def test_a_stage_that_ends_again_and_again_is_given_up_with_the_reason(
+    server: FakeServer,
+    supervisor: Supervisor,
+    said: list[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(supervision, "MOST_ENDS", 1)
+    kill(server.pid_of("news_engine"))
+    check_until(supervisor, said, "news back after")
+    kill(server.pid_of("news_engine"), signal.SIGBUS)
+    with pytest.raises(ServerError, match=r"news_engine was killed by SIGBUS .* for the 2\. time"):
+        check_until(supervisor, said, "never said")
+
+
+def test_a_server_that_may_not_be_controlled_is_given_up(
+    server: FakeServer, supervisor: Supervisor, said: list[str]
+) -> None:
+    server.refuses = "model control is closed"
+    kill(server.pid_of("news_engine"))
+    with pytest.raises(ServerError, match=r"SIGKILL .* brought back: model control is closed"):
+        check_until(supervisor, said, "never said")
+
+
+def test_a_drain_waits_for_the_answers_that_are_outstanding(
+    server: FakeServer, supervisor: Supervisor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unload(name: str, *, with_stages: bool = False, timeout_s: float = 0.0) -> None:  # noqa: ARG001
+        assert not with_stages
+        server.states[name] = "UNLOADING"
+        if name == "news":
+            threading.Timer(0.2, server.states.__setitem__, ("news", "UNAVAILABLE")).start()
+
+    monkeypatch.setattr(server, "unload", unload)
+    assert supervisor.drain(0.5) == ("pairs",)
+    server.states.update(pairs="UNAVAILABLE")
+    assert supervisor.drain(30) == ()
+
+
+def test_no_stage_is_brought_back_once_the_server_stops(
+    server: FakeServer, supervisor: Supervisor, said: list[str]
+) -> None:
+    assert supervisor.drain(1) == ()
+    kill(server.pid_of("news_engine"))
+    supervisor.check()
+    time.sleep(0.1)
+    supervisor.check()
+    assert said == []
