@@ -6,6 +6,8 @@ Whoever supervises calls the methods; `metrics_endpoint` shows the counts.
 import threading
 from collections import Counter
 
+RELOAD_OUTCOMES = ("done", "rolled_back", "failed")
+
 
 class SupervisorMetrics:
     """Counts since the supervisor started; threads may share it."""
@@ -33,7 +35,7 @@ class SupervisorMetrics:
 
         Args:
             pipeline: its name.
-            outcome: `done`, `rolled_back` or `failed`.
+            outcome: one of `RELOAD_OUTCOMES`.
         """
         with self._lock:
             self._reloads[pipeline, outcome] += 1

@@ -16,7 +16,7 @@ from typing import Any
 from ernie_triton.errors import MissingExtraError, ServerError
 from ernie_triton.pipeline import PARTS
 from ernie_triton.request_counts import CountedStage, read_counts
-from ernie_triton.server.metrics import SupervisorMetrics
+from ernie_triton.server.metrics import RELOAD_OUTCOMES, SupervisorMetrics
 from ernie_triton.server.stage_processes import is_running
 
 _TRITON_TIMEOUT_S = 2.0
@@ -100,13 +100,18 @@ class _Collector:
         events = self._sources.events
         text = "1 while new requests are taken."
         yield _metric("gauge", "ready", text, (), {(): int(events.is_ready)})
-        text = "Ends of a stage's process that nobody asked for."
-        yield _metric("counter", "stage_ends", text, ("stage",), events.stage_ends())
-        text = "Pipelines that were brought back."
-        yield _metric("counter", "restarts", text, ("pipeline",), events.restarts())
-        text = "Changes of a pipeline's build."
-        yield _metric("counter", "reloads", text, ("pipeline", "outcome"), events.reloads())
         stages = list(read_counts(self._sources.counts))
+        # From zero on: Prometheus sees no increase in a counter that begins at one.
+        models = {stage.model: 0 for stage in stages}
+        pipelines = {_pipeline_and_part(model)[0]: 0 for model in models}
+        outcomes = {(name, outcome): 0 for name in pipelines for outcome in RELOAD_OUTCOMES}
+        text = "Ends of a stage's process that nobody asked for."
+        yield _metric("counter", "stage_ends", text, ("stage",), models | events.stage_ends())
+        text = "Pipelines that were brought back."
+        yield _metric("counter", "restarts", text, ("pipeline",), pipelines | events.restarts())
+        text = "Changes of a pipeline's build."
+        reloads = outcomes | events.reloads()
+        yield _metric("counter", "reloads", text, ("pipeline", "outcome"), reloads)
         yield from _request_metrics(stages, list(_triton_samples(self._sources.triton_url)))
 
 

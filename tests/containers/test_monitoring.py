@@ -168,7 +168,7 @@ def test_promtool_accepts_the_configuration_and_the_rules() -> None:
     command = [program("promtool"), "check", "config", str(FOLDER / "prometheus.yml")]
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "5 rules found" in done.stdout
+    assert "10 rules found" in done.stdout
 
 
 def test_each_alert_fires_for_what_it_names_and_for_nothing_else() -> None:

@@ -23,6 +23,7 @@ from tests.paths import ROOT
 ELSEWHERE: Mapping[str, str] = {
     r"make (demo|test)": "run by the whole check of the project",
     r"ernie-triton serve --repository model_repository": "tests/live/test_serve",
+    r"ernie-triton serve .* --log-format json .*": "tests/live/test_watching",
     r"ernie-triton (engine|check-plans) .*": "want a GPU; a test below runs them without one",
     r"ernie-triton benchmark .*": "minutes; tests/perf has a small one",
     r"ernie-triton perf (goals|scaling|tune) .*": "minutes even when quick; see tests/perf",

@@ -88,6 +88,9 @@ def test_requests_are_those_of_the_stages_and_of_triton(tmp_path: Path, triton_u
     RequestCounts(tmp_path, "joined_news").took(5)
     found = scraped(tmp_path, triton_url)
     assert found["ready",] == 0
+    assert found["restarts_total", "joined_news"] == 0
+    assert found["stage_ends_total", "news_engine"] == 0
+    assert found["reloads_total", "failed", "news"] == 0
     assert found["requests_total", "answered", "news", "engine"] == 2
     assert found["requests_total", "failed", "news", "engine"] == 1
     assert found["requests_in_flight", "news"] == 6 + 4
