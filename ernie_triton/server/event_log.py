@@ -9,6 +9,7 @@ import sys
 import time
 from pathlib import Path
 from threading import Event
+from typing import IO
 
 from ernie_triton.errors import ServerError
 from ernie_triton.log_lines import is_log_line, log_line
@@ -68,6 +69,11 @@ class EventLog:
             self._write(line)
         elif self._verbose or (self._ready.is_set() and is_error(line)):
             self.event("server_log", line, **_fields_of(line))
+
+    def follow(self, stream: IO[bytes]) -> None:
+        """Take every line of a server's output, until it ends."""
+        for raw in stream:
+            self.server_line(raw.decode("utf-8", "replace").rstrip("\n"))
 
     def close(self) -> None:
         """Close the file."""

@@ -117,8 +117,8 @@ def run(arguments: argparse.Namespace) -> int:
                 )
             if server.http_port is not None:
                 print(_HTTP_WARNING, file=sys.stderr, flush=True)
-            with _opened_endpoint(server, metrics, arguments.supervisor_port) as own_port:
-                print(_ready_line(server, models, own_port), flush=True)
+            with _opened_endpoint(server, metrics, arguments) as own_address:
+                print(_ready_line(server, models, own_address), flush=True)
                 events.event("ready", url=server.url, models=sorted(models))
                 metrics.set_ready(True)
                 _watch(server, events, metrics, arguments.drain_timeout)
@@ -134,17 +134,17 @@ def run(arguments: argparse.Namespace) -> int:
 
 @contextmanager
 def _opened_endpoint(
-    server: EmbeddedServer, metrics: SupervisorMetrics, port: int | None
-) -> Iterator[int | None]:
-    """The port of this command's own metrics while it is open; None where none is asked for."""
+    server: EmbeddedServer, metrics: SupervisorMetrics, arguments: argparse.Namespace
+) -> Iterator[str]:
+    """The address of this command's own metrics while they are open; empty if not asked for."""
     counts = server.counts_folder
-    if port is None or counts is None:
-        yield None
+    if arguments.supervisor_port is None or counts is None:
+        yield ""
         return
-    host = server.options.metrics_host
+    host, port = arguments.supervisor_host, arguments.supervisor_port
     sources = Sources(events=metrics, counts=counts, triton_url=server.metrics_url)
     with MetricsEndpoint(sources, host=host, port=port) as endpoint:
-        yield endpoint.port
+        yield f"{host}:{endpoint.port}"
 
 
 def _options(arguments: argparse.Namespace, settings: LogSettings) -> ServerOptions:
@@ -202,10 +202,10 @@ def _watch(
         raise
 
 
-def _ready_line(server: EmbeddedServer, models: Sequence[str], own_port: int | None) -> str:
+def _ready_line(server: EmbeddedServer, models: Sequence[str], own_address: str) -> str:
     options = server.options
     metrics = f"{options.metrics_host}:{server.metrics_port}/metrics"
-    if own_port is not None:
-        metrics += f", supervisor {options.metrics_host}:{own_port}/metrics"
+    if own_address:
+        metrics += f", supervisor {own_address}/metrics"
     http = "" if server.http_port is None else f"HTTP {options.http_host}:{server.http_port}, "
     return f"ready: gRPC {server.url}, {http}metrics {metrics}; models: {', '.join(models)}"

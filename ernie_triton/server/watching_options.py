@@ -36,7 +36,13 @@ def add_watching_options(parser: argparse.ArgumentParser) -> None:
         type=int,
         metavar="PORT",
         help="port of this command's own metrics (restarts, reloads, requests in flight and "
-        "refused) at the address of --metrics-host, 0 for a free one (default: none)",
+        "refused), 0 for a free one (default: none)",
+    )
+    group.add_argument(
+        "--supervisor-host",
+        default="127.0.0.1",
+        metavar="ADDRESS",
+        help="address to bind that port to (default %(default)s)",
     )
     group.add_argument(
         "--otlp-endpoint",
@@ -67,6 +73,6 @@ def tracing(arguments: argparse.Namespace) -> Tracing | None:
     Raises:
         UsageError: the address or the rate is none.
     """
-    if arguments.otlp_endpoint is None:
+    if not arguments.otlp_endpoint:
         return None
     return Tracing(endpoint=arguments.otlp_endpoint, rate=arguments.trace_rate)

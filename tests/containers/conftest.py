@@ -20,6 +20,7 @@ from tests.containers.compose import services
 from tests.containers.programs import ROOT
 
 _START_TIMEOUT_S = 120
+_PORTS = ("http", "grpc", "metrics", "supervisor")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,6 +32,7 @@ class ContainerServer:
     http_port: int
     grpc_port: int
     metrics_port: int
+    supervisor_port: int
 
     @property
     def http_url(self) -> str:
@@ -65,7 +67,7 @@ def start(repository: Path, folder: Path, **variables: str) -> ContainerServer:
     """Start the command of the CPU server and wait until it is ready."""
     backends = folder / "backends"
     lay_out_backend(find_wheel(), backends)
-    ports = {f"--{name}-port": free_port() for name in ("http", "grpc", "metrics")}
+    ports = {f"--{name}-port": free_port() for name in _PORTS}
     command = translated(services(ALLOW_HTTP="true")["triton-cpu"]["command"], repository, **ports)
     log = folder / "log.txt"
     with log.open("w", encoding="utf-8") as stream:
@@ -83,6 +85,7 @@ def start(repository: Path, folder: Path, **variables: str) -> ContainerServer:
         http_port=ports["--http-port"],
         grpc_port=ports["--grpc-port"],
         metrics_port=ports["--metrics-port"],
+        supervisor_port=ports["--supervisor-port"],
     )
     deadline = time.monotonic() + _START_TIMEOUT_S
     while not _is_ready(running):

@@ -63,7 +63,7 @@ def test_without_a_tag_one_is_told_where_to_look(tmp_path: Path) -> None:
 
 def test_all_ports_are_of_the_loopback_interface(resolved: Services) -> None:
     published = [port for service in resolved.values() for port in service.get("ports", [])]
-    assert len(published) == 8
+    assert len(published) == 10
     assert all(port.startswith("127.0.0.1:") for port in published)
 
 
@@ -80,6 +80,7 @@ def test_opening_the_server_leaves_http_metrics_and_monitoring_closed() -> None:
         "127.0.0.1:8000:8000/tcp",
         "0.0.0.0:8001:8001/tcp",
         "127.0.0.1:8002:8002/tcp",
+        "127.0.0.1:8003:8003/tcp",
     ]
     for name in ("prometheus", "grafana"):
         assert all(port.startswith("127.0.0.1:") for port in opened[name]["ports"])

@@ -61,9 +61,11 @@ def prometheus(
     shutil.copytree(FOLDER, folder / "etc")
     config = folder / "etc" / "prometheus.yml"
     text = config.read_text(encoding="utf-8")
-    assert text.count("triton:8002") == 1
-    target = f"127.0.0.1:{container_server.metrics_port}"
-    config.write_text(text.replace("triton:8002", target), encoding="utf-8")
+    ports = {8002: container_server.metrics_port, 8003: container_server.supervisor_port}
+    for named, port in ports.items():
+        assert text.count(f"triton:{named}") == 1
+        text = text.replace(f"triton:{named}", f"127.0.0.1:{port}")
+    config.write_text(text, encoding="utf-8")
     port = free_port()
     places = {
         "--config.file": config,
@@ -188,7 +190,11 @@ def test_each_alert_fires_for_what_it_names_and_for_nothing_else() -> None:
 
 def test_the_scraped_name_is_that_of_the_servers_in_the_network() -> None:
     config = yaml.safe_load((FOLDER / "prometheus.yml").read_text(encoding="utf-8"))
-    assert config["scrape_configs"][0]["static_configs"] == [{"targets": ["triton:8002"]}]
+    targets = {job["job_name"]: job["static_configs"] for job in config["scrape_configs"]}
+    assert targets == {
+        "triton": [{"targets": ["triton:8002"]}],
+        "supervisor": [{"targets": ["triton:8003"]}],
+    }
     resolved = services()
     assert "triton" in resolved  # a service's name is its address
     assert resolved["triton-cpu"]["networks"]["default"]["aliases"] == ["triton"]

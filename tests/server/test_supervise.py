@@ -1,5 +1,6 @@
 """`ernie-triton supervise` with small commands in place of the server."""
 
+import json
 import os
 import subprocess
 import sys
@@ -63,3 +64,27 @@ def test_a_damaged_repository_is_refused_before_the_server_starts(tmp_path: Path
     assert refused.stderr.startswith(f"error: the pipeline p is not served: {damaged} is damaged")
     assert _run("echo", f"--model-repository={tmp_path}", "--load-model=theirs").stdout
     assert "unverified: s3://b/m" in _run("echo", "--model-repository=s3://b/m").stderr
+
+
+def test_in_json_the_server_s_output_is_a_log_of_events() -> None:
+    output = "echo plain; echo 'I1121 22:35:10.522523 2784 server.cc:241] \"well\"' >&2"
+    done = _run("--log-format=json", "--log-requests=none", "sh", "-c", output)
+    assert done.stdout == ""
+    plain, well = (json.loads(line) for line in done.stderr.splitlines())
+    assert (plain["event"], plain["message"]) == ("server_log", "plain")
+    assert (well["level"], well["source"], well["message"]) == ("info", "server.cc:241", "well")
+
+
+def test_the_stages_learn_what_to_log_and_where_to_count() -> None:
+    shown = "echo $ERNIE_TRITON_LOG_REQUESTS; ls -d $ERNIE_TRITON_COUNTS"
+    done = _run("--log-requests=all", "--supervisor-port=0", "sh", "-c", shown)
+    requests, folder = done.stderr.splitlines()
+    assert requests == "all"
+    assert not Path(folder).exists()  # it goes with the supervisor
+
+
+def test_traces_are_options_of_the_server() -> None:
+    endpoint = "--otlp-endpoint=http://collector:4318"
+    assert "url=http://collector:4318/v1/traces" in _run(endpoint, "echo").stdout
+    assert _run("--otlp-endpoint=", "echo").stdout == "\n"
+    assert _run("--otlp-endpoint=collector:4318", "echo").returncode == 2
