@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import re
 import unicodedata
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,6 @@ LEGACY: Any = tokenization_bert_legacy
 
 SPECIAL_TOKENS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 _SURROGATES = range(0xD800, 0xE000)
-_SPECIAL = re.compile("(" + "|".join(map(re.escape, SPECIAL_TOKENS)) + ")")
 
 
 class OriginalTokenizer:
@@ -27,11 +27,24 @@ class OriginalTokenizer:
     """
 
     def __init__(
-        self, vocab: Path, *, lower_case: bool, tokenize_chinese_chars: bool = True
+        self,
+        vocab: Path,
+        *,
+        lower_case: bool,
+        tokenize_chinese_chars: bool = True,
+        keep_case: Sequence[str] = (),
+        **settings: Any,
     ) -> None:
+        """Load it; `keep_case` are further tokens whose case is kept."""
         self._lower_case = lower_case
+        # transformers tries them in this order, not the longest first.
+        kept = "|".join(map(re.escape, (*SPECIAL_TOKENS, *keep_case)))
+        self._keeps_case = re.compile(f"({kept})")
         self.as_in_version_5 = LEGACY.BertTokenizerLegacy(
-            str(vocab), do_lower_case=lower_case, tokenize_chinese_chars=tokenize_chinese_chars
+            str(vocab),
+            do_lower_case=lower_case,
+            tokenize_chinese_chars=tokenize_chinese_chars,
+            **settings,
         )
 
     def token_ids(self, text: str) -> list[int]:
@@ -54,7 +67,7 @@ class OriginalTokenizer:
     def _folded(self, text: str) -> str:
         if not self._lower_case:
             return text
-        parts = _SPECIAL.split(text)
+        parts = self._keeps_case.split(text)
         parts[::2] = ["".join(map(str.lower, part)) for part in parts[::2]]
         return "".join(parts)
 

@@ -10,7 +10,7 @@ from tests.tokenizer.original_tokenizer import SPECIAL_TOKENS
 
 CASES = pytest.mark.parametrize("lower_case", [True, False], ids=["uncased", "cased"])
 MANY = settings(
-    max_examples=2000, deadline=None, database=None, suppress_health_check=[HealthCheck.too_slow]
+    max_examples=600, deadline=None, database=None, suppress_health_check=[HealthCheck.too_slow]
 )
 SOME = settings(MANY, max_examples=400)
 

@@ -4,7 +4,7 @@ import dataclasses
 from pathlib import Path
 
 from ernie_triton.build.load.source import Source
-from ernie_triton.build.load.tokenizer_files import longest_row, read_vocabulary
+from ernie_triton.build.load.tokenizer_files import leaves_out_types, longest_row, read_vocabulary
 from ernie_triton.build.model.slim import SlimModel
 from ernie_triton.errors import PipelineError, VocabularyError
 from ernie_triton.pipeline import PipelineSpec
@@ -59,6 +59,11 @@ def check_vocabulary(path: Path, source: Source, spec: PipelineSpec) -> Vocabula
             f"single characters"
         )
     vocabulary = read_vocabulary(path, tokenizer_folder(source), lower_case=source.lower_case)
+    if spec.pair and leaves_out_types(tokenizer_folder(source)):
+        raise PipelineError(
+            f"the tokenizer of {source.path} leaves token_type_ids out (model_input_names), so "
+            f"both texts of a pair have the same type; pairs of that kind are not supported"
+        )
     if source.model is None:
         return vocabulary
     model = source.model

@@ -139,6 +139,12 @@ def longest_row(folder: Path) -> int | None:
     return None
 
 
+def leaves_out_types(folder: Path) -> bool:
+    """Return whether the tokenizer gives no token types, so that both texts of a pair have one."""
+    names = tokenizer_settings(folder).get("model_input_names")
+    return isinstance(names, list) and "token_type_ids" not in names
+
+
 def check_kind(folder: Path) -> None:
     """Refuse tokenizers of another kind than BERT's.
 

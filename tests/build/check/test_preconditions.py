@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from ernie_triton.build.check.preconditions import check_vocabulary, vocabulary_path
+from ernie_triton.build.check.preconditions import bounded_length, check_vocabulary, vocabulary_path
 from ernie_triton.build.load.source import Source
 from ernie_triton.errors import PipelineError, VocabularyError
 from tests.build.load.exports import PrunedClassifier, randomised
@@ -39,6 +39,24 @@ def test_a_vocabulary_of_the_table_s_size_fits_and_so_does_one_with_rows_to_spar
 ) -> None:
     path = vocabulary_of(tmp_path, size)
     assert check_vocabulary(path, source_of(), spec_of(max_length=16)).size == size
+
+
+def test_pairs_without_token_types_are_refused(tmp_path: Path) -> None:
+    settings = '{"model_input_names": ["input_ids", "attention_mask"]}'
+    (tmp_path / "tokenizer_config.json").write_text(settings, encoding="utf-8")
+    path = vocabulary_of(tmp_path, 60)
+    source = source_of(path)
+    assert check_vocabulary(path, source, spec_of(max_length=16)).size == 60
+    with pytest.raises(PipelineError, match="leaves token_type_ids out"):
+        check_vocabulary(path, source, spec_of(max_length=16, pair=True))
+
+
+def test_rows_are_no_longer_than_the_tokenizer_allows(tmp_path: Path) -> None:
+    source = source_of(vocabulary_of(tmp_path, 60))
+    assert bounded_length(spec_of(max_length=16), source).max_length == 16
+    (tmp_path / "tokenizer_config.json").write_text('{"model_max_length": 9}', encoding="utf-8")
+    assert bounded_length(spec_of(max_length=16), source).max_length == 9
+    assert bounded_length(spec_of(max_length=8), source).max_length == 8
 
 
 def test_words_of_chinese_are_refused_for_tasks_that_label_words(tmp_path: Path) -> None:
