@@ -165,7 +165,7 @@ class StageModel:
     def _fault(self, error: Exception) -> Any:  # noqa: ANN401
         """Make the refusal; errors that are no fault of the request go to the server's log too."""
         if not _is_the_request_s(error):
-            pb_utils.Logger.log_error(f"{type(self).__module__}: {error!r}")
+            pb_utils.Logger.log_error(f"{type(self).__module__}: {type(error).__name__}: {error}")
         return _refusal(error)
 
 

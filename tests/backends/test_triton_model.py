@@ -114,7 +114,17 @@ def test_a_run_that_fails_for_one_request_leaves_the_others_their_answers() -> N
 def test_what_is_no_fault_of_the_request_is_logged() -> None:
     execute(adder([]), requests(13, 14))
     (logged,) = fake_triton.Logger.errors
-    assert logged.endswith("ZeroDivisionError('thirteen')")
+    assert logged.endswith("ZeroDivisionError: thirteen")
+
+
+def test_a_fault_over_a_text_is_logged_without_the_text() -> None:
+    def run(_: Sequence[int]) -> list[Tensors]:
+        raise UnicodeEncodeError("utf-8", "a secret \ud800", 9, 10, "surrogates not allowed")
+
+    execute(on_numbers(run), requests(1))
+    (logged,) = fake_triton.Logger.errors
+    assert "UnicodeEncodeError" in logged
+    assert "secret" not in logged
 
 
 def test_no_requests_make_no_run() -> None:
@@ -155,7 +165,7 @@ def test_what_fails_later_is_refused_as_ever() -> None:
     assert refusal(sent(batch[0])) == (TritonError.INTERNAL, "seven")
     assert refusal(sent(batch[1])) == (TritonError.INVALID_ARG, "eight is refused")
     (logged,) = fake_triton.Logger.errors
-    assert logged.endswith("ZeroDivisionError('seven')")
+    assert logged.endswith("ZeroDivisionError: seven")
 
 
 def test_what_is_there_already_is_sent_at_once() -> None:
