@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from ernie_triton.errors import TextFileError
+from ernie_triton.lfs_pointer import pointer_fault
 
 _MARKS = (
     (codecs.BOM_UTF8, "utf-8-sig"),
@@ -33,8 +34,10 @@ def read_text_file(path: Path) -> str:
     """Read a whole file, without its byte order mark; line ends become LF.
 
     Raises:
-        TextFileError: it cannot be read, or its encoding is not certain.
+        TextFileError: it cannot be read, is a git-lfs pointer, or its encoding is not certain.
     """
+    if fault := pointer_fault(path):
+        raise TextFileError(fault)
     try:
         content = path.read_bytes()
     except OSError as error:

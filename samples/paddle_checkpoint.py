@@ -14,7 +14,8 @@ import numpy as np
 import numpy.typing as npt
 
 from ernie_triton.build.load import read_source
-from ernie_triton.build.load.settings import HEADS_BY_ARCHITECTURE, config_values
+from ernie_triton.build.load.families import HEADS_BY_ARCHITECTURE
+from ernie_triton.build.load.settings import config_values
 from ernie_triton.build.load.source import WantedHead
 from ernie_triton.build.load.weights import PADDLENLP
 from ernie_triton.build.model.encoder import Linear, Norm

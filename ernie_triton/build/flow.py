@@ -80,7 +80,7 @@ def read_inputs(spec: PipelineSpec, step: StepReporter) -> BuildInputs:
         spec = with_checkpoint_defaults(spec, source)
         check_student(source, spec)
         spec = _with_student_threads(spec, source)
-        notes.append(source.kind)
+        notes += [source.kind, source.note] if source.note else [source.kind]
         if folder := folder_words(given, spec, source):
             notes.append(folder)
         if source.unrecognised:

@@ -137,12 +137,14 @@ def paddle_config(model: Any) -> dict[str, Any]:
     return {name: values[name] for name in kept} | own
 
 
-def save_paddlenlp(model: Any, folder: Path, **config: Any) -> Path:
+def save_paddlenlp(
+    model: Any, folder: Path, *, state: Mapping[str, Array] | None = None, **config: Any
+) -> Path:
     """The folder that PaddleNLP's `save_pretrained` makes."""
     folder.mkdir(parents=True, exist_ok=True)
     values = {**paddle_config(model), **config}
     (folder / "config.json").write_text(json.dumps(values), encoding="utf-8")
-    state = paddle_state(model)
+    state = paddle_state(model) if state is None else state
     content = {**state, "StructuredToParameterName@@": {name: name for name in state}}
     (folder / "model_state.pdparams").write_bytes(pickle.dumps(content, protocol=4))
     write_vocabulary(folder / "vocab.txt", vocabulary_lines())

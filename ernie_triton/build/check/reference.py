@@ -66,7 +66,9 @@ def reference_for(source: Source, task: Task) -> Reference:
     installed = all(importlib.util.find_spec(name) for name in ("torch", "transformers"))
     if installed and source.kind.startswith("transformers"):
         pooling = vectors.pooling if vectors is not None else ""
-        return _transformers(transformers_model(source, task, pooling), task, vectors)
+        loaded = transformers_model(source, task, pooling)
+        if loaded is not None:
+            return _transformers(loaded, task, vectors)
     if source.model is None:
         raise ValueError(f"{source.path} has neither a graph nor weights")
     model = source.model

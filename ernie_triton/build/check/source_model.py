@@ -1,10 +1,16 @@
-"""The model that transformers makes of its own checkpoint, pruned or not."""
+"""The model that transformers makes of a checkpoint's arrays, pruned or not."""
 
-from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
+from ernie_triton.build.load.checkpoint import read_weights
+from ernie_triton.build.load.families import HEADS_BY_ARCHITECTURE
+from ernie_triton.build.load.named_state import without_common_prefix
 from ernie_triton.build.load.settings import config_values
 from ernie_triton.build.load.source import Source
+from ernie_triton.build.load.weight_files import find_weights
+from ernie_triton.build.model.heads import SequenceHead, TokenHead
 from ernie_triton.build.model.models import Model
 from ernie_triton.build.torch_models.checkpoints import load_model
 from ernie_triton.errors import CheckpointError
@@ -13,68 +19,108 @@ from ernie_triton.tasks import Task
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
-_AUTOMATIC_CLASSES = {
-    "sequence": "AutoModelForSequenceClassification",
-    "token": "AutoModelForTokenClassification",
-    "span": "AutoModelForQuestionAnswering",
-    "vector": "AutoModel",
-}
+# What a configuration says of files, labels and number types; the class and the arrays decide them.
+_NOT_OF_THE_FUNCTION = (
+    *("model_type", "architectures", "auto_map", "torch_dtype", "dtype", "quantization_config"),
+    *("id2label", "label2id", "num_labels", "problem_type", "finetuning_task", "pruned_heads"),
+    *("transformers_version", "_name_or_path", "output_hidden_states", "output_attentions"),
+    *("return_dict", "torchscript", "attn_implementation", "_attn_implementation"),
+)
+_OF_ENCODER = ("embeddings.", "encoder.", "pooler.")
 
 
-def transformers_model(source: Source, task: Task, pooling: str) -> "PreTrainedModel":
+def transformers_model(source: Source, task: Task, pooling: str) -> "PreTrainedModel | None":
     """The model of a transformers checkpoint, with transformers' own modules.
 
-    Its automatic classes load it, unless they know no such model: one whose layers are narrower
-    than its configuration says gets the same modules with linear layers of other sizes.
+    The class is the family's own, its configuration is the checkpoint's, and the arrays are those
+    of its files by name. A model whose layers are narrower than its configuration says gets the
+    modules of ERNIE or BERT with linear layers of other sizes.
 
     Args:
-        source: a transformers checkpoint; its own loader is used where nothing was read of it.
+        source: a transformers checkpoint.
         task: what the model ends in.
         pooling: of a `vector` head; decides whether a pooler has to be there.
+
+    Returns:
+        The model; None for a pruned one whose head ERNIE and BERT do not have.
 
     Raises:
         CheckpointError: transformers does not take it.
     """
-    if isinstance(source.model, Model) and _is_pruned(source.model, source.path):
-        return load_model(source.path, task=task.name)
-    return _automatic(source.path, task, pooling)
+    model = source.model
+    if not isinstance(model, Model) or source.weights is None:
+        raise CheckpointError(f"{source.path} has no weights that transformers could load")
+    if not _is_pruned(model, config_values(source.path)):
+        return _assembled(source, model, task, pooling)
+    head = model.head
+    if isinstance(head, SequenceHead) and head.pooler_activation not in ("tanh", "identity"):
+        return None
+    return load_model(source.path, task=task.name)
 
 
-def _is_pruned(model: Model, folder: Path) -> bool:
-    encoder, feed_forward = model.encoder, config_values(folder).get("intermediate_size")
+def _is_pruned(model: Model, values: dict[str, Any]) -> bool:
+    encoder, feed_forward = model.encoder, values.get("intermediate_size")
     return any(
-        layer.query.outputs != encoder.hidden or layer.intermediate.outputs != feed_forward
+        layer.query.outputs != encoder.hidden
+        or layer.intermediate.outputs != (feed_forward or layer.intermediate.outputs)
         for layer in encoder.layers
     )
 
 
-def _automatic(folder: Path, task: Task, pooling: str) -> "PreTrainedModel":
+def _assembled(source: Source, model: Model, task: Task, pooling: str) -> "PreTrainedModel":
+    """The family's own class with the arrays of the source's files."""
+    import torch
+
+    built, family = _empty_class(source, model, task), source.family
+    found = find_weights(source.weights) if source.weights is not None else None
+    if found is None or family is None:
+        raise CheckpointError(f"{source.path} has no weights that transformers could load")
+    state = without_common_prefix(read_weights(found), str(found.path))
+    base = "" if built.base_model is built else f"{family.base}."
+    arrays = {
+        f"{base}{name.removeprefix(f'{family.base}.')}"
+        if name.startswith((f"{family.base}.", *_OF_ENCODER))
+        else name: torch.from_numpy(np.array(array))
+        for name, array in state.items()
+    }
+    try:
+        loaded = built.load_state_dict(arrays, strict=False)
+    except RuntimeError as error:
+        reason = str(error).splitlines()[-1].strip()
+        raise CheckpointError(f"transformers cannot load {source.path}: {reason}") from error
+    # Random weights of an unused pooler do not matter.
+    uses_pooler = task.head == "sequence" or pooling == "pooler"
+    missing = [name for name in loaded.missing_keys if uses_pooler or "pooler" not in name]
+    if missing:
+        raise CheckpointError(
+            f"transformers looks for {min(missing)!r} in {source.path}, which the weights have "
+            f"not; is the model_type of its config.json right?"
+        )
+    return built
+
+
+def _empty_class(source: Source, model: Model, task: Task) -> "PreTrainedModel":
+    """The family's own class for a task, as the source's configuration says, in float32."""
     import torch
     import transformers
 
-    transformers.utils.logging.disable_progress_bar()  # type: ignore[no-untyped-call]
-    # Its report on a checkpoint is a table of many lines.
-    transformers.utils.logging.set_verbosity_error()  # type: ignore[no-untyped-call]
-    try:
-        # The folder is the user's own and is read as weights; nothing is fetched, no code is run.
-        automatic = getattr(transformers, _AUTOMATIC_CLASSES[task.head])
-        model, loaded = automatic.from_pretrained(
-            folder,
-            local_files_only=True,
-            trust_remote_code=False,
-            dtype=torch.float32,
-            output_loading_info=True,
-        )
-    except (OSError, ValueError, RuntimeError, KeyError) as error:
-        reason = str(error).splitlines()[0]
-        raise CheckpointError(f"transformers cannot load {folder}: {reason}") from error
-    # It would go on with random weights; of an unused pooler they do not matter.
-    uses_pooler = task.head == "sequence" or pooling == "pooler"
-    missing = [name for name in loaded["missing_keys"] if uses_pooler or "pooler" not in name]
-    if missing:
-        raise CheckpointError(
-            f"transformers looks for {min(missing)!r} in {folder}, which the "
-            f"weights have not; is the model_type of its config.json right?"
-        )
-    made: PreTrainedModel = model
-    return made
+    if source.family is None:
+        raise CheckpointError(f"{source.path} is of no model type that transformers has")
+    classes, encoder, head = source.family.classes, model.encoder, model.head
+    values = {
+        "vocab_size": encoder.vocabulary_size,
+        "num_hidden_layers": len(encoder.layers),
+        "intermediate_size": encoder.layers[0].intermediate.outputs,
+        "type_vocab_size": len(encoder.token_type),
+        **config_values(source.path),
+    }
+    values = {name: value for name, value in values.items() if name not in _NOT_OF_THE_FUNCTION}
+    if isinstance(head, SequenceHead | TokenHead):
+        values["num_labels"] = head.output.outputs
+    ending = next(end for end, kind in HEADS_BY_ARCHITECTURE.items() if kind == task.head)
+    config = getattr(transformers, f"{classes}Config")(**values)
+    built: PreTrainedModel = getattr(transformers, f"{classes}{ending}")(config).float()
+    pooler: Any = getattr(built.base_model, "pooler", None)
+    if pooler is not None and getattr(head, "pooler_activation", "") == "identity":
+        pooler.activation = torch.nn.Identity()
+    return built

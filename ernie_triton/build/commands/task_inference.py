@@ -6,18 +6,19 @@ from pathlib import Path
 from typing import Any
 
 from ernie_triton.build.load import read_source
+from ernie_triton.build.load.checkpoint import read_weights
+from ernie_triton.build.load.config_labels import problem_of
 from ernie_triton.build.load.sentence.description import CROSS_ENCODER, SENTENCE_MODEL
 from ernie_triton.build.load.sentence.folder import is_sentence_folder, read_sentence_folder
 from ernie_triton.build.load.sentence.scores import cross_encoder_activation
 from ernie_triton.build.load.settings import (
     CONFIG_FILES,
     config_values,
-    problem_of,
     read_config,
     trained_task,
 )
 from ernie_triton.build.load.slim import is_slim_checkpoint
-from ernie_triton.build.load.transformers import SAFETENSORS_FILE, read_safetensors
+from ernie_triton.build.load.weight_files import find_weights
 from ernie_triton.build.model.heads import HEAD_NAMES, SequenceHead
 from ernie_triton.errors import UsageError
 from ernie_triton.tasks import MULTI_LABEL, REGRESSION, TASKS
@@ -47,16 +48,18 @@ def infer_task(checkpoint: Path) -> InferredTask:
     has_config = any((folder / name).is_file() for name in CONFIG_FILES)
     values = config_values(folder) if has_config else {}
     if checkpoint.is_dir() and is_slim_checkpoint(checkpoint):
-        return _inferred("sequence", problem_of(values), "a student of a text classifier")
+        return _inferred("sequence", problem_of(values, folder), "a student of a text classifier")
     architecture = _architecture(values)
     head = read_config(folder).head if has_config else None
     if head is not None:
-        return _inferred(head, problem_of(values), f"its architecture {architecture}")
+        return _inferred(head, problem_of(values, folder), f"its architecture {architecture}")
     if not architecture:
-        if (folder / SAFETENSORS_FILE).is_file() and has_config:
-            head = _head_of_weights(read_safetensors(folder / SAFETENSORS_FILE))
+        found = find_weights(checkpoint)
+        if found and has_config:
+            head = _head_of_weights(read_weights(found))
             if head is not None:
-                return _inferred(head, problem_of(values), f"the names in {SAFETENSORS_FILE}")
+                problem = problem_of(values, folder)
+                return _inferred(head, problem, f"the names in {found.path.name}")
         elif not has_config:
             return _task_of_graph(checkpoint)
     raise _unknown(checkpoint, f"its architecture is {architecture}" if architecture else "")

@@ -1,9 +1,10 @@
 """Read a checkpoint of any format into a `Source`.
 
-`read_source` recognises the format and calls its reader: `transformers`, `paddle.checkpoint` and
-`slim` read weights by name (`state`, `weights`), `onnx_graph` reads them from an exported graph,
-which `paddle.export` converts first. `settings` and `labels` read the files beside the weights. A
-new format is one more reader, called here.
+`read_source` recognises the format and calls its reader. `checkpoint` reads weights by name, from
+the files that `weight_files` finds; `families` says what they mean, `state` makes the model.
+`slim` reads students, `onnx_graph` an exported graph, which `paddle.export` converts first.
+`settings`, `config_labels` and `labels` read the files beside the weights. A new format is one more
+reader, called here.
 """
 
 import dataclasses
@@ -12,8 +13,8 @@ from pathlib import Path
 import onnx
 from google.protobuf.message import DecodeError
 
+from ernie_triton.build.load.checkpoint import read_checkpoint
 from ernie_triton.build.load.onnx_graph.model import model_from_onnx
-from ernie_triton.build.load.paddle.checkpoint import PDPARAMS_FILE, read_paddlenlp
 from ernie_triton.build.load.paddle.export import is_paddle_export, onnx_from_paddle_export
 from ernie_triton.build.load.sentence.model import (
     sentence_folder_of,
@@ -29,12 +30,11 @@ from ernie_triton.build.load.settings import (
 )
 from ernie_triton.build.load.slim import is_slim_checkpoint, read_slim
 from ernie_triton.build.load.source import Source, WantedHead
-from ernie_triton.build.load.transformers import SAFETENSORS_FILE, TORCH_FILE, read_transformers
+from ernie_triton.build.load.weight_files import find_weights, no_checkpoint_fault
 from ernie_triton.build.model.heads import HEAD_NAMES, VectorHead
 from ernie_triton.build.model.models import Model
 from ernie_triton.errors import CheckpointError, OtherTaskError, UnrecognisedGraphError
-
-_CHECKPOINT_FILES = (SAFETENSORS_FILE, TORCH_FILE, PDPARAMS_FILE)
+from ernie_triton.lfs_pointer import pointer_fault
 
 
 def read_source(path: Path, wanted: WantedHead | None = None) -> Source:
@@ -50,8 +50,6 @@ def read_source(path: Path, wanted: WantedHead | None = None) -> Source:
     wanted = wanted or WantedHead()
     if not path.exists():
         raise CheckpointError(f"the checkpoint {path} does not exist")
-    if path.is_file() and path.name in _CHECKPOINT_FILES:
-        path = path.parent
     sentence = sentence_folder_of(path)
     if sentence is None:
         return with_sentence_files(_read(path, wanted), None, wanted)
@@ -61,27 +59,23 @@ def read_source(path: Path, wanted: WantedHead | None = None) -> Source:
 
 def _read(path: Path, wanted: WantedHead) -> Source:
     """Read the weights or the graph of a folder or file."""
-    if path.is_dir():
-        if is_slim_checkpoint(path):
-            return read_slim(path, wanted)
-        if any((path / name).is_file() for name in (SAFETENSORS_FILE, TORCH_FILE)):
-            return read_transformers(path, wanted)
-        if (path / PDPARAMS_FILE).is_file():
-            return read_paddlenlp(path, wanted)
+    if path.is_dir() and is_slim_checkpoint(path):
+        return read_slim(path, wanted)
+    if found := find_weights(path):
+        if is_slim_checkpoint(found.folder):
+            return read_slim(found.folder, wanted)
+        return read_checkpoint(found, wanted)
     if is_paddle_export(path):
         graph = onnx_from_paddle_export(path)
         return _from_graph("PaddleNLP static export", path, graph, wanted)
     if onnx_file := _onnx_file(path):
         return _from_graph("ONNX graph", path, _read_onnx(onnx_file), wanted)
-    raise CheckpointError(
-        f"{path} holds no checkpoint; expected {', '.join(_CHECKPOINT_FILES)}, a Paddle static "
-        f"export (*.pdmodel or *.json with *.pdiparams), or one *.onnx"
-    )
+    raise CheckpointError(no_checkpoint_fault(path))
 
 
 def holds_weights(folder: Path) -> bool:
     """Return whether a folder holds the weights of a checkpoint, not only an export."""
-    return any((folder / name).is_file() for name in _CHECKPOINT_FILES)
+    return find_weights(folder) is not None
 
 
 def _onnx_file(path: Path) -> Path | None:
@@ -97,6 +91,8 @@ def _onnx_file(path: Path) -> Path | None:
 
 
 def _read_onnx(path: Path) -> onnx.ModelProto:
+    if fault := pointer_fault(path):
+        raise CheckpointError(fault)
     try:
         graph = onnx.load(path)
     except (DecodeError, OSError, ValueError, onnx.checker.ValidationError) as error:

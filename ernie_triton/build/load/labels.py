@@ -1,4 +1,4 @@
-"""Label names, from a label file or from a checkpoint's configuration."""
+"""Label names from a label file."""
 
 import json
 import re
@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ernie_triton.decoders.labels import check_labels
-from ernie_triton.errors import CheckpointError, LabelCountError, TextFileError
+from ernie_triton.errors import LabelCountError, TextFileError
 from ernie_triton.text_files import lines_of, read_text_file
 
 NAME_KEYS = ("label_desc", "label_des", "name", "label_name")
@@ -109,24 +109,3 @@ def _is_number(value: object) -> bool:
     if isinstance(value, str):
         return value.strip().isdecimal()
     return isinstance(value, int) and not isinstance(value, bool)
-
-
-def labels_of(values: Mapping[str, Any], path: Path) -> tuple[str, ...] | None:
-    """Read the label names in a configuration's `id2label`; None where it has only defaults.
-
-    Raises:
-        CheckpointError: its keys are not 0, 1, …, or its names are no labels.
-    """
-    by_id = values.get("id2label")
-    if not isinstance(by_id, Mapping) or not by_id:
-        return None
-    try:
-        ordered = [by_id[key] for key in sorted(by_id, key=int)]
-        numbers = sorted(int(key) for key in by_id)
-    except ValueError as error:
-        raise CheckpointError(f"{path}: id2label has a key that is not a number") from error
-    if numbers != list(range(len(numbers))):
-        raise CheckpointError(f"{path}: the keys of id2label are not 0 to {len(numbers) - 1}")
-    if ordered == [f"LABEL_{index}" for index in numbers]:
-        return None
-    return tuple(check_labels(ordered, f"{path}: id2label"))

@@ -2,11 +2,12 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ernie_triton.build.load.labels import labels_of
+from ernie_triton.build.load.config_labels import labels_of, problem_of, scores_of
+from ernie_triton.build.load.families import HEADS_BY_ARCHITECTURE
 from ernie_triton.build.load.tokenizer_json import TOKENIZER_JSON, json_settings
 from ernie_triton.errors import CheckpointError, TextFileError
 from ernie_triton.tasks import EMBEDDING, MULTI_LABEL, QA, REGRESSION, SEQ_CLS, TOKEN_CLS, Task
@@ -18,18 +19,19 @@ CONFIG_FILES = ("config.json", "model_config.json")
 TOKENIZER_FILE = "tokenizer_config.json"
 _ACTIVATIONS = {
     "gelu": "gelu",
+    "gelu_python": "gelu",
     "gelu_new": "gelu_tanh",
+    "gelu_fast": "gelu_tanh",
+    "gelu_accurate": "gelu_tanh",
     "gelu_pytorch_tanh": "gelu_tanh",
+    "gelu_python_tanh": "gelu_tanh",
     "relu": "relu",
     "tanh": "tanh",
 }
-HEADS_BY_ARCHITECTURE = {
-    "ForSequenceClassification": "sequence",
-    "ForTokenClassification": "token",
-    "ForQuestionAnswering": "span",
-    "Model": "vector",
-}
-"""Kinds of head, as `Task.head` has them, by the ending of the architecture's name."""
+_SIZES = (
+    *("num_hidden_layers", "vocab_size", "max_position_embeddings", "type_vocab_size"),
+    *("task_type_vocab_size", "intermediate_size", "embedding_size"),
+)
 _TASKS_BY_HEAD = {"token": TOKEN_CLS, "span": QA, "vector": EMBEDDING}
 _TASKS_BY_PROBLEM = {"multi_label_classification": MULTI_LABEL, "regression": REGRESSION}
 
@@ -39,18 +41,24 @@ class CheckpointConfig:
     """The part of a checkpoint's configuration that decides the meaning of its weights.
 
     Attributes:
-        model_type: `ernie`, `bert`, `roberta`, …, in lower case; empty where unknown.
+        model_type: `ernie`, `bert`, `roberta`, …, in lower case; empty where it names none.
         heads: attention heads of a layer before any pruning.
         hidden: width of the token vectors.
         activation: activation of the feed-forward layers, one of `ACTIVATIONS`.
         pooler_activation: `tanh`, or `identity` where PaddleNLP's `pool_act` switches it off.
         layer_norm_eps: epsilon of every norm.
-        pad_token_id: the token masked in attention.
+        pad_token_id: the token masked in attention; None where it names none.
         task_type_row: the row of the task type table that is added to every token, or None.
         labels: label names; None where the configuration has only `LABEL_0`, `LABEL_1`, ….
         head: kind of head, as `Task.head` has it; None where the architecture does not tell.
         problem: transformers' `problem_type`: `multi_label_classification`, `regression`, …, or
             empty. As in transformers, a classifier with one label does regression.
+        architecture: the class that it names; empty where it names none.
+        sizes: sizes that the arrays must have, by their keys.
+        scores: number of labels; None where it says none.
+        is_causal: `is_decoder`, a token attends to those before it only.
+        has_cross_attention: `add_cross_attention`, layers attend to a second encoder.
+        cls_token_id: PaddleNLP's RoBERTa has other positions where it is 0.
     """
 
     model_type: str
@@ -59,11 +67,17 @@ class CheckpointConfig:
     activation: str
     pooler_activation: str
     layer_norm_eps: float
-    pad_token_id: int
+    pad_token_id: int | None
     task_type_row: int | None
     labels: tuple[str, ...] | None
     head: str | None = None
     problem: str = ""
+    architecture: str = ""
+    sizes: Mapping[str, int] = field(default_factory=dict)
+    scores: int | None = None
+    is_causal: bool = False
+    has_cross_attention: bool = False
+    cls_token_id: int | None = None
 
 
 def read_config(folder: Path) -> CheckpointConfig:
@@ -78,7 +92,7 @@ def read_config(folder: Path) -> CheckpointConfig:
             raise CheckpointError(
                 f"{path}: {key} is {values.get(key)!r}; expected a size of at least 1"
             )
-    position_kind = values.get("position_embedding_type", "absolute")
+    position_kind = values.get("position_embedding_type") or "absolute"
     if position_kind != "absolute":
         raise CheckpointError(
             f"{path}: position_embedding_type is {position_kind!r}; only absolute positions are "
@@ -97,10 +111,16 @@ def read_config(folder: Path) -> CheckpointConfig:
         pooler_activation="tanh" if values.get("pool_act", "tanh") == "tanh" else "identity",
         layer_norm_eps=_epsilon(values, path),
         pad_token_id=_index(values, "pad_token_id", path),
-        task_type_row=_index(values, "task_id", path) if values.get("use_task_id") else None,
+        task_type_row=_index(values, "task_id", path) or 0 if values.get("use_task_id") else None,
         labels=labels_of(values, path),
         head=_head(values),
-        problem=problem_of(values),
+        problem=problem_of(values, path),
+        architecture=_architecture(values),
+        sizes=_sizes(values, path),
+        scores=scores_of(values, path),
+        is_causal=bool(values.get("is_decoder")),
+        has_cross_attention=bool(values.get("add_cross_attention")),
+        cls_token_id=_index(values, "cls_token_id", path),
     )
 
 
@@ -213,7 +233,7 @@ def _flattened(values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _model_type(values: Mapping[str, Any]) -> str:
-    return str(values.get("model_type") or _architecture(values)).lower()
+    return str(values.get("model_type") or "").lower()
 
 
 def _head(values: Mapping[str, Any]) -> str | None:
@@ -225,17 +245,15 @@ def _head(values: Mapping[str, Any]) -> str | None:
 def _architecture(values: Mapping[str, Any]) -> str:
     architectures = values.get("architectures")
     known = architectures if isinstance(architectures, list) else ()
-    return str(next(iter(known), values.get("init_class", "")))
+    return str(next(iter(known), values.get("init_class") or ""))
 
 
-def problem_of(values: Mapping[str, Any]) -> str:
-    """Return transformers' `problem_type`; `regression` for a configuration with one label."""
-    problem = values.get("problem_type")
-    if isinstance(problem, str):
-        return problem
-    by_id = values.get("id2label")
-    only_one = (isinstance(by_id, Mapping) and len(by_id) == 1) or values.get("num_classes") == 1
-    return "regression" if only_one else ""
+def _sizes(values: Mapping[str, Any], path: Path) -> dict[str, int]:
+    sizes = {key: values[key] for key in _SIZES if values.get(key) is not None}
+    for key, size in sizes.items():
+        if not isinstance(size, int) or isinstance(size, bool) or size < 0:
+            raise CheckpointError(f"{path}: {key} is {size!r}; expected a size")
+    return sizes
 
 
 def trained_task(head: str, problem: str) -> Task:
@@ -252,10 +270,10 @@ def _epsilon(values: Mapping[str, Any], path: Path) -> float:
     return float(epsilon)
 
 
-def _index(values: Mapping[str, Any], key: str, path: Path) -> int:
+def _index(values: Mapping[str, Any], key: str, path: Path) -> int | None:
     index = values.get(key)
     if index is None:
-        return 0
+        return None
     if not isinstance(index, int) or index < 0:
         raise CheckpointError(f"{path}: {key} is {index!r}; expected a row index")
     return int(index)

@@ -12,18 +12,18 @@ from typing import Any
 import numpy as np
 
 from ernie_triton.arrays import Float32
-from ernie_triton.build.load.labels import labels_of
+from ernie_triton.build.load.config_labels import labels_of, problem_of
+from ernie_triton.build.load.safetensors_file import read_safetensors
 from ernie_triton.build.load.settings import (
     config_values,
     folds_case,
-    problem_of,
     read_json,
     splits_ideographs,
     vocabulary_beside,
 )
 from ernie_triton.build.load.source import Source, WantedHead
 from ernie_triton.build.load.state import TASKS_BY_HEAD
-from ernie_triton.build.load.transformers import SAFETENSORS_FILE, read_safetensors
+from ernie_triton.build.load.weight_files import SAFETENSORS_FILE
 from ernie_triton.build.model.encoder import Linear
 from ernie_triton.build.model.heads import SequenceHead
 from ernie_triton.build.model.slim import KINDS, SlimModel
@@ -104,7 +104,7 @@ def read_slim(folder: Path, wanted: WantedHead) -> Source:
         vocabulary=vocabulary_beside(folder),
         lower_case=folds_case(folder),
         tokenize_chinese_chars=splits_ideographs(folder),
-        problem=problem_of(values),
+        problem=problem_of(values, path),
     )
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import onnx
 
+from ernie_triton.build.load.families import Family
 from ernie_triton.build.load.sentence.description import SentenceFolder
 from ernie_triton.build.model.models import AnyModel
 from ernie_triton.pipeline import PipelineSpec
@@ -54,6 +55,9 @@ class Source:
         problem: transformers' `problem_type`; empty where the source has none.
         sentence: the files of sentence-transformers beside the weights; None without them.
         activation: what a cross-encoder's score goes through; None where it is none.
+        weights: the file or index of the weights; None for a graph or a student.
+        family: what its model type means; None for a graph or a student.
+        note: what the user should know of the reading; empty for nothing.
     """
 
     kind: str
@@ -68,3 +72,6 @@ class Source:
     problem: str = ""
     sentence: SentenceFolder | None = None
     activation: str | None = None
+    weights: Path | None = None
+    family: Family | None = None
+    note: str = ""

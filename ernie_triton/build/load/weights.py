@@ -98,3 +98,8 @@ def float32_array(array: npt.NDArray[Any], name: str, path: Path) -> npt.NDArray
     if not np.isfinite(values).all():
         raise CheckpointError(f"{path}: {name} holds values that are not finite")
     return values
+
+
+def float_from_bits(bits: npt.NDArray[np.uint16]) -> npt.NDArray[np.float32]:
+    """Return the numbers of bfloat16 bits, which NumPy lacks."""
+    return (bits.astype(np.uint32) << 16).view(np.float32)

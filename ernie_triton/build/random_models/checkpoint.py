@@ -17,7 +17,7 @@ from safetensors.numpy import save_file
 
 from ernie_triton.build.graph.export import export_onnx
 from ernie_triton.build.load import read_source
-from ernie_triton.build.load.transformers import SAFETENSORS_FILE
+from ernie_triton.build.load.weight_files import SAFETENSORS_FILE
 from ernie_triton.build.random_models.weights import random_state
 from ernie_triton.build.whole_folder import whole_folder
 from ernie_triton.errors import CheckpointError

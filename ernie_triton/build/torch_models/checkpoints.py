@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ernie_triton.build.load import holds_weights, read_source
+from ernie_triton.build.load.families import HEADS_BY_ARCHITECTURE
 from ernie_triton.build.load.settings import (
-    HEADS_BY_ARCHITECTURE,
     TOKENIZER_FILE,
     config_values,
     folds_case,
@@ -22,7 +22,7 @@ from ernie_triton.build.load.settings import (
 )
 from ernie_triton.build.load.source import Source, WantedHead
 from ernie_triton.build.load.tokenizer_files import read_vocabulary, settings_of_rules
-from ernie_triton.build.load.transformers import SAFETENSORS_FILE
+from ernie_triton.build.load.weight_files import SAFETENSORS_FILE
 from ernie_triton.build.model.encoder import Encoder
 from ernie_triton.build.model.heads import VectorHead
 from ernie_triton.build.model.models import Model

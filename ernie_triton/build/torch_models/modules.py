@@ -9,7 +9,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ernie_triton.build.load.settings import HEADS_BY_ARCHITECTURE, config_values, read_config
+from ernie_triton.build.load.families import HEADS_BY_ARCHITECTURE
+from ernie_triton.build.load.settings import config_values, read_config
 from ernie_triton.build.model.encoder import Encoder
 from ernie_triton.errors import CheckpointError, MissingExtraError
 from ernie_triton.tasks import task_named
@@ -151,7 +152,7 @@ def model_from_config(
         "intermediate_size": values.get("intermediate_size", 4 * config.hidden),
         "hidden_act": values.get("hidden_act", "gelu"),
         "layer_norm_eps": config.layer_norm_eps,
-        "pad_token_id": config.pad_token_id,
+        "pad_token_id": config.pad_token_id or 0,
         "use_task_id": False,
     }
     sizes |= training_config(values) | head_config(task, names, len(names or ()))

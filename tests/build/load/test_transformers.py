@@ -10,8 +10,10 @@ import pytest
 import torch
 
 from ernie_triton.build.check.reference import model_outputs
+from ernie_triton.build.load import read_source
+from ernie_triton.build.load.safetensors_file import read_safetensors
 from ernie_triton.build.load.source import Source, WantedHead
-from ernie_triton.build.load.transformers import read_safetensors, read_torch, read_transformers
+from ernie_triton.build.load.torch_file import read_torch
 from ernie_triton.build.model.encoder import named_arrays
 from ernie_triton.build.model.models import Model
 from ernie_triton.errors import CheckpointError
@@ -47,7 +49,7 @@ def logits(model: Model) -> Any:
 @pytest.mark.parametrize("kind", ["ernie", "bert", "roberta"])
 def test_both_files_answer_as_transformers(tmp_path: Path, kind: str, weights_file: str) -> None:
     model = transformers_model(kind)
-    source = read_transformers(
+    source = read_source(
         save_transformers(model, tmp_path, weights_file=weights_file), WantedHead()
     )
     assert source.kind == f"transformers checkpoint ({weights_file})"
@@ -59,7 +61,7 @@ def test_both_files_answer_as_transformers(tmp_path: Path, kind: str, weights_fi
 
 def test_a_folder_that_save_pretrained_wrote_is_read(tmp_path: Path, ernie: Any) -> None:
     ernie.save_pretrained(tmp_path)
-    found = logits(model_in(read_transformers(tmp_path, WantedHead())))
+    found = logits(model_in(read_source(tmp_path, WantedHead())))
     np.testing.assert_allclose(found, transformers_logits(ernie, ROWS), rtol=0, atol=1e-5)
 
 
@@ -76,7 +78,7 @@ def test_weights_of_other_floating_types_become_float32_exactly(
     for name, tensor in state.items():
         assert found[name].dtype == np.float32
         np.testing.assert_array_equal(found[name], tensor.float().numpy())
-    assert len(list(named_arrays(model_in(read_transformers(tmp_path, WantedHead()))))) == 41
+    assert len(list(named_arrays(model_in(read_source(tmp_path, WantedHead()))))) == 41
 
 
 @pytest.mark.parametrize("weights_file", FILES)
@@ -88,7 +90,7 @@ def test_gamma_and_beta_are_a_norm_s_scale_and_bias(
         for name, tensor in ernie.state_dict().items()
     }
     save_transformers(ernie, tmp_path, state=renamed, weights_file=weights_file)
-    found = logits(model_in(read_transformers(tmp_path, WantedHead())))
+    found = logits(model_in(read_source(tmp_path, WantedHead())))
     np.testing.assert_allclose(found, transformers_logits(ernie, ROWS), rtol=0, atol=1e-5)
 
 
@@ -98,19 +100,19 @@ def test_integer_buffers_are_passed_over(tmp_path: Path, ernie: Any, weights_fil
     buffer = {"ernie.embeddings.position_ids": torch.arange(32)[None]}
     state = ernie.state_dict() | buffer
     save_transformers(ernie, tmp_path, state=state, weights_file=weights_file)
-    model_in(read_transformers(tmp_path, WantedHead()))
+    model_in(read_source(tmp_path, WantedHead()))
 
 
 def test_label_names_come_from_id2label(tmp_path: Path, ernie: Any) -> None:
     names = {index: f"类{index}" for index in range(5)}
-    source = read_transformers(save_transformers(ernie, tmp_path, id2label=names), WantedHead())
+    source = read_source(save_transformers(ernie, tmp_path, id2label=names), WantedHead())
     assert source.labels == ("类0", "类1", "类2", "类3", "类4")
 
 
 def test_safetensors_are_preferred_to_a_bin_beside_them(tmp_path: Path, ernie: Any) -> None:
     save_transformers(ernie, tmp_path)
     (tmp_path / "pytorch_model.bin").write_bytes(b"not read")
-    source = read_transformers(tmp_path, WantedHead())
+    source = read_source(tmp_path, WantedHead())
     assert source.kind == "transformers checkpoint (model.safetensors)"
 
 
@@ -119,7 +121,7 @@ def test_quantised_weights_are_refused(tmp_path: Path, ernie: Any, weights_file:
     state = ernie.state_dict() | {"classifier.weight": torch.ones(5, 24, dtype=torch.int8)}
     save_transformers(ernie, tmp_path, state=state, weights_file=weights_file)
     with pytest.raises(CheckpointError, match=r"classifier\.weight has the type int8"):
-        read_transformers(tmp_path, WantedHead())
+        read_source(tmp_path, WantedHead())
 
 
 @pytest.mark.parametrize("weights_file", FILES)
@@ -130,7 +132,7 @@ def test_a_truncated_file_is_refused(
     path = save_transformers(ernie, tmp_path, weights_file=weights_file) / weights_file
     path.write_bytes(path.read_bytes()[:kept])
     with pytest.raises(CheckpointError, match=rf"{weights_file} is truncated or") as caught:
-        read_transformers(tmp_path, WantedHead())
+        read_source(tmp_path, WantedHead())
     assert "\n" not in str(caught.value)
 
 
@@ -147,7 +149,7 @@ def test_a_bin_that_calls_anything_is_refused_and_not_run(tmp_path: Path, ernie:
     (folder / "model.safetensors").unlink()
     torch.save({**ernie.state_dict(), "more": Payload(tmp_path / "ran")}, folder / FILES[1])
     with pytest.raises(CheckpointError, match=r"pytorch_model\.bin .*holds more than weights"):
-        read_transformers(folder, WantedHead())
+        read_source(folder, WantedHead())
     assert not (tmp_path / "ran").exists()
 
 
@@ -161,7 +163,7 @@ def test_weights_without_configuration_are_refused(tmp_path: Path, ernie: Any) -
     save_transformers(ernie, tmp_path)
     shutil.move(tmp_path / "config.json", tmp_path / "settings.json")
     with pytest.raises(CheckpointError, match=r"no config\.json"):
-        read_transformers(tmp_path, WantedHead())
+        read_source(tmp_path, WantedHead())
 
 
 @pytest.mark.parametrize(
@@ -172,7 +174,7 @@ def test_save_pretrained_of_each_task_is_read_as_what_it_is(
 ) -> None:
     source = transformers_model("ernie", head=head)
     source.save_pretrained(tmp_path)
-    model = model_in(read_transformers(tmp_path, WantedHead(pooling=pooling or "cls")))
+    model = model_in(read_source(tmp_path, WantedHead(pooling=pooling or "cls")))
     expected = expected_outputs(source, ROWS, pooling)
     for row, answer in zip(single_rows(ROWS), expected, strict=True):
         assert_row_equal(model_outputs(model, row), answer)
@@ -186,7 +188,7 @@ def test_another_task_is_refused_in_one_line_that_names_both(
         transformers_model("ernie", head="token"), tmp_path, weights_file=weights_file
     )
     with pytest.raises(CheckpointError) as caught:
-        read_transformers(folder, WantedHead(head="span"))
+        read_source(folder, WantedHead(head="span"))
     assert str(caught.value) == (
         f"{folder / weights_file} is a model of token_cls, as its configuration says; "
         f"found --task of qa"
@@ -205,4 +207,4 @@ def test_the_problem_is_the_source_s(
     tmp_path: Path, settings: dict[str, Any], problem: str
 ) -> None:
     transformers_model("ernie", **settings).save_pretrained(tmp_path)
-    assert read_transformers(tmp_path, WantedHead()).problem == problem
+    assert read_source(tmp_path, WantedHead()).problem == problem

@@ -1,4 +1,4 @@
-"""PaddleNLP checkpoints: `model_state.pdparams` with `config.json` or `model_config.json`.
+"""Weights that Paddle pickled: `model_state.pdparams`, or any `.pdparams`.
 
 A `.pdparams` file is a pickle of NumPy arrays. It is read without running anything that it names,
 not even NumPy's own classes: a damaged or malicious `numpy.dtype` state makes NumPy read numbers
@@ -7,6 +7,7 @@ as addresses. Stand-ins take the place of NumPy's classes.
 
 import pickle
 import re
+from collections import OrderedDict
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
@@ -14,42 +15,12 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from ernie_triton.build.load.settings import (
-    folds_case,
-    read_config,
-    splits_ideographs,
-    vocabulary_beside,
-)
-from ernie_triton.build.load.source import Source, WantedHead
-from ernie_triton.build.load.state import model_from_state
-from ernie_triton.build.load.weights import PADDLENLP, float32_array, is_index_buffer
+from ernie_triton.build.load.pickled import StandInUnpickler, named_arrays_in
+from ernie_triton.build.load.weights import float32_array, float_from_bits, is_index_buffer
 from ernie_triton.errors import CheckpointError, UnsafePickleError
+from ernie_triton.lfs_pointer import pointer_fault
 
-PDPARAMS_FILE = "model_state.pdparams"
 _NUMBERS = re.compile("[biuf][1-9]")
-
-
-def read_paddlenlp(folder: Path, wanted: WantedHead) -> Source:
-    """Read a folder written by `save_pretrained` of PaddleNLP.
-
-    Raises:
-        UnsafePickleError: the weights' pickle names anything but arrays.
-        CheckpointError: a file is damaged, or the model is not of the BERT family.
-        OtherTaskError: the model is of another task than wanted.
-    """
-    config = read_config(folder)
-    path = folder / PDPARAMS_FILE
-    state = read_pdparams(path)
-    return Source(
-        kind=f"PaddleNLP checkpoint ({path.name})",
-        path=folder,
-        model=model_from_state(state, PADDLENLP, config, str(path), wanted),
-        labels=config.labels,
-        vocabulary=vocabulary_beside(folder),
-        lower_case=folds_case(folder),
-        tokenize_chinese_chars=splits_ideographs(folder),
-        problem=config.problem,
-    )
 
 
 class _NdArray:
@@ -99,6 +70,9 @@ def _no_bytes() -> bytes:
 
 
 _STAND_INS: Mapping[tuple[str, str], Any] = {
+    ("builtins", "tuple"): tuple,
+    ("__builtin__", "tuple"): tuple,
+    ("collections", "OrderedDict"): OrderedDict,
     ("_codecs", "encode"): _bytes_from_latin1,
     ("__builtin__", "bytes"): _no_bytes,
     ("numpy.core.multiarray", "_reconstruct"): _StoredArray,
@@ -108,43 +82,39 @@ _STAND_INS: Mapping[tuple[str, str], Any] = {
 }
 
 
-class _ArrayUnpickler(pickle.Unpickler):
-    def find_class(self, module: str, name: str) -> Any:  # noqa: ANN401
-        if (module, name) not in _STAND_INS:
-            raise UnsafePickleError(
-                f"the pickle asks for {module}.{name}; expected NumPy arrays only; nothing in "
-                f"it was run"
-            )
-        return _STAND_INS[module, name]
-
-
 def read_pdparams(path: Path) -> dict[str, npt.NDArray[np.float32]]:
-    """Read the arrays of a `model_state.pdparams`, by parameter name, as float32.
+    """Read the arrays of a `.pdparams` file, by parameter name, as float32.
 
     Raises:
         UnsafePickleError: the pickle names anything but arrays.
-        CheckpointError: the file is truncated or no such pickle.
+        CheckpointError: the file is truncated, a git-lfs pointer, or no such pickle.
     """
+    if fault := pointer_fault(path):
+        raise CheckpointError(fault)
     try:
         with path.open("rb") as file:
-            content = _ArrayUnpickler(file).load()
+            content = StandInUnpickler(file, _STAND_INS).load()
+        # Entries such as "StructuredToParameterName@@" are no arrays.
+        stored = named_arrays_in(content, lambda value: _stored(value) is not None)
     except UnsafePickleError as error:
-        raise UnsafePickleError(f"{path}: {error}") from error
+        raise UnsafePickleError(f"{path}: the pickle {error}") from error
+    except CheckpointError as error:
+        raise CheckpointError(f"{path} {error}") from error
     except Exception as error:  # a damaged pickle can raise anything
         raise CheckpointError(f"{path} is truncated or no PaddleNLP checkpoint: {error}") from error
-    if not isinstance(content, dict):
-        raise CheckpointError(f"{path} holds a {type(content).__name__}; expected named arrays")
-    # Entries such as "StructuredToParameterName@@" are no arrays.
-    stored = {name: value for name, value in content.items() if isinstance(value, _StoredArray)}
+    values = {name: _stored(value) for name, value in stored.items() if not is_index_buffer(name)}
     return {
-        name: float32_array(_float_from_bits(value.values), name, path)
-        for name, value in stored.items()
-        if not is_index_buffer(name)
+        # Paddle stores bfloat16 as bits in uint16.
+        name: float32_array(
+            float_from_bits(array) if array.dtype == np.uint16 else array, name, path
+        )
+        for name, array in values.items()
+        if array is not None
     }
 
 
-def _float_from_bits(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    """Convert bfloat16, which NumPy lacks and Paddle stores as bits in uint16, to float32."""
-    if array.dtype != np.uint16:
-        return array
-    return (array.astype(np.uint32) << 16).view(np.float32)
+def _stored(value: object) -> npt.NDArray[Any] | None:
+    """Return the array of a value; in nested dictionaries, Paddle saves a name with each."""
+    if isinstance(value, tuple) and len(value) == 2 and isinstance(value[0], str):
+        value = value[1]
+    return value.values if isinstance(value, _StoredArray) else None

@@ -8,13 +8,10 @@ from typing import Any
 import numpy as np
 
 from ernie_triton.arrays import Float32
+from ernie_triton.build.load.safetensors_file import read_safetensors
 from ernie_triton.build.load.settings import read_json
-from ernie_triton.build.load.transformers import (
-    SAFETENSORS_FILE,
-    TORCH_FILE,
-    read_safetensors,
-    read_torch,
-)
+from ernie_triton.build.load.torch_file import read_torch
+from ernie_triton.build.load.weight_files import SAFETENSORS_FILE, TORCH_FILE
 from ernie_triton.build.model.encoder import Linear, Norm
 from ernie_triton.build.model.heads import Dense, UnitLength, VectorLayer
 from ernie_triton.errors import CheckpointError

@@ -10,9 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ernie_triton.build.load import read_source
-from ernie_triton.build.load.paddle.checkpoint import PDPARAMS_FILE
 from ernie_triton.build.load.settings import CONFIG_FILES
-from ernie_triton.build.load.transformers import SAFETENSORS_FILE, TORCH_FILE
+from ernie_triton.build.load.weight_files import find_weights
 from ernie_triton.build.whole_folder import whole_folder
 from ernie_triton.errors import DatasetError
 from ernie_triton.pipeline import PipelineSpec
@@ -34,7 +33,6 @@ FIGURES_FILE = "quantization.json"
 _FEWEST_TEXTS = 2
 _CHECKPOINT_FILES = (
     *CONFIG_FILES,
-    *(SAFETENSORS_FILE, TORCH_FILE, PDPARAMS_FILE),
     VOCABULARY_FILE,
     "tokenizer_config.json",
     "special_tokens_map.json",
@@ -147,6 +145,7 @@ def write_quantized(
         for name in _CHECKPOINT_FILES:
             if (checkpoint / name).is_file():
                 shutil.copyfile(checkpoint / name, beside / name)
+        _copy_weights(checkpoint, beside)
         read_source(beside)
         (beside / FIGURES_FILE).write_text(report.to_json(), encoding="utf-8")
         written = set()
@@ -156,6 +155,14 @@ def write_quantized(
                 name = f"pipeline.{spec.engine}.toml"
             written.add(name)
             write_pipeline(_moved(spec, beside), beside / name, _heading(report, spec.engine))
+
+
+def _copy_weights(checkpoint: Path, folder: Path) -> None:
+    found = find_weights(checkpoint)
+    if found is None:
+        raise DatasetError(f"{checkpoint} holds no weights; expected a checkpoint")
+    for path in (*found.files, *([found.index] if found.index else [])):
+        shutil.copyfile(path, folder / path.name)
 
 
 def _moved(spec: PipelineSpec, folder: Path) -> PipelineSpec:

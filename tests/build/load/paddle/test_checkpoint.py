@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from ernie_triton.build.check.reference import model_outputs
-from ernie_triton.build.load.paddle.checkpoint import read_paddlenlp
+from ernie_triton.build.load import read_source
 from ernie_triton.build.load.source import Source, WantedHead
 from ernie_triton.build.model.encoder import named_arrays
 from ernie_triton.build.model.heads import SequenceHead
@@ -45,7 +45,7 @@ def assert_gives_paddle_s_logits(source: Source, tolerance: float = 1e-5) -> Non
 
 
 def test_the_example_gives_paddle_s_logits() -> None:
-    source = read_paddlenlp(EXAMPLE, WantedHead())
+    source = read_source(EXAMPLE, WantedHead())
     assert_gives_paddle_s_logits(source)
     assert source.kind == "PaddleNLP checkpoint (model_state.pdparams)"
     assert (source.graph, source.unrecognised, source.labels) == (None, "", None)
@@ -63,7 +63,7 @@ def test_the_old_configuration_file_gives_the_same_model(copied: Path) -> None:
         "init_class": "ErnieForSequenceClassification",
     }
     (copied / "model_config.json").write_text(json.dumps(outer), encoding="utf-8")
-    assert_gives_paddle_s_logits(read_paddlenlp(copied, WantedHead()))
+    assert_gives_paddle_s_logits(read_source(copied, WantedHead()))
 
 
 def test_weights_of_bfloat16_are_read_from_their_bits(copied: Path) -> None:
@@ -74,7 +74,7 @@ def test_weights_of_bfloat16_are_read_from_their_bits(copied: Path) -> None:
         name: (array.view(np.uint32) >> 16).astype(np.uint16) for name, array in state.items()
     }
     path.write_bytes(pickle.dumps(rounded, 4))
-    source = read_paddlenlp(copied, WantedHead())
+    source = read_source(copied, WantedHead())
     assert isinstance(source.model, Model)
     for name, array in named_arrays(source.model):
         if "token_type" not in name:  # a sum of two
@@ -90,7 +90,7 @@ def test_weights_of_bfloat16_are_read_from_their_bits(copied: Path) -> None:
 )
 def test_settings_are_honoured(tmp_path: Path, kind: str, settings: dict[str, Any]) -> None:
     model = transformers_model(kind, **settings)
-    source = read_paddlenlp(save_paddlenlp(model, tmp_path), WantedHead())
+    source = read_source(save_paddlenlp(model, tmp_path), WantedHead())
     assert isinstance(source.model, Model)
     rows = random_rows((9, 2, 20), types=2)
     rows.input_ids[4] = model.config.pad_token_id
@@ -101,12 +101,12 @@ def test_settings_are_honoured(tmp_path: Path, kind: str, settings: dict[str, An
 def test_labels_of_the_configuration_are_the_source_s(tmp_path: Path) -> None:
     names = {str(index): f"类{index}" for index in range(5)}
     save_paddlenlp(transformers_model("ernie"), tmp_path, id2label=names)
-    assert read_paddlenlp(tmp_path, WantedHead()).labels == tuple(names.values())
+    assert read_source(tmp_path, WantedHead()).labels == tuple(names.values())
 
 
 def test_a_cased_tokenizer_is_said_so(copied: Path) -> None:
     (copied / "tokenizer_config.json").write_text('{"do_lower_case": false}', encoding="utf-8")
-    assert not read_paddlenlp(copied, WantedHead()).lower_case
+    assert not read_source(copied, WantedHead()).lower_case
 
 
 def test_weights_of_another_task_are_refused(copied: Path) -> None:
@@ -114,14 +114,14 @@ def test_weights_of_another_task_are_refused(copied: Path) -> None:
     state = pickle.loads(path.read_bytes())
     path.write_bytes(pickle.dumps({n: a for n, a in state.items() if "classifier" not in n}, 4))
     with pytest.raises(CheckpointError, match=r"model_state\.pdparams has no classifier\.weight"):
-        read_paddlenlp(copied, WantedHead())
+        read_source(copied, WantedHead())
 
 
 @pytest.mark.parametrize(
     ("task", "outputs"), [("token_cls", ["logits"]), ("qa", ["start_logits", "end_logits"])]
 )
 def test_the_examples_of_other_tasks_give_paddle_s_outputs(task: str, outputs: list[str]) -> None:
-    model = read_paddlenlp(PADDLE_EXAMPLE / f"{task}_checkpoint", WantedHead()).model
+    model = read_source(PADDLE_EXAMPLE / f"{task}_checkpoint", WantedHead()).model
     assert isinstance(model, Model)
     with np.load(PADDLE_EXAMPLE / f"{task}_reference.npz") as reference:
         for case in range(5):
@@ -140,7 +140,7 @@ def test_the_examples_of_other_tasks_give_paddle_s_outputs(task: str, outputs: l
 def test_each_head_is_read(tmp_path: Path, kind: str, head: str, pooling: str) -> None:
     source = transformers_model(kind, head=head)
     folder = save_paddlenlp(source, tmp_path)
-    model = read_paddlenlp(folder, WantedHead(pooling=pooling or "cls")).model
+    model = read_source(folder, WantedHead(pooling=pooling or "cls")).model
     assert isinstance(model, Model)
     rows = random_rows((9, 2, 20), types=2)
     for row, answer in zip(single_rows(rows), expected_outputs(source, rows, pooling), strict=True):
@@ -149,8 +149,8 @@ def test_each_head_is_read(tmp_path: Path, kind: str, head: str, pooling: str) -
 
 def test_vectors_of_the_example_s_classifier_are_its_encoder_s() -> None:
     wanted = WantedHead(head="vector", pooling="pooler")
-    vectors = read_paddlenlp(EXAMPLE, wanted).model
-    classifier = read_paddlenlp(EXAMPLE, WantedHead()).model
+    vectors = read_source(EXAMPLE, wanted).model
+    classifier = read_source(EXAMPLE, WantedHead()).model
     assert isinstance(vectors, Model)
     assert isinstance(classifier, Model)
     assert isinstance(classifier.head, SequenceHead)
@@ -175,7 +175,7 @@ def test_another_task_is_refused_in_one_line_that_names_both(
 ) -> None:
     folder = PADDLE_EXAMPLE / f"{example}_checkpoint"
     with pytest.raises(CheckpointError) as caught:
-        read_paddlenlp(folder, WantedHead(head=wanted))
+        read_source(folder, WantedHead(head=wanted))
     assert str(caught.value) == (
         f"{folder / 'model_state.pdparams'} is a model of {named}, as its configuration says; "
         f"found --task of {asked}"
@@ -185,4 +185,4 @@ def test_another_task_is_refused_in_one_line_that_names_both(
 def test_one_label_is_regression_and_any_other_problem_has_to_be_said(tmp_path: Path) -> None:
     for labels, problem in ((1, "regression"), (3, "")):
         folder = save_paddlenlp(transformers_model("ernie", num_labels=labels), tmp_path)
-        assert read_paddlenlp(folder, WantedHead()).problem == problem
+        assert read_source(folder, WantedHead()).problem == problem

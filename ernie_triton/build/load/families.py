@@ -1,0 +1,164 @@
+"""The model types that are read from weights, and what each of them means.
+
+Many architectures name their arrays as BERT does and compute something else: other positions, a
+causal mask, another activation in the head. So a checkpoint is read only where its `model_type`, or
+the class in `architectures`, stands in this table. `FAMILIES` has one entry for each type of each
+framework; its values are those of the framework's own source.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+from ernie_triton.build.load.weights import PADDLENLP, TRANSFORMERS, NameScheme
+from ernie_triton.errors import CheckpointError
+
+HIDDEN_ACTIVATION = "hidden_act"
+"""In place of an activation's name: the one of the feed-forward layers."""
+
+HEADS_BY_ARCHITECTURE = {
+    "ForSequenceClassification": "sequence",
+    "ForTokenClassification": "token",
+    "ForQuestionAnswering": "span",
+    "Model": "vector",
+}
+"""Kinds of head, as `Task.head` has them, by the ending of the architecture's name."""
+
+# The configuration of a pre-trained model is often copied beside fine-tuned weights: the arrays
+# then tell the head.
+_PRE_TRAINING = (
+    *("ForMaskedLM", "ForPreTraining", "ForPretraining", "LMHeadModel", "ForCausalLM"),
+    *("ForTotalPretraining", "Discriminator", "Generator"),
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Family:
+    """What a model type means for its arrays.
+
+    Attributes:
+        classes: the beginning of its classes' names.
+        base: prefix of the encoder's arrays where the model has a head.
+        text_head: activation between the two layers `classifier.dense` and `classifier.out_proj` of
+            its sequence head, or `HIDDEN_ACTIVATION`; empty where the head is the pooler and
+            `classifier`.
+        pad_token_id: the padding token where the configuration names none.
+        positions: `first` where the first token has row 0 of the position table, `after_pad` where
+            it has the row after the padding token's id, `by_cls` where it has that only with
+            `cls_token_id` 0.
+        task_types: `use_task_id` adds a row of the task type table: `task_id`, or `zero` for row 0;
+            empty where the type has no such table.
+        pool_act: the configuration's `pool_act` can switch the pooler's activation off.
+    """
+
+    classes: str
+    base: str
+    text_head: str = ""
+    pad_token_id: int = 0
+    positions: str = "first"
+    task_types: str = ""
+    pool_act: bool = False
+
+
+_ROBERTA = Family(
+    classes="Roberta", base="roberta", text_head="tanh", pad_token_id=1, positions="after_pad"
+)
+
+FAMILIES: dict[str, dict[str, Family]] = {
+    TRANSFORMERS.framework: {
+        # `pool_act` is this package's own, for compressed PaddleNLP models.
+        "bert": Family(classes="Bert", base="bert", pool_act=True),
+        "ernie": Family(classes="Ernie", base="ernie", task_types="zero", pool_act=True),
+        "roberta": _ROBERTA,
+        "xlm-roberta": replace(_ROBERTA, classes="XLMRoberta"),
+        "camembert": replace(_ROBERTA, classes="Camembert"),
+        "data2vec-text": replace(_ROBERTA, classes="Data2VecText", base="data2vec_text"),
+        "electra": Family(classes="Electra", base="electra", text_head="gelu"),
+    },
+    PADDLENLP.framework: {
+        "bert": Family(classes="Bert", base="bert", pool_act=True),
+        "ernie": Family(classes="Ernie", base="ernie", task_types="task_id"),
+        "roberta": Family(classes="Roberta", base="roberta", positions="by_cls"),
+        "electra": Family(classes="Electra", base="electra", text_head=HIDDEN_ACTIVATION),
+    },
+}
+"""What each `model_type` means, by framework."""
+
+BASES = frozenset(family.base for types in FAMILIES.values() for family in types.values())
+"""All prefixes of encoders inside models with a head."""
+
+_INSTEAD = "export the model to ONNX and build from that file"
+
+
+def family_of_checkpoint(
+    scheme: NameScheme, *, model_type: str, architecture: str, base: str, head: str, where: str
+) -> Family:
+    """Find the family of a checkpoint.
+
+    Args:
+        scheme: the framework's names.
+        model_type: of the configuration; empty where it has none.
+        architecture: the class that the configuration names; empty where it names none.
+        base: prefix of the encoder's arrays, without the dot; empty where there is none.
+        head: the kind of head to read. Vectors need the encoder alone, so any class gives them.
+        where: the file, for messages.
+
+    Raises:
+        CheckpointError: the type or class is not supported, two of them contradict each other, or
+            nothing says what the model is.
+    """
+    types = FAMILIES[scheme.framework]
+    if model_type and model_type not in types:
+        raise CheckpointError(
+            f"{where} is of model_type {model_type!r}; expected {', '.join(types)} from "
+            f"{scheme.framework}; {_INSTEAD}"
+        )
+    named = types.get(model_type) or _of_class(types.values(), architecture)
+    if architecture and _of_class(types.values(), architecture) is None:
+        _refuse_class(types.values(), architecture, head, where, type_is_known=bool(model_type))
+    if named is None:
+        named = next((family for family in types.values() if base == family.base), None)
+    if named is None:
+        raise CheckpointError(
+            f"{where}: the configuration has neither model_type nor architectures, and the arrays "
+            f'do not tell; add the model\'s own, such as "model_type": "bert"'
+        )
+    of_class = _of_class(types.values(), architecture)
+    contradicts = of_class is not None and of_class.base != named.base
+    if contradicts or base not in ("", named.base):
+        found = architecture if contradicts else f"arrays named '{base}.…'"
+        raise CheckpointError(
+            f"{where}: the configuration says model_type {model_type or architecture!r} but has "
+            f"{found}; put the model's own type there"
+        )
+    return named
+
+
+def _of_class(families: Iterable[Family], architecture: str) -> Family | None:
+    endings = (*HEADS_BY_ARCHITECTURE, *_PRE_TRAINING)
+    return next(
+        (
+            family
+            for family in families
+            if architecture in {f"{family.classes}{ending}" for ending in endings}
+        ),
+        None,
+    )
+
+
+def _refuse_class(
+    families: Iterable[Family], architecture: str, head: str, where: str, *, type_is_known: bool
+) -> None:
+    """Refuse a class that is in no family, unless only its encoder is read."""
+    if architecture.startswith("UIE"):
+        raise CheckpointError(
+            f"{where} is a {architecture} model of information extraction: it answers a prompt "
+            f"with the sigmoids of two layers, which no task here does; serve it with PaddleNLP"
+        )
+    if head == "vector" and type_is_known:
+        return
+    classes = ", ".join(family.classes for family in families)
+    raise CheckpointError(
+        f"{where} is of the class {architecture}; expected {classes} with "
+        f"{', '.join(HEADS_BY_ARCHITECTURE)}; {_INSTEAD}, or name one of these in architectures if "
+        f"the model computes the same"
+    )

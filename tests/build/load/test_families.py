@@ -1,0 +1,248 @@
+"""Each model type is read as its framework computes it, or refused by its name."""
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+import transformers
+
+from ernie_triton.build.check.reference import model_outputs, reference_for
+from ernie_triton.build.load import read_source
+from ernie_triton.build.load.source import WantedHead
+from ernie_triton.build.model.models import Model
+from ernie_triton.errors import CheckpointError
+from ernie_triton.tasks import TASKS
+from tests.build.load.exports import HEADS, randomised
+from tests.build.models import (
+    assert_row_equal,
+    expected_outputs,
+    paddle_state,
+    random_rows,
+    save_paddlenlp,
+    save_transformers,
+    single_rows,
+)
+
+ROWS = random_rows((9, 2, 14))
+READ = ("Bert", "Ernie", "Roberta", "XLMRoberta", "Camembert", "Data2VecText", "Electra")
+SIZES = {
+    "vocab_size": 60,
+    "hidden_size": 24,
+    "embedding_size": 24,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 3,
+    "intermediate_size": 40,
+    "max_position_embeddings": 32,
+}
+
+
+def tiny(classes: str, ending: str = "ForSequenceClassification", **settings: Any) -> Any:
+    scores = 2 if ending == HEADS["span"] else 5
+    config = getattr(transformers, f"{classes}Config")(
+        **{**SIZES, "num_labels": scores, **settings}
+    )
+    return randomised(getattr(transformers, f"{classes}{ending}")(config))
+
+
+def assert_answers(folder: Path, source: Any, head: str = "sequence", pooling: str = "cls") -> None:
+    """Check our reading, and transformers on the same files, against the saved model."""
+    found = read_source(folder, WantedHead(head=head, pooling=pooling))
+    task = next(task for task in TASKS.values() if task.head == head)
+    reference = reference_for(found, task)
+    assert isinstance(found.model, Model)
+    for row, expected in zip(
+        single_rows(ROWS), expected_outputs(source, ROWS, pooling), strict=True
+    ):
+        assert_row_equal(model_outputs(found.model, row), expected)
+        assert_row_equal(reference.outputs(row), expected)
+
+
+def refusal(folder: Path, head: str = "sequence") -> str:
+    with pytest.raises(CheckpointError) as caught:
+        read_source(folder, WantedHead(head=head))
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+def changed(folder: Path, **values: Any) -> Path:
+    path = folder / "config.json"
+    known = json.loads(path.read_text(encoding="utf-8")) | values
+    kept = {name: value for name, value in known.items() if value is not None}
+    path.write_text(json.dumps(kept), encoding="utf-8")
+    return folder
+
+
+@pytest.mark.parametrize("head", ["sequence", "token", "span", "vector"])
+@pytest.mark.parametrize("classes", READ)
+def test_each_type_answers_as_its_own_class(tmp_path: Path, classes: str, head: str) -> None:
+    source = tiny(classes, HEADS[head])
+    source.save_pretrained(tmp_path)
+    assert_answers(tmp_path, source, head)
+
+
+@pytest.mark.parametrize("classes", ["Bert", "Ernie", "Roberta"])
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"hidden_act": "gelu_new"},
+        {"hidden_act": "gelu_fast"},
+        {"hidden_act": "gelu_python"},
+        {"hidden_act": "relu"},
+        {"layer_norm_eps": 1e-2},
+        {"type_vocab_size": 1},
+        {"pad_token_id": 4},
+        {"chunk_size_feed_forward": 2, "tie_word_embeddings": False, "classifier_dropout": 0.3},
+        {"use_task_id": True},
+    ],
+    ids=str,
+)
+def test_each_setting_is_honoured(tmp_path: Path, classes: str, settings: dict[str, Any]) -> None:
+    source = tiny(classes, **settings)
+    source.save_pretrained(tmp_path)
+    assert_answers(tmp_path, source)
+
+
+@pytest.mark.parametrize("act", ["gelu", "relu"])
+def test_electra_s_head_is_gelu_in_transformers_whatever_the_layers_have(
+    tmp_path: Path, act: str
+) -> None:
+    source = tiny("Electra", hidden_act=act)
+    source.save_pretrained(tmp_path)
+    assert_answers(tmp_path, source)
+    model = read_source(tmp_path).model
+    assert isinstance(model, Model)
+    assert getattr(model.head, "pooler_activation", None) == "gelu"
+
+
+@pytest.mark.parametrize("act", ["gelu", "relu"])
+def test_paddlenlp_s_electra_has_the_layers_activation_in_its_head(
+    tmp_path: Path, act: str
+) -> None:
+    source = tiny("Electra", hidden_act=act)
+    source.electra.embeddings.word_embeddings.weight.data[0] = 0  # as Paddle takes it
+    source.classifier.activation = transformers.activations.ACT2FN[act]
+    head = {
+        f"classifier.{name}.{part}": getattr(getattr(source.classifier, name), part)
+        for name in ("dense", "out_proj")
+        for part in ("weight", "bias")
+    }
+    arrays = paddle_state(source) | {
+        name: np.ascontiguousarray(tensor.detach().numpy().T) for name, tensor in head.items()
+    }
+    save_paddlenlp(source, tmp_path, state=arrays, architectures=[type(source).__name__])
+    assert_answers(tmp_path, source)
+
+
+@pytest.mark.parametrize(
+    ("classes", "settings", "named"),
+    [
+        ("BigBird", {"attention_type": "original_full"}, "big_bird"),
+        ("Nystromformer", {"segment_means_seq_len": 8, "num_landmarks": 4}, "nystromformer"),
+        ("RoFormer", {}, "roformer"),
+        ("MegatronBert", {}, "megatron-bert"),
+        ("Albert", {}, "albert"),
+        ("DistilBert", {"dim": 24, "n_heads": 3, "n_layers": 2, "hidden_dim": 40}, "distilbert"),
+        ("RoCBert", {}, "roc_bert"),
+        ("XLMRobertaXL", {}, "xlm-roberta-xl"),
+        ("Yoso", {}, "yoso"),
+    ],
+)
+def test_other_types_are_refused_by_name(
+    tmp_path: Path, classes: str, settings: dict[str, Any], named: str
+) -> None:
+    tiny(classes, **settings).save_pretrained(tmp_path)
+    message = refusal(tmp_path)
+    assert f"model_type {named!r}" in message
+    assert "expected bert, ernie" in message
+    assert "ONNX" in message
+
+
+@pytest.mark.parametrize(
+    ("values", "fault"),
+    [
+        ({"is_decoder": True}, "is_decoder is true"),
+        ({"add_cross_attention": True}, "add_cross_attention is true"),
+        ({"position_embedding_type": "relative_key"}, "only absolute positions"),
+        ({"model_type": "nezha"}, "model_type 'nezha'"),
+        ({"model_type": "roberta"}, "says model_type 'roberta' but has BertFor"),
+        (
+            {"model_type": "roberta", "architectures": None},
+            "says model_type 'roberta' but has arrays named 'bert.…'",
+        ),
+        ({"architectures": ["BertForNER"]}, "of the class BertForNER"),
+        ({"architectures": ["BertForMultipleChoice"]}, "of the class BertForMultipleChoice"),
+        ({"architectures": ["UIE"]}, "UIE model of information extraction"),
+        ({"num_hidden_layers": 3}, "arrays of 2 layers but .* num_hidden_layers 3"),
+        ({"vocab_size": 61}, "60 tokens but the configuration says vocab_size 61"),
+        ({"max_position_embeddings": 64}, "32 positions but .* max_position_embeddings 64"),
+        ({"type_vocab_size": 4}, "2 token types but .* type_vocab_size 4"),
+        ({"intermediate_size": 20}, "40 feed-forward .* intermediate_size 20"),
+        ({"hidden_act": "quick_gelu"}, "hidden_act is 'quick_gelu'"),
+        ({"id2label": {"0": "a", "1": "b"}}, "gives 5 scores but the configuration names 2"),
+        ({"id2label": None, "label2id": None, "num_labels": 3}, "gives 5 scores .* names 3"),
+    ],
+    ids=str,
+)
+def test_a_configuration_that_means_something_else_is_refused(
+    tmp_path: Path, values: dict[str, Any], fault: str
+) -> None:
+    source = save_transformers(tiny("Bert"), tmp_path)
+    message = refusal(changed(source, **values))
+    assert re.search(fault, message), message
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"model_type": None},
+        {"architectures": None},
+        {"model_type": None, "architectures": None},
+        {"architectures": ["BertForMaskedLM"]},
+        {"id2label": None, "label2id": None},
+    ],
+    ids=str,
+)
+def test_what_a_configuration_leaves_open_the_arrays_say(
+    tmp_path: Path, values: dict[str, Any]
+) -> None:
+    source = tiny("Bert")
+    assert_answers(changed(save_transformers(source, tmp_path), **values), source)
+
+
+def test_nothing_that_says_the_type_is_refused(tmp_path: Path) -> None:
+    folder = save_transformers(tiny("Bert", "Model"), tmp_path)
+    message = refusal(changed(folder, model_type=None, architectures=None), "vector")
+    assert 'add the model\'s own, such as "model_type": "bert"' in message
+
+
+def test_layers_beyond_the_configuration_s_are_left_out_as_transformers_does(
+    tmp_path: Path,
+) -> None:
+    source = tiny("Bert", num_hidden_layers=4)
+    folder = changed(save_transformers(source, tmp_path), num_hidden_layers=2)
+    shorter: Any = transformers.BertForSequenceClassification.from_pretrained(folder)
+    shorter.eval()
+    assert_answers(folder, shorter)
+    assert read_source(folder).note == "the first 2 of 4 layers, as num_hidden_layers says"
+
+
+def test_narrower_embeddings_are_refused_with_their_projection(tmp_path: Path) -> None:
+    tiny("Electra", embedding_size=8).save_pretrained(tmp_path)
+    assert "embeddings 8 wide to hidden_size 24 (embeddings_project)" in refusal(tmp_path)
+
+
+def test_heads_that_are_not_served_are_named(tmp_path: Path) -> None:
+    model = tiny("Bert")
+    state = model.state_dict()
+    own = {name.replace("classifier", "fc"): tensor for name, tensor in state.items()}
+    message = refusal(save_transformers(model, tmp_path / "own", state=own))
+    assert "has no classifier.weight but has fc.bias, fc.weight" in message
+    tagger = tiny("Bert", "ForTokenClassification")
+    crf = tagger.state_dict() | {"crf.transitions": torch.ones(5, 5)}
+    message = refusal(save_transformers(tagger, tmp_path / "crf", state=crf), "token")
+    assert "crf.transitions are a CRF" in message
+    assert "train the model without it" in message
