@@ -133,6 +133,19 @@ def family_of_checkpoint(
     return named
 
 
+def refuse_uie(architecture: str, where: str) -> None:
+    """Refuse PaddleNLP's UIE, whatever its arrays are named.
+
+    Raises:
+        CheckpointError: the class is one of UIE's.
+    """
+    if architecture.startswith("UIE"):
+        raise CheckpointError(
+            f"{where} is a {architecture} model of information extraction: it answers a prompt "
+            f"with the sigmoids of two layers, which no task here does; serve it with PaddleNLP"
+        )
+
+
 def _of_class(families: Iterable[Family], architecture: str) -> Family | None:
     endings = (*HEADS_BY_ARCHITECTURE, *_PRE_TRAINING)
     return next(
@@ -149,11 +162,6 @@ def _refuse_class(
     families: Iterable[Family], architecture: str, head: str, where: str, *, type_is_known: bool
 ) -> None:
     """Refuse a class that is in no family, unless only its encoder is read."""
-    if architecture.startswith("UIE"):
-        raise CheckpointError(
-            f"{where} is a {architecture} model of information extraction: it answers a prompt "
-            f"with the sigmoids of two layers, which no task here does; serve it with PaddleNLP"
-        )
     if head == "vector" and type_is_known:
         return
     classes = ", ".join(family.classes for family in families)

@@ -67,7 +67,7 @@ def test_what_transformers_saves_is_read_back(tmp_path: Path, kind: str) -> None
 
 def test_old_paddlenlp_sizes_are_found_in_their_nest(tmp_path: Path) -> None:
     config = read_config(written(tmp_path, OLD_PADDLENLP, "model_config.json"))
-    assert config.model_type == "ernieforsequenceclassification"
+    assert (config.model_type, config.architecture) == ("", "ErnieForSequenceClassification")
     assert (config.heads, config.hidden, config.activation) == (12, 768, "relu")
     assert (config.layer_norm_eps, config.task_type_row, config.labels) == (1e-5, 2, None)
 
@@ -79,7 +79,7 @@ def test_config_json_is_preferred_to_the_old_file(tmp_path: Path) -> None:
 
 def test_bert_s_defaults_fill_in_what_is_not_said(tmp_path: Path) -> None:
     config = read_config(written(tmp_path, SIZES))
-    assert (config.activation, config.layer_norm_eps, config.pad_token_id) == ("gelu", 1e-12, 0)
+    assert (config.activation, config.layer_norm_eps, config.pad_token_id) == ("gelu", 1e-12, None)
     assert (config.model_type, config.task_type_row, config.labels) == ("", None, None)
 
 

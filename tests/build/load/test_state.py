@@ -70,9 +70,12 @@ def test_the_task_type_embedding_is_added_only_where_it_is_used() -> None:
     tables = "ernie.embeddings."
     types = state[f"{tables}token_type_embeddings.weight"]
     tasks = state[f"{tables}task_type_embeddings.weight"]
-    for row in (0, 2):
+    for row in (0, 2):  # transformers has no task_id
         added = read(state, source, task_type_row=row).encoder.token_type
-        np.testing.assert_array_equal(added, types + tasks[row])
+        np.testing.assert_array_equal(added, types + tasks[0])
+    config = dataclasses.replace(checkpoint_config(source), task_type_row=2)
+    theirs = model_from_state(paddle_state(source), PADDLENLP, config, "here")
+    np.testing.assert_array_equal(theirs.encoder.token_type, types + tasks[2])
     plain = transformers_model("ernie", use_task_id=False)
     assert not hasattr(plain.ernie.embeddings, "task_type_embeddings")
     kept = arrays_of(plain) | {f"{tables}task_type_embeddings.weight": tasks}
@@ -100,8 +103,9 @@ def test_a_padding_token_outside_the_vocabulary_is_refused(scheme: NameScheme) -
 
 def test_a_task_type_row_outside_its_table_is_refused() -> None:
     source = transformers_model("ernie")
+    config = dataclasses.replace(checkpoint_config(source), task_type_row=3)
     with pytest.raises(CheckpointError, match="task_id 3 but the table has 3 rows"):
-        read(arrays_of(source), source, task_type_row=3)
+        model_from_state(paddle_state(source), PADDLENLP, config, "here")
 
 
 def test_roberta_s_positions_begin_after_its_padding_token() -> None:
@@ -124,11 +128,11 @@ def test_roberta_s_head_is_its_own_two_layers_and_the_pooler_is_of_no_use() -> N
     assert_answers_as(source, model)
 
 
-def test_a_classifier_may_have_no_pooler() -> None:
+def test_a_classifier_without_the_pooler_of_its_class_is_refused() -> None:
     source = transformers_model("bert")
     state = {name: array for name, array in arrays_of(source).items() if "pooler" not in name}
-    model = read(state, source)
-    assert sequence_head(model).pooler is None
+    with pytest.raises(CheckpointError, match=r"no array 'bert\.pooler\.dense\.weight'"):
+        read(state, source)
 
 
 def test_gamma_and_beta_are_a_norm_s_scale_and_bias() -> None:
