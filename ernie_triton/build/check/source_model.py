@@ -25,6 +25,7 @@ _NOT_OF_THE_FUNCTION = (
     *("id2label", "label2id", "num_labels", "problem_type", "finetuning_task", "pruned_heads"),
     *("transformers_version", "_name_or_path", "output_hidden_states", "output_attentions"),
     *("return_dict", "torchscript", "attn_implementation", "_attn_implementation"),
+    "chunk_size_feed_forward",  # transformers cannot split every length
 )
 _OF_ENCODER = ("embeddings.", "encoder.", "pooler.")
 

@@ -89,6 +89,25 @@ BASES = frozenset(family.base for types in FAMILIES.values() for family in types
 _INSTEAD = "export the model to ONNX and build from that file"
 
 
+def check_model_type(scheme: NameScheme, model_type: str, architecture: str, where: str) -> None:
+    """Check a configuration's model type, before its arrays are looked at.
+
+    Raises:
+        CheckpointError: the type is not supported, or the class is PaddleNLP's UIE.
+    """
+    if architecture.startswith("UIE"):
+        raise CheckpointError(
+            f"{where} is a {architecture} model of information extraction: it answers a prompt "
+            f"with the sigmoids of two layers, which no task here does; serve it with PaddleNLP"
+        )
+    types = FAMILIES[scheme.framework]
+    if model_type and model_type not in types:
+        raise CheckpointError(
+            f"{where} is of model_type {model_type!r}; expected {', '.join(types)} from "
+            f"{scheme.framework}; {_INSTEAD}"
+        )
+
+
 def family_of_checkpoint(
     scheme: NameScheme, *, model_type: str, architecture: str, base: str, head: str, where: str
 ) -> Family:
@@ -96,22 +115,17 @@ def family_of_checkpoint(
 
     Args:
         scheme: the framework's names.
-        model_type: of the configuration; empty where it has none.
+        model_type: of the configuration, checked; empty where it has none.
         architecture: the class that the configuration names; empty where it names none.
         base: prefix of the encoder's arrays, without the dot; empty where there is none.
         head: the kind of head to read. Vectors need the encoder alone, so any class gives them.
         where: the file, for messages.
 
     Raises:
-        CheckpointError: the type or class is not supported, two of them contradict each other, or
-            nothing says what the model is.
+        CheckpointError: the class is not supported, type, class and arrays contradict each other,
+            or nothing says what the model is.
     """
     types = FAMILIES[scheme.framework]
-    if model_type and model_type not in types:
-        raise CheckpointError(
-            f"{where} is of model_type {model_type!r}; expected {', '.join(types)} from "
-            f"{scheme.framework}; {_INSTEAD}"
-        )
     named = types.get(model_type) or _of_class(types.values(), architecture)
     if architecture and _of_class(types.values(), architecture) is None:
         _refuse_class(types.values(), architecture, head, where, type_is_known=bool(model_type))
@@ -131,19 +145,6 @@ def family_of_checkpoint(
             f"{found}; put the model's own type there"
         )
     return named
-
-
-def refuse_uie(architecture: str, where: str) -> None:
-    """Refuse PaddleNLP's UIE, whatever its arrays are named.
-
-    Raises:
-        CheckpointError: the class is one of UIE's.
-    """
-    if architecture.startswith("UIE"):
-        raise CheckpointError(
-            f"{where} is a {architecture} model of information extraction: it answers a prompt "
-            f"with the sigmoids of two layers, which no task here does; serve it with PaddleNLP"
-        )
 
 
 def _of_class(families: Iterable[Family], architecture: str) -> Family | None:

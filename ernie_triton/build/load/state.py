@@ -11,7 +11,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from ernie_triton.arrays import Float32
-from ernie_triton.build.load.families import Family, family_of_checkpoint, refuse_uie
+from ernie_triton.build.load.families import Family, check_model_type, family_of_checkpoint
 from ernie_triton.build.load.named_head import crf_fault, read_head
 from ernie_triton.build.load.named_state import WORD_TABLE, NamedState
 from ernie_triton.build.load.settings import CheckpointConfig
@@ -59,7 +59,7 @@ def model_from_state(
             f"{where} is a model of {TASKS_BY_HEAD[config.head]}, as its configuration says; "
             f"found --task of {TASKS_BY_HEAD[head]}"
         )
-    refuse_uie(config.architecture, where)
+    check_model_type(scheme, config.model_type, config.architecture, where)
     _check_attention(config, where)
     arrays = NamedState(state, scheme, config.layer_norm_eps, where)
     family = _family(arrays, scheme, config, head, where)
