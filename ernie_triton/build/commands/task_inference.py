@@ -14,7 +14,7 @@ from ernie_triton.build.load.sentence.scores import cross_encoder_activation
 from ernie_triton.build.load.settings import (
     CONFIG_FILES,
     config_values,
-    read_config,
+    head_of,
     trained_task,
 )
 from ernie_triton.build.load.slim import is_slim_checkpoint
@@ -50,7 +50,7 @@ def infer_task(checkpoint: Path) -> InferredTask:
     if checkpoint.is_dir() and is_slim_checkpoint(checkpoint):
         return _inferred("sequence", problem_of(values, folder), "a student of a text classifier")
     architecture = _architecture(values)
-    head = read_config(folder).head if has_config else None
+    head = head_of(values)
     if head is not None:
         return _inferred(head, problem_of(values, folder), f"its architecture {architecture}")
     if not architecture:

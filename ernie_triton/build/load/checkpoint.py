@@ -7,10 +7,14 @@ arrays do.
 from collections.abc import Mapping
 
 from ernie_triton.arrays import Float32
+from ernie_triton.build.load.families import check_model_type
 from ernie_triton.build.load.paddle.checkpoint import read_pdparams
 from ernie_triton.build.load.safetensors_file import read_safetensors
 from ernie_triton.build.load.settings import (
+    architecture_of,
+    config_values,
     folds_case,
+    model_type_of,
     read_config,
     read_json,
     splits_ideographs,
@@ -37,6 +41,11 @@ def read_checkpoint(found: WeightFiles, wanted: WantedHead) -> Source:
         CheckpointError: a file is damaged, or the model is none that is supported.
         OtherTaskError: the model is of another task than wanted.
     """
+    values = config_values(found.folder)
+    # Before the settings, which other types name otherwise; PaddleNLP's types are among these.
+    check_model_type(
+        TRANSFORMERS, model_type_of(values), architecture_of(values), str(found.folder)
+    )
     config = read_config(found.folder)
     state = read_weights(found)
     scheme = scheme_of(state)

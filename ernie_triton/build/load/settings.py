@@ -104,7 +104,7 @@ def read_config(folder: Path) -> CheckpointConfig:
             f"{path}: hidden_act is {activation!r}; expected one of {', '.join(_ACTIVATIONS)}"
         )
     return CheckpointConfig(
-        model_type=_model_type(values),
+        model_type=model_type_of(values),
         heads=values["num_attention_heads"],
         hidden=values["hidden_size"],
         activation=_ACTIVATIONS[activation],
@@ -113,9 +113,9 @@ def read_config(folder: Path) -> CheckpointConfig:
         pad_token_id=_index(values, "pad_token_id", path),
         task_type_row=_index(values, "task_id", path) or 0 if values.get("use_task_id") else None,
         labels=labels_of(values, path),
-        head=_head(values),
+        head=head_of(values),
         problem=problem_of(values, path),
-        architecture=_architecture(values),
+        architecture=architecture_of(values),
         sizes=_sizes(values, path),
         scores=scores_of(values, path),
         is_causal=bool(values.get("is_decoder")),
@@ -232,17 +232,20 @@ def _flattened(values: Mapping[str, Any]) -> dict[str, Any]:
     return {**inner, **values}
 
 
-def _model_type(values: Mapping[str, Any]) -> str:
+def model_type_of(values: Mapping[str, Any]) -> str:
+    """Return the `model_type` of a configuration in lower case; empty where it names none."""
     return str(values.get("model_type") or "").lower()
 
 
-def _head(values: Mapping[str, Any]) -> str | None:
-    architecture = _architecture(values)
+def head_of(values: Mapping[str, Any]) -> str | None:
+    """Return the kind of head that a configuration's class names; None where it tells none."""
+    architecture = architecture_of(values)
     kinds = (kind for end, kind in HEADS_BY_ARCHITECTURE.items() if architecture.endswith(end))
     return next(kinds, None)
 
 
-def _architecture(values: Mapping[str, Any]) -> str:
+def architecture_of(values: Mapping[str, Any]) -> str:
+    """Return the class that a configuration names; empty where it names none."""
     architectures = values.get("architectures")
     known = architectures if isinstance(architectures, list) else ()
     return str(next(iter(known), values.get("init_class") or ""))
