@@ -81,8 +81,14 @@ def load_model(
     names, outputs = labels or source.labels, _outputs(model)
     if is_whole:
         _check_problem(folder, source.problem, task)
-        if _pooler_activation(model) != "tanh":
-            sizes["pool_act"] = _pooler_activation(model)
+        activation = _pooler_activation(model)
+        if activation not in ("tanh", "identity"):
+            raise CheckpointError(
+                f"{folder} has a head with {activation} between its layers, as ELECTRA has; such a "
+                f"model can be built and served, but not trained or compressed"
+            )
+        if activation != "tanh":
+            sizes["pool_act"] = activation
     sizes |= head_config(task, names, outputs or len(names or ()))
     built = new_model(family_of(values), task_named(task).head, sizes, seed=seed)
     resize_layers(built, _widths(model.encoder))
