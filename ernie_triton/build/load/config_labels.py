@@ -30,7 +30,7 @@ def labels_of(values: Mapping[str, Any], path: Path) -> tuple[str, ...] | None:
     )
 
 
-def scores_of(values: Mapping[str, Any], path: Path) -> int | None:
+def label_count_of(values: Mapping[str, Any], path: Path) -> int | None:
     """Return the number of labels of a configuration; None where it says none.
 
     Raises:
@@ -57,7 +57,7 @@ def problem_of(values: Mapping[str, Any], path: Path) -> str:
         CheckpointError: it is unknown, or asks for one of a single label.
     """
     problem = values.get("problem_type")
-    scores = scores_of(values, path)
+    scores = label_count_of(values, path)
     if problem is None:
         return "regression" if scores == 1 else ""
     if problem not in _PROBLEMS:

@@ -1,7 +1,7 @@
 """The head of a model from its arrays, as its family computes it."""
 
 from ernie_triton.build.load.families import HIDDEN_ACTIVATION, Family
-from ernie_triton.build.load.named_state import NamedState, listed
+from ernie_triton.build.load.named_state import NamedState, some_names
 from ernie_triton.build.load.settings import CheckpointConfig
 from ernie_triton.build.load.source import WantedHead
 from ernie_triton.build.model.encoder import Linear
@@ -12,7 +12,7 @@ _OTHER_HEADS = r"(classifier|qa_outputs)\."
 _CRF = ("crf.", "transitions", "viterbi")
 
 
-def read_head(
+def head_from_arrays(
     arrays: NamedState, family: Family, config: CheckpointConfig, wanted: WantedHead, where: str
 ) -> Head:
     """Read the head of a model.
@@ -87,7 +87,7 @@ def _classifier(arrays: NamedState, name: str, kind: str, where: str) -> Linear:
     if not arrays.prefix:
         others = [left for left in others if not left.startswith(("embeddings.", "encoder."))]
     others = [left for left in others if not left.startswith("pooler.")]
-    found = f" but has {listed(others)}" if others else ""
+    found = f" but has {some_names(others)}" if others else ""
     instead = (
         "; a head of one's own can be renamed in the weights where it computes the same, or "
         "exported with the model to ONNX"
@@ -106,7 +106,7 @@ def crf_fault(left: list[str]) -> str:
     if not found:
         return ""
     return (
-        f"{listed(found)} are a CRF, whose transitions choose the labels together; labels are "
+        f"{some_names(found)} are a CRF, whose transitions choose the labels together; labels are "
         f"chosen token by token here; train the model without it"
     )
 

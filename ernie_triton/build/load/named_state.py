@@ -9,7 +9,7 @@ from ernie_triton.build.load.weights import NameScheme, modern_name
 from ernie_triton.build.model.encoder import Linear, Norm
 from ernie_triton.errors import CheckpointError
 
-WORD_TABLE = "embeddings.word_embeddings.weight"
+WORD_ARRAY = "embeddings.word_embeddings.weight"
 _LISTED = 4
 # Buffers, and heads of pre-training that fine-tuned checkpoints sometimes keep.
 _UNUSED = re.compile(
@@ -42,26 +42,26 @@ def without_common_prefix(state: Mapping[str, Float32], where: str) -> dict[str,
         raise CheckpointError(
             f"{where} has arrays of an adapter, such as {min(adapter)!r}; {MERGE_ADAPTER}"
         )
-    tables = [name for name in named if name.endswith(WORD_TABLE)]
+    tables = [name for name in named if name.endswith(WORD_ARRAY)]
     if len(tables) != 1:
         raise CheckpointError(
-            f"{where} has {len(tables)} arrays named …{WORD_TABLE}; expected one, as models of the "
-            f"BERT family have; found {listed(named)}"
+            f"{where} has {len(tables)} arrays named …{WORD_ARRAY}; expected one, as models of the "
+            f"BERT family have; found {some_names(named)}"
         )
-    before = tables[0].removesuffix(WORD_TABLE)
+    before = tables[0].removesuffix(WORD_ARRAY)
     parts = before.removesuffix(".").split(".")
     outer = "".join(f"{part}." for part in (parts[:-1] if parts[-1] in BASES else parts) if part)
     others = [name for name in named if not name.startswith(outer)]
     if others:
         raise CheckpointError(
-            f"{where} is an own model: its encoder is named {outer!r}, which {listed(others)} do "
+            f"{where} is an own model: its encoder is named {outer!r}, which {some_names(others)} do "
             f"not share; expected one prefix of all arrays, or none; export the model to ONNX and "
             f"build from that file"
         )
     return {name.removeprefix(outer): array for name, array in named.items()}
 
 
-def listed(names: Iterable[str]) -> str:
+def some_names(names: Iterable[str]) -> str:
     """Join the first few names of a list for a message, with the number of the rest."""
     ordered = sorted(names)
     more = len(ordered) - _LISTED
@@ -85,8 +85,8 @@ class NamedState:
         self._scheme = scheme
         self._epsilon = epsilon
         self._where = where
-        table = next(name for name in self._state if name.endswith(WORD_TABLE))
-        self.prefix = table.removesuffix(WORD_TABLE)
+        table = next(name for name in self._state if name.endswith(WORD_ARRAY))
+        self.prefix = table.removesuffix(WORD_ARRAY)
 
     def has(self, name: str) -> bool:
         """Return whether there is an array of this full name."""

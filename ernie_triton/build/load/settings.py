@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ernie_triton.build.load.config_labels import labels_of, problem_of, scores_of
+from ernie_triton.build.load.config_labels import label_count_of, labels_of, problem_of
 from ernie_triton.build.load.families import HEADS_BY_ARCHITECTURE
 from ernie_triton.build.load.tokenizer_json import TOKENIZER_JSON, json_settings
 from ernie_triton.errors import CheckpointError, TextFileError
@@ -117,7 +117,7 @@ def read_config(folder: Path) -> CheckpointConfig:
         problem=problem_of(values, path),
         architecture=architecture_of(values),
         sizes=_sizes(values, path),
-        scores=scores_of(values, path),
+        scores=label_count_of(values, path),
         is_causal=bool(values.get("is_decoder")),
         has_cross_attention=bool(values.get("add_cross_attention")),
         cls_token_id=_index(values, "cls_token_id", path),

@@ -12,8 +12,8 @@ import numpy as np
 
 from ernie_triton.arrays import Float32
 from ernie_triton.build.load.families import Family, check_model_type, family_of_checkpoint
-from ernie_triton.build.load.named_head import crf_fault, read_head
-from ernie_triton.build.load.named_state import WORD_TABLE, NamedState
+from ernie_triton.build.load.named_head import crf_fault, head_from_arrays
+from ernie_triton.build.load.named_state import WORD_ARRAY, NamedState
 from ernie_triton.build.load.settings import CheckpointConfig
 from ernie_triton.build.load.source import WantedHead
 from ernie_triton.build.load.weights import NameScheme
@@ -64,7 +64,7 @@ def model_from_state(
     arrays = NamedState(state, scheme, config.layer_norm_eps, where)
     family = _family(arrays, scheme, config, head, where)
     encoder = _Reader(arrays, scheme, family, config, where).encoder()
-    model = Model(encoder=encoder, head=read_head(arrays, family, config, wanted, where))
+    model = Model(encoder=encoder, head=head_from_arrays(arrays, family, config, wanted, where))
     left = arrays.left()
     if left:
         raise CheckpointError(
@@ -154,7 +154,7 @@ class _Reader:
         )
 
     def _word(self) -> Float32:
-        word = self._arrays.array(f"{self._prefix}{WORD_TABLE}")
+        word = self._arrays.array(f"{self._prefix}{WORD_ARRAY}")
         self._check_size("vocab_size", len(word), "tokens")
         width = word.shape[-1]
         if self._arrays.has(f"{self._prefix}embeddings_project.weight"):

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from ernie_triton.build.load.config_labels import labels_of, problem_of, scores_of
+from ernie_triton.build.load.config_labels import label_count_of, labels_of, problem_of
 from ernie_triton.errors import ErnieTritonError
 
 PATH = Path("config.json")
@@ -33,7 +33,7 @@ DEFAULT_BY_NAME = {f"LABEL_{number}": number for number in range(3)}
 )
 def test_names_are_read_from_every_form(values: dict[str, Any]) -> None:
     assert labels_of(values, PATH) == NAMES
-    assert scores_of(values, PATH) == 3
+    assert label_count_of(values, PATH) == 3
 
 
 @pytest.mark.parametrize(
@@ -49,7 +49,7 @@ def test_names_are_read_from_every_form(values: dict[str, Any]) -> None:
 )
 def test_without_names_there_is_only_a_number(values: dict[str, Any], scores: int | None) -> None:
     assert labels_of(values, PATH) is None
-    assert scores_of(values, PATH) == scores
+    assert label_count_of(values, PATH) == scores
 
 
 @pytest.mark.parametrize(
