@@ -54,9 +54,9 @@ def without_common_prefix(state: Mapping[str, Float32], where: str) -> dict[str,
     others = [name for name in named if not name.startswith(outer)]
     if others:
         raise CheckpointError(
-            f"{where} is an own model: its encoder is named {outer!r}, which {some_names(others)} do "
-            f"not share; expected one prefix of all arrays, or none; export the model to ONNX and "
-            f"build from that file"
+            f"{where} is an own model: its encoder is named {outer!r}, which {some_names(others)} "
+            f"do not share; expected one prefix of all arrays, or none; export the model to ONNX "
+            f"and build from that file"
         )
     return {name.removeprefix(outer): array for name, array in named.items()}
 
