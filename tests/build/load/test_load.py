@@ -138,7 +138,7 @@ def test_a_graph_that_is_not_recognised_is_kept_with_the_reason(tmp_path: Path) 
 def test_nothing_there_is_said(tmp_path: Path) -> None:
     with pytest.raises(CheckpointError, match="does not exist"):
         read_source(tmp_path / "nowhere")
-    with pytest.raises(CheckpointError, match=r"holds no checkpoint; expected model\.safetensors"):
+    with pytest.raises(CheckpointError, match=r"holds no checkpoint; saw .* looked for model"):
         read_source(tmp_path)
     (tmp_path / "weights.h5").write_bytes(b"")
     with pytest.raises(CheckpointError, match="holds no checkpoint"):
