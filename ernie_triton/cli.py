@@ -118,9 +118,10 @@ COMMANDS = (
         {
             "check-plans": "check that this machine can load a repository's TensorRT plans",
             "check-processor": "check that INT8 and BF16 engines built elsewhere are exact here",
-            "supervise": "run tritonserver and end when the process of a stage has died",
+            "supervise": "run tritonserver, bring back its stages, stop it without loss",
         },
     ),
+    *_commands("server.installation", "", {"doctor": "check this installation, say what to mend"}),
     *_commands("client", "client", {"health": "ask every ensemble of a server one question"}),
 )
 

@@ -37,6 +37,7 @@ DEFAULT_MAX_LENGTH = 128
 """Tokens of a row where neither the pipeline nor the checkpoint says how many."""
 
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
+_LONGEST_NAME = 200
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -248,6 +249,11 @@ class PipelineSpec:
         if not _NAME.fullmatch(self.name):
             raise PipelineError(
                 f"name is {self.name!r}; a model's name has letters, digits, '_', '-' and '.' only"
+            )
+        if len(self.name) > _LONGEST_NAME:
+            raise PipelineError(
+                f"name has {len(self.name)} characters; a model's name has at most "
+                f"{_LONGEST_NAME}, for a folder's name has at most 255"
             )
         if self.precision not in ENGINE_PRECISIONS[self.engine]:
             able = [name for name, known in ENGINE_PRECISIONS.items() if self.precision in known]

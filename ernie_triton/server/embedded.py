@@ -25,6 +25,15 @@ from ernie_triton.log_settings import LogSettings
 from ernie_triton.request_counts import COUNTS_FOLDER
 from ernie_triton.server.builds.verification import RepositoryState, check_repository
 from ernie_triton.server.control import Control, closing_options, new_key
+from ernie_triton.server.installation.findings import (
+    full_disk,
+    missing_programs,
+    python_stages,
+    small_shared_memory,
+    taken_ports,
+    wrong_numpy,
+)
+from ernie_triton.server.installation.leftovers import owned_prefix, remove_leftovers
 from ernie_triton.server.log import failure_reason
 from ernie_triton.server.metrics import SupervisorMetrics
 from ernie_triton.server.supervision import Supervisor
@@ -154,9 +163,11 @@ class EmbeddedServer:
             MissingExtraError: the server's wheel is not installed.
         """
         self.builds = check_repository(self.options.repository, self.options.models)
-        self._runtime_folder = Path(tempfile.mkdtemp(prefix="ernie-triton-"))
+        files = find_wheel()
+        self._refuse_what_cannot_start()
+        remove_leftovers()
         try:
-            files = find_wheel()
+            self._runtime_folder = Path(tempfile.mkdtemp(prefix=owned_prefix()))
             lay_out_backend(files, self._runtime_folder / "backends")
             if self.counts_folder is not None:
                 self.counts_folder.mkdir()
@@ -175,9 +186,32 @@ class EmbeddedServer:
             self._supervisor = Supervisor(
                 self._process.pid, self._control, self._say, self._metrics
             )
+        except OSError as error:
+            self.stop()
+            raise ServerError(f"the server's files cannot be written: {error}") from error
         except BaseException:
             self.stop()
             raise
+
+    def _refuse_what_cannot_start(self) -> None:
+        """Raise ServerError for what Triton would wait for, or tell in words of its own."""
+        options = self.options
+        ports = {
+            "--grpc-port": (options.host, self.grpc_port),
+            "--metrics-port": (options.metrics_host, self.metrics_port),
+        }
+        if self.http_port is not None:
+            ports["--http-port"] = (options.http_host, self.http_port)
+        stages = python_stages(options.repository, options.models)
+        found = [
+            wrong_numpy(),
+            full_disk(Path(tempfile.gettempdir())),
+            small_shared_memory(len(stages)),
+            *taken_ports(ports),
+            *missing_programs(stages),
+        ]
+        if wrong := "; ".join(filter(None, found)):
+            raise ServerError(f"the server did not start: {wrong}")
 
     @property
     def counts_folder(self) -> Path | None:
@@ -271,6 +305,7 @@ class EmbeddedServer:
             f"--metrics-address={self.options.metrics_host}",
             f"--metrics-port={self.metrics_port}",
             f"--exit-timeout-secs={STOP_TIMEOUT_S}",
+            f"--backend-config=python,shm-region-prefix-name={owned_prefix()}",
             "--metrics-config=summary_latencies=true",
             "--metrics-config=summary_quantiles=0.5:0.05,0.99:0.001",
         ]

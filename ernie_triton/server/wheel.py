@@ -50,20 +50,27 @@ def lay_out_backend(files: WheelFiles, backends: Path) -> None:
     Raises:
         ServerError: this Python has no stub in the wheel or no shared library.
     """
-    library = Path(str(sysconfig.get_config_var("LIBDIR"))) / str(
-        sysconfig.get_config_var("INSTSONAME")
-    )
-    if not (files.stub.exists() and library.exists()):
-        raise ServerError(
-            f"the Python backend needs a stub for Python {sys.version_info.major}."
-            f"{sys.version_info.minor} and the shared library {library}; use a CPython 3.10 to "
-            f"3.12 built with --enable-shared (or install libpython3 of your distribution)"
-        )
+    if missing := python_library(files):
+        raise ServerError(missing)
     folder = backends / "python"
     folder.mkdir(parents=True)
     for name in ("libtriton_python.so", "triton_python_backend_utils.py"):
         (folder / name).symlink_to(files.backend / name)
     (folder / files.stub.name).symlink_to(files.stub)
+
+
+def python_library(files: WheelFiles) -> str:
+    """A line about a Python that the server's stages cannot run; empty where they can."""
+    library = Path(str(sysconfig.get_config_var("LIBDIR"))) / str(
+        sysconfig.get_config_var("INSTSONAME")
+    )
+    if files.stub.exists() and library.exists():
+        return ""
+    return (
+        f"the Python backend needs a stub for Python {sys.version_info.major}."
+        f"{sys.version_info.minor} and the shared library {library}; use a CPython 3.10 to "
+        f"3.12 built with --enable-shared (or install libpython3 of your distribution)"
+    )
 
 
 def server_environment(files: WheelFiles, inherited: Mapping[str, str]) -> dict[str, str]:
