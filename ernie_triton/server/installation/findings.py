@@ -9,7 +9,8 @@ import socket
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-SHARED_MEMORY = Path("/dev/shm")
+from ernie_triton.server.installation.leftovers import SHARED_MEMORY
+
 SHARED_BYTES_OF_A_STAGE = 2 * 2**20
 """A stage holds 1 MiB of shared memory at rest (measured with 2.51), and more for a large batch."""
 
