@@ -45,7 +45,7 @@ class AddedToken:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TokenRules:
-    """What a tokenizer does beside looking pieces up.
+    """The work of a tokenizer beside looking pieces up.
 
     Attributes:
         names: of the special tokens.

@@ -29,7 +29,7 @@ _STAGES_OF_THE_SAMPLES = 21
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Check:
+class InstallationCheck:
     """One line of the table.
 
     Attributes:
@@ -68,7 +68,7 @@ def run(arguments: argparse.Namespace) -> int:
     return 1 if any(one.mend for one in checks) else 0
 
 
-def _checks(arguments: argparse.Namespace) -> Iterator[Check]:
+def _checks(arguments: argparse.Namespace) -> Iterator[InstallationCheck]:
     yield from _packages()
     yield _locale()
     stages = _STAGES_OF_THE_SAMPLES
@@ -76,34 +76,38 @@ def _checks(arguments: argparse.Namespace) -> Iterator[Check]:
         stages = len(python_stages(arguments.repository))
         yield from _repository(arguments.repository)
     shared = small_shared_memory(stages)
-    yield Check(name="shared memory", found=f"enough for {stages} stages", mend=shared)
+    yield InstallationCheck(name="shared memory", found=f"enough for {stages} stages", mend=shared)
     temporary = Path(tempfile.gettempdir())
-    yield Check(name="temporary files", found=str(temporary), mend=full_disk(temporary))
+    yield InstallationCheck(name="temporary files", found=str(temporary), mend=full_disk(temporary))
     ports = {
         "--grpc-port": (arguments.host, arguments.grpc_port),
         "--metrics-port": (arguments.host, arguments.metrics_port),
     }
     said = "; ".join(taken_ports(ports))
     numbers = ", ".join(str(port) for _, port in ports.values())
-    yield Check(name="ports", found=f"{numbers} are free", mend=said)
+    yield InstallationCheck(name="ports", found=f"{numbers} are free", mend=said)
     yield from _processors()
 
 
-def _packages() -> Iterator[Check]:
+def _packages() -> Iterator[InstallationCheck]:
     python = ".".join(map(str, sys.version_info[:3]))
-    yield Check(name="ernie-triton", found=f"{_version('ernie-triton')} on Python {python}")
+    yield InstallationCheck(
+        name="ernie-triton", found=f"{_version('ernie-triton')} on Python {python}"
+    )
     for name in _PACKAGES:
         version = _version(name)
         if name == "numpy":
-            yield Check(name=name, found=version, mend=wrong_numpy())
+            yield InstallationCheck(name=name, found=version, mend=wrong_numpy())
         elif version:
-            yield Check(name=name, found=version)
+            yield InstallationCheck(name=name, found=version)
     try:
         files = find_wheel()
     except ErnieTritonError as error:
-        yield Check(name="tritonserver", found="", mend=str(error))
+        yield InstallationCheck(name="tritonserver", found="", mend=str(error))
         return
-    yield Check(name="tritonserver", found=str(files.tritonserver), mend=python_library(files))
+    yield InstallationCheck(
+        name="tritonserver", found=str(files.tritonserver), mend=python_library(files)
+    )
 
 
 def _version(package: str) -> str:
@@ -113,35 +117,37 @@ def _version(package: str) -> str:
         return ""
 
 
-def _locale() -> Check:
+def _locale() -> InstallationCheck:
     encoding = locale.getpreferredencoding(do_setlocale=False)
     mend = ""
     if encoding.lower().replace("-", "") != "utf8":
         mend = f"texts are read and printed as {encoding}; set LC_ALL=C.UTF-8"
-    return Check(name="locale", found=encoding, mend=mend)
+    return InstallationCheck(name="locale", found=encoding, mend=mend)
 
 
-def _repository(repository: Path) -> Iterator[Check]:
+def _repository(repository: Path) -> Iterator[InstallationCheck]:
     if not repository.is_dir():
         mend = f"{repository} is not a folder; build one with: ernie-triton build CHECKPOINT"
-        yield Check(name="repository", found="", mend=mend)
+        yield InstallationCheck(name="repository", found="", mend=mend)
         return
     models = len(list(repository.glob("*/config.pbtxt")))
     mend = "; ".join(missing_programs(python_stages(repository)))
     if not models:
         mend = f"{repository} has no models; build one with: ernie-triton build CHECKPOINT"
-    yield Check(name="repository", found=f"{models} models in {repository}", mend=mend)
+    yield InstallationCheck(name="repository", found=f"{models} models in {repository}", mend=mend)
 
 
-def _processors() -> Iterator[Check]:
+def _processors() -> Iterator[InstallationCheck]:
     cores = len(os.sched_getaffinity(0))
     sets = ", ".join(instruction_sets()) or "no sets for INT8 or BF16"
-    yield Check(name="processor", found=f"{cores} x {processor_name() or 'unnamed'}: {sets}")
+    yield InstallationCheck(
+        name="processor", found=f"{cores} x {processor_name() or 'unnamed'}: {sets}"
+    )
     try:
         gpus = CudaDriver().gpus()
     except GpuError as error:
-        yield Check(name="GPU", found=f"none ({error})")
+        yield InstallationCheck(name="GPU", found=f"none ({error})")
         return
     for gpu in gpus:
         found = f"{gpu.name}, compute capability {gpu.compute_capability}, driver"
-        yield Check(name="GPU", found=f"{found} {driver_version()}")
+        yield InstallationCheck(name="GPU", found=f"{found} {driver_version()}")
