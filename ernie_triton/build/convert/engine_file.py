@@ -9,6 +9,7 @@ import openvino
 from onnx import helper
 from openvino import opset13
 
+from ernie_triton.build.convert.quantized_graph import check_quantized_graph
 from ernie_triton.engines import ENGINE_FILES
 from ernie_triton.errors import EngineError, UnrecognisedGraphError
 
@@ -79,6 +80,7 @@ def adopt_graph(graph: onnx.ModelProto, outputs: tuple[str, ...]) -> onnx.ModelP
     Raises:
         UnrecognisedGraphError: its inputs or outputs are not those of a sequence classifier.
     """
+    check_quantized_graph(graph)
     constants = {item.name for item in graph.graph.initializer}
     inputs = [item for item in graph.graph.input if item.name not in constants]
     unknown = [
