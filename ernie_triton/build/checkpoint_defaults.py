@@ -61,6 +61,8 @@ def folder_words(given: PipelineSpec, spec: PipelineSpec, source: Source) -> str
         words = ["scores as the model gives them (--activation sigmoid for 0 to 1)"]
     else:
         words = []
+    if source.fixed_length and spec.max_length == source.fixed_length != given.max_length:
+        words.append(f"texts cut at {spec.max_length} tokens: the graph takes no more")
     if source.sentence is not None:
         words += _length_words(given, spec, source.sentence)
         if source.sentence.lower_case:
@@ -126,9 +128,10 @@ def _check_activation(activation: str, source: Source) -> None:
 def _max_length(spec: PipelineSpec, source: Source) -> int:
     sentence, model = source.sentence, source.model
     if sentence is None:
-        return spec.max_length or DEFAULT_MAX_LENGTH
+        length = spec.max_length or DEFAULT_MAX_LENGTH
+        return min(length, source.fixed_length or length)
     positions = model.max_positions if model is not None else DEFAULT_MAX_LENGTH
-    most = min(sentence.max_length or positions, positions)
+    most = min(sentence.max_length or positions, positions, source.fixed_length or positions)
     return min(spec.max_length or most, most)
 
 

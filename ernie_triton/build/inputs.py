@@ -10,7 +10,8 @@ import numpy.typing as npt
 import onnx
 
 from ernie_triton.batch import TokenBatch
-from ernie_triton.build.check.reference import Reference, RowTokens, batch_rows, reference_for
+from ernie_triton.build.check.exported_reference import Reference, RowTokens
+from ernie_triton.build.check.reference import batch_rows, reference_for
 from ernie_triton.build.check.sample_texts import SampleTexts
 from ernie_triton.build.config import ModelSizes
 from ernie_triton.build.load.labels import read_label_file

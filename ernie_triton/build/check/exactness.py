@@ -8,7 +8,8 @@ import numpy as np
 import numpy.typing as npt
 
 from ernie_triton.batch import TokenBatch
-from ernie_triton.build.check.reference import Reference, batch_rows
+from ernie_triton.build.check.exported_reference import Reference
+from ernie_triton.build.check.reference import batch_rows
 from ernie_triton.engines import Engine
 from ernie_triton.errors import ExactnessError
 from ernie_triton.tasks import task_named

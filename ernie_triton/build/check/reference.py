@@ -7,18 +7,16 @@ NumPy with float64, one text at a time: slow, and without a line in common with 
 
 import importlib.util
 import math
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
-import onnx
-import onnxruntime
 
 from ernie_triton.arrays import Float64
 from ernie_triton.batch import TokenBatch
+from ernie_triton.build.check.exported_reference import Reference, RowTokens, exported_reference
 from ernie_triton.build.check.formulas import activate, linear, norm
 from ernie_triton.build.check.slim_reference import slim_outputs
 from ernie_triton.build.check.source_model import transformers_model
@@ -28,29 +26,10 @@ from ernie_triton.build.model.encoder import Encoder, Layer
 from ernie_triton.build.model.heads import SpanHead, TokenHead, VectorHead
 from ernie_triton.build.model.models import Model
 from ernie_triton.build.model.slim import SlimModel
-from ernie_triton.engines.onnx_runtime import exact_options
 from ernie_triton.tasks import Task
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
-
-RowTokens = tuple[npt.NDArray[np.int32], npt.NDArray[np.int32]]
-"""Token ids and token type ids of one text, int32 [tokens] each."""
-
-_WARNINGS_AND_WORSE = 3
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Reference:
-    """A way to get the source's own outputs.
-
-    Attributes:
-        name: what computed them, for people.
-        outputs: of one row of tokens, float, by the names of the task's engine outputs.
-    """
-
-    name: str
-    outputs: Callable[[RowTokens], Mapping[str, npt.NDArray[Any]]]
 
 
 def reference_for(source: Source, task: Task) -> Reference:
@@ -62,7 +41,7 @@ def reference_for(source: Source, task: Task) -> Reference:
     head = source.model.head if source.model is not None else None
     vectors = head if isinstance(head, VectorHead) else None
     if source.graph is not None:
-        return _exported_graph(source.graph, task, vectors)
+        return exported_reference(source, source.graph, task)
     installed = all(importlib.util.find_spec(name) for name in ("torch", "transformers"))
     if installed and source.kind.startswith("transformers"):
         pooling = vectors.pooling if vectors is not None else ""
@@ -84,38 +63,6 @@ def batch_rows(batch: TokenBatch) -> Iterator[RowTokens]:
         rows = slice(start, start + length)
         yield batch.input_ids[rows], batch.token_type_ids[rows]
         start += length
-
-
-def _exported_graph(graph: onnx.ModelProto, task: Task, vectors: VectorHead | None) -> Reference:
-    options = exact_options()
-    options.log_severity_level = _WARNINGS_AND_WORSE
-    session = onnxruntime.InferenceSession(
-        graph.SerializeToString(), options, providers=["CPUExecutionProvider"]
-    )
-    types = {
-        item.name: np.int32 if item.type == "tensor(int32)" else np.int64
-        for item in session.get_inputs()
-    }
-
-    def outputs(row: RowTokens) -> Mapping[str, npt.NDArray[Any]]:
-        ids, token_types = row
-        values = {
-            "input_ids": ids,
-            "token_type_ids": token_types,
-            "attention_mask": np.ones_like(ids),
-        }
-        feed = {name: values[name][None].astype(kind) for name, kind in types.items()}
-        found = [np.asarray(output[0]) for output in session.run(None, feed)]
-        if task.head == "span" and len(found) == 1:
-            found = [found[0][:, 0], found[0][:, 1]]
-        if vectors is not None:
-            return {"vector": vector_of_outputs(vectors, found)}
-        return dict(zip(names, found, strict=False))
-
-    names = [tensor.name for tensor in task.engine_outputs]
-    return Reference(
-        name=f"the exported graph in ONNX Runtime {onnxruntime.__version__}", outputs=outputs
-    )
 
 
 def _transformers(loaded: "PreTrainedModel", task: Task, vectors: VectorHead | None) -> Reference:

@@ -94,6 +94,17 @@ def adopt_graph(graph: onnx.ModelProto, outputs: tuple[str, ...]) -> onnx.ModelP
             f"{len(graph.graph.output)} outputs; it can be served as it came with integer inputs "
             f"out of {sorted(_ADAPTABLE_INPUTS)} and {len(outputs)} output(s)"
         )
+    fixed = [d.dim_value for item in inputs for d in item.type.tensor_type.shape.dim if d.dim_value]
+    if fixed:
+        raise UnrecognisedGraphError(
+            f"the graph takes rows of the fixed shape {fixed}; export it with dynamic axes"
+        )
+    ranks = [len(output.type.tensor_type.shape.dim) for output in graph.graph.output]
+    if outputs == ("vector",) and ranks != [2]:
+        raise UnrecognisedGraphError(
+            "the graph gives no vector of each text, and its hidden states cannot be pooled; "
+            "export it with its pooling, or give the checkpoint that was exported"
+        )
     adopted = onnx.ModelProto()
     adopted.CopyFrom(graph)
     for output, name in zip(adopted.graph.output, outputs, strict=True):

@@ -8,13 +8,20 @@ reader, called here.
 """
 
 import dataclasses
+from collections.abc import Sequence
 from pathlib import Path
 
 import onnx
-from google.protobuf.message import DecodeError
 
 from ernie_triton.build.load.checkpoint import read_checkpoint
+from ernie_triton.build.load.onnx_graph.file import find_onnx_file, folder_beside, read_onnx
 from ernie_triton.build.load.onnx_graph.model import model_from_onnx
+from ernie_triton.build.load.onnx_graph.names import fixed_length, with_our_input_names
+from ernie_triton.build.load.onnx_graph.outputs import (
+    is_vector_alone,
+    plain_scores,
+    vector_outputs,
+)
 from ernie_triton.build.load.paddle.export import is_paddle_export, onnx_from_paddle_export
 from ernie_triton.build.load.sentence.model import (
     sentence_folder_of,
@@ -23,6 +30,7 @@ from ernie_triton.build.load.sentence.model import (
 )
 from ernie_triton.build.load.settings import (
     CONFIG_FILES,
+    CheckpointConfig,
     folds_case,
     read_config,
     splits_ideographs,
@@ -31,10 +39,10 @@ from ernie_triton.build.load.settings import (
 from ernie_triton.build.load.slim import is_slim_checkpoint, read_slim
 from ernie_triton.build.load.source import Source, WantedHead
 from ernie_triton.build.load.weight_files import find_weights, no_checkpoint_fault
-from ernie_triton.build.model.heads import HEAD_NAMES, VectorHead
+from ernie_triton.build.model.heads import HEAD_NAMES, SequenceHead, VectorHead
 from ernie_triton.build.model.models import Model
 from ernie_triton.errors import CheckpointError, OtherTaskError, UnrecognisedGraphError
-from ernie_triton.lfs_pointer import pointer_fault
+from ernie_triton.tokenizer.vocabulary import VOCABULARY_FILE
 
 
 def read_source(path: Path, wanted: WantedHead | None = None) -> Source:
@@ -68,8 +76,9 @@ def _read(path: Path, wanted: WantedHead) -> Source:
     if is_paddle_export(path):
         graph = onnx_from_paddle_export(path)
         return _from_graph("PaddleNLP static export", path, graph, wanted)
-    if onnx_file := _onnx_file(path):
-        return _from_graph("ONNX graph", path, _read_onnx(onnx_file), wanted)
+    if onnx_file := find_onnx_file(path):
+        kind = f"ONNX graph ({onnx_file.name})" if path.is_dir() else "ONNX graph"
+        return _from_graph(kind, path, read_onnx(onnx_file), wanted)
     raise CheckpointError(no_checkpoint_fault(path))
 
 
@@ -78,61 +87,62 @@ def holds_weights(folder: Path) -> bool:
     return find_weights(folder) is not None
 
 
-def _onnx_file(path: Path) -> Path | None:
-    if path.is_file():
-        return path if path.suffix == ".onnx" else None
-    files = sorted(path.glob("*.onnx"))
-    if len(files) > 1:
-        raise CheckpointError(
-            f"{path} holds {len(files)} ONNX files ({', '.join(f.name for f in files)}); "
-            f"name the one to build"
-        )
-    return files[0] if files else None
-
-
-def _read_onnx(path: Path) -> onnx.ModelProto:
-    if fault := pointer_fault(path):
-        raise CheckpointError(fault)
-    try:
-        graph = onnx.load(path)
-    except (DecodeError, OSError, ValueError, onnx.checker.ValidationError) as error:
-        raise CheckpointError(f"{path} is truncated or not an ONNX file: {error}") from error
-    if not graph.graph.node:
-        raise CheckpointError(f"{path} is truncated or not an ONNX file: its graph has no nodes")
-    return graph
-
-
 def _from_graph(kind: str, path: Path, graph: onnx.ModelProto, wanted: WantedHead) -> Source:
-    folder = path if path.is_dir() else path.parent
+    folder = path if path.is_dir() else folder_beside(path, (*CONFIG_FILES, VOCABULARY_FILE))
     has_config = any((folder / name).is_file() for name in CONFIG_FILES)
     config = read_config(folder) if has_config else None
-    model, reason = None, ""
+    graph = with_our_input_names(graph)
+    scores, vectors = plain_scores(graph), vector_outputs(graph, wanted.pooling)
+    model, reason, used = None, "", vectors if wanted.head == "vector" else scores.graph
     for head in (wanted.head,) if wanted.head else HEAD_NAMES.values():
+        read = vectors if head == "vector" else scores.graph
         try:
-            model, reason = _pooled(model_from_onnx(graph, head), wanted), ""
+            model, reason = _pooled(model_from_onnx(read, head), wanted, path), ""
+            used = read
             break
         except OtherTaskError:
             if wanted.head:
                 raise
         except UnrecognisedGraphError as error:
             reason = reason or str(error)
+    functions = sorted(scores.functions) if used is scores.graph else []
     return Source(
-        kind=kind,
+        kind=f"{kind}, without its {' and '.join(functions)}" if functions else kind,
         path=path,
         model=model,
-        graph=graph,
+        graph=used,
         unrecognised=reason,
         labels=config.labels if config else None,
         vocabulary=vocabulary_beside(folder),
         lower_case=folds_case(folder),
         tokenize_chinese_chars=splits_ideographs(folder),
-        problem=config.problem if config else "",
+        problem=_problem(model, config, functions),
+        pooled_in_graph=used is vectors and is_vector_alone(vectors),
+        fixed_length=fixed_length(graph),
     )
 
 
-def _pooled(model: Model, wanted: WantedHead) -> Model:
-    """Return the model with the wanted pooling in place of the first token's vector."""
-    if not isinstance(model.head, VectorHead) or model.head.pooling != "cls":
+def _problem(model: Model | None, config: CheckpointConfig | None, functions: Sequence[str]) -> str:
+    """Return the problem that a classifier was trained for: a sigmoid inside tells it too."""
+    said = config.problem if config else ""
+    head = model.head if model is not None else None
+    if said or "Sigmoid" not in functions or not isinstance(head, SequenceHead):
+        return said
+    return "multi_label_classification" if head.output.outputs > 1 else "regression"
+
+
+def _pooled(model: Model, wanted: WantedHead, path: Path) -> Model:
+    """Return the model with the wanted pooling in place of the first token's vector.
+
+    Raises:
+        CheckpointError: the graph gives only vectors of another pooling.
+    """
+    head, pooling = model.head, wanted.pooling
+    if not isinstance(head, VectorHead) or not pooling or pooling == head.pooling:
         return model
-    pooling = wanted.pooling or "cls"
-    return dataclasses.replace(model, head=dataclasses.replace(model.head, pooling=pooling))
+    if head.pooling != "cls" or head.layers:
+        raise CheckpointError(
+            f"{path} gives vectors of {head.pooling} pooling, not of {pooling}; leave --pooling "
+            f"out, or export it with its last hidden state"
+        )
+    return dataclasses.replace(model, head=dataclasses.replace(head, pooling=pooling))

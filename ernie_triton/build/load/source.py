@@ -53,6 +53,8 @@ class Source:
         lower_case: the tokenizer converts texts to lower case.
         tokenize_chinese_chars: the tokenizer splits ideographs into words of one character.
         problem: transformers' `problem_type`; empty where the source has none.
+        pooled_in_graph: the exported graph itself makes the vector of each text.
+        fixed_length: tokens of the one row length that the exported graph takes; 0 for any.
         sentence: the files of sentence-transformers beside the weights; None without them.
         activation: what a cross-encoder's score goes through; None where it is none.
         weights: the file or index of the weights; None for a graph or a student.
@@ -70,6 +72,8 @@ class Source:
     lower_case: bool = True
     tokenize_chinese_chars: bool = True
     problem: str = ""
+    pooled_in_graph: bool = False
+    fixed_length: int = 0
     sentence: SentenceFolder | None = None
     activation: str | None = None
     weights: Path | None = None

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
-from ernie_triton.build.check.reference import RowTokens, batch_rows
+from ernie_triton.build.check.exported_reference import RowTokens
+from ernie_triton.build.check.reference import batch_rows
 from ernie_triton.build.config import WARM_UP_TEXTS, ModelSizes, pipeline_configs
 from ernie_triton.build.inputs import BuildInputs
 from ernie_triton.build.publish.manifest import Manifest

@@ -11,7 +11,7 @@ import pytest
 
 from ernie_triton.batch import TokenBatch
 from ernie_triton.build.check.exactness import compare
-from ernie_triton.build.check.reference import Reference, RowTokens
+from ernie_triton.build.check.exported_reference import Reference, RowTokens
 from ernie_triton.build.check.sample_texts import SAMPLE_TEXTS, read_sample_texts
 from ernie_triton.engines import Engine
 from ernie_triton.errors import ExactnessError, TextError

@@ -54,7 +54,7 @@ def make_probe_batches(flow: Dataflow) -> ProbeBatches:
             tokens].
     """
     rows = _rows_looked_up(flow)
-    ids, token_types = _token_inputs(rows)
+    ids, token_types = find_token_inputs(flow)
     shape = _probe_shape(flow)
     pad_ids = sorted({0} | {i for i in _compared_ids(flow, ids) if 0 <= i < rows[ids]})
     ordinary = np.setdiff1d(np.arange(rows[ids]), pad_ids)
@@ -68,7 +68,10 @@ def make_probe_batches(flow: Dataflow) -> ProbeBatches:
     if token_types is not None:
         varied = np.arange(shape[0] * shape[1]).reshape(shape) % rows[token_types]
         feeds[token_types] = varied.astype(types[token_types])
-    masks = types.keys() - {ids, token_types}
+    positions = {name for name in types if _is_position(name)} - {ids, token_types}
+    for name in positions:
+        feeds[name] = np.broadcast_to(np.arange(shape[1]), shape).astype(types[name])
+    masks = types.keys() - {ids, token_types} - positions
     masked = {name: _padded(v, 0) if name in masks else v for name, v in feeds.items()}
     return ProbeBatches(
         ids=ids,
@@ -77,6 +80,20 @@ def make_probe_batches(flow: Dataflow) -> ProbeBatches:
         padded={i: GraphEvaluation(flow, {**feeds, ids: _padded(feeds[ids], i)}) for i in pad_ids},
         masked=GraphEvaluation(flow, masked) if masks else None,
     )
+
+
+def find_token_inputs(flow: Dataflow) -> tuple[str, str | None]:
+    """Find the inputs of token ids and token types; None for types that the graph has not.
+
+    Raises:
+        UnrecognisedGraphError: no input, or too many, look up tables of embeddings.
+    """
+    rows = {name: count for name, count in _rows_looked_up(flow).items() if not _is_position(name)}
+    return _token_inputs(rows)
+
+
+def _is_position(name: str) -> bool:
+    return "position" in name
 
 
 def _padded(values: Array, padding: int) -> Array:

@@ -43,7 +43,9 @@ def with_sentence_files(
         if sentence is not None and wanted.dimensions:
             sentence = _cut(sentence, wanted.dimensions)
         layers = sentence.layers if sentence is not None else ()
-        if sentence is None and wanted.dimensions:
+        if source.pooled_in_graph:
+            layers = ()
+        if wanted.dimensions and (sentence is None or source.pooled_in_graph):
             layers = (Cut(width=wanted.dimensions),)
         head = dataclasses.replace(model.head, layers=(*model.head.layers, *layers))
         model = dataclasses.replace(model, head=head)
