@@ -4,7 +4,8 @@ import numpy as np
 
 from ernie_triton.batch import TokenBatch
 from ernie_triton.build.check.exactness import TOLERANCES, Exactness, output_rows
-from ernie_triton.build.check.reference import Reference, batch_rows
+from ernie_triton.build.check.exported_reference import Reference
+from ernie_triton.build.check.reference import batch_rows
 from ernie_triton.engines import Engine
 from ernie_triton.engines.proof import Proof
 from ernie_triton.processor import instruction_sets

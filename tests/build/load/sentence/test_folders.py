@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from ernie_triton.batch import TokenBatch
 from ernie_triton.build.check.local_answers import PipelineParts
 from ernie_triton.build.check.reference import batch_rows, model_outputs
 from ernie_triton.build.checkpoint_defaults import folder_words, with_checkpoint_defaults
@@ -68,7 +69,10 @@ def answers_of(folder: Path, **options: Any) -> np.ndarray[Any, Any]:
     )
     columns = zip(*PAIRS, strict=True) if spec.pair else (TEXTS,)
     rows = encoder.encode(*(list(column) for column in columns))
-    outputs = [model_outputs(source.model, row) for row in batch_rows(rows)]
+    batch = TokenBatch(
+        input_ids=rows.input_ids, token_type_ids=rows.token_type_ids, lengths=rows.lengths
+    )
+    outputs = [model_outputs(source.model, row) for row in batch_rows(batch)]
     name = "logits" if spec.task == "regression" else "vector"
     postprocess = PipelineParts(spec, sizes, encoder).postprocess
     tensors = {name: np.stack([row[name] for row in outputs]).astype(np.float32)}
