@@ -42,6 +42,9 @@ def serving(repository: Path, *options: str) -> Iterator[subprocess.Popen[str]]:
         if process.poll() is None:
             process.send_signal(signal.SIGTERM)
             process.communicate(timeout=DEADLINE_S)
+        for stream in (process.stdout, process.stderr):
+            if stream is not None:
+                stream.close()
 
 
 def ready_line(process: subprocess.Popen[str]) -> str:
