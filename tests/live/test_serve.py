@@ -22,7 +22,7 @@ from tests.paths import ROOT
 pytestmark = pytest.mark.live
 
 FREE_PORTS = ("--grpc-port", "0", "--metrics-port", "0")
-DEADLINE_S = 60
+DEADLINE_S = 120
 
 
 @contextmanager
@@ -48,8 +48,11 @@ def serving(repository: Path, *options: str) -> Iterator[subprocess.Popen[str]]:
 
 
 def ready_line(process: subprocess.Popen[str]) -> str:
+    """The first line on stdout; why there is none is the failure's message."""
     assert process.stdout is not None
-    return process.stdout.readline()
+    line = process.stdout.readline()
+    assert line, process.communicate(timeout=DEADLINE_S)[1]
+    return line
 
 
 def descendants(pid: int) -> list[int]:
