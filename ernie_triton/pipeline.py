@@ -49,10 +49,11 @@ class Batching:
         max_queue_delay_us: microseconds that a request waits for others before it is tokenised; 0
             takes the requests that are there, as the later stages always do: while one batch
             runs, the next gathers.
-        max_queue_size: most requests waiting at one stage; one more is refused at once. 0 is
-            Triton's default, no bound. With a bound, Triton's batcher gathers nothing while a
-            batch runs. It then misses a request that comes as a batch ends, until the next one
-            comes or half a second has passed.
+        max_queue_size: most requests waiting for the engine; one more is refused at once. 0 is no
+            bound. The tokenizer stage counts them, where the engine's stage is of this project. In
+            joined stages the bound is Triton's: its batcher then gathers nothing while a batch
+            runs, and misses a request that comes as a batch ends, until the next one comes or half
+            a second has passed.
         max_text_bytes: most bytes of one text in UTF-8; a request with a longer one is refused.
     """
 

@@ -12,6 +12,10 @@ EMBEDDED_CONFIG_NAME = "embedded"
 """Value of Triton's `--model-config-name`; models that have `EMBEDDED_CONFIG_FILE` use it then."""
 EMBEDDED_CONFIG_FILE = f"configs/{EMBEDDED_CONFIG_NAME}.pbtxt"
 
+CLIENT_KEY_NAME = "ernie-key"
+CLIENT_KEY_HEADER = f"triton-grpc-protocol-{CLIENT_KEY_NAME}"
+"""The header of a client's key over gRPC, where the server wants one."""
+
 DEFAULT_TEXT_BYTES = 1 << 20
 """Most bytes of one text where a pipeline names no other limit."""
 
@@ -77,7 +81,8 @@ class TokenizerSettings(StageSettings):
     Rows are padded to multiples of `length_bucket` tokens, for engines that the server batches by
     equal shapes; 1 pads to the longest row of a request. With `tokenize_chinese_chars` off, a run
     of ideographs is one word. `prompt` is put before every text; with `lower_texts`, texts are
-    converted to lower case first. Texts of more than `max_text_bytes` are refused.
+    converted to lower case first. Texts of more than `max_text_bytes` are refused,
+    and requests while `max_waiting` others wait for the engine; 0 is no bound.
     `rules` are a tokenizer's unusual rules, as `TokenRules` writes them.
     """
 
@@ -92,6 +97,7 @@ class TokenizerSettings(StageSettings):
     prompt: str = ""
     lower_texts: bool = False
     max_text_bytes: int = DEFAULT_TEXT_BYTES
+    max_waiting: int = 0
     rules: str = ""
 
 
@@ -99,7 +105,8 @@ class TokenizerSettings(StageSettings):
 class EngineSettings(StageSettings):
     """The engine stage's parameters, with the sizes of the model that its inputs must respect.
 
-    `pair` says whether token types come with the tokens.
+    `pair` says whether token types come with the tokens, `tells_taken` whether the tokenizer is
+    told which requests the engine has taken.
     """
 
     task: str
@@ -112,6 +119,7 @@ class EngineSettings(StageSettings):
     pad_token_id: int
     vocabulary_size: int
     token_types: int
+    tells_taken: bool = False
 
 
 def part_parameters(parameters: Mapping[str, str], part: str) -> dict[str, str]:

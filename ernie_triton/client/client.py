@@ -43,6 +43,9 @@ class BlockingClient:
         retries: int | None = None,
         tls: bool = False,
         ca_file: Path | None = None,
+        certificate: Path | None = None,
+        key: Path | None = None,
+        api_key: str = "",
         transport: Transport | None = None,
     ) -> None:
         """Connect with the first call, not here.
@@ -56,10 +59,20 @@ class BlockingClient:
                 restarts; None tries until the timeout. 0 also stops retries of a full queue.
             tls: encrypt, and check the server's certificate against the system's authorities.
             ca_file: PEM file of the authority to check it against; implies `tls`.
+            certificate: PEM file of the client's own certificate, with `key`; implies `tls`.
+            key: PEM file of that certificate's private key.
+            api_key: the key that the server wants from its clients.
             transport: another way to the server than gRPC.
         """
         endpoint = Endpoint(url=url, model=model or self.task.default_model)
-        connection = Connection(endpoint=endpoint, tls=tls, ca_file=ca_file)
+        connection = Connection(
+            endpoint=endpoint,
+            tls=tls,
+            ca_file=ca_file,
+            certificate=certificate,
+            key=key,
+            api_key=api_key,
+        )
         policy = Policy(timeout_s=timeout_s, retries=retries)
         blocking = Blocking(transport or GrpcTransport(connection))
         self._caller = Caller(blocking, endpoint, policy)
@@ -89,11 +102,21 @@ class AsyncioClient:
         retries: int | None = None,
         tls: bool = False,
         ca_file: Path | None = None,
+        certificate: Path | None = None,
+        key: Path | None = None,
+        api_key: str = "",
         transport: AsyncTransport | None = None,
     ) -> None:
         """Take the arguments of `BlockingClient`, with a transport for asyncio."""
         endpoint = Endpoint(url=url, model=model or self.task.default_model)
-        connection = Connection(endpoint=endpoint, tls=tls, ca_file=ca_file)
+        connection = Connection(
+            endpoint=endpoint,
+            tls=tls,
+            ca_file=ca_file,
+            certificate=certificate,
+            key=key,
+            api_key=api_key,
+        )
         policy = Policy(timeout_s=timeout_s, retries=retries)
         self.caller = Caller(transport or GrpcAsyncTransport(connection), endpoint, policy)
 

@@ -9,6 +9,7 @@ import contextlib
 from dataclasses import replace
 from pathlib import Path
 
+from ernie_triton.client.security_options import add_security_options, connection_from_namespace
 from ernie_triton.client.transport import Connection, GrpcTransport
 from ernie_triton.client.wire import Endpoint, InferRequest
 from ernie_triton.errors import ClientError, ModelNotReadyError, QueueFullError
@@ -28,13 +29,14 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--url", default="127.0.0.1:8001", help="host:port of Triton's gRPC (default: %(default)s)"
     )
+    add_security_options(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Ask every ensemble; return 0 when all answer, 1 with one line when one does not."""
     endpoint = Endpoint(url=arguments.url, model="")
     try:
-        asked = check(Connection(endpoint=endpoint), arguments.repository)
+        asked = check(connection_from_namespace(arguments, endpoint), arguments.repository)
     except UnhealthyError as error:
         print(f"unhealthy: {error}")
         return 1

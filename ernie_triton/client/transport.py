@@ -29,6 +29,7 @@ from ernie_triton.errors import (
     ServerUnavailableError,
     StageFailedError,
 )
+from ernie_triton.settings import CLIENT_KEY_HEADER
 
 try:
     import tritonclient.grpc as triton
@@ -50,32 +51,66 @@ _CHANNEL_ARGUMENTS = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Connection:
-    """The address and encryption of a model's server; a `ca_file` (PEM) implies TLS."""
+    """The address and encryption of a model's server; a file (PEM) implies TLS.
+
+    Attributes:
+        endpoint: the server and the model.
+        tls: encrypt, and check the server's certificate.
+        ca_file: authority of the server's certificate; the system's when absent.
+        certificate: the client's own certificate, for a server that asks for one, with `key`.
+        key: the private key of that certificate.
+        api_key: the key that a server wants from its clients; empty for one that wants none.
+    """
 
     endpoint: Endpoint
     tls: bool = False
     ca_file: Path | None = None
+    certificate: Path | None = None
+    key: Path | None = None
+    api_key: str = ""
 
     def channel_options(self) -> dict[str, Any]:
         """The arguments of a tritonclient client.
 
         Raises:
-            ClientError: the CA file cannot be read.
+            ClientError: a file cannot be read, or a certificate comes without its key.
         """
-        if self.ca_file is not None:
-            try:
-                self.ca_file.read_bytes()
-            except OSError as error:
-                raise ClientError(
-                    f"the CA file {self.ca_file} cannot be read ({error.strerror}); "
-                    "name the PEM file that signed the server's certificate"
-                ) from error
+        if (self.certificate is None) != (self.key is None):
+            raise ClientError(
+                f"the client's certificate is {self.certificate} and its key {self.key}; name both"
+            )
+        files = {
+            "root_certificates": _readable(
+                self.ca_file, "CA file", "name the PEM file that signed the server's certificate"
+            ),
+            "private_key": _readable(self.key, "key", _CLIENT_FILES),
+            "certificate_chain": _readable(self.certificate, "certificate", _CLIENT_FILES),
+        }
         return {
             "url": self.endpoint.url,
-            "ssl": self.tls or self.ca_file is not None,
-            "root_certificates": None if self.ca_file is None else str(self.ca_file),
+            "ssl": self.tls or any(files.values()),
             "channel_args": list(_CHANNEL_ARGUMENTS),
+            **files,
         }
+
+    def headers(self) -> dict[str, str]:
+        """The headers of each call."""
+        return {CLIENT_KEY_HEADER: self.api_key} if self.api_key else {}
+
+
+_CLIENT_FILES = "name the PEM files of the client's own certificate and key"
+
+
+def _readable(path: Path | None, kind: str, advice: str) -> str | None:
+    if path is None:
+        return None
+    try:
+        path.read_bytes()
+    except OSError as error:
+        raise ClientError(
+            f"the {kind} {path} cannot be read ({error.strerror}); {advice}"
+        ) from error
+    return str(path)
 
 
 class GrpcTransport:
@@ -83,6 +118,7 @@ class GrpcTransport:
 
     def __init__(self, connection: Connection) -> None:
         self._endpoint = connection.endpoint
+        self._headers = connection.headers()
         self._client = triton.InferenceServerClient(**connection.channel_options())
 
     def infer(self, request: InferRequest, timeout_s: float) -> Reply:
@@ -93,7 +129,7 @@ class GrpcTransport:
                 _inputs(request),
                 outputs=_outputs(request),
                 request_id=request.request_id,
-                headers=dict(request.headers),
+                headers={**self._headers, **request.headers},
                 client_timeout=timeout_s,
             )
             return _reply(request, result)
@@ -101,13 +137,17 @@ class GrpcTransport:
     def facts(self, timeout_s: float) -> ModelFacts:
         """The facts of the model's config."""
         with mapped_errors(self._endpoint, timeout_s):
-            reply = self._client.get_model_config(self._endpoint.model, client_timeout=timeout_s)
+            reply = self._client.get_model_config(
+                self._endpoint.model, headers=self._headers, client_timeout=timeout_s
+            )
         return _facts(reply.config)
 
     def ready_models(self, timeout_s: float) -> tuple[str, ...]:
         """Names of the models that the server has ready, sorted."""
         with mapped_errors(self._endpoint, timeout_s):
-            reply = self._client.get_inference_statistics(client_timeout=timeout_s)
+            reply = self._client.get_inference_statistics(
+                headers=self._headers, client_timeout=timeout_s
+            )
         return _ready_names(reply.model_stats)
 
     def server_ready(self, timeout_s: float) -> bool:
@@ -129,6 +169,7 @@ class GrpcAsyncTransport:
 
     def __init__(self, connection: Connection) -> None:
         self._endpoint = connection.endpoint
+        self._headers = connection.headers()
         self._options = connection.channel_options()
         self._client: triton_aio.InferenceServerClient | None = None
 
@@ -146,7 +187,7 @@ class GrpcAsyncTransport:
                 _inputs(request),
                 outputs=_outputs(request),
                 request_id=request.request_id,
-                headers=dict(request.headers),
+                headers={**self._headers, **request.headers},
                 client_timeout=timeout_s,
             )
             return _reply(request, result)
@@ -155,14 +196,16 @@ class GrpcAsyncTransport:
         """The facts of the model's config."""
         with mapped_errors(self._endpoint, timeout_s):
             reply = await self._connected().get_model_config(
-                self._endpoint.model, client_timeout=timeout_s
+                self._endpoint.model, headers=self._headers, client_timeout=timeout_s
             )
         return _facts(reply.config)
 
     async def ready_models(self, timeout_s: float) -> tuple[str, ...]:
         """Names of the models that the server has ready, sorted."""
         with mapped_errors(self._endpoint, timeout_s):
-            reply = await self._connected().get_inference_statistics(client_timeout=timeout_s)
+            reply = await self._connected().get_inference_statistics(
+                headers=self._headers, client_timeout=timeout_s
+            )
         return _ready_names(reply.model_stats)
 
     async def pause(self, pause_s: float) -> None:
@@ -237,6 +280,11 @@ def _client_error(
     if "maximum queue size" in message:
         return QueueFullError(
             f"the queue of {endpoint} is full: {message}; send less at once, or try again later"
+        )
+    if "protocol is restricted" in message:
+        return RequestRefusedError(
+            f"{endpoint.url} wants another key than this client's: {message}; name the server's "
+            "with api_key or --api-key-file"
         )
     if status == "UNAVAILABLE":
         return ServerUnavailableError(

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from ernie_triton.errors import MissingExtraError, ServerError
+from ernie_triton.settings import CLIENT_KEY_NAME
 
 try:
     import tritonclient.grpc as triton
@@ -22,6 +23,7 @@ ADMIN_HEADER = "ernie-admin"
 """The header of the key over HTTP; over gRPC, Triton puts `triton-grpc-protocol-` before it."""
 
 _CLOSED_PROTOCOLS = "shared-memory,model-repository,trace,logging"
+_CLIENT_PROTOCOLS = "inference,metadata,model-config,statistics"
 # A server that starts is asked often; a proxy of the environment is not for a server of one's own.
 _CHANNEL_ARGUMENTS = (
     ("grpc.initial_reconnect_backoff_ms", 50),
@@ -56,10 +58,18 @@ def new_key() -> str:
     return secrets.token_hex(32)
 
 
-def closing_options(key: str) -> tuple[str, ...]:
-    """The options of tritonserver that close what only a holder of the key may use."""
-    closed = f"{_CLOSED_PROTOCOLS}:{ADMIN_HEADER}={key}"
-    return (f"--grpc-restricted-protocol={closed}", f"--http-restricted-api={closed}")
+def closing_options(key: str, client_key: str = "") -> tuple[str, ...]:
+    """The options of tritonserver that close what only a holder of a key may use.
+
+    Args:
+        key: opens everything but inference.
+        client_key: opens inference and its facts; empty leaves those open.
+    """
+    closed = [f"{_CLOSED_PROTOCOLS}:{ADMIN_HEADER}={key}"]
+    if client_key:
+        closed.append(f"{_CLIENT_PROTOCOLS}:{CLIENT_KEY_NAME}={client_key}")
+    options = ("--grpc-restricted-protocol", "--http-restricted-api")
+    return tuple(f"{option}={part}" for option in options for part in closed)
 
 
 class Control:

@@ -37,6 +37,7 @@ from ernie_triton.server.installation.leftovers import owned_prefix, remove_left
 from ernie_triton.server.log import failure_reason
 from ernie_triton.server.metrics import SupervisorMetrics
 from ernie_triton.server.supervision import Supervisor
+from ernie_triton.server.tls_front import TlsFiles, TlsFront
 from ernie_triton.server.tracing import Tracing
 from ernie_triton.server.wheel import WheelFiles, find_wheel, lay_out_backend, server_environment
 from ernie_triton.settings import EMBEDDED_CONFIG_NAME
@@ -63,6 +64,8 @@ class ServerOptions:
         startup_timeout_s: how long loading may take, in seconds.
         log: form and content of the lines that stages write for requests.
         tracing: where traces go; None makes none.
+        tls: the certificates of the gRPC port; None leaves it unencrypted.
+        client_key: the key that clients must send; empty wants none.
         counts_requests: whether the stages count their requests, in `counts_folder`.
     """
 
@@ -77,6 +80,8 @@ class ServerOptions:
     startup_timeout_s: float = 300
     log: LogSettings = field(default_factory=LogSettings)
     tracing: Tracing | None = None
+    tls: TlsFiles | None = None
+    client_key: str = ""
     counts_requests: bool = False
 
 
@@ -122,6 +127,7 @@ class EmbeddedServer:
         self._supervisor: Supervisor | None = None
         self._key = new_key()
         self._control: Control | None = None
+        self._front: TlsFront | None = None
         self.builds = RepositoryState(whole=(), refused=(), unverified=())
 
     @property
@@ -171,6 +177,9 @@ class EmbeddedServer:
             lay_out_backend(files, self._runtime_folder / "backends")
             if self.counts_folder is not None:
                 self.counts_folder.mkdir()
+            if self.options.tls is not None:
+                address = (self.options.host, self.grpc_port)
+                self._front = TlsFront(self.options.tls, address, self._socket)
             with deferred_signals():
                 self._process = start_child(
                     self._command(files),
@@ -186,6 +195,8 @@ class EmbeddedServer:
             self._supervisor = Supervisor(
                 self._process.pid, self._control, self._say, self._metrics
             )
+            if self._front is not None:
+                self._front.start()
         except OSError as error:
             self.stop()
             raise ServerError(f"the server's files cannot be written: {error}") from error
@@ -261,6 +272,9 @@ class EmbeddedServer:
         self._supervisor = None
         process, self._process = self._process, None
         control, self._control = self._control, None
+        front, self._front = self._front, None
+        if front is not None:
+            front.stop()
         if control is not None:
             control.close()
         if process is not None:
@@ -291,17 +305,15 @@ class EmbeddedServer:
         return self._process
 
     def _command(self, files: WheelFiles) -> list[str]:
-        host = self.options.host
         command = [
             str(files.tritonserver),
             f"--model-repository={self.options.repository.resolve()}",
             f"--backend-directory={self._runtime_folder}/backends",
             f"--model-config-name={EMBEDDED_CONFIG_NAME}",
             "--model-control-mode=explicit",
-            *closing_options(self._key),
+            *closing_options(self._key, self.options.client_key),
             *self._http_options(),
-            f"--grpc-address={host}",
-            f"--grpc-port={self.grpc_port}",
+            *self._grpc_options(),
             f"--metrics-address={self.options.metrics_host}",
             f"--metrics-port={self.metrics_port}",
             f"--exit-timeout-secs={STOP_TIMEOUT_S}",
@@ -313,6 +325,18 @@ class EmbeddedServer:
             command.extend(self.options.tracing.server_options())
         command.extend(f"--load-model={model}" for model in self.options.models or ("*",))
         return command
+
+    def _grpc_options(self) -> tuple[str, ...]:
+        if self.options.tls is None:
+            return (f"--grpc-address={self.options.host}", f"--grpc-port={self.grpc_port}")
+        # Triton puts a colon and the port behind any address: they are part of the file's name.
+        path, _, port = str(self._socket).rpartition(":")
+        return (f"--grpc-address=unix:{path}", f"--grpc-port={port}")
+
+    @property
+    def _socket(self) -> Path:
+        """Triton's own socket, where TLS is before it."""
+        return Path(f"{self._runtime_folder}/grpc:1")
 
     def _http_options(self) -> tuple[str, ...]:
         # Variables of the environment could open the second HTTP service, Vertex AI's.
@@ -327,6 +351,8 @@ class EmbeddedServer:
     @property
     def _own_url(self) -> str:
         """The gRPC address from this machine, where `host` may be every address."""
+        if self.options.tls is not None:
+            return f"unix:{self._socket}"
         return f"{_own_address(self.options.host)}:{self.grpc_port}"
 
     def _stage_settings(self) -> dict[str, str]:

@@ -2,6 +2,7 @@
 
 import argparse
 import contextlib
+import re
 import signal
 import sys
 from collections.abc import Iterator, Sequence
@@ -10,7 +11,7 @@ from pathlib import Path
 from types import FrameType
 from typing import NoReturn
 
-from ernie_triton.errors import ErnieTritonError, ServerError
+from ernie_triton.errors import ErnieTritonError, ServerError, UsageError
 from ernie_triton.log_settings import LogSettings
 from ernie_triton.server.check_processor import OTHER_PROCESSOR, answers_here
 from ernie_triton.server.embedded import EmbeddedServer, ServerOptions
@@ -18,6 +19,7 @@ from ernie_triton.server.event_log import EventLog
 from ernie_triton.server.metrics import SupervisorMetrics
 from ernie_triton.server.metrics_endpoint import MetricsEndpoint, Sources
 from ernie_triton.server.supervision import DRAIN_TIMEOUT_S
+from ernie_triton.server.tls_front import TlsFiles
 from ernie_triton.server.watching_options import add_watching_options, log_settings, tracing
 
 _POLL_S = 0.2
@@ -86,6 +88,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         metavar="SECONDS",
         help="time for requests in flight after a stop (default %(default)g)",
     )
+    _add_security_options(parser)
     parser.add_argument("--verbose", action="store_true", help="print the server's whole log")
     add_watching_options(parser)
 
@@ -160,6 +163,8 @@ def _options(arguments: argparse.Namespace, settings: LogSettings) -> ServerOpti
         startup_timeout_s=arguments.startup_timeout,
         log=settings,
         tracing=tracing(arguments),
+        tls=_tls_files(arguments),
+        client_key=_client_key(arguments.api_key_file),
         counts_requests=arguments.supervisor_port is not None,
     )
 
@@ -209,3 +214,48 @@ def _ready_line(server: EmbeddedServer, models: Sequence[str], own_address: str)
         metrics += f", supervisor {own_address}/metrics"
     http = "" if server.http_port is None else f"HTTP {options.http_host}:{server.http_port}, "
     return f"ready: gRPC {server.url}, {http}metrics {metrics}; models: {', '.join(models)}"
+
+
+def _add_security_options(parser: argparse.ArgumentParser) -> None:
+    security = parser.add_argument_group("who may use gRPC")
+    for option, help_text in (
+        (
+            "--tls-cert",
+            "the server's certificate; encrypts gRPC, and is read again when it changes",
+        ),
+        ("--tls-key", "private key of that certificate"),
+        ("--client-ca", "authority of the clients' certificates; clients must have one then"),
+    ):
+        security.add_argument(option, type=Path, metavar="PEM", help=help_text)
+    security.add_argument(
+        "--api-key-file", type=Path, metavar="FILE", help="file with a key that clients must send"
+    )
+
+
+def _tls_files(arguments: argparse.Namespace) -> TlsFiles | None:
+    certificate, key, client_ca = arguments.tls_cert, arguments.tls_key, arguments.client_ca
+    if certificate is None and key is None and client_ca is None:
+        return None
+    if certificate is None or key is None:
+        raise UsageError("TLS needs --tls-cert and --tls-key; give both")
+    return TlsFiles(certificate=certificate, key=key, client_ca=client_ca)
+
+
+def _client_key(path: Path | None) -> str:
+    """The key in a file.
+
+    Raises:
+        UsageError: the file cannot be read, or its key cannot be sent.
+    """
+    if path is None:
+        return ""
+    try:
+        key = path.read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"--api-key-file {path} cannot be read: {error}") from error
+    if not re.fullmatch(r"[A-Za-z0-9_-]{16,}", key):
+        raise UsageError(
+            f"the key in {path} has {len(key)} characters; expected 16 or more of letters, digits, "
+            f"'-' and '_', such as: openssl rand -hex 32"
+        )
+    return key

@@ -91,9 +91,12 @@ def python_stage(
 
 
 def batch_dynamically(config: pb.ModelConfig, spec: PipelineSpec) -> None:
-    """Batch requests dynamically; a full queue refuses more where the pipeline sets a bound."""
+    """Batch requests dynamically; a full queue of joined stages refuses more than its bound.
+
+    In an ensemble the tokenizer refuses: tritonserver 2.51 crashes where a bound of its own does.
+    """
     config.dynamic_batching.SetInParent()
-    if spec.batching.max_queue_size:
+    if spec.joined and spec.batching.max_queue_size:
         policy = config.dynamic_batching.default_queue_policy
         policy.max_queue_size = spec.batching.max_queue_size
 

@@ -15,6 +15,7 @@ from ernie_triton.client.cli.stream import DEFAULT_BATCH_SIZE, DEFAULT_CONCURREN
 from ernie_triton.client.core import DEFAULT_TIMEOUT_S, Policy
 from ernie_triton.client.items import STDIN, text_from_file
 from ernie_triton.client.request_context import RequestContext
+from ernie_triton.client.security_options import add_security_options, connection_from_namespace
 from ernie_triton.client.transport import Connection
 from ernie_triton.client.wire import Endpoint
 from ernie_triton.errors import UsageError
@@ -70,13 +71,7 @@ def add_common_options(parser: argparse.ArgumentParser, usage: Usage) -> None:
     server.add_argument(
         "--model", default=usage.default_model, help="name of the ensemble (default: %(default)s)"
     )
-    server.add_argument("--tls", action="store_true", help="encrypt the connection")
-    server.add_argument(
-        "--ca-file",
-        type=Path,
-        metavar="PEM",
-        help="authority of the server's certificate (default: the system's); implies --tls",
-    )
+    add_security_options(server)
     _add_call_options(parser)
 
 
@@ -93,7 +88,7 @@ def options_from_namespace(found: argparse.Namespace, texts: Sequence[TextOption
         raise UsageError(f"give one of {texts[0].option}, --file and --evaluate")
     endpoint = Endpoint(url=found.url, model=found.model)
     return Options(
-        connection=Connection(endpoint=endpoint, tls=found.tls, ca_file=found.ca_file),
+        connection=connection_from_namespace(found, endpoint),
         policy=Policy(timeout_s=found.timeout, retries=found.retries),
         limits=RequestLimits(batch_size=found.batch_size, concurrency=found.concurrency),
         columns=columns,

@@ -158,17 +158,19 @@ def test_every_stage_is_one_instance_that_gathers_requests(
         waits = name == spec.stage("tokenizer")
         expected = spec.batching.max_queue_delay_us if waits else 0
         assert batching.max_queue_delay_microseconds == expected
-        assert batching.default_queue_policy.max_queue_size == spec.batching.max_queue_size
+        assert not batching.default_queue_policy.max_queue_size
 
 
-def test_without_a_bound_there_is_no_queue_policy_at_all(
-    spec: PipelineSpec, configs: Configs
-) -> None:
-    """Triton's batcher prepares the next batch while one runs only where there is none."""
+def test_an_ensemble_has_no_queue_policy_at_all(spec: PipelineSpec, configs: Configs) -> None:
+    """Triton's batcher prepares the next batch while one runs only where there is none.
+
+    A bound is the tokenizer's, and the engine's stage tells it what it takes.
+    """
     for name, config in configs.items():
         assert config.HasField("dynamic_batching") == (name != spec.name)
-        bounded = config.dynamic_batching.HasField("default_queue_policy")
-        assert bounded == (name != spec.name and spec.batching.max_queue_size > 0)
+        assert not config.dynamic_batching.HasField("default_queue_policy")
+    most = configs[spec.stage("tokenizer")].parameters["max_waiting"].string_value
+    assert int(most or 0) == spec.batching.max_queue_size
 
 
 def test_warm_up_gives_every_input_of_the_stage_a_file_of_its_own(
