@@ -49,7 +49,7 @@ class TakenRequests:
             self._file = mmap.mmap(file.fileno(), _LAYOUT.size)
 
     def read(self) -> tuple[int, int]:
-        """How many, and the mark of the last."""
+        """The count, and the mark of the last."""
         count, mark = _LAYOUT.unpack_from(self._file)
         return count, mark
 
@@ -74,7 +74,7 @@ class WaitingRequests:
         self._last_taken_s = time.monotonic()
 
     def room(self) -> int:
-        """How many more may be passed on now; no bound where the engine is one of Triton's."""
+        """Count how many more may be passed on now; no bound where the engine is one of Triton's."""
         if not self._taken.read()[0]:  # our engine's stage counts its warm-up too
             return sys.maxsize
         self._forget()

@@ -35,7 +35,7 @@ class TlsFiles:
     client_ca: Path | None = None
 
     def context(self) -> ssl.SSLContext:
-        """What the files say now.
+        """A context of the files as they are now.
 
         Raises:
             ServerError: one of them cannot be read, or the key is another certificate's.
@@ -58,7 +58,7 @@ class TlsFiles:
         return context
 
     def times(self) -> tuple[int, ...]:
-        """When each file was written; 0 for one that is not there."""
+        """The time at which each file was written; 0 for one that is not there."""
         paths = [path for path in (self.certificate, self.key, self.client_ca) if path]
         return tuple(path.stat().st_mtime_ns if path.exists() else 0 for path in paths)
 
