@@ -74,7 +74,7 @@ class WaitingRequests:
         self._last_taken_s = time.monotonic()
 
     def room(self) -> int:
-        """Count how many more may be passed on now; no bound where the engine is one of Triton's."""
+        """The requests that may be passed on now; no bound for an engine of Triton's own."""
         if not self._taken.read()[0]:  # our engine's stage counts its warm-up too
             return sys.maxsize
         self._forget()
