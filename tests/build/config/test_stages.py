@@ -34,6 +34,7 @@ def test_parameters_are_the_stages_settings(spec: PipelineSpec) -> None:
         max_windows=spec.answering.max_windows,
         # Of a C++ engine that is fed by Triton's own batcher, in containers.
         length_bucket=8 if spec is SPECS["seq_cls_pair"] else 1,
+        max_waiting=spec.batching.max_queue_size,
     )
     engine = EngineSettings.from_parameters(parameters_of(configs[spec.stage("engine")]))
     assert engine == EngineSettings(
@@ -47,6 +48,7 @@ def test_parameters_are_the_stages_settings(spec: PipelineSpec) -> None:
         pad_token_id=3,
         vocabulary_size=18_000,
         token_types=2,
+        tells_taken=spec.batching.max_queue_size > 0,
     )
     assert not configs[spec.name].parameters
 
