@@ -74,7 +74,12 @@ COMMANDS = (
     *_commands(
         "server.builds",
         "",
-        {"verify": "compare the files of a repository with the checksums of their builds"},
+        {
+            "verify": "compare the files of a repository with the checksums of their builds",
+            "reload": "take a new build into a running server, without a failed request",
+            "rollback": "make the build before live again in a running server",
+            "builds": "list or unload the builds of a running server",
+        },
     ),
     Command(name="ask", help="Ask a served pipeline.", group=_ASK),
     *_commands(

@@ -76,6 +76,7 @@ def opened_log(model: str, stage: str, environment: Mapping[str, str]) -> "Reque
     if settings.requests == "none":
         return None
     pipeline = model if stage == _JOINED else model.removesuffix(f"_{stage}")
+    pipeline = pipeline.partition("@")[0]  # a build that came later is NAME@BUILD
     return RequestLog(settings, pipeline=pipeline, stage=stage)
 
 

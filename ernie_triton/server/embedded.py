@@ -23,7 +23,9 @@ from ernie_triton.errors import ServerError
 from ernie_triton.log_lines import is_log_line
 from ernie_triton.log_settings import LogSettings
 from ernie_triton.request_counts import COUNTS_FOLDER
-from ernie_triton.server.builds.verification import RepositoryState, check_repository
+from ernie_triton.server.builds.live import LiveBuilds
+from ernie_triton.server.builds.verification import RepositoryState, verified_repository
+from ernie_triton.server.builds.view import ServedBuild, View
 from ernie_triton.server.control import Control, closing_options, new_key
 from ernie_triton.server.installation.findings import (
     full_disk,
@@ -127,6 +129,8 @@ class EmbeddedServer:
         self._supervisor: Supervisor | None = None
         self._key = new_key()
         self._control: Control | None = None
+        self._view: View | None = None
+        self._live_builds: LiveBuilds | None = None
         self._front: TlsFront | None = None
         self.builds = RepositoryState(whole=(), refused=(), unverified=())
 
@@ -146,6 +150,20 @@ class EmbeddedServer:
         if self._control is None:
             raise ServerError("the server is not running")
         return self._control
+
+    @property
+    def view(self) -> View:
+        """The folder that is served in the repository's place."""
+        if self._view is None:
+            raise ServerError("the server is not running")
+        return self._view
+
+    @property
+    def live_builds(self) -> LiveBuilds:
+        """The builds that are served, which can be exchanged."""
+        if self._live_builds is None:
+            raise ServerError("the server is not running")
+        return self._live_builds
 
     def __enter__(self) -> "EmbeddedServer":
         self.start()
@@ -168,11 +186,11 @@ class EmbeddedServer:
                 server is left running.
             MissingExtraError: the server's wheel is not installed.
         """
-        self.builds = check_repository(self.options.repository, self.options.models)
         files = find_wheel()
-        self._refuse_what_cannot_start()
-        remove_leftovers()
         try:
+            served = self._take_builds()
+            self._refuse_what_cannot_start()
+            remove_leftovers()
             self._runtime_folder = Path(tempfile.mkdtemp(prefix=owned_prefix()))
             lay_out_backend(files, self._runtime_folder / "backends")
             if self.counts_folder is not None:
@@ -195,6 +213,13 @@ class EmbeddedServer:
             self._supervisor = Supervisor(
                 self._process.pid, self._control, self._say, self._metrics
             )
+            self._live_builds = LiveBuilds(
+                self.options.repository,
+                self.view,
+                served,
+                self._control,
+                alone=self._supervisor.alone,
+            )
             if self._front is not None:
                 self._front.start()
         except OSError as error:
@@ -203,6 +228,13 @@ class EmbeddedServer:
         except BaseException:
             self.stop()
             raise
+
+    def _take_builds(self) -> dict[str, ServedBuild]:
+        """Verify the repository's builds, and take them into a view of them."""
+        repository, models = self.options.repository, self.options.models
+        with verified_repository(repository, models) as self.builds:
+            self._view = View(repository)
+            return self._view.take_all(self.builds)
 
     def _refuse_what_cannot_start(self) -> None:
         """Raise ServerError for what Triton would wait for, or tell in words of its own."""
@@ -291,6 +323,10 @@ class EmbeddedServer:
                 # A process outside the group may hold the pipe; closing it would wait for it.
                 if process.stdout is not None and not self._reader.is_alive():
                     process.stdout.close()
+        self._live_builds = None
+        if self._view is not None:
+            self._view.remove()
+            self._view = None
         if self._runtime_folder is not None:
             shutil.rmtree(self._runtime_folder, ignore_errors=True)
             self._runtime_folder = None
@@ -307,7 +343,7 @@ class EmbeddedServer:
     def _command(self, files: WheelFiles) -> list[str]:
         command = [
             str(files.tritonserver),
-            f"--model-repository={self.options.repository.resolve()}",
+            f"--model-repository={self.view.models}",
             f"--backend-directory={self._runtime_folder}/backends",
             f"--model-config-name={EMBEDDED_CONFIG_NAME}",
             "--model-control-mode=explicit",

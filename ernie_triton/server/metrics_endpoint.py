@@ -174,5 +174,5 @@ def _pipeline_and_part(model: str) -> tuple[str, str]:
     """A pipeline's name and its stage's, of a model's; a joined one's stage is `joined`."""
     for part in PARTS:
         if model.endswith(f"_{part}"):
-            return model.removesuffix(f"_{part}"), part
+            return model.removesuffix(f"_{part}").partition("@")[0], part
     return model, "joined"

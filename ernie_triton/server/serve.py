@@ -7,12 +7,15 @@ import signal
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from types import FrameType
 from typing import NoReturn
 
 from ernie_triton.errors import ErnieTritonError, ServerError, UsageError
 from ernie_triton.log_settings import LogSettings
+from ernie_triton.server.builds.answering import BuildWatch, answer_command
+from ernie_triton.server.builds.control_socket import ControlSocket
 from ernie_triton.server.check_processor import OTHER_PROCESSOR, answers_here
 from ernie_triton.server.embedded import EmbeddedServer, ServerOptions
 from ernie_triton.server.event_log import EventLog
@@ -88,6 +91,11 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         metavar="SECONDS",
         help="time for requests in flight after a stop (default %(default)g)",
     )
+    parser.add_argument(
+        "--watch",
+        action="store_true",
+        help="take in new builds of the repository by themselves, as `reload` does",
+    )
     _add_security_options(parser)
     parser.add_argument("--verbose", action="store_true", help="print the server's whole log")
     add_watching_options(parser)
@@ -120,7 +128,10 @@ def run(arguments: argparse.Namespace) -> int:
                 )
             if server.http_port is not None:
                 print(_HTTP_WARNING, file=sys.stderr, flush=True)
-            with _opened_endpoint(server, metrics, arguments) as own_address:
+            with (
+                _opened_endpoint(server, metrics, arguments) as own_address,
+                _exchanging(server, events, metrics, arguments),
+            ):
                 print(_ready_line(server, models, own_address), flush=True)
                 events.event("ready", url=server.url, models=sorted(models))
                 metrics.set_ready(True)
@@ -133,6 +144,32 @@ def run(arguments: argparse.Namespace) -> int:
         raise
     finally:
         events.close()
+
+
+@contextmanager
+def _exchanging(
+    server: EmbeddedServer,
+    events: EventLog,
+    metrics: SupervisorMetrics,
+    arguments: argparse.Namespace,
+) -> Iterator[None]:
+    """Take commands for the server's builds, and new builds if wanted."""
+
+    def say(line: str) -> None:
+        events.event("builds", line, message=line)
+
+    def check(name: str) -> None:
+        if not answers_here(arguments.repository, (name,), arguments.other_processor):
+            raise ServerError(f"the build of {name} is for another processor; build it here")
+
+    builds = server.live_builds
+    builds.check, builds.count = check, metrics.pipeline_reloaded
+    with ControlSocket(server.grpc_port, partial(answer_command, builds, say)):
+        watch = BuildWatch(builds, say, takes_new=arguments.watch)
+        try:
+            yield
+        finally:
+            watch.stop()
 
 
 @contextmanager

@@ -139,6 +139,18 @@ class Supervisor:
         """The number of processes that are watched."""
         return len(self._watch)
 
+    @contextlib.contextmanager
+    def alone(self) -> Iterator[None]:
+        """Keep pipelines from being brought back while somebody else loads or unloads models.
+
+        Raises:
+            ServerError: the server is stopping.
+        """
+        with self._one_at_a_time:
+            if self._draining:
+                raise ServerError("the server is stopping")
+            yield
+
     def check(self) -> None:
         """Look at every stage once, and begin to bring back those that ended.
 

@@ -34,7 +34,7 @@ class BuildFolder:
 
     def __init__(self, repository: Path) -> None:
         """Make the folder beside the repository, or inside where that is another file system."""
-        self.path, self._lock = _locked_folder(_place(repository), _prefix(repository))
+        self.path, self._lock = locked_folder(_place(repository), _prefix(repository))
         self.new, self.old = self.path / "new", self.path / "old"
 
     def remove(self) -> None:
@@ -154,14 +154,22 @@ def _place(repository: Path) -> Path:
     return place
 
 
-def _locked_folder(place: Path, prefix: str) -> tuple[Path, int]:
-    """A new folder and its lock, which another process may have taken for a moment."""
+def remove_dead_folders(place: Path, prefix: str) -> None:
+    """Remove the folders of `locked_folder` whose processes have ended, where that is allowed."""
+    for folder in place.glob(f"{prefix}*"):
+        with contextlib.suppress(OSError), _opened(folder) as handle:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            shutil.rmtree(folder)
+
+
+def locked_folder(place: Path, prefix: str) -> tuple[Path, int]:
+    """A new folder, and the handle that locks it until this process ends or closes it."""
     while True:
         folder = Path(tempfile.mkdtemp(prefix=prefix, dir=place))
         handle = os.open(folder, os.O_RDONLY)
         with contextlib.suppress(OSError):  # a file system without locks
             fcntl.flock(handle, fcntl.LOCK_EX)
-        if folder.exists():
+        if folder.exists():  # nobody took it for a dead process's before it was locked
             return folder, handle
         os.close(handle)
 

@@ -1,7 +1,7 @@
 """Compare the builds of a repository with their manifests, before a server loads them."""
 
 import contextlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -57,8 +57,9 @@ class RepositoryState:
     unverified: tuple[str, ...]
 
 
-def check_repository(repository: Path, models: Sequence[str] = ()) -> RepositoryState:
-    """Verify the pipelines that a server is about to load.
+@contextlib.contextmanager
+def verified_repository(repository: Path, models: Sequence[str] = ()) -> Iterator[RepositoryState]:
+    """Verify the pipelines that a server is about to load; builds wait while the context is open.
 
     What a killed build left half-done is put back first, where the repository can be written.
 
@@ -69,26 +70,38 @@ def check_repository(repository: Path, models: Sequence[str] = ()) -> Repository
     Raises:
         RepositoryError: a pipeline is damaged or mixed; each has one line in the message.
     """
-    state = repository_state(repository, models)
-    if state.refused:
-        raise RepositoryError("\n".join(state.refused))
-    return state
+    roll_back_dead_builds(repository)
+    with reading(repository):
+        state = _state_of(repository, models)
+        if state.refused:
+            raise RepositoryError("\n".join(state.refused))
+        yield state
+
+
+def check_repository(repository: Path, models: Sequence[str] = ()) -> RepositoryState:
+    """Verify the pipelines as `verified_repository` does, and return their state."""
+    with verified_repository(repository, models) as state:
+        return state
 
 
 def repository_state(repository: Path, models: Sequence[str] = ()) -> RepositoryState:
     """The state of the pipelines; see `check_repository`, which refuses."""
     roll_back_dead_builds(repository)
     with reading(repository):
-        names = _model_folders(repository)
-        owners = {name: owner for name in names if (owner := _owner(repository, name))}
-        wanted = [owners.get(name, name) for name in models or names]
-        pipelines = sorted({name for name in wanted if name in owners.values()})
-        whole, refused = [], []
-        for name in pipelines:
-            try:
-                whole.append(verify_build(repository, name))
-            except RepositoryError as error:
-                refused.append(str(error))
+        return _state_of(repository, models)
+
+
+def _state_of(repository: Path, models: Sequence[str]) -> RepositoryState:
+    names = model_folders(repository)
+    owners = {name: owner for name in names if (owner := _owner(repository, name))}
+    wanted = [owners.get(name, name) for name in models or names]
+    pipelines = sorted({name for name in wanted if name in owners.values()})
+    whole, refused = [], []
+    for name in pipelines:
+        try:
+            whole.append(verify_build(repository, name))
+        except RepositoryError as error:
+            refused.append(str(error))
     others = sorted({name for name in wanted if name not in pipelines and name in names})
     return RepositoryState(whole=tuple(whole), refused=tuple(refused), unverified=tuple(others))
 
@@ -200,7 +213,7 @@ def _check_same(repository: Path, found: dict[str, str], expected: dict[str, str
         raise RepositoryError(problems[0] + others)
 
 
-def _model_folders(repository: Path) -> list[str]:
+def model_folders(repository: Path) -> list[str]:
     """Names of the folders that a server would take for models."""
     return sorted(
         path.name

@@ -20,7 +20,9 @@ def write_small_build(
         (staged.version_folder(model) / "model.py").write_text(
             f"from ernie_triton.backends.{model} import {content}\n"
         )
-        (staged.model_folder(model) / "config.pbtxt").write_text(f"of {len(models)} models")
+        (staged.model_folder(model) / "config.pbtxt").write_text(
+            _config(model, models), encoding="utf-8"
+        )
         (staged.model_folder(model) / "warmup").mkdir()
         (staged.model_folder(model) / "warmup/sample").write_text(content)
     hashes = build_hashes(staged.model_folder(NAME).parent, models, version)
@@ -37,3 +39,9 @@ def publish_small_build(
     with StagedPipeline(repository, models, version) as staged:
         write_small_build(staged, content, models, version)
         staged.publish()
+
+
+def _config(model: str, models: Sequence[str]) -> str:
+    """A configuration with the names that Triton reads."""
+    steps = [f'  step {{\n    model_name: "{stage}"\n  }}\n' for stage in models[1:]]
+    return f'name: "{model}"\n' + ("".join(steps) if model == NAME else "")
