@@ -37,7 +37,7 @@ def relabel(repository: Path, name: str) -> None:
         labels = path.read_text(encoding="utf-8").splitlines()
         path.write_text("".join(f"new_{label}\n" for label in labels), encoding="utf-8")
     manifest = repository / name / "1/manifest.json"
-    text = manifest.read_text(encoding="utf-8").replace('"name": "tnews_bf16"', f'"name": "{name}"')
+    text = manifest.read_text(encoding="utf-8").replace(NAMES[name], name)
     manifest.write_text(text, encoding="utf-8")
     accept_build(repository, name)
 
