@@ -29,7 +29,7 @@ _HTTP2_PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Target:
+class StruckPipeline:
     """A pipeline on a server that is to be broken.
 
     Attributes:
@@ -72,7 +72,7 @@ class Fault(Protocol):
     name: str
     hurts: bool
 
-    def strike(self, target: Target, chance: random.Random) -> str:
+    def strike(self, target: StruckPipeline, chance: random.Random) -> str:
         """Break the pipeline; returns what was done, for the report."""
 
 
@@ -82,7 +82,7 @@ class KilledStage:
     name = "stage killed"
     hurts = True
 
-    def strike(self, target: Target, chance: random.Random) -> str:
+    def strike(self, target: StruckPipeline, chance: random.Random) -> str:
         """Send SIGKILL to one of the pipeline's stages."""
         return _signalled(target, chance, signal.SIGKILL)
 
@@ -93,7 +93,7 @@ class HungStage:
     name = "stage hung"
     hurts = True
 
-    def strike(self, target: Target, chance: random.Random) -> str:
+    def strike(self, target: StruckPipeline, chance: random.Random) -> str:
         """Send SIGSTOP to one of the pipeline's stages."""
         return _signalled(target, chance, signal.SIGSTOP)
 
@@ -104,7 +104,7 @@ class ImpatientCallers:
     name = "impatient callers"
     hurts = False
 
-    def strike(self, target: Target, chance: random.Random) -> str:
+    def strike(self, target: StruckPipeline, chance: random.Random) -> str:
         """Send requests of several rows with a deadline that most of them miss."""
         del chance
         columns = [[text.encode()] * _IMPATIENT_ROWS for text in target.solo[0].row]
@@ -126,7 +126,7 @@ class BrokenConnections:
     name = "broken connections"
     hurts = False
 
-    def strike(self, target: Target, chance: random.Random) -> str:
+    def strike(self, target: StruckPipeline, chance: random.Random) -> str:
         """Open connections, send the start of a request or noise, and close them."""
         host, _, port = target.url.rpartition(":")
         for _ in range(_CONNECTIONS):
@@ -142,7 +142,7 @@ class BrokenConnections:
 FAULTS: tuple[Fault, ...] = (KilledStage(), HungStage(), ImpatientCallers(), BrokenConnections())
 
 
-def seconds_until_back(target: Target) -> float | None:
+def seconds_until_back(target: StruckPipeline) -> float | None:
     """Wait until the pipeline gives a right answer again; None after two minutes."""
     began = time.monotonic()
     while time.monotonic() < began + _BACK_WITHIN_S:
@@ -152,7 +152,7 @@ def seconds_until_back(target: Target) -> float | None:
     return None
 
 
-def _signalled(target: Target, chance: random.Random, number: signal.Signals) -> str:
+def _signalled(target: StruckPipeline, chance: random.Random, number: signal.Signals) -> str:
     stages = target.stages()
     if not stages:
         return "no stage runs in a process of its own"

@@ -14,7 +14,7 @@ from pathlib import Path
 import psutil
 
 from ernie_triton.errors import ServerError
-from ernie_triton.perf.chaos.faults import FAULTS, Fault, Target, seconds_until_back
+from ernie_triton.perf.chaos.faults import FAULTS, Fault, StruckPipeline, seconds_until_back
 from ernie_triton.perf.chaos.load import MixedLoad, RightAnswers
 from ernie_triton.perf.chaos.report import ChaosReport, ProcessFacts, Strike
 from ernie_triton.perf.chaos.subjects import ChaosSubject, subjects_of
@@ -165,7 +165,7 @@ def _struck(
 ) -> Strike:
     builds = right[subject.name]
     row = chance.randrange(len(builds[0]))
-    target = Target(
+    target = StruckPipeline(
         url=server.url,
         server_pid=server.server_pid,
         subject=subject,
