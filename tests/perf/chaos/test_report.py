@@ -22,11 +22,13 @@ def failure(pipeline: str = "news", sent_at: float = 101.0, ended_at: float = 10
     return Failure(pipeline=pipeline, sent_at=sent_at, ended_at=ended_at, reason="Error: it broke")
 
 
-def report_of(*failures: Failure, strike: Strike = KILLED, **counts: int) -> ChaosReport:
+def report_of(
+    *failures: Failure, strike: Strike = KILLED, wrong: int = 0, lost: int = 0
+) -> ChaosReport:
     found = LoadCounts(failures=list(failures), latencies_s=[(101.0, 0.010), (101.5, 0.030)])
-    found.sent["news"] = 2 + len(failures) + counts.get("lost", 0) + counts.get("wrong", 0)
+    found.sent["news"] = 2 + len(failures) + lost + wrong
     found.right["news"] = 2
-    found.wrong = counts.get("wrong", 0)
+    found.wrong = wrong
     return ChaosReport(minutes=1.0, counts=found, strikes=[strike], before=FACTS, after=FACTS)
 
 
@@ -54,10 +56,10 @@ def test_a_fault_that_should_hurt_nobody_explains_nothing() -> None:
     assert not report_of(failure(), strike=harmless).passed
 
 
-@pytest.mark.parametrize("count", ["wrong", "lost"])
-def test_one_wrong_or_lost_answer_fails_the_run(count: str) -> None:
+def test_one_wrong_or_lost_answer_fails_the_run() -> None:
     assert report_of().passed
-    assert not report_of(**{count: 1}).passed
+    assert not report_of(wrong=1).passed
+    assert not report_of(lost=1).passed
 
 
 def test_a_pipeline_that_never_comes_back_fails_the_run() -> None:
