@@ -33,7 +33,7 @@ _PRE_TRAINING = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Family:
-    """What a model type means for its arrays.
+    """Meaning of a model type for its arrays.
 
     Attributes:
         classes: the beginning of its classes' names.
@@ -81,7 +81,7 @@ FAMILIES: dict[str, dict[str, Family]] = {
         "electra": Family(classes="Electra", base="electra", text_head=HIDDEN_ACTIVATION),
     },
 }
-"""What each `model_type` means, by framework."""
+"""Meaning of each `model_type`, by framework."""
 
 BASES = frozenset(family.base for types in FAMILIES.values() for family in types.values())
 """All prefixes of encoders inside models with a head."""

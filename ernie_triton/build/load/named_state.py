@@ -23,7 +23,7 @@ MERGE_ADAPTER = (
     "AutoPeftModelForSequenceClassification.from_pretrained(folder).merge_and_unload()"
     ".save_pretrained(new_folder), or with PaddleNLP, model.merge() and model.save_pretrained"
 )
-"""What to do with an adapter that is not merged."""
+"""Advice on an adapter that is not merged."""
 
 
 def without_common_prefix(state: Mapping[str, Float32], where: str) -> dict[str, Float32]:

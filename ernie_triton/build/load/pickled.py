@@ -1,4 +1,4 @@
-"""What pickled checkpoints of torch and Paddle share: a safe unpickler and nested dictionaries.
+"""Read pickles safely, as torch and Paddle write them: an unpickler, and nested dictionaries.
 
 Nothing that a pickle names is ever run: a name is looked up in a table of stand-ins, or the pickle
 is refused.

@@ -11,7 +11,7 @@ from ernie_triton.lfs_pointer import pointer_fault
 
 PLAIN_FILE = "model.onnx"
 SUBFOLDER = "onnx"
-"""Where optimum and sentence-transformers put graphs, below the configuration and tokenizer."""
+"""The folder of graphs that optimum and sentence-transformers write beside the configuration."""
 
 
 def find_onnx_file(path: Path) -> Path | None:
