@@ -70,6 +70,7 @@ ALLOWED = {
     "onnxruntime": {"ernie_triton/engines", "ernie_triton/build", "ernie_triton/perf/baseline"},
     "tokenizers": {
         "ernie_triton/tokenizer/fallback.py",
+        "ernie_triton/tokenizer/ruled.py",
         "ernie_triton/perf/tokenizer",
         "ernie_triton/perf/baseline",
     },

@@ -124,10 +124,11 @@ def test_six_labels_for_five_logits_are_one_line(
     if place == "option":
         (tmp_path / "labels").write_text("\n".join(names), encoding="utf-8")
         line = refused(saved[kind], "--labels", tmp_path / "labels")
+        assert "returns 5 scores but there are 6 label names" in line
     else:
         change_config(saved[kind], id2label=dict(enumerate(names)))
         line = refused(saved[kind])
-    assert "returns 5 scores but there are 6 label names" in line
+        assert "gives 5 scores but the configuration names 6 labels" in line
 
 
 def test_labels_for_another_number_of_logits_of_an_unknown_graph_are_one_line(
@@ -174,7 +175,9 @@ def test_no_vocabulary_anywhere_is_one_line(
     saved: dict[str, Path], refused: Callable[..., str]
 ) -> None:
     (saved["bin"] / "vocab.txt").unlink()
-    assert "no vocab.txt beside it; name one with --vocab" in refused(saved["bin"])
+    assert "no vocab.txt beside it, nor a tokenizer.json; name one with --vocab" in refused(
+        saved["bin"]
+    )
 
 
 def test_another_architecture_s_weights_are_one_line(
@@ -183,7 +186,7 @@ def test_another_architecture_s_weights_are_one_line(
     cnn = torch.nn.Sequential(torch.nn.Embedding(60, 24), torch.nn.Conv1d(24, 8, 3))
     state = {name: tensor.detach() for name, tensor in cnn.state_dict().items()}
     save_file(state, saved["safetensors"] / "model.safetensors")
-    assert "expected one, as the BERT-family models" in refused(saved["safetensors"])
+    assert "expected one, as models of the BERT family have" in refused(saved["safetensors"])
 
 
 @pytest.mark.parametrize("key", ["hidden_size", "num_attention_heads"])
@@ -198,14 +201,13 @@ def test_a_configuration_without_sizes_is_one_line(
 @pytest.mark.parametrize(
     ("model_type", "fault"),
     [
-        (None, "transformers cannot load"),
-        ("no-such-model", "transformers cannot load"),
-        ("vit", "transformers cannot load"),
-        ("bert", "transformers looks for 'bert."),
+        ("no-such-model", "is of model_type 'no-such-model'; expected bert"),
+        ("vit", "is of model_type 'vit'; expected bert"),
+        ("bert", "says model_type 'bert' but has ErnieForSequenceClassification"),
     ],
 )
-def test_a_configuration_of_no_or_another_model_is_one_line(
-    saved: dict[str, Path], refused: Callable[..., str], model_type: str | None, fault: str
+def test_a_configuration_of_another_model_is_one_line(
+    saved: dict[str, Path], refused: Callable[..., str], model_type: str, fault: str
 ) -> None:
     change_config(saved["safetensors"], model_type=model_type)
     line = refused(saved["safetensors"])
@@ -241,7 +243,7 @@ def test_a_malicious_pickle_is_one_line_and_does_not_run(
         path = saved[kind] / "model_state.pdparams"
         content = {**pickle.loads(path.read_bytes()), "more": Payload(mark)}
         path.write_bytes(pickle.dumps(content, 4))
-        expected = "asks for posix.system; expected NumPy arrays only; nothing in it was run"
+        expected = "asks for posix.system; expected named arrays only; nothing in it was run"
     else:
         torch.save({**ernie.state_dict(), "more": Payload(mark)}, saved[kind] / "pytorch_model.bin")
         expected = "holds more than weights"
@@ -435,9 +437,7 @@ def test_a_checkpoint_that_does_not_say_its_task_is_asked_for_it(
     assert line.endswith("--task seq_cls|multi_label|regression|token_cls|qa|embedding")
 
 
-def test_a_bin_without_torch_is_one_line(saved: dict[str, Path]) -> None:
+def test_a_bin_is_read_without_torch(saved: dict[str, Path]) -> None:
     done = without_torch("inspect", saved["bin"])
-    assert (done.returncode, done.stdout) == (1, "")
-    assert done.stderr.count("\n") == 1
-    assert "needs the package 'torch'" in done.stderr
-    assert "pip install 'ernie-triton[train]'" in done.stderr
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "pytorch_model.bin" in done.stdout
