@@ -89,7 +89,7 @@ def test_a_failing_ensemble_is_named_with_its_error(
     health.fault = (grpc.StatusCode.INTERNAL, "Stub process is not healthy.")
     code, line = _check(run, health, repository)
     assert (code, line.count("\n")) == (1, 1)
-    assert line.startswith("unhealthy: model 'ernie_qa' at 127.0.0.1:")
+    assert line.startswith("unhealthy: a stage of model 'ernie_qa' at 127.0.0.1:")
     assert "Stub process is not healthy" in line
 
 

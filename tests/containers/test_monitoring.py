@@ -155,7 +155,7 @@ def test_the_alerts_are_loaded_and_silent(prometheus: Prometheus) -> None:
         assert time.monotonic() < deadline
         time.sleep(0.2)
     rules = prometheus.get("rules")["groups"][0]["rules"]
-    assert len(rules) == 5
+    assert len(rules) == 10
     assert {rule["state"] for rule in rules} <= {"inactive", "unknown"}
 
 

@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ernie_triton.build.publish.manifest import MANIFEST_FILE
 from ernie_triton.client.transport import Connection, GrpcTransport
 from ernie_triton.client.wire import Endpoint, InferRequest, RequestedOutput
 from ernie_triton.errors import DatasetError
 from ernie_triton.perf.analyzer.texts import LONG, TITLES, rows_of_kinds
 from ernie_triton.perf.running.answers import SCORE_TOLERANCES, Comparison, comparison_of
 from ernie_triton.perf.running.checker import SoloAnswer
+from ernie_triton.server.builds.manifest_file import MANIFEST_FILE
 from ernie_triton.tasks import Task, task_named
 
 _ROWS = 24

@@ -84,7 +84,7 @@ def test_a_failing_line_is_reported_and_stops_no_other(
     out, err = capsys.readouterr()
     assert out == f"{target}\n"
     assert "line 3: the server refused: ! (request job-7)\n" in err
-    assert "line 4: not UTF-8" in err
+    assert "line 4: the line is not UTF-8 (byte 0xff at offset 1)" in err
     assert "5 lines in" in err
     assert "2 failed" in err
     found = records(target.read_text())
