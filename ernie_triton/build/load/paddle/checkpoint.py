@@ -33,8 +33,7 @@ class _DType:
     def __init__(self, code: str, *_align_and_copy: object) -> None:
         if not _NUMBERS.fullmatch(code):
             raise UnsafePickleError(
-                f"the pickle holds an array of the type {code}; expected numbers only; "
-                f"nothing in it was run"
+                f"holds an array of the type {code}; expected numbers only; nothing in it was run"
             )
         self.type = np.dtype(code)
 
