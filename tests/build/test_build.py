@@ -168,6 +168,7 @@ def test_the_manifest_and_the_summary_say_what_was_built(
     summary = dict(line.split(maxsplit=1) for line in done.stdout.splitlines())
     assert list(summary) == [
         "pipeline",
+        "build",
         "source",
         "model",
         "graph",
