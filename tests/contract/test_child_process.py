@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from ernie_triton.child_process import deferred_signals, run_child, running_child, start_child
+from ernie_triton.child_process import run_child, running_child, start_child
 from tests.paths import ROOT
 
 DEADLINE_S = 60
@@ -23,6 +23,35 @@ with deferred_signals():
     child = start_child(["sh", "-c", "echo up; exec sleep 600"])
 print(child.pid, flush=True)
 time.sleep(600)
+"""
+
+# Signals itself while a child starts. A process of its own: the tests' has other libraries' threads.
+SIGNALLED = """
+import os, signal, sys
+from ernie_triton.child_process import deferred_signals, start_child
+class StopError(Exception): pass
+def stop(*_): raise StopError
+number, child = int(sys.argv[1]), None
+signal.signal(number, stop)
+try:
+    with deferred_signals():
+        os.kill(os.getpid(), number)
+        child = start_child(["sleep", "600"])
+except StopError:
+    assert signal.getsignal(number) is stop
+    child.kill()
+    child.wait()
+    print("stopped with the child in hand")
+"""
+
+IGNORING = """
+import os, signal
+from ernie_triton.child_process import deferred_signals
+signal.signal(signal.SIGHUP, signal.SIG_IGN)
+with deferred_signals():
+    os.kill(os.getpid(), signal.SIGHUP)
+assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+print("still ignored")
 """
 
 
@@ -66,35 +95,20 @@ def test_a_child_outlives_the_thread_that_asked_for_it() -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-def test_a_signal_while_a_child_starts_waits_until_it_can_be_ended(number: int) -> None:
-    class StopError(Exception):
-        """What the program's own handler raises."""
-
-    def stop(*_: object) -> None:
-        raise StopError
-
-    child = None
-    before = signal.signal(number, stop)
-    try:
-        with pytest.raises(StopError), deferred_signals():  # noqa: PT012 - the order is the point
-            os.kill(os.getpid(), number)
-            child = start_child(["sleep", "600"])
-        assert signal.getsignal(number) is stop
-    finally:
-        signal.signal(number, before)
-    assert child is not None
-    child.kill()
-    child.wait()
+def test_a_signal_while_a_child_starts_waits_until_it_can_be_ended(number: signal.Signals) -> None:
+    command = [sys.executable, "-c", SIGNALLED, str(int(number))]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=DEADLINE_S)
+    assert (done.returncode, done.stdout, done.stderr) == (
+        0,
+        "stopped with the child in hand\n",
+        "",
+    )
 
 
 def test_a_signal_that_is_ignored_stays_ignored() -> None:
-    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
-    try:
-        with deferred_signals():
-            os.kill(os.getpid(), signal.SIGHUP)
-        assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
-    finally:
-        signal.signal(signal.SIGHUP, before)
+    command = [sys.executable, "-c", IGNORING]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=DEADLINE_S)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "still ignored\n", "")
 
 
 def test_an_error_in_the_block_ends_the_child() -> None:
