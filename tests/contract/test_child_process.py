@@ -25,7 +25,7 @@ print(child.pid, flush=True)
 time.sleep(600)
 """
 
-# Signals itself while a child starts. A process of its own: the tests' has other libraries' threads.
+# Signals itself while a child starts; the tests' own process has threads of other libraries.
 SIGNALLED = """
 import os, signal, sys
 from ernie_triton.child_process import deferred_signals, start_child
