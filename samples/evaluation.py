@@ -70,8 +70,10 @@ def _spec_of(sample: str, checkpoint: Path) -> PipelineSpec:
     recipe, path = sample_recipe(sample), PIPELINES / f"{sample}.toml"
     if path.is_file():
         spec = load_pipeline(path)
-        return dataclasses.replace(spec, task=recipe.task, checkpoint=checkpoint)
-    return PipelineSpec(checkpoint=checkpoint, repository=checkpoint, task=recipe.task)
+        spec = dataclasses.replace(spec, task=recipe.task, checkpoint=checkpoint)
+    else:
+        spec = PipelineSpec(checkpoint=checkpoint, repository=checkpoint, task=recipe.task)
+    return dataclasses.replace(spec, max_length=spec.max_length or recipe.max_length)
 
 
 def _engine_of(model: Model, spec: PipelineSpec) -> Engine:

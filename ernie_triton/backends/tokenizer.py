@@ -1,5 +1,6 @@
 """The first stage, in Triton."""
 
+import json
 import os
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -24,10 +25,13 @@ class TritonPythonModel(StageModel):
         if most := int(parameter_of(args, "max_waiting") or 0):
             taken = taken_requests(args["model_name"], "tokenizer", os.environ)
             self._waiting = WaitingRequests(taken, most)
+        # The warm-up comes first, and its requests do not go on to the engine.
+        self._warm_ups = len(json.loads(args["model_config"]).get("model_warmup", ()))
 
     def execute(self, requests: Sequence[Any]) -> list[Any]:
         """Answer the requests that may wait for the engine; refuse the others at once."""
-        if self._waiting is None:
+        if self._waiting is None or self._warm_ups > 0:
+            self._warm_ups -= len(requests)
             return super().execute(requests)
         admitted = requests[: self._waiting.room()]
         responses = super().execute(admitted)
