@@ -78,6 +78,8 @@ def find_weights(path: Path) -> WeightFiles | None:
     """
     if path.is_file():
         return _of_file(path)
+    if not path.is_dir():
+        return None
     for name in USUAL_FILES:
         if (path / name).is_file():
             return WeightFiles(folder=path, files=(path / name,))

@@ -166,7 +166,7 @@ def test_texts_without_labels_are_taught_too(tmp_path: Path, name: str) -> None:
         (False, "a\tb\n", r"texts\.txt:1: found 'a\\tb'; expected one text"),
         (True, "a\tb\nc\n", r"texts\.txt:2: found 'c'; expected two texts with a tab between"),
         (False, "", "has no lines"),
-        (False, None, "cannot be read as UTF-8 text"),
+        (False, None, r"texts\.txt cannot be read: No such file"),
     ],
 )
 def test_a_broken_line_of_texts_is_named(
