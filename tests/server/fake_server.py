@@ -30,6 +30,7 @@ class FakeServer(Control):
         self.states = dict.fromkeys(pipelines, "")
         self.calls: list[str] = []
         self.refuses = ""
+        self._is_stopped = False
         self._folder = folder
         self.process = subprocess.Popen(
             [sys.executable, "-c", _SERVER], stdin=subprocess.PIPE, text=True
@@ -44,6 +45,7 @@ class FakeServer(Control):
 
     def stop(self) -> None:
         """End the stages and the server."""
+        self._is_stopped = True
         for pid in stage_processes(self.process.pid):
             subprocess.run(["kill", "-KILL", str(pid)], check=True)
         self.process.kill()
@@ -73,9 +75,14 @@ class FakeServer(Control):
             script.parent.mkdir(parents=True, exist_ok=True)
             script.write_text("import time\ntime.sleep(600)\n", encoding="utf-8")
             assert self.process.stdin is not None
-            self.process.stdin.write(f"{script}\n")
-            self.process.stdin.flush()
-        wait_until(lambda: self.stages_of[name] <= set(stage_processes(self.process.pid).values()))
+            try:
+                self.process.stdin.write(f"{script}\n")
+                self.process.stdin.flush()
+            except (OSError, ValueError) as error:  # stopped meanwhile, as a test ended
+                raise ServerError("the server has ended") from error
+        wait_until(lambda: self._is_stopped or self._runs(name))
+        if self._is_stopped:
+            raise ServerError("the server has ended")
         self.states.update(dict.fromkeys({name, *self.stages_of[name]}, "READY"))
 
     def unload(self, name: str, *, with_stages: bool = False, timeout_s: float = 0.0) -> None:
@@ -87,6 +94,9 @@ class FakeServer(Control):
 
     def _stages(self) -> list[frozenset[str]]:
         return list(self.stages_of.values())
+
+    def _runs(self, name: str) -> bool:
+        return self.stages_of[name] <= set(stage_processes(self.process.pid).values())
 
     def _is_ready(self, name: str) -> bool:
         return self.states[name] == "READY"
