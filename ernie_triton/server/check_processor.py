@@ -15,6 +15,7 @@ from ernie_triton.child_process import run_child
 from ernie_triton.engines.proof import Proof, read_proof
 from ernie_triton.errors import ErnieTritonError, ServerError
 from ernie_triton.processor import instruction_sets
+from ernie_triton.server.builds.files import versions_of
 
 OTHER_PROCESSOR = ("check", "refuse")
 """The choices of a server for engines that were built on another processor."""
@@ -76,11 +77,11 @@ def proved_engines(repository: Path, models: Sequence[str] = ()) -> list[ProvedE
         raise ServerError(f"the model repository {repository} is not a folder")
     engines = []
     for model in sorted(path for path in repository.iterdir() if path.is_dir()):
-        versions = [path for path in model.iterdir() if path.name.isdecimal() and path.is_dir()]
+        versions = versions_of(model)
         pipeline = model.name.removesuffix(_STAGE_SUFFIX)
         if not versions or (models and pipeline not in models and model.name not in models):
             continue
-        folder = max(versions, key=lambda path: int(path.name))
+        folder = model / str(versions[-1])
         proof = read_proof(folder)
         if proof is not None:
             engines.append(ProvedEngine(pipeline=pipeline, folder=folder, proof=proof))

@@ -145,10 +145,7 @@ def _watched(arguments: argparse.Namespace, command: Sequence[str]) -> Iterator[
 def _verify(command: Sequence[str]) -> None:
     """Verify the pipelines that a server's command loads, where they are in folders."""
     models = _loaded_models(command)
-    for part in command:
-        name, _, place = part.partition("=")
-        if name != "--model-repository":
-            continue
+    for place in _repositories(command):
         if not Path(place).is_dir():
             print(f"unverified: {place}, it is no folder here", file=sys.stderr, flush=True)
             continue
@@ -162,9 +159,14 @@ def _answer_here(command: Sequence[str], choice: str) -> bool:
     if choice not in OTHER_PROCESSOR:
         raise UsageError(f"OTHER_PROCESSOR is {choice!r}; expected {' or '.join(OTHER_PROCESSOR)}")
     models = _loaded_models(command)
-    options = [part.partition("=") for part in command]
-    folders = [Path(place) for name, _, place in options if name == "--model-repository"]
+    folders = [Path(place) for place in _repositories(command)]
     return all(answers_here(folder, models, choice) for folder in folders if folder.is_dir())
+
+
+def _repositories(command: Sequence[str]) -> list[str]:
+    """The repositories that a server's command names: folders, or addresses such as `s3://…`."""
+    options = [part.partition("=") for part in command]
+    return [place for name, _, place in options if name == "--model-repository"]
 
 
 def _loaded_models(command: Sequence[str]) -> list[str]:

@@ -142,14 +142,14 @@ class BrokenConnections:
 FAULTS: tuple[Fault, ...] = (KilledStage(), HungStage(), ImpatientCallers(), BrokenConnections())
 
 
-def seconds_until_back(target: StruckPipeline) -> float | None:
-    """Wait until the pipeline gives a right answer again; None after two minutes."""
-    began = time.monotonic()
-    while time.monotonic() < began + _BACK_WITHIN_S:
+def comes_back(target: StruckPipeline) -> bool:
+    """Wait until the pipeline gives a right answer again; False after two minutes without."""
+    deadline = time.monotonic() + _BACK_WITHIN_S
+    while time.monotonic() < deadline:
         if target.answers():
-            return time.monotonic() - began
+            return True
         time.sleep(_POLL_S)
-    return None
+    return False
 
 
 def _signalled(target: StruckPipeline, chance: random.Random, number: signal.Signals) -> str:

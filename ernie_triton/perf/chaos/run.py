@@ -13,8 +13,9 @@ from pathlib import Path
 
 import psutil
 
+from ernie_triton.child_process import running_child
 from ernie_triton.errors import ServerError
-from ernie_triton.perf.chaos.faults import FAULTS, Fault, StruckPipeline, seconds_until_back
+from ernie_triton.perf.chaos.faults import FAULTS, Fault, StruckPipeline, comes_back
 from ernie_triton.perf.chaos.load import MixedLoad, RightAnswers
 from ernie_triton.perf.chaos.report import ChaosReport, ProcessFacts, Strike
 from ernie_triton.perf.chaos.subjects import ChaosSubject, subjects_of
@@ -142,9 +143,9 @@ def serving(repository: Path) -> Iterator[ServingProcess]:
     """
     command = [sys.executable, "-m", "ernie_triton", "serve", "--repository", str(repository)]
     command += ["--grpc-port", "0", "--metrics-port", "0"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, encoding="utf-8") as process:
+    with running_child(command, stdout=subprocess.PIPE) as process:
         try:
-            line = process.stdout.readline() if process.stdout else ""
+            line = process.stdout.readline().decode("utf-8") if process.stdout else ""
             found = re.search(r"gRPC ([\w.:\[\]]+:\d+)", line)
             if found is None:
                 raise ServerError(f"serve did not say its address; it said {line.strip()!r}")
@@ -153,7 +154,7 @@ def serving(repository: Path) -> Iterator[ServingProcess]:
             process.terminate()
             with contextlib.suppress(subprocess.TimeoutExpired):
                 process.wait(_STOP_S)
-            process.kill()
+            process.kill()  # where it has not ended; `running_child` waits for it
 
 
 def _struck(
@@ -173,15 +174,14 @@ def _struck(
     )
     struck_at = time.monotonic()
     done = fault.strike(target, chance)
-    back_s = seconds_until_back(target)
-    took_s = None if back_s is None else time.monotonic() - struck_at
+    back_s = time.monotonic() - struck_at if comes_back(target) else None
     return Strike(
         fault=fault.name,
         pipeline=subject.name,
         hurts=fault.hurts,
         done=done,
         struck_at=struck_at,
-        back_s=took_s,
+        back_s=back_s,
     )
 
 
