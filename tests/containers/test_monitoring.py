@@ -36,6 +36,14 @@ class Prometheus:
     def __init__(self, url: str) -> None:
         self.url = url
 
+    def is_ready(self) -> bool:
+        """Whether its storage is open: it refuses connections first, and then answers 503."""
+        try:
+            with urllib.request.urlopen(f"{self.url}/-/ready", timeout=10):
+                return True
+        except OSError:
+            return False
+
     def get(self, path: str, **parameters: str) -> Any:
         """The data of an answer; an error's text is raised."""
         url = f"{self.url}/api/v1/{path}?{urllib.parse.urlencode(parameters)}"
@@ -80,8 +88,14 @@ def prometheus(
             stdout=log,
             stderr=subprocess.STDOUT,
         )
+    started = Prometheus(f"http://127.0.0.1:{port}")
     try:
-        yield Prometheus(f"http://127.0.0.1:{port}")
+        deadline = time.monotonic() + _DATA_TIMEOUT_S
+        while not started.is_ready():
+            assert time.monotonic() < deadline
+            assert process.poll() is None
+            time.sleep(0.1)
+        yield started
     finally:
         process.terminate()
         process.wait(30)
@@ -160,10 +174,7 @@ def test_the_alerts_are_loaded_and_silent(prometheus: Prometheus) -> None:
 
 
 def _is_up(prometheus: Prometheus) -> bool:
-    try:
-        return prometheus.numbers('up{job="triton"}') == [1.0]
-    except OSError:
-        return False
+    return prometheus.numbers('up{job="triton"}') == [1.0]
 
 
 def test_promtool_accepts_the_configuration_and_the_rules() -> None:
