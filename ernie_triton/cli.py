@@ -26,6 +26,7 @@ _ASK = _commands(
         "seq_cls": "classify texts or pairs: one label, several labels, or a score",
         "multi_label": "find all labels of texts or pairs",
         "regression": "score texts or pairs with one number",
+        "rerank": "rank documents by their relevance to a query",
         "token_cls": "find entities in texts",
         "qa": "answer questions about contexts",
         "embedding": "turn texts into vectors, or pairs of texts into cosines",

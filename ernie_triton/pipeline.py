@@ -20,7 +20,7 @@ from ernie_triton.tasks import (
     ENGINES,
     LAYOUTS,
     PRECISIONS,
-    SCORE_ACTIVATIONS,
+    RANK_ACTIVATIONS,
     TASKS,
     pooling_parts,
     task_named,
@@ -35,6 +35,10 @@ SHORTEST_WINDOW_TOKENS = 8
 
 DEFAULT_MAX_LENGTH = 128
 """Tokens of a row where neither the pipeline nor the checkpoint says how many."""
+
+MOST_DOCUMENTS: Mapping[str, int] = {"openvino": 1024, "onnxruntime": 256, "tensorrt": 256}
+"""Documents of a request where the pipeline does not say. Triton's own backends run all rows of a
+request at once, so the attention of each takes its memory at the same time."""
 
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
 _LONGEST_NAME = 200
@@ -89,8 +93,10 @@ class Answering:
             checkpoint says.
         prompt: text put before every text (embedding); None for that of `prompt_name`.
         prompt_name: one of the checkpoint's prompts (embedding); empty for its default.
-        activation: what the score goes through (regression), one of `SCORE_ACTIVATIONS`; empty
-            as the checkpoint says.
+        activation: what the score goes through (regression, rerank), one of `RANK_ACTIVATIONS`;
+            empty as the checkpoint says.
+        max_documents: most documents of one request (rerank); 0 is `MOST_DOCUMENTS` of the engine.
+        rank_label: the label whose score ranks (rerank), where the model has several.
     """
 
     overlap: int = 0
@@ -106,16 +112,18 @@ class Answering:
     prompt: str | None = None
     prompt_name: str = ""
     activation: str = ""
+    max_documents: int = 0
+    rank_label: str = ""
 
     def __post_init__(self) -> None:
         _at_least(0, self, "overlap")
         _at_least(1, self, "max_windows", "max_answer_tokens", "n_best")
-        _at_least(0, self, "dimensions")
+        _at_least(0, self, "dimensions", "max_documents")
         if self.pooling:
             pooling_parts(self.pooling)
         if self.prompt is not None and self.prompt_name:
             raise PipelineError("prompt and prompt_name are both given; name one of the two")
-        _one_of(("", *SCORE_ACTIVATIONS), self, "activation")
+        _one_of(("", *RANK_ACTIVATIONS), self, "activation")
         if math.isnan(self.no_answer_threshold):
             raise PipelineError("no_answer_threshold is not a number; expected one, or infinity")
         for label, threshold in self.thresholds.items():
@@ -278,10 +286,17 @@ class PipelineSpec:
         return self.answering.overlap or self.max_length // 4
 
     @property
+    def max_documents(self) -> int:
+        """Most documents of one request; 0 where the task has no list of texts."""
+        if not task_named(self.task).list_input:
+            return 0
+        return self.answering.max_documents or MOST_DOCUMENTS[self.engine]
+
+    @property
     def max_stage_rows(self) -> int:
         """Most rows of one request to the engine and the postprocess stage: windows, or texts."""
         windows = self.answering.max_windows if task_named(self.task).has_windows else 0
-        return max(self.batching.max_batch_size, windows)
+        return max(self.batching.max_batch_size, windows, self.max_documents)
 
     @property
     def models(self) -> tuple[str, ...]:

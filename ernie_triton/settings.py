@@ -83,7 +83,8 @@ class TokenizerSettings(StageSettings):
     of ideographs is one word. `prompt` is put before every text; with `lower_texts`, texts are
     converted to lower case first. Texts of more than `max_text_bytes` are refused,
     and requests while `max_waiting` others wait for the engine; 0 is no bound.
-    `rules` are a tokenizer's unusual rules, as `TokenRules` writes them.
+    `rules` are a tokenizer's unusual rules, as `TokenRules` writes them. A request may have
+    `max_documents`, where the task has a list of texts.
     """
 
     task: str
@@ -99,6 +100,7 @@ class TokenizerSettings(StageSettings):
     max_text_bytes: int = DEFAULT_TEXT_BYTES
     max_waiting: int = 0
     rules: str = ""
+    max_documents: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

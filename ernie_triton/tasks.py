@@ -27,6 +27,8 @@ TOKEN_POOLINGS = ("cls", "max", "mean", "mean_sqrt_len", "weightedmean", "lastto
 POOLINGS = (*TOKEN_POOLINGS, "pooler")
 SCORE_ACTIVATIONS = ("identity", "sigmoid")
 """Functions that a regression's score may go through."""
+RANK_ACTIVATIONS = (*SCORE_ACTIVATIONS, "softmax")
+"""Functions that a document's score may go through; the last one needs several labels."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,6 +65,8 @@ class Task:
         texts: names of the STRING inputs of single texts; empty where the task needs a pair.
         pair_texts: the same for pairs of texts; empty where the task has none.
         has_windows: long texts are covered by overlapping windows; otherwise they are cut.
+        list_input: the last of `pair_texts` where it holds a list of texts for each row of a
+            request; empty where every input holds one.
         engine_outputs: outputs of the engine for each row.
         tokenizer_results: results of the tokenizer stage.
         results: results of the postprocess stage.
@@ -79,11 +83,19 @@ class Task:
     tokenizer_results: tuple[TensorSpec, ...]
     results: tuple[TensorSpec, ...]
     optional_results: tuple[TensorSpec, ...] = ()
+    list_input: str = ""
 
     @property
     def is_per_token(self) -> bool:
         """True if the engine has outputs for each token instead of each text."""
         return self.head in ("token", "span")
+
+    @property
+    def row_tensors(self) -> tuple[TensorSpec, ...]:
+        """Tensors from the tokenizer to the postprocess stage, where a text makes several rows."""
+        if self.list_input:
+            return (QUERY_ROW,)
+        return WINDOW_TENSORS if self.has_windows else ()
 
     def text_inputs(self, *, pair: bool) -> tuple[TensorSpec, ...]:
         """The ensemble's inputs.
@@ -95,7 +107,10 @@ class Task:
         if not names:
             wanted, other = ("pairs of", "single") if pair else ("single", "pairs of")
             raise PipelineError(f"the task {self.name} takes {other} texts; found {wanted} texts")
-        return tuple(TensorSpec(name=name, dtype="STRING", dims=(1,)) for name in names)
+        return tuple(
+            TensorSpec(name=name, dtype="STRING", dims=(-1 if name == self.list_input else 1,))
+            for name in names
+        )
 
 
 _LOGITS = TensorSpec(name="logits", dtype="FP32", dims=("labels",))
@@ -134,6 +149,21 @@ REGRESSION = dataclasses.replace(
     results=(TensorSpec(name="score", dtype="FP32", dims=(1,)),),
 )
 """One number a text or pair, as the model gives it: similarity, relevance."""
+
+RERANK = dataclasses.replace(
+    SEQ_CLS,
+    name="rerank",
+    default_model="ernie_rerank",
+    texts=(),
+    pair_texts=("query", "documents"),
+    list_input="documents",
+    tokenizer_results=(TensorSpec(name="truncated", dtype="BOOL", dims=(-1,)),),
+    results=(
+        TensorSpec(name="scores", dtype="FP32", dims=(-1,)),
+        TensorSpec(name="order", dtype="INT64", dims=(-1,)),
+    ),
+)
+"""A score for each document of a query; `order` has the documents' places, best first."""
 
 TOKEN_CLS = Task(
     name="token_cls",
@@ -181,7 +211,7 @@ EMBEDDING = Task(
 )
 
 TASKS: Mapping[str, Task] = {
-    task.name: task for task in (SEQ_CLS, MULTI_LABEL, REGRESSION, TOKEN_CLS, QA, EMBEDDING)
+    task.name: task for task in (SEQ_CLS, MULTI_LABEL, REGRESSION, RERANK, TOKEN_CLS, QA, EMBEDDING)
 }
 
 INPUT_IDS = TensorSpec(name="input_ids", dtype="INT32", dims=(-1,))
@@ -213,6 +243,9 @@ and 1 if it begins a word; `NO_SPAN` for special tokens and padding. `window` is
 the request, and the number of the window's first token in the text. `source` is the text itself in
 its first window, and empty in the others.
 """
+
+QUERY_ROW = TensorSpec(name="query_row", dtype="INT32", dims=(1,))
+"""The place in the request of the query that a document's row of tokens belongs to."""
 
 NO_SPAN = -1
 """The span of special tokens, of a question's tokens, and of padding."""

@@ -16,10 +16,12 @@ from samples.generators.cmrc2018 import CMRC2018
 from samples.generators.headlines import HEADLINES
 from samples.generators.msra_ner import MSRA_NER
 from samples.generators.multi_label import MULTI_TOPIC
+from samples.generators.rankings import draw_rankings
 from samples.generators.sentence_pairs import SENTENCE_PAIRS
 from samples.generators.similarity import SIMILARITY
 from samples.generators.tnews import TNEWS
 from samples.splits import SplitSizes, write_task_data
+from samples.tasks import write_json_lines
 from samples.vocabulary import DEFAULT_ENTRIES, build_vocabulary, write_vocabulary
 
 SAMPLE_TASKS = {
@@ -57,6 +59,7 @@ def build_parser() -> argparse.ArgumentParser:
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     _add_generate(commands)
+    _add_rankings(commands)
     _add_vocabulary(commands)
     _add_base(commands)
     _add_train(commands)
@@ -73,6 +76,13 @@ def _generate(arguments: argparse.Namespace) -> int:
     )
     for path in write_task_data(task, sizes, arguments.seed, arguments.output):
         print(path)
+    return 0
+
+
+def _rankings(arguments: argparse.Namespace) -> int:
+    """Write queries with fitting and other documents."""
+    rankings = draw_rankings(arguments.queries, arguments.seed)
+    print(write_json_lines(arguments.output, (one.to_json() for one in rankings)))
     return 0
 
 
@@ -142,6 +152,18 @@ def _add_generate(commands: "argparse._SubParsersAction[argparse.ArgumentParser]
     parser.add_argument("--dev", type=int, help="lines to measure on (default: the task's own)")
     parser.add_argument("--seed", type=int, default=_DEFAULT_SEED, help="default: %(default)s")
     parser.set_defaults(command=_generate)
+
+
+def _add_rankings(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    parser = commands.add_parser(
+        "rankings",
+        help="write queries with their documents, to evaluate reranking on",
+        allow_abbrev=False,
+    )
+    parser.add_argument("--output", type=Path, required=True, help="the file")
+    parser.add_argument("--queries", type=int, default=80, help="default: %(default)s")
+    parser.add_argument("--seed", type=int, default=_DEFAULT_SEED, help="default: %(default)s")
+    parser.set_defaults(command=_rankings)
 
 
 def _add_vocabulary(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:

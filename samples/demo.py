@@ -25,6 +25,8 @@ QUESTIONS: dict[str, str] = {
     "--text 花呗怎么提前还款 --text-pair 花呗逾期了会怎么样",
     "ernie_multilabel": "multi_label --text 手机厂商股价大涨，新款芯片下月发布",
     "ernie_regression": "regression --text 花呗怎么提前还款 --text-pair 花呗可以提前还清吗",
+    "ernie_rerank": "rerank --query 花呗怎么提前还款 --document 花呗逾期了会怎么样 "
+    "--document 花呗可以提前还清吗 --document 信用卡怎么提前还款",
     "ernie_tokencls": "token_cls --mark --text 王芳在北京大学工作了三年",
     "ernie_qa": "qa --question 大桥全长多少米？ "
     "--context 济阳黄河大桥位于山东省济南市，全长2023米，于1982年建成通车。",

@@ -1,23 +1,27 @@
 """A pipeline's defaults from the files beside the weights, and words for people about them."""
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from ernie_triton.build.load.sentence.description import CROSS_ENCODER, SentenceFolder
 from ernie_triton.build.load.source import Source
 from ernie_triton.build.model.encoder import Norm
-from ernie_triton.build.model.heads import Cut, Dense, VectorHead, VectorLayer
+from ernie_triton.build.model.heads import Cut, Dense, SequenceHead, VectorHead, VectorLayer
 from ernie_triton.build.model.models import Model
 from ernie_triton.errors import CheckpointError, PipelineError
 from ernie_triton.pipeline import DEFAULT_MAX_LENGTH, Answering, PipelineSpec
-from ernie_triton.tasks import EMBEDDING, REGRESSION, SCORE_ACTIVATIONS
+from ernie_triton.tasks import EMBEDDING, RANK_ACTIVATIONS, REGRESSION, RERANK, SCORE_ACTIVATIONS
+
+_LONGEST_DOCUMENT = 512
+"""Tokens of a query and a document where neither the pipeline nor the checkpoint says how many."""
 
 
 def with_checkpoint_defaults(spec: PipelineSpec, source: Source) -> PipelineSpec:
     """Return the pipeline with the checkpoint's values where it has none of its own.
 
     Raises:
-        PipelineError: an option is for another task, or names a prompt that is not there.
+        PipelineError: an option is for another task, names a prompt that is not there, or does
+            not fit the model's number of labels.
         CheckpointError: the folder's prompt cannot be served as it says.
     """
     answering = spec.answering
@@ -38,10 +42,14 @@ def with_checkpoint_defaults(spec: PipelineSpec, source: Source) -> PipelineSpec
         _refuse_prompt(source)
     if spec.task == REGRESSION.name:
         activation = answering.activation or source.activation or SCORE_ACTIVATIONS[0]
-        _check_activation(activation, source)
+        _check_activation(activation, source, SCORE_ACTIVATIONS)
         answering = dataclasses.replace(answering, activation=activation)
+    elif spec.task == RERANK.name:
+        answering = dataclasses.replace(answering, activation=_rank_activation(answering, source))
     elif answering.activation:
-        raise PipelineError(f"activation is for regression; the task is {spec.task}")
+        raise PipelineError(f"activation is for regression and rerank; the task is {spec.task}")
+    if spec.task != RERANK.name and (answering.rank_label or answering.max_documents):
+        raise PipelineError(f"rank_label and max_documents are for rerank; the task is {spec.task}")
     return dataclasses.replace(spec, answering=answering, max_length=_max_length(spec, source))
 
 
@@ -55,6 +63,8 @@ def folder_words(given: PipelineSpec, spec: PipelineSpec, source: Source) -> str
     """
     if spec.task == EMBEDDING.name:
         words = [*_vector_words(spec, source), *_prompt_words(spec, source.sentence)]
+    elif spec.task == RERANK.name:
+        words = [f"scores through {spec.answering.activation}"]
     elif source.activation is not None or (given.answering.activation):
         words = [f"scores through {spec.answering.activation or 'softmax'}"]
     elif spec.task == REGRESSION.name:
@@ -117,18 +127,41 @@ def _refuse_prompt(source: Source) -> None:
         )
 
 
-def _check_activation(activation: str, source: Source) -> None:
-    if activation not in SCORE_ACTIVATIONS:
+def _rank_activation(answering: Answering, source: Source) -> str:
+    """Return what documents' scores go through; by default as `CrossEncoder.predict` has it.
+
+    One score goes through a sigmoid there, unless the folder says otherwise. Of several, the one
+    that ranks is a probability, as classification gives it.
+    """
+    head = source.model.head if source.model is not None else None
+    scores = len(source.labels or ("",))
+    if isinstance(head, SequenceHead):
+        scores = head.output.outputs
+    if scores > 1:
+        usual = "sigmoid" if source.problem == "multi_label_classification" else "softmax"
+        return answering.activation or usual
+    activation = answering.activation or source.activation or "sigmoid"
+    _check_activation(activation, source, RANK_ACTIVATIONS)
+    if activation == "softmax":
+        raise PipelineError("the softmax of a single score is always 1; use another activation")
+    return activation
+
+
+def _check_activation(activation: str, source: Source, known: Sequence[str]) -> None:
+    if activation not in known:
         raise CheckpointError(
             f"{source.path} puts its score through {activation}; expected one of "
-            f"{', '.join(SCORE_ACTIVATIONS)}; choose with --activation"
+            f"{', '.join(known)}; choose with --activation"
         )
 
 
 def _max_length(spec: PipelineSpec, source: Source) -> int:
     sentence, model = source.sentence, source.model
     if sentence is None:
-        length = spec.max_length or DEFAULT_MAX_LENGTH
+        usual = DEFAULT_MAX_LENGTH
+        if spec.task == RERANK.name and model is not None:
+            usual = min(model.max_positions, _LONGEST_DOCUMENT)
+        length = spec.max_length or usual
         return min(length, source.fixed_length or length)
     positions = model.max_positions if model is not None else DEFAULT_MAX_LENGTH
     most = min(sentence.max_length or positions, positions, source.fixed_length or positions)

@@ -18,7 +18,7 @@ from ernie_triton.build.check.preconditions import (
 from ernie_triton.build.check.sample_texts import read_sample_texts
 from ernie_triton.build.check.speed import Speed, measure_speed
 from ernie_triton.build.checkpoint_defaults import folder_words, with_checkpoint_defaults
-from ernie_triton.build.config import ModelSizes
+from ernie_triton.build.config import ModelSizes, ranking_label
 from ernie_triton.build.convert.conversion import (
     Converted,
     check_quality,
@@ -44,7 +44,7 @@ from ernie_triton.errors import CheckpointError
 from ernie_triton.pipeline import PipelineSpec
 from ernie_triton.processor import has_bfloat16, instruction_sets
 from ernie_triton.server.plans import PlanFacts
-from ernie_triton.tasks import SEQ_CLS, task_named
+from ernie_triton.tasks import RERANK, SEQ_CLS, task_named
 from ernie_triton.tokenizer.encoder import TextEncoder
 
 
@@ -95,7 +95,9 @@ def read_inputs(spec: PipelineSpec, step: StepReporter) -> BuildInputs:
             notes.append(f"max_length {spec.max_length}, its model_max_length, instead of {asked}")
     if source.model is not None and not isinstance(source.model.head, VectorHead):
         # Checked before the source's framework loads the model: its own message is less clear.
-        pipeline_labels(spec, source, source.model.head.output.outputs)
+        labels = pipeline_labels(spec, source, source.model.head.output.outputs)
+        if spec.task == RERANK.name:
+            ranking_label(labels, spec.answering.rank_label)
     with step("graph") as notes:
         model = source.model
         if model is not None:

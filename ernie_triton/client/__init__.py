@@ -7,8 +7,8 @@
         print(result.best.name, result.best.score)
 
 Errors are in `ernie_triton.errors`. The flow of a call: a task's module (`seq_cls`, `multi_label`,
-`regression`, `token_cls`, `qa`, `embedding`) names the outputs to ask for and reads the reply;
-`core` cuts the rows into requests, retries what is safe to retry and isolates a failing row;
+`regression`, `rerank`, `token_cls`, `qa`, `embedding`) names the outputs to ask for and reads the
+reply; `core` cuts the rows into requests, retries what is safe to retry and isolates a failing row;
 `transport` speaks gRPC. `evaluation` scores answers, `cli` has the command lines.
 
 A new task is a module here, a scorer and a row in `evaluation.tasks`, and a module under `cli`.
@@ -20,6 +20,7 @@ from ernie_triton.client.multi_label import AsyncMultiLabelClient, LabelSet, Mul
 from ernie_triton.client.qa import Answer, AsyncQaClient, Candidate, QaClient
 from ernie_triton.client.regression import AsyncRegressionClient, RegressionClient, Score
 from ernie_triton.client.request_context import request_context
+from ernie_triton.client.rerank import AsyncRerankClient, RankedDocument, RerankClient
 from ernie_triton.client.seq_cls import AsyncSeqClsClient, Classification, Label, SeqClsClient
 from ernie_triton.client.token_cls import AsyncTokenClsClient, Entity, Token, TokenClsClient
 from ernie_triton.client.transport import Connection
@@ -31,6 +32,7 @@ __all__ = [
     "AsyncMultiLabelClient",
     "AsyncQaClient",
     "AsyncRegressionClient",
+    "AsyncRerankClient",
     "AsyncSeqClsClient",
     "AsyncTokenClsClient",
     "AsyncTransport",
@@ -45,7 +47,9 @@ __all__ = [
     "MultiLabelClient",
     "Policy",
     "QaClient",
+    "RankedDocument",
     "RegressionClient",
+    "RerankClient",
     "Score",
     "SeqClsClient",
     "Token",

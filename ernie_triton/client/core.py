@@ -42,7 +42,7 @@ DEFAULT_TIMEOUT_S = 30.0
 _MOST_STAGE_FAILURES = 2
 
 Row = tuple[bytes, ...]
-"""One value for each of the task's inputs, in their order."""
+"""One value for each of the task's inputs, in their order; any number for the last if a list."""
 
 Send = Callable[[Sequence[Row]], Awaitable[Sequence[_R | ClientError]]]
 """Answers a batch of rows: a result or an error for each; raises what concerns every batch."""
@@ -168,9 +168,10 @@ class Caller:
         """
         names = await self.input_names(codec.task)
         facts = await self.facts()
-        self._check_columns(rows, names)
+        self._check_columns(rows, names, codec.task)
         self._check_outputs(facts, codec)
-        largest = facts.max_batch_size
+        # Rows with a list may differ in its length, which those of one request must not.
+        largest = 1 if codec.task.list_input else facts.max_batch_size
         if len(rows) > largest:
             parts = [rows[at : at + largest] for at in range(0, len(rows), largest)]
             return [outcome for part in parts for outcome in await self.outcomes(part, codec)]
@@ -187,8 +188,10 @@ class Caller:
         """Give the connection back."""
         await self._transport.close()
 
-    def _check_columns(self, rows: Sequence[Row], names: tuple[str, ...]) -> None:
+    def _check_columns(self, rows: Sequence[Row], names: tuple[str, ...], task: Task) -> None:
         found = {len(row) for row in rows} - {len(names)}
+        if task.list_input:
+            found = {texts for texts in found if texts < len(names)}
         if found:
             raise ContractError(
                 f"{self._endpoint} takes {len(names)} text(s) a row ({', '.join(names)}), "
@@ -216,7 +219,7 @@ class Caller:
             return []
         context = current_context()
         request = InferRequest(
-            columns={name: [row[at] for row in rows] for at, name in enumerate(names)},
+            columns=_columns(rows, names, codec.task),
             outputs=codec.requested_outputs(),
             request_id=context.id_of_request(),
             headers=context.trace_headers(),
@@ -277,6 +280,14 @@ class Caller:
         if not ready:
             return ModelAwayError(f"{error}; the server has no model ready")
         return ModelNotReadyError(f"{error}; ready there: {', '.join(ready)}")
+
+
+def _columns(rows: Sequence[Row], names: Sequence[str], task: Task) -> dict[str, list[bytes]]:
+    """The values of each input, row after row."""
+    columns = {name: [row[at] for row in rows] for at, name in enumerate(names)}
+    if task.list_input:
+        columns[names[-1]] = [text for row in rows for text in row[len(names) - 1 :]]
+    return columns
 
 
 def _numbered(error: RequestRefusedError, number: int) -> RequestRefusedError:

@@ -30,11 +30,13 @@ class TextField:
         input: its name on the wire.
         keys: its possible keys in the object; the first one found is used.
         advice: what to do if the object has it and the model does not take it.
+        is_list: it is a list of texts, which are the last of a row.
     """
 
     input: str
     keys: tuple[str, ...]
     advice: str = "leave it out"
+    is_list: bool = False
 
 
 TEXT = TextField(input="text", keys=("text", "sentence", "sentence1"))
@@ -71,14 +73,22 @@ def items_from_texts(columns: Sequence[Sequence[str]]) -> Iterator[Item]:
         yield Item(line=line, texts=texts)
 
 
-def items_from_txt(lines: Iterable[bytes], inputs: Sequence[str]) -> Iterator[Item]:
-    """One item for each line of a text file; a TAB separates the texts of a model with several."""
+def items_from_txt(
+    lines: Iterable[bytes], inputs: Sequence[str], *, has_list: bool = False
+) -> Iterator[Item]:
+    """One item for each line of a text file; a TAB separates the texts of a model with several.
+
+    Args:
+        lines: the file.
+        inputs: the model's inputs.
+        has_list: a line has any number of texts for the last of them, from one on.
+    """
     for line, text in _decoded(lines):
         if isinstance(text, Item):
             yield text
             continue
         texts = tuple(text.split("\t")) if len(inputs) > 1 else (text,)
-        if len(texts) == len(inputs):
+        if len(texts) == len(inputs) or (has_list and len(texts) > len(inputs)):
             yield Item(line=line, texts=texts)
         else:
             yield Item(
@@ -185,7 +195,7 @@ def _decoded(lines: Iterable[bytes]) -> Iterator[tuple[int, str | Item]]:
 def _item_from_record(
     line: int, record: dict[str, object], inputs: Sequence[str], fields: Sequence[TextField]
 ) -> Item:
-    texts: dict[str, str] = {}
+    texts: dict[str, tuple[str, ...]] = {}
     for text_field in fields:
         key = next((key for key in text_field.keys if key in record), None)
         if key is None and text_field.input in inputs:
@@ -198,7 +208,10 @@ def _item_from_record(
             error = f"the model takes no {text_field.input}, found {key}; {text_field.advice}"
             return Item(line=line, error=error)
         value = record[key]
-        if not isinstance(value, str):
-            return Item(line=line, error=f"{key} is {value!r:.40}, expected a string")
-        texts[text_field.input] = value
-    return Item(line=line, texts=tuple(texts[name] for name in inputs), record=record)
+        values = value if text_field.is_list else [value]
+        if not isinstance(values, list) or not all(isinstance(one, str) for one in values):
+            expected = "a list of strings" if text_field.is_list else "a string"
+            return Item(line=line, error=f"{key} is {value!r:.40}, expected {expected}")
+        texts[text_field.input] = tuple(values)
+    every = tuple(text for name in inputs for text in texts[name])
+    return Item(line=line, texts=every, record=record)

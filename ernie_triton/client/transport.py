@@ -221,8 +221,9 @@ class GrpcAsyncTransport:
 def _inputs(request: InferRequest) -> list[triton.InferInput]:
     inputs = []
     for name, column in request.columns.items():
-        tensor = triton.InferInput(name, [len(column), 1], "BYTES")
-        tensor.set_data_from_numpy(np.array(column, dtype=np.object_).reshape(-1, 1))
+        shape = request.shape_of(name)
+        tensor = triton.InferInput(name, list(shape), "BYTES")
+        tensor.set_data_from_numpy(np.array(column, dtype=np.object_).reshape(shape))
         inputs.append(tensor)
     return inputs
 

@@ -46,10 +46,11 @@ class RequestedOutput:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InferRequest:
-    """One request: a column of UTF-8 values for each input, all of the same length.
+    """One request: a column of UTF-8 values for each input.
 
     Attributes:
-        columns: the values by the input's name.
+        columns: the values by the input's name; the first has one for each row. Another may have
+            several for each row, as many for all, row after row.
         outputs: what to return.
         request_id: names the request in the server's log, its traces and its errors.
         headers: what goes with the request beside its content, such as its trace.
@@ -59,6 +60,11 @@ class InferRequest:
     outputs: tuple[RequestedOutput, ...]
     request_id: str = ""
     headers: Mapping[str, str] = field(default_factory=dict)
+
+    def shape_of(self, name: str) -> tuple[int, int]:
+        """The shape of an input's tensor: rows, and values of a row."""
+        rows = len(next(iter(self.columns.values())))
+        return rows, len(self.columns[name]) // max(rows, 1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

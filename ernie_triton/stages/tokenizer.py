@@ -9,6 +9,7 @@ import numpy as np
 from ernie_triton.arrays import Array, Tensors
 from ernie_triton.errors import TextError
 from ernie_triton.settings import TokenizerSettings
+from ernie_triton.stages.documents import check_documents, document_rows, with_document_rows
 from ernie_triton.stages.stage import Stage
 from ernie_triton.tasks import INPUT_IDS, TOKEN_TYPE_IDS, task_named
 from ernie_triton.tokenizer.encoder import TextEncoder
@@ -31,6 +32,7 @@ class TokenizerStage(Stage[tuple[list[str], ...]]):
         self.inputs = tuple(spec.name for spec in self.task.text_inputs(pair=settings.pair))
         self._is_pair = settings.pair
         self._max_text_bytes = settings.max_text_bytes
+        self._max_documents = settings.max_documents
         self._encoder = encoder
         self._buckets = LengthBuckets(
             bucket=settings.length_bucket,
@@ -68,8 +70,10 @@ class TokenizerStage(Stage[tuple[list[str], ...]]):
         """Decode the request's texts.
 
         Raises:
-            TextError: a text is not UTF-8, or too long.
+            TextError: a text is not UTF-8, or too long; there are no documents, or too many.
         """
+        if self.task.list_input:
+            check_documents(tensors[self.task.list_input], self._max_documents)
         return tuple(
             [self._decoded(text, name, row) for row, text in enumerate(tensor.reshape(-1))]
             for name, tensor in tensors.items()
@@ -84,11 +88,16 @@ class TokenizerStage(Stage[tuple[list[str], ...]]):
         if self.task.has_windows:
             self._last = [self._window_tensors(columns) for columns in items]
             return self._last
+        queries = [len(item[0]) for item in items]
+        if self.task.list_input:
+            items = [document_rows(*columns) for columns in items]
         columns = [[text for part in parts for text in part] for parts in zip(*items, strict=True)]
         tokenized = self._encoder.encode(*columns)
         rows = [len(item[0]) for item in items]
         requests = tokenized.by_request(rows, self._encoder.pad_token_id)
         self._last = [self._sent(tensors) for tensors in requests]
+        if self.task.list_input:
+            self._last = [*map(with_document_rows, self._last, queries)]
         return self._last
 
     def token_counts(self) -> list[int]:

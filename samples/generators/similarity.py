@@ -5,7 +5,7 @@ the product, bank or merchant (0.7), another intent of the family (0.5), both of
 the product (0.15), nothing (0). As with human raters it wavers by a step of 0.05 either way.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from random import Random
 
@@ -55,9 +55,9 @@ class ScoredPairDrawer:
         family = rng.choice(tuple(self.families))
         intent = rng.choice(self.families[family])
         first = rng.choice(self.grammar.lines[intent])
-        second = rng.choice([t for t in self._answers(level, family, intent) if t != first])
+        second = rng.choice([t for t in self.answers(level, family, intent) if t != first])
         values = {slot: rng.choice(self.grammar.words[slot]) for slot in BOUND_SLOTS}
-        others = self._other_values(values, rng) if level.endswith("value") else values
+        others = self.other_values(values, rng) if level.endswith("value") else values
         questions = [
             ask(self.grammar, first, values, rng),
             ask(self.grammar, second, others, rng),
@@ -66,7 +66,8 @@ class ScoredPairDrawer:
         score = min(1.0, max(0.0, LEVELS[level] + rng.choice((-STEP, 0.0, STEP))))
         return ScoredPair(sentence1=questions[0], sentence2=questions[1], score=round(score, 2))
 
-    def _answers(self, level: str, family: str, intent: str) -> list[str]:
+    def answers(self, level: str, family: str, intent: str) -> list[str]:
+        """Return the templates of a second question that has a level in common with the first."""
         if level in ("same", "value"):
             intents = [intent]
         elif level.startswith("intent"):
@@ -75,7 +76,8 @@ class ScoredPairDrawer:
             intents = [name for f in self.families if f != family for name in self.families[f]]
         return [template for name in intents for template in self.grammar.lines[name]]
 
-    def _other_values(self, values: Mapping[str, str], rng: Random) -> dict[str, str]:
+    def other_values(self, values: Mapping[str, str], rng: Random) -> dict[str, str]:
+        """Draw another product, bank and merchant."""
         words = self.grammar.words
         return {
             slot: rng.choice([word for word in words[slot] if word != values[slot]])
@@ -83,7 +85,7 @@ class ScoredPairDrawer:
         }
 
 
-def make_drawer() -> Callable[[Random], ScoredPair]:
+def make_drawer() -> ScoredPairDrawer:
     """Read the grammar of intents, the vague questions left out."""
     grammar = load_grammar(GRAMMAR_FOLDER / "afqmc.txt")
     families = {name: i for name, i in families_of(grammar).items() if name != "vague"}

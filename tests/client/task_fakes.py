@@ -135,3 +135,24 @@ def _score_tensor(request: InferRequest, output: RequestedOutput) -> Array:
     if output.name == "truncated":
         return np.array([[len(text) > 6] for text in texts])
     return np.array([[float(text.split()[0])] for text in texts], dtype=np.float32)
+
+
+def rank_model() -> FakeModel:
+    """A document's score is its number of the query's characters, halved."""
+    outputs = {"scores": (-1,), "order": (-1,), "truncated": (-1,)}
+    facts = ModelFacts(max_batch_size=4, inputs=("query", "documents"), outputs=outputs)
+    return FakeModel(facts=facts, tensor=_rank_tensor)
+
+
+def _rank_tensor(request: InferRequest, output: RequestedOutput) -> Array:
+    assert request.shape_of("query") == (1, 1)
+    [query] = request.columns["query"]
+    texts = [text.decode() for text in request.columns["documents"]]
+    assert request.shape_of("documents") == (1, len(texts))
+    scores = np.array([sum(map(text.count, query.decode())) / 2 for text in texts], np.float32)
+    tensors = {
+        "scores": scores,
+        "order": np.argsort(-scores, kind="stable"),
+        "truncated": np.array([len(text) > 20 for text in texts]),
+    }
+    return tensors[output.name][None]

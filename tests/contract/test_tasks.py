@@ -11,6 +11,7 @@ from ernie_triton.tasks import (
     MULTI_LABEL,
     QA,
     REGRESSION,
+    RERANK,
     SEQ_CLS,
     TASKS,
     TOKEN_CLS,
@@ -37,6 +38,11 @@ TRUNCATED = {"truncated": ("BOOL", (1,))}
         (SEQ_CLS, "ernie_seqcls", SCORES | TRUNCATED),
         (MULTI_LABEL, "ernie_multilabel", {**SCORES, "selected": ("BOOL", (15,)), **TRUNCATED}),
         (REGRESSION, "ernie_regression", {"score": ("FP32", (1,)), **TRUNCATED}),
+        (
+            RERANK,
+            "ernie_rerank",
+            {"scores": ("FP32", (-1,)), "order": ("INT64", (-1,)), "truncated": ("BOOL", (-1,))},
+        ),
         (TOKEN_CLS, "ernie_tokencls", {"OUTPUT": ("STRING", (1,))}),
         (
             QA,
@@ -76,6 +82,12 @@ def test_texts_come_in_as_single_strings(task: Task, pair: bool, names: list[str
     assert [(spec.name, spec.dtype, spec.dims) for spec in inputs] == [
         (name, "STRING", (1,)) for name in names
     ]
+
+
+def test_a_query_comes_with_any_number_of_documents() -> None:
+    inputs = RERANK.text_inputs(pair=True)
+    found = [(spec.name, spec.dtype, spec.dims) for spec in inputs]
+    assert found == [("query", "STRING", (1,)), ("documents", "STRING", (-1,))]
 
 
 def test_a_task_without_pairs_or_without_single_texts_refuses_them() -> None:

@@ -22,6 +22,7 @@ LONG = f"{SHORT}今天北京的天气很好。" * 40
 MODELS = {
     "ernie_seqcls": ("tnews.toml", {"text": [SHORT, LONG, "", "abc 123"]}),
     "ernie_seqcls_pair": ("afqmc.toml", {"text": [SHORT, "怎么还款"], "text_pair": ["好", LONG]}),
+    "ernie_rerank": ("rerank.toml", {"query": [SHORT, "怎么还款"], "documents": ["好", LONG]}),
     "ernie_tokencls": ("msra_ner.toml", {"text": [LONG, SHORT, "", "李娜在武汉"]}),
     "ernie_qa": ("cmrc2018.toml", {"question": ["谁出席？", "哪里？"], "context": [LONG, SHORT]}),
     "ernie_embedding": ("sentence_pairs.toml", {"text": [SHORT, "天气"]}),

@@ -185,3 +185,13 @@ def test_bad_sizes_are_one_line_and_exit_1(
     assert main(["generate", "tnews", "--output", str(tmp_path), "--train", "0"]) == 1
     assert capsys.readouterr().err.count("\n") == 1
     assert not list(tmp_path.iterdir())
+
+
+def test_the_committed_rankings_are_those_of_seed_0(tmp_path: Path) -> None:
+    made = tmp_path / "rankings.json"
+    assert main(["rankings", "--output", str(made)]) == 0
+    assert made.read_bytes() == (DATA / "rankings.json").read_bytes()
+    for line in made.read_text(encoding="utf-8").splitlines():
+        record = json.loads(line)
+        assert record["query"]
+        assert (len(record["positives"]), len(record["negatives"])) == (2, 8)

@@ -11,6 +11,7 @@ import pytest
 from ernie_triton.arrays import Tensors
 from ernie_triton.decoders.entities import EntitySettings
 from ernie_triton.decoders.labels import LabelSettings
+from ernie_triton.decoders.ranks import RankSettings
 from ernie_triton.decoders.spans import AnswerSettings
 from ernie_triton.decoders.vectors import VectorSettings
 from ernie_triton.errors import NotFiniteError
@@ -22,6 +23,7 @@ SETTINGS: Mapping[str, Mapping[str, str]] = {
     "seq_cls": LabelSettings(task="seq_cls", labels=3, thresholds=()).to_parameters(),
     "multi_label": LabelSettings(task="multi_label", labels=3, thresholds=(0.5,)).to_parameters(),
     "regression": LabelSettings(task="regression", labels=1, thresholds=()).to_parameters(),
+    "rerank": RankSettings(task="rerank", labels=1, ranked=0, activation="sigmoid").to_parameters(),
     "token_cls": EntitySettings(task="token_cls", labels=3, per_token=False).to_parameters(),
     "qa": AnswerSettings(
         task="qa", max_answer_tokens=2, n_best=2, no_answer_threshold=0.0
@@ -45,6 +47,8 @@ def engine_outputs(task: str) -> Tensors:
         output.name: rng.normal(size=shape).astype(np.float32)
         for output in TASKS[task].engine_outputs
     }
+    if TASKS[task].list_input:
+        return {**outputs, "query_row": np.array([[0], [1]], np.int32)}
     if not windows:
         return outputs
     spans = np.full((3, 4, 3), NO_SPAN, np.int32)

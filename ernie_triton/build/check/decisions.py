@@ -38,7 +38,8 @@ def agreement(
 
     A decision is, by task: the likeliest label of a text; all selected labels of a text; the label
     of a token; where an answer begins and where it ends; which of two texts has the higher score,
-    for every pair of texts; or a vector, the same from a cosine of `SAME_VECTOR_COSINE` on.
+    for every pair of texts (regression, and rerank with one label); or a vector, the same from a
+    cosine of `SAME_VECTOR_COSINE` on.
 
     Args:
         task: the task of both engines.
@@ -64,7 +65,7 @@ def agreement(
     if task.name == "multi_label":
         limits = _logits(thresholds)
         return _counted([np.array_equal(one >= limits, two >= limits) for one, two in pairs])
-    if task.name == "regression":
+    if task.name in ("regression", "rerank") and all(one.size == 1 for one, _ in pairs):
         return _counted(_same_orders(pairs))
     return _counted([one.argmax() == two.argmax() for one, two in pairs])
 

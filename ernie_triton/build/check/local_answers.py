@@ -60,7 +60,7 @@ class LocalAnswers:
         Raises:
             RequestRefusedError: a stage refuses the request.
         """
-        texts = {name: _column(request.columns[name]) for name in self._stages.inputs}
+        texts = {name: _tensor(request, name) for name in self._stages.inputs}
         try:
             answer = self._stages.answer(texts)
         except ErnieTritonError as error:
@@ -115,6 +115,6 @@ def classification(scores: Array, labels: tuple[str, ...], count: int) -> Array:
     return np.array(rows, np.object_)
 
 
-def _column(texts: list[bytes]) -> Array:
-    """Texts as Triton hands them to a stage, [rows, 1]."""
-    return np.array(texts, np.object_)[:, None]
+def _tensor(request: InferRequest, name: str) -> Array:
+    """Texts as Triton hands them to a stage, [rows, texts of a row]."""
+    return np.array(request.columns[name], np.object_).reshape(request.shape_of(name))

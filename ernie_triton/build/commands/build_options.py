@@ -11,6 +11,7 @@ from ernie_triton.build.progress import timed_step
 from ernie_triton.errors import CheckpointError, PipelineError, UsageError
 from ernie_triton.pipeline import (
     DEFAULT_MAX_LENGTH,
+    MOST_DOCUMENTS,
     Answering,
     Batching,
     PipelineSpec,
@@ -25,7 +26,7 @@ from ernie_triton.tasks import (
     LAYOUTS,
     POOLINGS,
     PRECISIONS,
-    SCORE_ACTIVATIONS,
+    RANK_ACTIVATIONS,
     TASKS,
     pooling_parts,
 )
@@ -110,8 +111,11 @@ def add_build_options(parser: argparse.ArgumentParser) -> None:
     answers("--dimensions", f"features of a vector to keep (embedding) {says}", int)
     answers("--prompt", "text put before every text (embedding)")
     answers("--prompt-name", f"one of the checkpoint's prompts (embedding) {says}")
-    through = f"what the score goes through (regression) {says}"
-    answers("--activation", through, choices=SCORE_ACTIVATIONS)
+    through = f"what the score goes through (regression, rerank) {says}"
+    answers("--activation", through, choices=RANK_ACTIVATIONS)
+    most = ", ".join(f"{count} with {engine}" for engine, count in MOST_DOCUMENTS.items())
+    answers("--max-documents", f"most documents of one request (rerank) (default {most})", int)
+    answers("--rank-label", "the label whose score ranks, of several (rerank)")
     parser.add_argument(
         "--threshold",
         action="append",

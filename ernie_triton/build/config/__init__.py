@@ -8,13 +8,19 @@ configures otherwise.
 
 from ernie_triton.build.config.messages import WARM_UP_TEXTS, ModelSizes
 from ernie_triton.build.config.pipeline import pipeline_configs
-from ernie_triton.build.config.stages import postprocess_settings, results, tokenizer_stage_settings
+from ernie_triton.build.config.stages import (
+    postprocess_settings,
+    ranking_label,
+    results,
+    tokenizer_stage_settings,
+)
 
 __all__ = [
     "WARM_UP_TEXTS",
     "ModelSizes",
     "pipeline_configs",
     "postprocess_settings",
+    "ranking_label",
     "results",
     "tokenizer_stage_settings",
 ]

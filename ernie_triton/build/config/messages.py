@@ -7,7 +7,7 @@ from tritonclient.grpc import model_config_pb2 as pb
 
 from ernie_triton.pipeline import PipelineSpec
 from ernie_triton.settings import StageSettings
-from ernie_triton.tasks import WINDOW_TENSORS, Task, TensorSpec
+from ernie_triton.tasks import TensorSpec
 from ernie_triton.tokenizer.rules import ORDINARY, TokenRules
 
 WARM_UP_TEXTS = ("short", "long")
@@ -122,8 +122,3 @@ def add_warm_up(
 def data_type(tensor: TensorSpec) -> "pb.DataType":
     """The protobuf's name of a tensor's type."""
     return pb.DataType.Value(f"TYPE_{tensor.dtype}")
-
-
-def task_window_tensors(task: Task) -> tuple[TensorSpec, ...]:
-    """Tensors from the tokenizer stage to the postprocess stage, where the task has windows."""
-    return WINDOW_TENSORS if task.has_windows else ()

@@ -6,7 +6,7 @@ from google.protobuf import text_format
 from tritonclient.grpc import model_config_pb2 as pb
 
 from ernie_triton.build.config.engines import is_native, length_bucket, native_engine, python_engine
-from ernie_triton.build.config.messages import ModelSizes, model_config, task_window_tensors
+from ernie_triton.build.config.messages import ModelSizes, model_config
 from ernie_triton.build.config.stages import postprocess_config, results, tokenizer_config
 from ernie_triton.pipeline import PipelineSpec
 from ernie_triton.settings import CONFIG_FILE, EMBEDDED_CONFIG_FILE
@@ -58,13 +58,13 @@ def ensemble_config(spec: PipelineSpec, sizes: ModelSizes) -> pb.ModelConfig:
     task = task_named(spec.task)
     tokens = token_tensors(pair=spec.pair)
     texts = task.text_inputs(pair=spec.pair)
-    windows = task_window_tensors(task)
+    row_tensors = task.row_tensors
     config = model_config(spec, spec.name, texts, (*results(spec), *task.tokenizer_results), sizes)
     config.platform = "ensemble"
     steps = (
-        ("tokenizer", texts, (*tokens, *windows, *task.tokenizer_results)),
+        ("tokenizer", texts, (*tokens, *row_tensors, *task.tokenizer_results)),
         ("engine", tokens, task.engine_outputs),
-        ("postprocess", (*task.engine_outputs, *windows), results(spec)),
+        ("postprocess", (*task.engine_outputs, *row_tensors), results(spec)),
     )
     for part, inputs, outputs in steps:
         config.ensemble_scheduling.step.append(

@@ -10,10 +10,10 @@ from ernie_triton.build.config.messages import (
     add_warm_up,
     allow_ragged,
     python_stage,
-    task_window_tensors,
 )
 from ernie_triton.decoders.entities import EntitySettings
 from ernie_triton.decoders.labels import LabelSettings
+from ernie_triton.decoders.ranks import RankSettings
 from ernie_triton.decoders.spans import AnswerSettings
 from ernie_triton.decoders.vectors import VectorSettings
 from ernie_triton.errors import PipelineError
@@ -21,6 +21,7 @@ from ernie_triton.pipeline import PipelineSpec
 from ernie_triton.settings import StageSettings, TokenizerSettings
 from ernie_triton.tasks import (
     MULTI_LABEL,
+    RERANK,
     SCORE_ACTIVATIONS,
     Task,
     TensorSpec,
@@ -44,13 +45,15 @@ def tokenizer_config(
     """The first stage; rows' lengths are rounded up to multiples of `length_bucket`."""
     task = task_named(spec.task)
     texts = task.text_inputs(pair=spec.pair)
-    outputs = (*token_tensors(pair=spec.pair), *task_window_tensors(task), *task.tokenizer_results)
+    outputs = (*token_tensors(pair=spec.pair), *task.row_tensors, *task.tokenizer_results)
     settings = tokenizer_stage_settings(spec, sizes, length_bucket=length_bucket)
     config = python_stage(spec, "tokenizer", texts, outputs, sizes, settings)
     # Requests that are batched here stay together in the stages after it.
     config.dynamic_batching.max_queue_delay_microseconds = spec.batching.max_queue_delay_us
+    if task.list_input:
+        allow_ragged(config)
     for sample in WARM_UP_TEXTS:
-        add_warm_up(config, sample, texts, {})
+        add_warm_up(config, sample, texts, {-1: 1})
     return config
 
 
@@ -72,6 +75,7 @@ def tokenizer_stage_settings(
         max_text_bytes=spec.batching.max_text_bytes,
         max_waiting=0 if spec.joined else spec.batching.max_queue_size,
         rules=sizes.rules.to_text(),
+        max_documents=spec.max_documents,
     )
 
 
@@ -79,7 +83,7 @@ def postprocess_config(spec: PipelineSpec, sizes: ModelSizes) -> pb.ModelConfig:
     """The last stage."""
     task = task_named(spec.task)
     settings = postprocess_settings(spec, task, sizes)
-    inputs = (*task.engine_outputs, *task_window_tensors(task))
+    inputs = (*task.engine_outputs, *task.row_tensors)
     config = python_stage(spec, "postprocess", inputs, results(spec), sizes, settings)
     config.max_batch_size = spec.max_stage_rows
     allow_ragged(config)
@@ -102,11 +106,41 @@ def postprocess_settings(spec: PipelineSpec, task: Task, sizes: ModelSizes) -> S
         )
     if task.head == "vector":
         return VectorSettings(task=task.name, normalize=answering.normalize is not False)
+    if task == RERANK:
+        return RankSettings(
+            task=task.name,
+            labels=len(sizes.labels),
+            ranked=ranking_label(sizes.labels, answering.rank_label),
+            activation=answering.activation or SCORE_ACTIVATIONS[0],
+        )
     return LabelSettings(
         task=task.name,
         labels=len(sizes.labels),
         thresholds=_thresholds(answering.thresholds, sizes.labels) if task == MULTI_LABEL else (),
         activation=answering.activation or SCORE_ACTIVATIONS[0],
+    )
+
+
+def ranking_label(labels: Sequence[str], named: str) -> int:
+    """The place of the label whose score ranks documents.
+
+    Without a name it is the only label, or `1` of the two labels `0` and `1`.
+
+    Raises:
+        PipelineError: the model does not have the label named, or it is not clear which ranks.
+    """
+    listed = ", ".join(labels)
+    if named:
+        if named not in labels:
+            raise PipelineError(f"rank_label is {named!r}; expected one of the labels {listed}")
+        return labels.index(named)
+    if len(labels) == 1:
+        return 0
+    if [label.removeprefix("LABEL_") for label in labels] == ["0", "1"]:
+        return 1
+    raise PipelineError(
+        f"the model has the labels {listed}, and nothing says which one ranks documents; name it "
+        f"with --rank-label"
     )
 
 

@@ -38,8 +38,9 @@ class TextOption:
 
     @property
     def option(self) -> str:
-        """The option as typed."""
-        return "--" + self.field.input.replace("_", "-")
+        """The option as typed; one text of a list by its singular."""
+        name = self.field.input.removesuffix("s") if self.field.is_list else self.field.input
+        return "--" + name.replace("_", "-")
 
 
 SECOND_TEXT = TextOption(

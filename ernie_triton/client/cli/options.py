@@ -109,6 +109,10 @@ def _columns(found: argparse.Namespace, texts: Sequence[TextOption]) -> tuple[tu
         if not given[text] and not text.is_optional:
             raise UsageError(f"{text.option} is missing")
     rows = len(given[texts[0]])
+    if texts[-1].field.is_list:
+        if rows > 1:
+            raise UsageError(f"found {rows} {texts[0].option}; give one, or several with --file")
+        return tuple((text,) for column in given.values() for text in column)
     columns = {
         text: column * rows if text.is_long and len(column) == 1 else column
         for text, column in given.items()
@@ -165,7 +169,8 @@ def _is_jsonl(file: str | None, file_format: str | None) -> bool:
 def _add_source_options(parser: argparse.ArgumentParser, usage: Usage) -> None:
     source = parser.add_argument_group("texts")
     for text in usage.texts:
-        _add_text_options(source, text)
+        has_list = usage.texts[-1].field.is_list
+        _add_text_options(source, text, is_alone=has_list and not text.field.is_list)
     keys = ", ".join("/".join(field.keys) for field in usage.fields)
     source.add_argument(
         "--file",
@@ -181,10 +186,15 @@ def _add_source_options(parser: argparse.ArgumentParser, usage: Usage) -> None:
     source.add_argument("--evaluate", metavar="FILE", help=f"print the scores on {usage.examples}")
 
 
-def _add_text_options(source: argparse._ArgumentGroup, text: TextOption) -> None:
+def _add_text_options(source: argparse._ArgumentGroup, text: TextOption, *, is_alone: bool) -> None:
     shared = "; one serves all" if text.is_long else ""
+    several = "" if is_alone else "; repeatable"
     source.add_argument(
-        text.option, action="append", metavar="TEXT", help=f"{text.help}; repeatable{shared}"
+        text.option,
+        dest=text.field.input,
+        action="append",
+        metavar="TEXT",
+        help=f"{text.help}{several}{shared}",
     )
     if text.is_long:
         source.add_argument(

@@ -172,7 +172,8 @@ class _Run(Generic[_R]):
             elif self._options.jsonl:
                 yield items_from_jsonl(lines, job.texts, self._fields)
             else:
-                yield items_from_txt(lines, job.texts)
+                has_list = any(field.is_list for field in self._fields)
+                yield items_from_txt(lines, job.texts, has_list=has_list)
 
     def _opened_sink(self) -> AbstractContextManager[Sink[_R] | None]:
         """The sink of the results; none if only the scores are asked for."""

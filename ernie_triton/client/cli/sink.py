@@ -95,7 +95,8 @@ class TablePrinter(Generic[_R]):
             cells: Sequence[Sequence[str]] = [("error",) + ("",) * (self._columns - 1)]
         else:
             cells = self._cells_from_result(outcome.result)
-        texts = [clipped(text, _TEXT_WIDTH // self._inputs) for text in outcome.item.texts]
+        shown = outcome.item.texts[: self._inputs]
+        texts = [clipped(text, _TEXT_WIDTH // self._inputs) for text in shown]
         texts += [""] * (self._inputs - len(texts))
         number = str(outcome.item.line)
         for row in cells:

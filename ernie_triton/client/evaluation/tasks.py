@@ -17,13 +17,24 @@ from ernie_triton.client.evaluation.answers import AnswerScorer, items_from_squa
 from ernie_triton.client.evaluation.entities import EntityScorer, items_from_tokens
 from ernie_triton.client.evaluation.labels import ClassificationScorer, MultiLabelScorer
 from ernie_triton.client.evaluation.numbers import RegressionScorer, SimilarityScorer
+from ernie_triton.client.evaluation.ranks import RankScorer, items_from_rankings
 from ernie_triton.client.items import TEXT, TEXT_PAIR, Item, items_from_jsonl
 from ernie_triton.client.multi_label import MultiLabelCodec
 from ernie_triton.client.qa import QaCodec
 from ernie_triton.client.regression import RegressionCodec
+from ernie_triton.client.rerank import RerankCodec
 from ernie_triton.client.seq_cls import SeqClsCodec, label_names
 from ernie_triton.client.token_cls import EntityCodec
-from ernie_triton.tasks import EMBEDDING, MULTI_LABEL, QA, REGRESSION, SEQ_CLS, TOKEN_CLS, Task
+from ernie_triton.tasks import (
+    EMBEDDING,
+    MULTI_LABEL,
+    QA,
+    REGRESSION,
+    RERANK,
+    SEQ_CLS,
+    TOKEN_CLS,
+    Task,
+)
 
 _R_contra = TypeVar("_R_contra", contravariant=True)
 
@@ -131,6 +142,13 @@ _METHODS = (
         read=_read_clue,
         scorer=lambda _: RegressionScorer(),
         codec=lambda _: RegressionCodec(),
+    ),
+    EvaluationMethod(
+        task=RERANK,
+        metric=Metric(name="NDCG@10", figures=("ndcg",)),
+        read=lambda lines, _: items_from_rankings(lines),
+        scorer=lambda _: RankScorer(),
+        codec=lambda _: RerankCodec(),
     ),
     EvaluationMethod(
         task=TOKEN_CLS,

@@ -14,7 +14,7 @@ from ernie_triton.errors import AnalyzerError
 from ernie_triton.perf.analyzer.generator import LoadGenerator, Windows, options_for
 from ernie_triton.perf.analyzer.output import AnalyzerFigures
 from ernie_triton.perf.analyzer.program import AnalyzerRun
-from ernie_triton.perf.analyzer.texts import TextRow
+from ernie_triton.perf.analyzer.texts import TextRow, input_columns
 from ernie_triton.perf.results import CONCURRENCY, RequestLoad
 
 BUSY = RequestLoad(mode=CONCURRENCY, level=32.0)
@@ -73,13 +73,10 @@ class LoadTest:
         return found
 
     def _run(self, load: RequestLoad) -> AnalyzerRun:
-        columns = {
-            name: [row[place] for row in self.rows] for place, name in enumerate(self.inputs)
-        }
         return AnalyzerRun(
             url=self.url,
             model=self.model,
-            columns=columns,
+            columns=input_columns(self.rows, self.inputs),
             options=options_for(load, Windows(seconds=self.seconds / _WINDOWS)),
         )
 

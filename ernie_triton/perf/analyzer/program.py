@@ -18,6 +18,7 @@ from pathlib import Path
 
 from ernie_triton.child_process import run_child
 from ernie_triton.errors import AnalyzerError, MissingExtraError, ServerError
+from ernie_triton.perf.analyzer.texts import Columns
 from ernie_triton.server.wheel import find_wheel
 
 _NAME = "perf_analyzer"
@@ -30,7 +31,7 @@ class AnalyzerRun:
 
     url: str
     model: str
-    columns: Mapping[str, Sequence[str]]
+    columns: Columns
     options: Sequence[str]
 
 
@@ -115,11 +116,19 @@ def analyzer_version() -> str:
     return said[0].removeprefix("Perf Analyzer Version ").partition(" (commit unknown)")[0]
 
 
-def input_data(columns: Mapping[str, Sequence[str]]) -> str:
-    """Write perf_analyzer's input file as JSON: one entry a request, each value of shape [1]."""
+def input_data(columns: Columns) -> str:
+    """Write perf_analyzer's input file as JSON: one entry a request, with the shapes of lists."""
     rows = zip(*columns.values(), strict=True)
-    entries = [{name: [text] for name, text in zip(columns, row, strict=True)} for row in rows]
+    entries = [
+        {name: _value(texts) for name, texts in zip(columns, row, strict=True)} for row in rows
+    ]
     return json.dumps({"data": entries}, ensure_ascii=False)
+
+
+def _value(texts: tuple[str, ...]) -> object:
+    if len(texts) == 1:
+        return [*texts]
+    return {"content": [*texts], "shape": [len(texts)]}
 
 
 def _environment(program: Path, folder: Path) -> dict[str, str]:

@@ -74,6 +74,7 @@ class TextSpec:
         entries: number of different rows to make.
         seed: of the random numbers.
         first_share: the first text's share of the length, in a row of two texts.
+        documents: texts of a row's last input, where that is a list.
     """
 
     file: Path | None = None
@@ -81,12 +82,14 @@ class TextSpec:
     entries: int = 1024
     seed: int = 1
     first_share: float = 0.5
+    documents: int = 1
 
     def __post_init__(self) -> None:
         if (self.file is None) == (not self.kinds):
             raise ScenarioError("texts need either a file or kinds")
-        if self.entries < 1:
-            raise ScenarioError(f"entries is {self.entries}; expected at least 1")
+        for name in ("entries", "documents"):
+            if getattr(self, name) < 1:
+                raise ScenarioError(f"{name} is {getattr(self, name)}; expected at least 1")
         if not 0 < self.first_share < 1:
             raise ScenarioError(f"first_share is {self.first_share}; expected 0 to 1")
         refuse_doubles("kind of texts", [kind.name for kind in self.kinds])

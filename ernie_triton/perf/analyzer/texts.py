@@ -15,6 +15,9 @@ from ernie_triton.errors import DatasetError
 from ernie_triton.perf.analyzer.text_spec import TextKind, TextSpec
 
 TextRow = tuple[str, ...]
+"""A text for each input; the last input has all that are left, where it is a list."""
+Columns = dict[str, list[tuple[str, ...]]]
+"""The texts of each row by input."""
 
 TITLES = TextKind(name="titles", mean=24, deviation=7, shortest=8, longest=60)
 """Lengths of news titles."""
@@ -65,6 +68,15 @@ def rows_of_kinds(
     return text_rows(TextSpec(kinds=shared, entries=_ENTRIES), shared, inputs)
 
 
+def input_columns(rows: Sequence[TextRow], inputs: Sequence[str]) -> Columns:
+    """Return the texts of the rows by input."""
+    last = len(inputs) - 1
+    return {
+        name: [row[place : place + 1] if place < last else row[place:] for row in rows]
+        for place, name in enumerate(inputs)
+    }
+
+
 def rows_of_file(file: Path, inputs: Sequence[str]) -> list[TextRow]:
     """Read rows from a file: one a line, a TAB between the texts of a row.
 
@@ -108,7 +120,20 @@ def length_of(kind: TextKind, chance: random.Random) -> int:
 def _rows_of_kind(spec: TextSpec, kind: TextKind, count: int, texts: int) -> list[TextRow]:
     # A kind has the same texts, with or without other kinds.
     chance = random.Random(f"{spec.seed} {kind.name}")
-    return [_row(length_of(kind, chance), texts, spec.first_share, chance) for _ in range(count)]
+    return [
+        _listed_row(spec, kind, chance)
+        if spec.documents > 1
+        else _row(length_of(kind, chance), texts, spec.first_share, chance)
+        for _ in range(count)
+    ]
+
+
+def _listed_row(spec: TextSpec, kind: TextKind, chance: random.Random) -> TextRow:
+    """Make a row of a first text and several for the second input, each of a length of its own."""
+    lengths = [length_of(kind, chance) for _ in range(spec.documents)]
+    first, second = _row(lengths[0], 2, spec.first_share, chance)
+    others = [text_of(max(length - len(first) - 3, 1), chance) for length in lengths[1:]]
+    return (first, second, *others)
 
 
 def _row(tokens: int, texts: int, first_share: float, chance: random.Random) -> TextRow:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from ernie_triton.perf.analyzer.load_test import inputs_of
 from ernie_triton.perf.analyzer.program import AnalyzerRun, run_analyzer
-from ernie_triton.perf.analyzer.texts import rows_of_file
+from ernie_triton.perf.analyzer.texts import input_columns, rows_of_file
 
 _FACTS_TIMEOUT_S = 10.0
 
@@ -39,7 +39,7 @@ def run(arguments: argparse.Namespace) -> int:
         AnalyzerRun(
             url=arguments.url,
             model=arguments.model,
-            columns={name: [row[place] for row in rows] for place, name in enumerate(inputs)},
+            columns=input_columns(rows, inputs),
             options=arguments.rest,
         )
     )

@@ -17,6 +17,7 @@ from ernie_triton.client.embedding import EmbeddingClient
 from ernie_triton.client.multi_label import LabelSet, MultiLabelClient
 from ernie_triton.client.qa import Answer, QaClient
 from ernie_triton.client.regression import RegressionClient, Score
+from ernie_triton.client.rerank import Ranking, RerankClient
 from ernie_triton.client.seq_cls import Classification, SeqClsClient
 from ernie_triton.client.token_cls import Entity, TokenClsClient
 from ernie_triton.perf.analyzer.texts import TextRow
@@ -84,6 +85,17 @@ def same_score(solo: Score, loaded: Score, tolerance: float) -> bool:
     return _close(solo.value, loaded.value, tolerance * max(1.0, abs(solo.value)))
 
 
+def same_ranking(solo: Ranking, loaded: Ranking, tolerance: float) -> bool:
+    """Accept the same scores; two documents may change places where their solo scores tie."""
+    ones = {one.index: one.score for one in solo}
+    twos = {one.index: one.score for one in loaded}
+    if ones.keys() != twos.keys():
+        return False
+    return all(
+        _close(ones[index], twos[index], tolerance * max(1.0, abs(ones[index]))) for index in ones
+    )
+
+
 def same_entities(solo: tuple[Entity, ...], loaded: tuple[Entity, ...], tolerance: float) -> bool:
     """Accept the same entities with the same scores; those of one answer alone must be unsure.
 
@@ -140,6 +152,10 @@ def _scored(client: RegressionClient, row: TextRow) -> Score:
     return client.score(*_columns(row))[0]
 
 
+def _ranked(client: RerankClient, row: TextRow) -> Ranking:
+    return client.rank(row[0], row[1:])
+
+
 def _entities(client: TokenClsClient, row: TextRow) -> tuple[Entity, ...]:
     return client.entities(*_columns(row))[0]
 
@@ -157,6 +173,7 @@ _COMPARISONS: Mapping[str, Comparison[Any, Any]] = {
     "seq_cls": Comparison(SeqClsClient, _classified, same_label),
     "multi_label": Comparison(MultiLabelClient, _selected, same_labels),
     "regression": Comparison(RegressionClient, _scored, same_score),
+    "rerank": Comparison(RerankClient, _ranked, same_ranking),
     "token_cls": Comparison(TokenClsClient, _entities, same_entities),
     "qa": Comparison(QaClient, _answered, same_answer),
     "embedding": Comparison(EmbeddingClient, _embedded, same_vector),

@@ -158,8 +158,7 @@ def token_words(scenario: Scenario, target: ServedSubject) -> str:
         counted = counted_tokens(target, rows)
         if counted is None:
             return ""
-        special = len(target.inputs) + 1
-        wanted = sum(sum(map(len, row)) + special for row in rows) / len(rows)
+        wanted = sum(_tokens_of(row, len(target.inputs)) for row in rows) / len(rows)
         mean = sum(counted) / len(counted)
         if abs(mean - wanted) > 0.05:
             words.append(
@@ -179,3 +178,10 @@ def _figures_words(measurement: Measurement) -> str:
     if "engine" in measurement.stages:
         words += f", engine batches of {measurement.stages['engine'].batch:.1f}"
     return f"{words}, {measurement.checked_answers} answers checked"
+
+
+def _tokens_of(row: TextRow, inputs: int) -> int:
+    """Count the tokens of a row; the first of two inputs stands beside each text of the second."""
+    if inputs == 1:
+        return len(row[0]) + 2
+    return sum(len(row[0]) + len(text) + 3 for text in row[1:])

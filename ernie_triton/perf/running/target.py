@@ -12,7 +12,7 @@ from ernie_triton.client.statistics import StageCounts, StatisticsClient
 from ernie_triton.client.transport import Connection, GrpcTransport
 from ernie_triton.client.wire import Endpoint, InferRequest, RequestedOutput, utf8_from_text
 from ernie_triton.errors import ClientError, ContractError
-from ernie_triton.perf.analyzer.texts import TextRow
+from ernie_triton.perf.analyzer.texts import Columns, TextRow, input_columns
 from ernie_triton.perf.results import StageTimes, Subject
 from ernie_triton.perf.running.answers import comparison_of
 from ernie_triton.perf.running.server import Serving
@@ -58,9 +58,9 @@ class ServedSubject:
         counts = self.statistics.counts(tuple(self.stages.values()))
         return {name: counts[model] for name, model in self.stages.items()}
 
-    def columns(self, rows: Sequence[TextRow]) -> dict[str, list[str]]:
+    def columns(self, rows: Sequence[TextRow]) -> Columns:
         """Return the rows' texts by input."""
-        return {name: [row[place] for row in rows] for place, name in enumerate(self.inputs)}
+        return input_columns(rows, self.inputs)
 
 
 @contextmanager
@@ -150,5 +150,8 @@ def _named_stages(model: str, stages: Sequence[str]) -> dict[str, str]:
 def _request(
     inputs: Sequence[str], row: TextRow, outputs: tuple[RequestedOutput, ...]
 ) -> InferRequest:
-    columns = {name: [utf8_from_text(text)] for name, text in zip(inputs, row, strict=True)}
+    columns = {
+        name: [utf8_from_text(text) for texts in column for text in texts]
+        for name, column in input_columns([row], inputs).items()
+    }
     return InferRequest(columns=columns, outputs=outputs)

@@ -22,7 +22,7 @@ def test_a_checkpoint_is_described_by_its_facts(tmp_path: Path) -> None:
     task_table = 3 * 24  # its row is part of the token type table
     assert lines_of(source) == {
         "source": f"transformers checkpoint (model.safetensors), {tmp_path}",
-        "task": "seq_cls or multi_label or regression",
+        "task": "seq_cls or multi_label or regression or rerank",
         "parameters": f"{parameters - task_table:,}",
         "hidden": "24",
         "layers": "2",
@@ -67,7 +67,11 @@ def test_no_line_runs_into_its_name(tmp_path: Path, kind: str) -> None:
 @pytest.mark.parametrize(
     ("head", "task", "said"),
     [
-        ("sequence", "seq_cls or multi_label or regression", "tanh pooler, then 5 scores"),
+        (
+            "sequence",
+            "seq_cls or multi_label or regression or rerank",
+            "tanh pooler, then 5 scores",
+        ),
         ("token", "token_cls", "5 scores of each token"),
         ("span", "qa", "2 scores of each token"),
         ("vector", "embedding", "vectors; cls pooling; tanh pooler"),

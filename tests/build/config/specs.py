@@ -19,6 +19,9 @@ SPECS = {
     "seq_cls_pair": spec_of(pair=True, engine="onnxruntime", layout="padded", batching=SMALL),
     "multi_label": spec_of(task="multi_label", answering=Answering(thresholds={"体育": 0.25})),
     "regression": spec_of(task="regression", pair=True),
+    "rerank": spec_of(
+        task="rerank", batching=SMALL, answering=Answering(rank_label="体育", max_documents=100)
+    ),
     "token_cls": spec_of(task="token_cls", max_length=100, batching=SMALL),
     "per_token": spec_of(
         task="token_cls", answering=Answering(overlap=7, max_windows=100, per_token=True)

@@ -15,7 +15,7 @@ from ernie_triton.build.load.state import model_from_state
 from ernie_triton.build.load.weights import TRANSFORMERS
 from ernie_triton.build.model.models import trim_model
 from ernie_triton.build.tensorrt.profiles import pipeline_shapes, profile_of
-from ernie_triton.pipeline import PipelineSpec
+from ernie_triton.pipeline import Answering, PipelineSpec
 from ernie_triton.settings import EngineSettings, TokenizerSettings
 from ernie_triton.tasks import ENGINE_PRECISIONS, LAYOUTS, TASKS
 from tests.build.config.configs import (
@@ -47,6 +47,7 @@ def _combinations() -> Iterator[PipelineSpec]:
                 precision=precision,
                 layout=layout,
                 device=device,
+                answering=Answering(rank_label="label 1" if task.list_input else ""),
             )
 
 
@@ -97,7 +98,7 @@ def modes(spec: PipelineSpec) -> tuple[Configs, Configs]:
 
 
 def test_there_are_combinations_of_every_kind() -> None:
-    assert len(COMBINATIONS) == 9 * 2 * (3 + 3 * 2 + 3)
+    assert len(COMBINATIONS) == 10 * 2 * (3 + 3 * 2 + 3)
 
 
 def test_both_modes_are_consistent_and_fit_the_graph(

@@ -30,6 +30,14 @@ WIRE = {
     "seq_cls_pair": (["text", "text_pair"], _LABEL_RESULTS | _TRUNCATED),
     "multi_label": (["text"], _LABEL_RESULTS | {"selected": (pb.TYPE_BOOL, [3])} | _TRUNCATED),
     "regression": (["text", "text_pair"], {"score": (pb.TYPE_FP32, [1]), **_TRUNCATED}),
+    "rerank": (
+        ["query", "documents"],
+        {
+            "scores": (pb.TYPE_FP32, [-1]),
+            "order": (pb.TYPE_INT64, [-1]),
+            "truncated": (pb.TYPE_BOOL, [-1]),
+        },
+    ),
     "token_cls": (["text"], _ENTITIES),
     "per_token": (["text"], _ENTITIES | {"tokens": (pb.TYPE_STRING, [1])}),
     "qa": (["question", "context"], _ANSWERS),
@@ -81,11 +89,13 @@ def test_every_link_agrees_in_name_type_and_shape(configs: Configs) -> None:
 def test_the_ensemble_keeps_the_wire_contract(name: str) -> None:
     ensemble = configs_of(SPECS[name])[SPECS[name].name]
     texts, results = WIRE[name]
-    assert tensors_of(ensemble.input) == {text: (pb.TYPE_STRING, [1]) for text in texts}
+    assert tensors_of(ensemble.input) == {
+        text: (pb.TYPE_STRING, [-1 if text == "documents" else 1]) for text in texts
+    }
     assert tensors_of(ensemble.output) == results
     # For Triton's classification extension.
     named = {tensor.name for tensor in ensemble.output if tensor.label_filename == "labels.txt"}
-    assert named == {"scores"} & set(results)
+    assert named == ({"scores"} & set(results) if "label" in results else set())
     assert {tensor.label_filename for tensor in ensemble.output} <= {"", "labels.txt"}
 
 
@@ -101,9 +111,10 @@ def test_rows_of_any_length_share_an_engine_run_whose_tensors_are_int32(
 def test_the_tokenizer_hands_over_token_types_for_pairs_alone(
     spec: PipelineSpec, configs: Configs
 ) -> None:
-    windows = {"spans", "window", "source"} if spec.task in ("token_cls", "qa") else {"truncated"}
+    windows = {"spans", "window", "source"}
+    others = {"token_cls": windows, "qa": windows, "rerank": {"truncated", "query_row"}}
     outputs = {tensor.name for tensor in configs[spec.stage("tokenizer")].output}
-    assert outputs == token_names(spec) | windows
+    assert outputs == token_names(spec) | others.get(spec.task, {"truncated"})
 
 
 @pytest.mark.parametrize(
@@ -131,7 +142,13 @@ def test_what_has_a_length_of_its_own_may_be_ragged_after_the_engine_too(
 
 @pytest.mark.parametrize(
     ("name", "rows"),
-    [("seq_cls_pair", 8), ("token_cls", 256), ("per_token", 100), ("qa_no_answer", 64)],
+    [
+        ("seq_cls_pair", 8),
+        ("rerank", 100),
+        ("token_cls", 256),
+        ("per_token", 100),
+        ("qa_no_answer", 64),
+    ],
 )
 def test_the_stages_after_the_tokenizer_take_every_window_of_a_request(
     name: str, rows: int
@@ -177,7 +194,7 @@ def test_an_ensemble_has_no_queue_policy_at_all(spec: PipelineSpec, configs: Con
 def test_warm_up_gives_every_input_of_the_stage_a_file_of_its_own(
     spec: PipelineSpec, configs: Configs
 ) -> None:
-    for part, lengths in (("tokenizer", (None, None)), ("engine", LENGTHS)):
+    for part, lengths in (("tokenizer", (1, 1)), ("engine", LENGTHS)):
         config = configs[spec.stage(part)]
         assert [sample.name for sample in config.model_warmup] == list(WARM_UP_TEXTS)
         for sample, length in zip(config.model_warmup, lengths, strict=True):
@@ -193,3 +210,9 @@ def test_warm_up_gives_every_input_of_the_stage_a_file_of_its_own(
 def test_the_same_pipeline_gives_the_same_texts() -> None:
     first, second = (pipeline_configs(SPECS["qa"], SIZES, LENGTHS) for _ in range(2))
     assert first == second
+
+
+def test_requests_with_any_number_of_documents_share_a_run_of_the_tokenizer() -> None:
+    spec = SPECS["rerank"]
+    tensors = configs_of(spec)[spec.stage("tokenizer")].input
+    assert {t.name: t.allow_ragged_batch for t in tensors} == {"query": False, "documents": True}

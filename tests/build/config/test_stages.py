@@ -4,9 +4,10 @@ import math
 
 import pytest
 
-from ernie_triton.build.config import pipeline_configs
+from ernie_triton.build.config import pipeline_configs, ranking_label
 from ernie_triton.decoders.entities import EntitySettings
 from ernie_triton.decoders.labels import LabelSettings
+from ernie_triton.decoders.ranks import RankSettings
 from ernie_triton.decoders.spans import AnswerSettings
 from ernie_triton.decoders.vectors import VectorSettings
 from ernie_triton.errors import PipelineError
@@ -35,6 +36,7 @@ def test_parameters_are_the_stages_settings(spec: PipelineSpec) -> None:
         # Of a C++ engine that is fed by Triton's own batcher, in containers.
         length_bucket=8 if spec is SPECS["seq_cls_pair"] else 1,
         max_waiting=spec.batching.max_queue_size,
+        max_documents=100 if spec is SPECS["rerank"] else 0,
     )
     engine = EngineSettings.from_parameters(parameters_of(configs[spec.stage("engine")]))
     assert engine == EngineSettings(
@@ -59,6 +61,7 @@ def test_parameters_are_the_stages_settings(spec: PipelineSpec) -> None:
         ("seq_cls", LabelSettings(task="seq_cls", labels=3, thresholds=())),
         ("multi_label", LabelSettings(task="multi_label", labels=3, thresholds=(0.5, 0.25, 0.5))),
         ("regression", LabelSettings(task="regression", labels=3, thresholds=())),
+        ("rerank", RankSettings(task="rerank", labels=3, ranked=1, activation="identity")),
         ("token_cls", EntitySettings(task="token_cls", labels=3, per_token=False)),
         ("per_token", EntitySettings(task="token_cls", labels=3, per_token=True)),
         (
@@ -94,3 +97,33 @@ def test_a_threshold_of_a_label_that_the_model_does_not_have_is_refused() -> Non
     )
     with pytest.raises(PipelineError, match=expected):
         pipeline_configs(spec, SIZES, LENGTHS)
+
+
+@pytest.mark.parametrize(
+    ("labels", "named", "place"),
+    [
+        (["relevance"], "", 0),
+        (["LABEL_0", "LABEL_1"], "", 1),
+        (["0", "1"], "0", 0),
+        (["无关", "相关", "精确"], "相关", 1),
+    ],
+)
+def test_the_label_that_ranks_is_the_only_one_or_1_or_the_one_named(
+    labels: list[str], named: str, place: int
+) -> None:
+    assert ranking_label(labels, named) == place
+
+
+@pytest.mark.parametrize(
+    ("labels", "named", "message"),
+    [
+        (["蕴含", "矛盾"], "", "the labels 蕴含, 矛盾, and nothing says which one ranks"),
+        (["0", "1", "2"], "", "name it with --rank-label"),
+        (["a", "b"], "c", "rank_label is 'c'; expected one of the labels a, b"),
+    ],
+)
+def test_a_label_that_nobody_named_ranks_nothing(
+    labels: list[str], named: str, message: str
+) -> None:
+    with pytest.raises(PipelineError, match=message):
+        ranking_label(labels, named)

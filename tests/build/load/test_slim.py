@@ -67,7 +67,7 @@ def test_nothing_is_left_beside_and_a_folder_that_holds_something_is_refused(
 def test_a_student_is_of_no_other_task(tmp_path: Path, head: str) -> None:
     folder = save_checkpoint(student(), tmp_path / "student")
     with pytest.raises(
-        OtherTaskError, match="is a student of seq_cls or multi_label or regression"
+        OtherTaskError, match="is a student of seq_cls or multi_label or regression or rerank"
     ):
         read_source(folder, WantedHead(head=head))
 

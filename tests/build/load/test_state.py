@@ -298,10 +298,10 @@ def test_the_head_is_the_configuration_s_where_nothing_else_is_wanted(head: str)
 @pytest.mark.parametrize(
     ("is_of", "wanted", "named", "asked"),
     [
-        ("token", "sequence", "token_cls", "seq_cls or multi_label or regression"),
+        ("token", "sequence", "token_cls", "seq_cls or multi_label or regression or rerank"),
         ("token", "span", "token_cls", "qa"),
         ("span", "token", "qa", "token_cls"),
-        ("sequence", "token", "seq_cls or multi_label or regression", "token_cls"),
+        ("sequence", "token", "seq_cls or multi_label or regression or rerank", "token_cls"),
         ("vector", "span", "embedding", "qa"),
     ],
 )

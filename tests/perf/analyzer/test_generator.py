@@ -15,7 +15,7 @@ from ernie_triton.perf.results import RequestLoad
 AWAY = AnalyzerRun(
     url="127.0.0.1:1",
     model="nothing",
-    columns={"text": ["好"]},
+    columns={"text": [("好",)]},
     options=options_for(RequestLoad(mode="concurrency", level=1), Windows(seconds=1)),
 )
 

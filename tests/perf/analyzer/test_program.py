@@ -8,19 +8,26 @@ import pytest
 
 from ernie_triton.errors import AnalyzerError, MissingExtraError
 from ernie_triton.perf.analyzer.program import analyzer_version, find_analyzer, input_data
+from ernie_triton.perf.analyzer.texts import Columns
 from tests.commands import command
 
 main = command("perf")
 
 
 def test_texts_become_one_request_each_with_every_input_of_shape_1() -> None:
-    data = json.loads(input_data({"text": ["你好", ""], "text_pair": ["a", 'b"c']}))
+    data = json.loads(input_data({"text": [("你好",), ("",)], "text_pair": [("a",), ('b"c',)]}))
     assert data == {
         "data": [
             {"text": ["你好"], "text_pair": ["a"]},
             {"text": [""], "text_pair": ['b"c']},
         ]
     }
+
+
+def test_a_list_of_texts_says_its_shape() -> None:
+    columns: Columns = {"query": [("问",)], "documents": [("甲", "乙", "丙")]}
+    [entry] = json.loads(input_data(columns))["data"]
+    assert entry == {"query": ["问"], "documents": {"content": ["甲", "乙", "丙"], "shape": [3]}}
 
 
 def test_a_server_that_is_away_is_one_line_and_exit_1(capsys: pytest.CaptureFixture[str]) -> None:

@@ -8,6 +8,7 @@ import pytest
 from ernie_triton.client.multi_label import LabelSet
 from ernie_triton.client.qa import Answer, Candidate
 from ernie_triton.client.regression import Score
+from ernie_triton.client.rerank import RankedDocument
 from ernie_triton.client.seq_cls import Classification, Label
 from ernie_triton.client.token_cls import Entity
 from ernie_triton.perf.running.answers import (
@@ -17,6 +18,7 @@ from ernie_triton.perf.running.answers import (
     same_entities,
     same_label,
     same_labels,
+    same_ranking,
     same_score,
     same_vector,
 )
@@ -133,3 +135,22 @@ def test_every_task_and_precision_is_compared() -> None:
     assert {comparison_of(task).client.task for task in TASKS.values()} == set(TASKS.values())
     assert set(SCORE_TOLERANCES) == {"", *PRECISIONS}
     assert SCORE_TOLERANCES[""] == min(SCORE_TOLERANCES.values())
+
+
+@pytest.mark.parametrize(
+    ("loaded", "equal"),
+    [
+        ([(2, 0.9), (0, 0.5), (1, 0.495)], True),
+        ([(2, 0.9), (1, 0.5), (0, 0.495)], True),
+        ([(2, 0.9), (0, 0.5), (1, 0.47)], False),
+        ([(2, 0.9), (0, 0.5)], False),
+    ],
+)
+def test_a_ranking_is_equal_where_all_scores_are(
+    loaded: list[tuple[int, float]], equal: bool
+) -> None:
+    solo, other = (
+        tuple(RankedDocument(index=index, score=score, truncated=False) for index, score in one)
+        for one in ([(2, 0.9), (0, 0.5), (1, 0.495)], loaded)
+    )
+    assert same_ranking(solo, other, TOLERANCE) is equal

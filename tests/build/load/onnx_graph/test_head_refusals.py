@@ -35,7 +35,8 @@ from tests.build.load.onnx_graph.test_heads import first_token, mean, pooler_onl
 from tests.build.load.onnx_graph.test_refusals import with_operator_after
 
 NAMED = {
-    "sequence": "scores whole texts; build it with --task seq_cls or multi_label or regression",
+    "sequence": "scores whole texts; build it with --task seq_cls or multi_label or regression or "
+    "rerank",
     "token": "scores every token; build it with --task token_cls",
     "span": "as the start and the end of an answer; build it with --task qa",
     "vector": "gives vectors and no scores; build it with --task embedding",

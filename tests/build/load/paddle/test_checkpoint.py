@@ -165,9 +165,9 @@ def test_vectors_of_the_example_s_classifier_are_its_encoder_s() -> None:
     ("example", "wanted", "named", "asked"),
     [
         ("qa", "token", "qa", "token_cls"),
-        ("qa", "sequence", "qa", "seq_cls or multi_label or regression"),
+        ("qa", "sequence", "qa", "seq_cls or multi_label or regression or rerank"),
         ("token_cls", "span", "token_cls", "qa"),
-        ("seq_cls", "span", "seq_cls or multi_label or regression", "qa"),
+        ("seq_cls", "span", "seq_cls or multi_label or regression or rerank", "qa"),
     ],
 )
 def test_another_task_is_refused_in_one_line_that_names_both(
