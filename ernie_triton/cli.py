@@ -74,6 +74,14 @@ COMMANDS = (
         "server", "server", {"serve": "serve a model repository on this machine until Ctrl-C"}
     ),
     *_commands(
+        "gateway",
+        "gateway",
+        {
+            "gateway": "serve HTTP with JSON, and a page, before Triton servers until Ctrl-C",
+            "gateway-key": "make an API key of a gateway",
+        },
+    ),
+    *_commands(
         "server.builds",
         "",
         {

@@ -18,7 +18,7 @@ LAYERS = (
     ("contract",),
     ("tokenizer", "engines", "decoders"),
     ("stages", "client", "server"),
-    ("backends",),
+    ("backends", "gateway"),
     ("build",),
     ("training",),
     ("perf",),
@@ -82,7 +82,13 @@ ALLOWED = {
     "grpc": {"ernie_triton/client"},
     "pytriton": set(),
     "matplotlib": {"ernie_triton/perf", "ernie_triton/training/finetune"},
-    "prometheus_client": {"ernie_triton/server/metrics_endpoint.py"},
+    "prometheus_client": {
+        "ernie_triton/server/metrics_endpoint.py",
+        "ernie_triton/gateway/metrics.py",
+        "ernie_triton/gateway/serving/metrics_port.py",
+    },
+    "uvicorn": {"ernie_triton/gateway/serving"},
+    "msgspec": {"ernie_triton/gateway"},
     "psutil": {"ernie_triton/perf"},
 }
 

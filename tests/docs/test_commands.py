@@ -27,6 +27,8 @@ ELSEWHERE: Mapping[str, str] = {
     r"ernie-triton (engine|check-plans) .*": "want a GPU; a test below runs them without one",
     r"ernie-triton benchmark .*": "minutes; tests/perf has a small one",
     r"ernie-triton perf (goals|scaling|tune) .*": "minutes even when quick; see tests/perf",
+    r"python -m pip install -e .*": "would write into the clone; it is what `make` does",
+    r"ernie-triton gateway --url localhost:8001": "tests/docs/test_snippets",
     r"(git clone|cd) .*": "a clone is here already",
     r"([A-Z_]+=\S+ )*docker compose .*": "wants Docker; tests/containers holds it to the files",
     r"(curl|grpcurl|javac|java|go) .*": "tests/docs/test_snippets",

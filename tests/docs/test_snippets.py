@@ -7,7 +7,7 @@ import shlex
 import shutil
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import grpc
@@ -17,11 +17,13 @@ from tritonclient.grpc import service_pb2, service_pb2_grpc
 
 from ernie_triton.server.embedded import EmbeddedServer
 from tests.docs.guides import GUIDES
+from tests.gateway.processes import running_gateway
 from tests.paths import ROOT
 
 pytestmark = pytest.mark.live
 
 TASKS = GUIDES["docs/tasks.md"]
+GATEWAY = "localhost:8080"
 
 
 def wants(program: str) -> pytest.MarkDecorator:
@@ -48,6 +50,13 @@ def commands_of(program: str) -> list[list[str]]:
     return [words for words in every if words[0] == program]
 
 
+@pytest.fixture(scope="module")
+def gateway(server: EmbeddedServer) -> Iterator[str]:
+    """The address of a gateway before the server."""
+    with running_gateway("--url", server.url) as line:
+        yield line.address
+
+
 def at(server: EmbeddedServer, words: Sequence[str]) -> list[str]:
     """A command's words with the server's own addresses."""
     http = f"{server.url.rpartition(':')[0]}:{server.http_port}"
@@ -58,14 +67,27 @@ def at(server: EmbeddedServer, words: Sequence[str]) -> list[str]:
 @pytest.mark.parametrize(
     "block", [block for guide in GUIDES.values() for block in guide.code("python")]
 )
-def test_a_python_program_runs(block: str, server: EmbeddedServer) -> None:
+def test_a_python_program_runs(
+    block: str, server: EmbeddedServer, request: pytest.FixtureRequest
+) -> None:
     code = block.replace("localhost:8001", server.url)
+    if GATEWAY in code:
+        code = code.replace(GATEWAY, request.getfixturevalue("gateway"))
     printed = run([sys.executable, "-c", code], ROOT, PYTHONPATH=str(ROOT))
     assert len(printed.splitlines()) >= 2
 
 
 @wants("curl")
-@pytest.mark.parametrize("words", commands_of("curl"))
+@pytest.mark.parametrize("words", [one for one in commands_of("curl") if GATEWAY in one[2]])
+def test_a_call_to_the_gateway_is_answered(words: list[str], gateway: str, tmp_path: Path) -> None:
+    words = [word.replace(GATEWAY, gateway) for word in words]
+    [result] = json.loads(run(words, tmp_path))["results"]
+    shown = json.dumps(result, ensure_ascii=False)
+    assert any(word in shown for word in ("news_finance", "北京大学", "2023米"))
+
+
+@wants("curl")
+@pytest.mark.parametrize("words", [one for one in commands_of("curl") if GATEWAY not in one[2]])
 def test_a_call_over_http_is_answered(
     words: list[str], server: EmbeddedServer, tmp_path: Path
 ) -> None:

@@ -1,0 +1,1 @@
+"""Endpoints: one module a task, each with its request, its answer and an entry for the table."""

@@ -1,0 +1,22 @@
+"""The table of the endpoints that take JSON."""
+
+from collections.abc import Mapping
+
+from ernie_triton.gateway.endpoints.answer import ANSWER_ENDPOINT
+from ernie_triton.gateway.endpoints.classify import CLASSIFY_ENDPOINT
+from ernie_triton.gateway.endpoints.embeddings import EMBEDDINGS_ENDPOINT
+from ernie_triton.gateway.endpoints.endpoint import JsonEndpoint
+from ernie_triton.gateway.endpoints.entities import ENTITIES_ENDPOINT
+from ernie_triton.gateway.endpoints.score import SCORE_ENDPOINT
+
+ENDPOINTS: Mapping[str, JsonEndpoint] = {
+    endpoint.path: endpoint
+    for endpoint in (
+        EMBEDDINGS_ENDPOINT,
+        CLASSIFY_ENDPOINT,
+        ENTITIES_ENDPOINT,
+        ANSWER_ENDPOINT,
+        SCORE_ENDPOINT,
+    )
+}
+"""By path."""

@@ -1,0 +1,76 @@
+// Each task: its endpoint, its fields with an example, the body of a request, and its view.
+import { bars, element, heatMap, markedText, note, number } from "/page/views.js";
+
+const TOP = 10;
+const textField = (name, example, rows = 3) => ({ name, example, rows });
+
+function labels(answer, asked, words) {
+  const [result] = answer.results;
+  const cut = result.truncated ? [note(words.truncated)] : [];
+  if (!result.likeliest) return [bars(result.labels), ...cut];
+  const chosen = new Set(result.labels.map((label) => label.id));
+  const names = result.labels.map((label) => label.name).join("、");
+  return [
+    element("h2", words.selected), element("p", names || words.none),
+    element("h2", words.likeliest), bars(result.likeliest, (label) => chosen.has(label.id)), ...cut,
+  ];
+}
+
+function entities(answer, asked, words) {
+  const found = answer.results[0].entities;
+  return [markedText(asked.input[0], found), ...(found.length ? [] : [note(words.none)])];
+}
+
+function answers(answer, asked, words) {
+  const [best] = answer.results;
+  const marks = best.start < 0 ? [] : [{ start: best.start, end: best.end, label: "" }];
+  const named = best.candidates.map((one) => ({ name: one.text || words.noAnswer, score: one.score }));
+  return [
+    element("p", best.start < 0 ? words.noAnswer : best.text, "big"),
+    markedText(asked.context[0], marks), element("h2", words.best), bars(named),
+  ];
+}
+
+function score(answer, asked, words) {
+  const [result] = answer.results;
+  const cut = result.truncated ? [note(words.truncated)] : [];
+  return [element("h2", words.scored), element("p", number(result.value), "big"), ...cut];
+}
+
+function vectors(answer, asked, words) {
+  return [element("h2", words.similarity), heatMap(asked.input, answer.data.map((one) => one.embedding))];
+}
+
+const PAIR = textField("pair", "花呗可以提前还清吗");
+const single = (texts) => ({ input: [texts.input] });
+const paired = (texts) => ("pair" in texts ? { ...single(texts), pair: [texts.pair] } : single(texts));
+
+const labelled = {
+  path: "/v1/classify", view: labels,
+  fields: (inputs) => inputs.includes("text_pair")
+    ? [textField("input", "花呗怎么提前还款"), PAIR] : [textField("input", "国足客场2:1逆转取胜，武磊梅开二度")],
+  body: (texts) => ({ ...paired(texts), top_k: TOP }),
+};
+
+export const TASKS = {
+  seq_cls: labelled,
+  multi_label: labelled,
+  regression: { ...labelled, path: "/v1/score", view: score, body: paired },
+  token_cls: {
+    path: "/v1/entities", view: entities, body: single,
+    fields: () => [textField("input", "王芳在北京大学工作了三年", 6)],
+  },
+  qa: {
+    path: "/v1/answer", view: answers,
+    fields: () => [
+      textField("question", "大桥全长多少米？", 2),
+      textField("context", "济阳黄河大桥位于山东省济南市，全长2023米，于1982年建成通车。", 8),
+    ],
+    body: (texts) => ({ question: [texts.question], context: [texts.context] }),
+  },
+  embedding: {
+    path: "/v1/embeddings", view: vectors,
+    fields: () => [{ ...textField("input", "花呗怎么提前还款\n花呗可以提前还清吗\n今天天气很好", 6), word: "sentences" }],
+    body: (texts) => ({ input: texts.input.split("\n").filter((line) => line.trim()) }),
+  },
+};

@@ -1,0 +1,284 @@
+"""Pipelines and the servers that have them: found by asking the servers, and watched from then on.
+
+A pipeline's task is read from its own inputs and outputs, as the clients do. One that several
+servers have is asked where the fewest requests of this process wait.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import TypeVar
+
+from ernie_triton.client.client import AsyncioClient
+from ernie_triton.client.transport import Connection, GrpcAsyncTransport
+from ernie_triton.client.wire import AsyncTransport, InferRequest, ModelFacts, Reply
+from ernie_triton.errors import (
+    ClientError,
+    ModelNotReadyError,
+    QueueFullError,
+    ServerUnavailableError,
+)
+from ernie_triton.gateway.problems import ProblemError
+from ernie_triton.tasks import TASKS, Task
+
+_T = TypeVar("_T")
+_Client = TypeVar("_Client", bound=AsyncioClient)
+_PROBE_TEXT = "健康".encode()
+_LOOK_TIMEOUT_S = 5.0
+# A reason to ask another server, if one has the pipeline too.
+_ELSEWHERE = (ServerUnavailableError, ModelNotReadyError, QueueFullError)
+
+Connect = Callable[[Connection], AsyncTransport]
+
+
+def task_of_pipeline(facts: ModelFacts) -> Task | None:
+    """The task whose inputs and outputs a model has; None for a stage or another model."""
+    found = [
+        task
+        for task in TASKS.values()
+        if set(facts.inputs) in (set(task.texts), set(task.pair_texts))
+        and _results(task) <= set(facts.outputs)
+    ]
+    return max(found, key=lambda task: len(_results(task)), default=None)
+
+
+def _results(task: Task) -> set[str]:
+    return {tensor.name for tensor in (*task.results, *task.tokenizer_results)}
+
+
+class DescribedTransport:
+    """A transport whose model's facts are known: requests need not ask for them."""
+
+    def __init__(self, transport: AsyncTransport, facts: ModelFacts) -> None:
+        self._transport = transport
+        self._facts = facts
+
+    async def infer(self, request: InferRequest, timeout_s: float) -> Reply:
+        """The answer to one request."""
+        return await self._transport.infer(request, timeout_s)
+
+    async def facts(self, timeout_s: float) -> ModelFacts:  # noqa: ARG002 - of the protocol
+        """The facts as they were read."""
+        return self._facts
+
+    async def ready_models(self, timeout_s: float) -> tuple[str, ...]:
+        """Names of the models that the server has ready, sorted."""
+        return await self._transport.ready_models(timeout_s)
+
+    async def pause(self, pause_s: float) -> None:
+        """Wait before a retry."""
+        await self._transport.pause(pause_s)
+
+    async def close(self) -> None:
+        """Give the connection back."""
+        await self._transport.close()
+
+
+class ServedPipeline:
+    """One pipeline on one server.
+
+    Attributes:
+        name: the model's.
+        url: the server's.
+        task: found in its description.
+        facts: its description.
+        fault: why it does not answer; empty while it does.
+        in_flight: requests of this process that wait for it.
+        found_s: when it was found, in seconds since 1970.
+    """
+
+    def __init__(
+        self, connection: Connection, task: Task, facts: ModelFacts, transport: AsyncTransport
+    ) -> None:
+        self.name = connection.endpoint.model
+        self.url = connection.endpoint.url
+        self.task = task
+        self.facts = facts
+        self.fault = ""
+        self.in_flight = 0
+        self.found_s = int(time.time())
+        self._answered_s = float("-inf")
+        self._transport = transport
+
+    @property
+    def is_pair(self) -> bool:
+        """True where each row has a second text."""
+        return len(self.facts.inputs) > 1
+
+    def client(self, kind: type[_Client], timeout_s: float) -> _Client:
+        """A client of the pipeline for one call; it tries once.
+
+        The caller of a gateway tries again by itself: a retry here would hold its place.
+        """
+        transport = DescribedTransport(self._transport, self.facts)
+        return kind(self.url, self.name, timeout_s=timeout_s, retries=0, transport=transport)
+
+    @contextlib.contextmanager
+    def noted(self) -> Iterator[None]:
+        """Count a request that waits, and note from its end whether the pipeline answers."""
+        self.in_flight += 1
+        try:
+            yield
+        except (ServerUnavailableError, ModelNotReadyError) as error:
+            self.fault = str(error.args[0])
+            raise
+        else:
+            self.fault = ""
+            self._answered_s = time.monotonic()
+        finally:
+            self.in_flight -= 1
+
+    async def probe(self, after_s: float) -> None:
+        """Send one small request through all stages, unless one was answered a moment ago."""
+        if time.monotonic() - self._answered_s < after_s:
+            return
+        columns = {name: [_PROBE_TEXT] for name in self.facts.inputs}
+        request = InferRequest(columns=columns, outputs=())
+        # Refusing work over the limit is what a healthy server does under too much load.
+        with contextlib.suppress(ClientError), self.noted(), contextlib.suppress(QueueFullError):
+            await self._transport.infer(request, _LOOK_TIMEOUT_S)
+
+    async def close(self) -> None:
+        """Give the connection back."""
+        await self._transport.close()
+
+
+class Pipelines:
+    """The pipelines of all servers; `look` finds them anew."""
+
+    def __init__(
+        self, servers: Sequence[Connection], connect: Connect = GrpcAsyncTransport
+    ) -> None:
+        """Remember the servers; nothing is asked yet.
+
+        Args:
+            servers: connections without a model's name.
+            connect: makes a transport of a connection.
+        """
+        self.urls = tuple(server.endpoint.url for server in servers)
+        self._connect = connect
+        self._servers = {server.endpoint.url: server for server in servers}
+        self._asked = {url: connect(server) for url, server in self._servers.items()}
+        self._served: dict[tuple[str, str], ServedPipeline] = {}
+        self._others: set[tuple[str, str]] = set()
+
+    def by_name(self) -> Mapping[str, tuple[ServedPipeline, ...]]:
+        """Every pipeline with those who serve it, sorted by name."""
+        found: dict[str, tuple[ServedPipeline, ...]] = {}
+        for (name, _), served in sorted(self._served.items()):
+            found[name] = (*found.get(name, ()), served)
+        return found
+
+    def named(self, name: str, tasks: Sequence[Task]) -> tuple[ServedPipeline, ...]:
+        """Servers of a pipeline of these tasks, the one to ask first at the front.
+
+        Args:
+            name: the pipeline's; empty for the only one there is, or the one of a default name.
+            tasks: tasks that will do.
+
+        Raises:
+            ProblemError: there is none, or several and none was named.
+        """
+        fitting = {
+            key: served
+            for key, served in self.by_name().items()
+            if any(served[0].task.name == task.name for task in tasks)
+        }
+        wanted = name or next(iter(fitting)) if len(fitting) == 1 else name
+        if not wanted:
+            defaults = [task.default_model for task in tasks if task.default_model in fitting]
+            wanted = defaults[0] if defaults else ""
+        if wanted in fitting:
+            return tuple(sorted(fitting[wanted], key=lambda one: (bool(one.fault), one.in_flight)))
+        raise _no_pipeline(name, tasks, sorted(fitting))
+
+    async def ask(
+        self,
+        name: str,
+        tasks: Sequence[Task],
+        question: Callable[[ServedPipeline], Awaitable[_T]],
+    ) -> _T:
+        """Ask a pipeline; where its server is away or full, another one that has it too.
+
+        Raises:
+            ProblemError: there is no such pipeline.
+            ClientError: no server of it answers.
+        """
+        served = self.named(name, tasks)
+        for number, one in enumerate(served, 1):
+            try:
+                with one.noted():
+                    return await question(one)
+            except _ELSEWHERE:
+                if number == len(served):
+                    raise
+        raise AssertionError("a pipeline without a server")
+
+    async def look(self, after_s: float) -> None:
+        """Find the pipelines of every server, and probe those that were not asked a moment ago."""
+        await asyncio.gather(*(self._look_at(url) for url in self._servers))
+        await asyncio.gather(*(one.probe(after_s) for one in tuple(self._served.values())))
+
+    async def watch(self, every_s: float) -> None:
+        """Look again and again, until cancelled."""
+        while True:
+            await asyncio.sleep(every_s)
+            await self.look(every_s)
+
+    async def close(self) -> None:
+        """Give all connections back."""
+        for served in self._served.values():
+            await served.close()
+        for asked in self._asked.values():
+            await asked.close()
+
+    async def _look_at(self, url: str) -> None:
+        try:
+            names = await self._asked[url].ready_models(_LOOK_TIMEOUT_S)
+        except ClientError as error:
+            for (_, place), served in self._served.items():
+                if place == url:
+                    served.fault = str(error)
+            return
+        for key in [key for key in self._served if key[1] == url and key[0] not in names]:
+            await self._served.pop(key).close()
+        self._others = {key for key in self._others if key[1] != url or key[0] in names}
+        unknown = [name for name in names if (name, url) not in self._others]
+        await asyncio.gather(*(self._read(url, name) for name in unknown))
+
+    async def _read(self, url: str, name: str) -> None:
+        """Read a model's description, and keep it if it is a pipeline's."""
+        server = self._servers[url]
+        known = self._served.get((name, url))
+        connection = replace(server, endpoint=replace(server.endpoint, model=name))
+        transport = known._transport if known else self._connect(connection)
+        try:
+            facts = await transport.facts(_LOOK_TIMEOUT_S)
+        except ClientError:
+            facts = None
+        if known and facts in (known.facts, None):
+            return
+        task = task_of_pipeline(facts) if facts else None
+        if facts is None or task is None:
+            self._served.pop((name, url), None)
+            if facts:  # a stage, or another model
+                self._others.add((name, url))
+            await transport.close()
+            return
+        self._served[name, url] = ServedPipeline(connection, task, facts, transport)
+
+
+def _no_pipeline(name: str, tasks: Sequence[Task], fitting: Sequence[str]) -> ProblemError:
+    wanted = " or ".join(task.name for task in tasks)
+    there = ", ".join(fitting) or "none"
+    if name or not fitting:
+        cause = f"there is no pipeline {name!r} of {wanted}" if name else f"no pipeline of {wanted}"
+        return ProblemError(
+            "unknown-pipeline", 404, f"{cause}; there are: {there}", "name one of /v1/models"
+        )
+    cause = f"`model` is missing, and several pipelines are of {wanted}: {there}"
+    return ProblemError("no-pipeline-named", 400, cause, "name one of them as `model`")

@@ -1,0 +1,151 @@
+"""One worker process: an event loop that serves the shared port until it is told to stop."""
+
+from __future__ import annotations
+
+import asyncio
+import multiprocessing
+import os
+import resource
+import socket
+import ssl
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import uvicorn
+
+from ernie_triton.errors import ErnieTritonError, ServerError
+from ernie_triton.gateway.app import Gateway, Parts
+from ernie_triton.gateway.endpoints.table import ENDPOINTS
+from ernie_triton.gateway.guard.guard import ByKey, Guard
+from ernie_triton.gateway.guard.keys import KeyRing
+from ernie_triton.gateway.guard.limits import KeyLimits
+from ernie_triton.gateway.openapi import openapi_view
+from ernie_triton.gateway.pipelines import Pipelines
+from ernie_triton.gateway.serving.bounded_protocol import protocol_with_bounds
+from ernie_triton.gateway.settings import GatewaySettings
+from ernie_triton.gateway.views import PathView, page_views, pipeline_views
+from ernie_triton.gateway.watching import Watching
+from ernie_triton.server.event_log import EventLog
+from ernie_triton.server.tls_front import TlsFiles
+
+_METRICS_FOLDER = "PROMETHEUS_MULTIPROC_DIR"
+_CERTIFICATE_EVERY_S = 1.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SharedFiles:
+    """Files that the workers of a gateway share.
+
+    Attributes:
+        limits: the table of the keys' limits.
+        metrics: the folder of the metrics.
+    """
+
+    limits: Path
+    metrics: Path
+
+
+def run_worker(
+    settings: GatewaySettings, shared: SharedFiles, number: int, sockets: list[socket.socket]
+) -> None:
+    """Serve until SIGTERM or SIGINT, or until the parent process has gone.
+
+    Raises:
+        SystemExit: 1 after one line, where the gateway cannot start.
+    """
+    try:
+        _run(settings, shared, number, sockets)
+    except ErnieTritonError as error:
+        sys.exit(f"error: worker {number}: {error}")
+
+
+def _run(
+    settings: GatewaySettings, shared: SharedFiles, number: int, sockets: list[socket.socket]
+) -> None:
+    _open_many_files()
+    os.environ[_METRICS_FOLDER] = str(shared.metrics)
+    from ernie_triton.gateway.metrics import GatewayMetrics  # after the variable is set
+
+    log = EventLog(settings.log)
+    watching = Watching(settings.log, log, GatewayMetrics())
+    parts = make_parts(settings, watching, shared.limits, number)
+    server = uvicorn.Server(uvicorn_config(Gateway(parts), settings))
+    asyncio.run(_serve(server, sockets))
+
+
+def make_parts(settings: GatewaySettings, watching: Watching, limits: Path, number: int) -> Parts:
+    """The parts of one worker's gateway.
+
+    Raises:
+        UsageError: the file of the keys cannot be read.
+    """
+    pipelines = Pipelines(settings.servers)
+    by_key = None
+    if settings.keys is not None:
+        ring = KeyRing(settings.keys, lambda line: watching.log.event("keys_kept", line))
+        by_key = ByKey(ring=ring, limits=KeyLimits(limits, number))
+    views: Mapping[str, PathView] = {
+        **pipeline_views(pipelines),
+        **page_views(),
+    }
+    return Parts(
+        pipelines=pipelines,
+        guard=Guard(settings.bounds.in_flight, by_key),
+        endpoints=ENDPOINTS,
+        views={**views, "/openapi.json": openapi_view(ENDPOINTS, views)},
+        watching=watching,
+        bounds=settings.bounds,
+        connection_bounds=settings.connection_bounds,
+        check_s=settings.check_s,
+    )
+
+
+def uvicorn_config(gateway: Gateway, settings: GatewaySettings) -> uvicorn.Config:
+    """The configuration of uvicorn: HTTP/1.1 alone, its own log off."""
+    return uvicorn.Config(
+        gateway,
+        http=protocol_with_bounds(settings.connection_bounds),
+        ws="none",
+        loop="asyncio",
+        lifespan="on",
+        log_config=None,
+        access_log=False,
+        proxy_headers=False,
+        server_header=False,
+        timeout_keep_alive=int(settings.connection_bounds.idle_s),
+        timeout_graceful_shutdown=int(settings.drain_s),
+        ssl_context_factory=partial(_tls_context, settings.tls) if settings.tls else None,
+    )
+
+
+def _tls_context(files: TlsFiles, _config: uvicorn.Config, _default: object) -> ssl.SSLContext:
+    context = files.context()
+    context.set_alpn_protocols(["http/1.1"])
+    return context
+
+
+async def _serve(server: uvicorn.Server, sockets: list[socket.socket]) -> None:
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        loop = asyncio.get_running_loop()
+        loop.add_reader(parent.sentinel, _stop, server, loop, parent.sentinel)
+    await server.serve(sockets)
+
+
+def _stop(server: uvicorn.Server, loop: asyncio.AbstractEventLoop, sentinel: int) -> None:
+    loop.remove_reader(sentinel)
+    server.should_exit = True
+
+
+def _open_many_files() -> None:
+    """Let the process have as many connections as the system allows."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    except (OSError, ValueError) as error:
+        raise ServerError(
+            f"the limit of open files cannot be set to {most} ({error}); set it with ulimit -n"
+        ) from error

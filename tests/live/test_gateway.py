@@ -1,0 +1,96 @@
+"""The gateway as a process before the real server: its answers, its keys, its end."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import ssl
+import subprocess
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from openai import AuthenticationError, OpenAI, RateLimitError
+
+from ernie_triton.client import EmbeddingClient
+from ernie_triton.server.embedded import EmbeddedServer
+from tests.commands import Run
+from tests.gateway.processes import Started, running_gateway
+
+pytestmark = pytest.mark.live
+
+TEXTS = ["花呗怎么提前还款", "如何还清花呗😀", "央行宣布下调存款准备金率" * 40, ""]
+
+
+@pytest.fixture(scope="module")
+def secrets(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    return {"file": tmp_path_factory.mktemp("keys") / "keys.toml"}
+
+
+@pytest.fixture
+def gateway(server: EmbeddedServer, secrets: dict[str, Any], run: Run) -> Iterator[Started]:
+    """Two workers, with the keys `all` and `one`, which may ask once in ten seconds."""
+    for name, options in (("all", ()), ("one", ("--rate", "0.1"))):
+        if name not in secrets:
+            done = run("gateway-key", name, "--keys", secrets["file"], *options)
+            secrets[name] = done.stdout.strip()
+    more = ("--keys", str(secrets["file"]), "--workers", "2", "--metrics-port", "0")
+    with running_gateway("--url", server.url, *more) as started:
+        yield started
+
+
+def test_the_gateway_answers_as_grpc_does_and_lets_no_stranger_in(
+    gateway: Started, server: EmbeddedServer, secrets: dict[str, Any]
+) -> None:
+    base = f"http://{gateway.address}/v1"
+    with EmbeddingClient(server.url) as client:
+        expected = client.embed(TEXTS)
+    client_of_openai = OpenAI(base_url=base, api_key=secrets["all"], timeout=60)
+    for options in ({}, {"encoding_format": "float"}):  # base64 where nothing is said
+        made = client_of_openai.embeddings.create(
+            model="ernie_embedding",
+            input=TEXTS,
+            **options,  # type: ignore[arg-type]
+        )
+        vectors = np.array([item.embedding for item in made.data], dtype=np.float32)
+        np.testing.assert_array_equal(vectors, expected)
+    ask = {"model": "ernie_embedding", "input": ["a"]}
+    with pytest.raises(AuthenticationError):
+        OpenAI(base_url=base, api_key="et-none").embeddings.create(**ask)  # type: ignore[arg-type]
+    once = OpenAI(base_url=base, api_key=secrets["one"], max_retries=0, timeout=60)
+    once.embeddings.create(**ask)  # type: ignore[arg-type]
+    with pytest.raises(RateLimitError) as refused:
+        once.embeddings.create(**ask)  # type: ignore[arg-type]
+    assert "used up" in str(refused.value.body)
+    ready = json.loads(got(f"http://{gateway.address}/health/ready"))
+    assert ready["ready"] is True
+    metrics = got(f"http://{gateway.metrics}/").decode()
+    assert 'ernie_gateway_rows_total{pipeline="ernie_embedding"} 9.0' in metrics
+    assert 'ernie_gateway_problems_total{problem="rate-limited"} 1.0' in metrics
+
+
+def got(url: str, context: ssl.SSLContext | None = None) -> bytes:
+    with urllib.request.urlopen(url, timeout=60, context=context) as answer:
+        return bytes(answer.read())
+
+
+def test_https_with_a_certificate_of_its_own(server: EmbeddedServer, tmp_path: Path) -> None:
+    openssl = shutil.which("openssl")
+    if openssl is None:
+        pytest.skip("the openssl command is not installed")
+    key, certificate = tmp_path / "key.pem", tmp_path / "certificate.pem"
+    command = [openssl, "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2"]
+    names = ["-subj", "/CN=localhost", "-addext", "subjectAltName=IP:127.0.0.1"]
+    files = ["-keyout", str(key), "-out", str(certificate)]
+    subprocess.run([*command, *names, *files], check=True, capture_output=True)
+    options = ("--tls-cert", str(certificate), "--tls-key", str(key))
+    with running_gateway("--url", server.url, *options) as started:
+        context = ssl.create_default_context(cafile=str(certificate))
+        url = f"https://{started.address}/health/live"
+        assert json.loads(got(url, context)) == {"live": True}
+        with pytest.raises((urllib.error.URLError, ConnectionError)):
+            got(url.replace("https", "http"))
