@@ -35,6 +35,7 @@ from tests.client.task_fakes import (
     entity_model,
     multi_label_model,
     qa_model,
+    rank_model,
     score_model,
     vector_model,
 )
@@ -53,6 +54,7 @@ def all_models() -> dict[str, FakeModel]:
         "ernie_regression": score_model(),
         "ernie_tokencls": entity_model(),
         "ernie_qa": qa_model(),
+        "ernie_rerank": rank_model(),
         "ernie_embedding": vector_model(),
     }
 

@@ -7,6 +7,7 @@ from ernie_triton.gateway.endpoints.classify import CLASSIFY_ENDPOINT
 from ernie_triton.gateway.endpoints.embeddings import EMBEDDINGS_ENDPOINT
 from ernie_triton.gateway.endpoints.endpoint import JsonEndpoint
 from ernie_triton.gateway.endpoints.entities import ENTITIES_ENDPOINT
+from ernie_triton.gateway.endpoints.rerank import RERANK_ENDPOINT
 from ernie_triton.gateway.endpoints.score import SCORE_ENDPOINT
 
 ENDPOINTS: Mapping[str, JsonEndpoint] = {
@@ -17,6 +18,7 @@ ENDPOINTS: Mapping[str, JsonEndpoint] = {
         ENTITIES_ENDPOINT,
         ANSWER_ENDPOINT,
         SCORE_ENDPOINT,
+        RERANK_ENDPOINT,
     )
 }
 """By path."""

@@ -18,6 +18,7 @@ _TOO_LARGE = (
     b"HTTP/1.1 431 Request Header Fields Too Large\r\n"
     b"content-length: 0\r\nconnection: close\r\n\r\n"
 )
+_LAST_WORD_S = 1.0
 _TOO_SLOW = b"HTTP/1.1 408 Request Timeout\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
 
 
@@ -56,6 +57,7 @@ class BoundedProtocol(HttpToolsProtocol):
         self._headers_timer: asyncio.TimerHandle | None = None
         self._unread_timer: asyncio.TimerHandle | None = None
         self._header_bytes = 0
+        self._is_ended = False
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Make room for the connection, and give it time for its first request."""
@@ -64,6 +66,7 @@ class BoundedProtocol(HttpToolsProtocol):
         transport.set_write_buffer_limits(high=1)
         if len(self.connections) > self.own_bounds.connections:
             longest = next(iter(self.idle), self)
+            self.idle.pop(longest, None)
             longest.transport.abort()
         self._wait_for_headers()
 
@@ -77,6 +80,8 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         """Take bytes; those of headers are counted."""
+        if self._is_ended:
+            return
         if self._headers_timer is None and self._is_between_requests():
             self._wait_for_headers()
         super().data_received(data)
@@ -125,8 +130,14 @@ class BoundedProtocol(HttpToolsProtocol):
         self._headers_timer = self.loop.call_later(self.own_bounds.headers_s, self._end, _TOO_SLOW)
 
     def _end(self, answer: bytes) -> None:
-        """Refuse the connection's request and close it, whether the answer is read or not."""
-        if not self.transport.is_closing():
-            self.transport.write(answer)
-            self.transport.close()
-            self.loop.call_later(1.0, self.transport.abort)
+        """Refuse the connection's request, and close it when its caller had time to read that.
+
+        Closed at once, with bytes of the caller unread, the kernel would throw the answer away.
+        """
+        if self._is_ended or self.transport.is_closing():
+            return
+        self._is_ended = True
+        self.transport.write(answer)
+        if self.transport.can_write_eof():
+            self.transport.write_eof()
+        self.loop.call_later(_LAST_WORD_S, self.transport.abort)
