@@ -1,16 +1,24 @@
 """Shared by all tests: the command in this process, a model, and one real server."""
 
+import gc
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from ernie_triton.build.check import speed
 from ernie_triton.cli import main as ernie_triton
 from ernie_triton.client.seq_cls import SeqClsClient
 from ernie_triton.server.embedded import EmbeddedServer, ServerOptions
 from tests.commands import Outcome, Run
 from tests.paths import FIXTURES, ROOT
+
+
+def pytest_collection_finish() -> None:
+    """Spare garbage collections what is imported by now: torch, transformers and all the tests."""
+    gc.freeze()
 
 
 def build_sample(pipeline: str, repository: Path, *options: str) -> None:
@@ -31,13 +39,29 @@ def options_for(repository: Path, *models: str) -> ServerOptions:
     )
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _engines_timed_briefly() -> Iterator[None]:
+    """Hundreds of builds time their engine, which takes each of them a second outside tests."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(speed, "_TIMING_S", 0.05)
+        yield
+
+
 @pytest.fixture(scope="session")
-def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The sample pipelines, in FP32 and BF16, packed and padded, in both engines."""
-    folder = tmp_path_factory.mktemp("live") / "model_repository"
+def sample_pipelines(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A repository of the sample pipelines alone, as the committed files say; not to be changed."""
+    folder = tmp_path_factory.mktemp("samples") / "model_repository"
     for pipeline in sorted((ROOT / "pipelines").glob("*.toml")):
         if "tuned" not in pipeline.name:  # what `perf tune` leaves there
             build_sample(pipeline.name, folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def repository(tmp_path_factory: pytest.TempPathFactory, sample_pipelines: Path) -> Path:
+    """The sample pipelines, in FP32 and BF16, packed and padded, in both engines."""
+    folder = tmp_path_factory.mktemp("live") / "model_repository"
+    shutil.copytree(sample_pipelines, folder)
     build_sample("tnews.toml", folder, "--name", "tnews_bf16", "--precision", "bf16")
     padded = ("--engine", "onnxruntime", "--layout", "padded")
     build_sample("tnews.toml", folder, "--name", "tnews_padded", *padded)

@@ -67,9 +67,10 @@ class FallbackTokenizer:
 
     def special_places(self, text: str) -> list[int]:
         """Places in a text at which it may spell a token."""
-        if not any(character in text for character in self._first_characters):
-            return []
-        return [match.start() for match in self.special.finditer(text)]
+        for character in self._first_characters:
+            if character in text:
+                return [match.start() for match in self.special.finditer(text)]
+        return []
 
     def may_be_cut(self, cut: re.Pattern[str]) -> bool:
         """Return whether a text may be read in two parts where `cut` matches."""

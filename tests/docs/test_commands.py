@@ -38,7 +38,7 @@ ELSEWHERE: Mapping[str, str] = {
 _ONE_EPOCH = ("--epochs", "1")
 _ANY_LOSS = ("--allowed-loss", "100", "--qat", "never")
 _SMALL: Mapping[str, tuple[str, ...]] = {
-    "samples generate": ("--train", "400", "--dev", "100"),
+    "samples generate": ("--train", "160", "--dev", "48"),
     "samples base": ("--layers", "2", "--hidden", "32", "--heads", "4"),
     "finetune seq_cls": _ONE_EPOCH,
     "prune": _ONE_EPOCH,

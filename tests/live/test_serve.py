@@ -101,7 +101,8 @@ def test_a_model_that_cannot_be_loaded_gives_its_reason_in_one_line(
     repository: Path, tmp_path: Path
 ) -> None:
     broken = tmp_path / "models"
-    shutil.copytree(repository, broken)
+    for folder in (*repository.glob("ernie_seqcls*"), *repository.glob("tnews_padded*")):
+        shutil.copytree(folder, broken / folder.name)
     (broken / "ernie_seqcls_tokenizer" / "1" / "vocab.txt").unlink()
     (broken / "tnews_padded_engine" / "1" / "model.onnx").write_bytes(b"no graph")
     for name in ("ernie_seqcls", "tnews_padded"):

@@ -10,7 +10,7 @@ from ernie_triton.tokenizer.vocabulary import load_vocabulary
 from tests.tokenizer.random_texts import Comparison, in_batches, random_texts
 from tests.tokenizer.unicode_texts import CASES
 
-TEXTS = 3_000
+TEXTS = 1_500
 
 
 @CASES

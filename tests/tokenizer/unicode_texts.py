@@ -10,9 +10,9 @@ from tests.tokenizer.original_tokenizer import SPECIAL_TOKENS
 
 CASES = pytest.mark.parametrize("lower_case", [True, False], ids=["uncased", "cased"])
 MANY = settings(
-    max_examples=600, deadline=None, database=None, suppress_health_check=[HealthCheck.too_slow]
+    max_examples=300, deadline=None, database=None, suppress_health_check=[HealthCheck.too_slow]
 )
-SOME = settings(MANY, max_examples=400)
+SOME = settings(MANY, max_examples=200)
 
 # Characters that change with their neighbours, or that two Unicode tables see differently.
 TROUBLESOME = (

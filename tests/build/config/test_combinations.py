@@ -85,12 +85,12 @@ def sizes_of(spec: PipelineSpec) -> ModelSizes:
     )
 
 
-@pytest.fixture(params=COMBINATIONS)
+@pytest.fixture(scope="module", params=COMBINATIONS)
 def spec(request: pytest.FixtureRequest) -> PipelineSpec:
     return COMBINATIONS[request.param]
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def modes(spec: PipelineSpec) -> tuple[Configs, Configs]:
     """What a container reads, and what the embedded server reads."""
     files = pipeline_configs(spec, sizes_of(spec), LENGTHS)

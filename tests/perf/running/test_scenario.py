@@ -1,5 +1,6 @@
 """Scenarios: what a file may say, and the committed ones."""
 
+import dataclasses
 from pathlib import Path
 
 import pytest
@@ -141,3 +142,11 @@ def test_the_scenarios_of_gpus_hold_the_published_settings() -> None:
         assert {subject.precision for subject in scenario.subjects} == expected
         assert published <= {load for spec in scenario.loads for load in spec.loads()}
         assert next(kind for kind in scenario.texts.kinds if kind.name == "seq128").tokens == 128
+
+
+def test_the_scenarios_of_gpus_send_the_same_but_for_the_highest_concurrency() -> None:
+    t4, v100 = (load_scenario(FOLDER / f"{name}.toml") for name in ("t4", "v100"))
+    assert t4.texts == v100.texts
+    (fewer,) = (load for load in t4.loads if load not in v100.loads)
+    (more,) = (load for load in v100.loads if load not in t4.loads)
+    assert more == dataclasses.replace(fewer, concurrency=(*fewer.concurrency, 256))

@@ -79,18 +79,6 @@ def test_traced_exports_hold_the_module_s_weights(head: str, kind: str, opset: i
     assert model.encoder.pad_token_id == source.config.pad_token_id
 
 
-@pytest.mark.parametrize(
-    ("kind", "attention", "opset"), [("ernie", "sdpa", 20), ("bert", "eager", 18)]
-)
-@pytest.mark.parametrize("head", ["token", "span", "vector"])
-def test_dynamo_exports_hold_the_module_s_weights(
-    head: str, kind: str, attention: str, opset: int
-) -> None:
-    source = transformers_model(kind, attention, head)
-    model = model_from_onnx(export(MaskFromInput(source), opset, dynamo=True), head)
-    assert_same_arrays(model, expected_arrays(source, head))
-
-
 class SwappedSpans(MaskFromIds):
     """The end scores first."""
 
@@ -129,10 +117,9 @@ class UnstackedSpans(MaskFromIds):
         return tuple(self.model.qa_outputs(hidden).permute(2, 0, 1).unbind(0))
 
 
-@pytest.mark.parametrize("dynamo", [False, True])
-def test_transposed_and_unstacked_columns_are_followed(dynamo: bool) -> None:
+def test_transposed_and_unstacked_columns_are_followed() -> None:
     source = transformers_model("bert", head="span")
-    graph = export(UnstackedSpans(source), 18, dynamo=dynamo)
+    graph = export(UnstackedSpans(source), 18)
     assert_same_arrays(model_from_onnx(graph, "span"), expected_arrays(source, "span"))
 
 
@@ -149,15 +136,12 @@ def test_transposed_and_unstacked_columns_are_followed(dynamo: bool) -> None:
         (hidden_and(pooler_only), "cls"),
     ],
 )
-@pytest.mark.parametrize(
-    ("wrapper", "opset", "dynamo"),
-    [(MaskFromIds, 14, False), (MaskFromInput, 17, False), (MaskFromInput, 20, True)],
-)
+@pytest.mark.parametrize(("wrapper", "opset"), [(MaskFromIds, 14), (MaskFromInput, 17)])
 def test_vectors_say_how_they_are_pooled(
-    select: Select, pooling: str, wrapper: Wrapper, opset: int, dynamo: bool
+    select: Select, pooling: str, wrapper: Wrapper, opset: int
 ) -> None:
     source = transformers_model("ernie", head="vector")
-    graph = export(wrapper(source, select), opset, dynamo=dynamo)
+    graph = export(wrapper(source, select), opset)
     pooler = "Tanh" in {node.op_type for node in graph.graph.node}
     model = model_from_onnx(graph, "vector")
     expected = expected_arrays(source, "vector")

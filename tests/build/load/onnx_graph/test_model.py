@@ -43,16 +43,6 @@ def test_traced_exports_hold_the_module_s_weights(kind: str, attention: str, ops
     assert model.head.pooler_activation == "tanh"
 
 
-@pytest.mark.parametrize(
-    ("kind", "attention", "opset"),
-    [("ernie", "eager", 18), ("ernie", "sdpa", 20), ("bert", "sdpa", 18), ("roberta", "eager", 20)],
-)
-def test_dynamo_exports_hold_the_module_s_weights(kind: str, attention: str, opset: int) -> None:
-    source = transformers_model(kind, attention)
-    model = model_from_onnx(export(MaskFromInput(source), opset, dynamo=True))
-    assert_same_arrays(model, expected_arrays(source))
-
-
 # A mask that comes in as an input says nothing about the pad token, unless positions do (RoBERTa).
 @pytest.mark.parametrize(("kind", "pad_token_id"), [("bert", 7), ("roberta", 1)])
 def test_pad_token_is_the_default_where_the_graph_makes_no_mask(

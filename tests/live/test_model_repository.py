@@ -3,12 +3,7 @@
 import subprocess
 from pathlib import Path
 
-import pytest
-
-from ernie_triton.cli import main
 from tests.paths import ROOT
-
-PIPELINES = sorted(path.name for path in (ROOT / "pipelines").glob("*.toml"))
 
 
 def committed_files() -> dict[str, str]:
@@ -28,23 +23,15 @@ def committed_files() -> dict[str, str]:
     }
 
 
-@pytest.fixture(scope="module")
-def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Both default pipelines, built again."""
-    repository = tmp_path_factory.mktemp("golden") / "model_repository"
-    for name in PIPELINES:
-        assert main(["build", str(ROOT / "pipelines" / name), "--repository", str(repository)]) == 0
-    return repository
-
-
-def test_a_build_writes_the_committed_text_files(built: Path) -> None:
+def test_a_build_writes_the_committed_text_files(sample_pipelines: Path) -> None:
     committed = committed_files()
     assert committed
-    written = {name: (built / name).read_text(encoding="utf-8") for name in committed}
+    written = {name: (sample_pipelines / name).read_text(encoding="utf-8") for name in committed}
     assert written == committed
 
 
-def test_every_text_file_of_a_build_is_committed(built: Path) -> None:
+def test_every_text_file_of_a_build_is_committed(sample_pipelines: Path) -> None:
     suffixes = (".pbtxt", ".py")
-    written = {str(p.relative_to(built)) for p in built.rglob("*") if p.suffix in suffixes}
+    files = [path for path in sample_pipelines.rglob("*") if path.suffix in suffixes]
+    written = {str(path.relative_to(sample_pipelines)) for path in files}
     assert written == set(committed_files())
