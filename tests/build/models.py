@@ -236,11 +236,14 @@ def transformers_outputs(model: Any, batch: TokenBatch) -> list[Outputs]:
     with torch.inference_mode():
         for ids, types in single_rows(batch):
             tokens = torch.from_numpy(ids.astype(np.int64))[None]
-            output = model(
-                input_ids=tokens,
-                token_type_ids=torch.from_numpy(types.astype(np.int64))[None],
-                attention_mask=(tokens != model.config.pad_token_id).long(),
-            )
+            inputs = {
+                "input_ids": tokens,
+                "token_type_ids": torch.from_numpy(types.astype(np.int64))[None],
+                "attention_mask": (tokens != model.config.pad_token_id).long(),
+            }
+            if model.config.model_type == "distilbert":
+                del inputs["token_type_ids"]
+            output = model(**inputs)
             answers.append({name: values[0].numpy() for name, values in output.items()})
     return answers
 

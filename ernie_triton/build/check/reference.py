@@ -6,6 +6,7 @@ NumPy with float64, one text at a time: slow, and without a line in common with 
 """
 
 import importlib.util
+import inspect
 import math
 from collections.abc import Iterator, Mapping
 from functools import partial
@@ -70,13 +71,15 @@ def _transformers(loaded: "PreTrainedModel", task: Task, vectors: VectorHead | N
     import transformers
 
     model: Any = loaded.eval()  # type: ignore[no-untyped-call]
+    has_types = "token_type_ids" in inspect.signature(model.forward).parameters
 
     def outputs(row: RowTokens) -> Mapping[str, npt.NDArray[Any]]:
         ids, token_types = (torch.from_numpy(values[None].astype(np.int64)) for values in row)
         # As PaddleNLP has it, and our graph: a padding token is masked wherever it stands.
         mask = (ids != model.config.pad_token_id).long()
         with torch.inference_mode():
-            output = model(input_ids=ids, attention_mask=mask, token_type_ids=token_types)
+            types = {"token_type_ids": token_types} if has_types else {}
+            output = model(input_ids=ids, attention_mask=mask, **types)
         found = {name: np.asarray(values[0].numpy()) for name, values in output.items()}
         if vectors is not None:
             return {"vector": vector_of_outputs(vectors, list(found.values()))}
@@ -96,6 +99,8 @@ def model_outputs(model: Model, row: RowTokens) -> dict[str, Float64]:
     ids, token_types = row
     x = encoder.word[ids] + encoder.position[: len(ids)] + encoder.token_type[token_types]
     x = norm(x.astype(np.float64), encoder.embedding_norm)
+    if encoder.projection is not None:
+        x = linear(x, encoder.projection)
     visible = ids != encoder.pad_token_id
     for layer in encoder.layers:
         x = _layer(x, layer, encoder, visible)

@@ -27,7 +27,7 @@ _NOT_OF_THE_FUNCTION = (
     *("return_dict", "torchscript", "attn_implementation", "_attn_implementation"),
     "chunk_size_feed_forward",  # transformers cannot split every length
 )
-_OF_ENCODER = ("embeddings.", "encoder.", "pooler.")
+_OF_ENCODER = ("embeddings.", "encoder.", "pooler.", "transformer.", "embeddings_project.")
 
 
 def transformers_model(source: Source, task: Task, pooling: str) -> "PreTrainedModel | None":

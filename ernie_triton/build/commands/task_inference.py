@@ -91,7 +91,8 @@ def _head_of_weights(names: Iterable[str]) -> str | None:
     if not any(name.startswith("classifier.") for name in known):
         return None
     # Classifiers of texts have a pooler, or RoBERTa's own layers; those of tokens have neither.
-    of_text = any(".pooler." in name or "classifier.out_proj." in name for name in known)
+    own = (".pooler.", "classifier.out_proj.", "pre_classifier.")
+    of_text = any(part in name for name in known for part in own)
     return "sequence" if of_text else "token"
 
 

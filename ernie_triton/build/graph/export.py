@@ -165,7 +165,10 @@ def _embed(graph: GraphBuilder, encoder: Encoder, place: Place) -> str:
     if len(encoder.token_type):
         token_type = look_up("token_type", encoder.token_type, "token_type_ids")
         total = graph.add("Add", "embeddings/sum", total, graph.widened(token_type))
-    return graph.norm("embeddings/norm", encoder.embedding_norm, total)
+    x = graph.norm("embeddings/norm", encoder.embedding_norm, total)
+    if encoder.projection is None:
+        return x
+    return graph.linear("embeddings/projection", encoder.projection, x)
 
 
 def _layer(

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 
 from ernie_triton.arrays import Float32
 from ernie_triton.build.load.families import check_model_type
+from ernie_triton.build.load.own_names import with_bert_names
 from ernie_triton.build.load.paddle.checkpoint import read_pdparams
 from ernie_triton.build.load.safetensors_file import read_safetensors
 from ernie_triton.build.load.settings import (
@@ -42,14 +43,12 @@ def read_checkpoint(found: WeightFiles, wanted: WantedHead) -> Source:
         OtherTaskError: the model is of another task than wanted.
     """
     values = config_values(found.folder)
-    # Before the settings, which other types name otherwise; PaddleNLP's types are among these.
-    check_model_type(
-        TRANSFORMERS, model_type_of(values), architecture_of(values), str(found.folder)
-    )
-    config = read_config(found.folder)
-    state = read_weights(found)
-    scheme = scheme_of(state)
     where = str(found.path)
+    # Before the settings, which other types name otherwise.
+    check_model_type(None, model_type_of(values), architecture_of(values), str(found.folder))
+    config = read_config(found.folder)
+    state = with_bert_names(read_weights(found), values, where)
+    scheme = scheme_of(state)
     model = model_from_state(state, scheme, config, where, wanted)
     head = HEAD_NAMES[type(model.head)]
     said = config.sizes.get("num_hidden_layers")

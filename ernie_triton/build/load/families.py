@@ -48,6 +48,11 @@ class Family:
         task_types: `use_task_id` adds a row of the task type table: `task_id`, or `zero` for row 0;
             empty where the type has no such table.
         pool_act: the configuration's `pool_act` can switch the pooler's activation off.
+        projection: `always` where a layer widens the embeddings, `narrower` where one does if they
+            are narrower than the layers; empty where none does.
+        token_types: token types are embedded; otherwise both texts of a pair look alike.
+        by_arrays: the names of the arrays alone tell the type. Otherwise its settings differ from
+            BERT's, and the configuration must name it.
     """
 
     classes: str
@@ -57,11 +62,15 @@ class Family:
     positions: str = "first"
     task_types: str = ""
     pool_act: bool = False
+    projection: str = ""
+    token_types: bool = True
+    by_arrays: bool = True
 
 
 _ROBERTA = Family(
     classes="Roberta", base="roberta", text_head="tanh", pad_token_id=1, positions="after_pad"
 )
+_ELECTRA = Family(classes="Electra", base="electra", projection="narrower")
 
 FAMILIES: dict[str, dict[str, Family]] = {
     TRANSFORMERS.framework: {
@@ -72,13 +81,24 @@ FAMILIES: dict[str, dict[str, Family]] = {
         "xlm-roberta": replace(_ROBERTA, classes="XLMRoberta"),
         "camembert": replace(_ROBERTA, classes="Camembert"),
         "data2vec-text": replace(_ROBERTA, classes="Data2VecText", base="data2vec_text"),
-        "electra": Family(classes="Electra", base="electra", text_head="gelu"),
+        "electra": replace(_ELECTRA, text_head="gelu"),
+        "albert": Family(classes="Albert", base="albert", projection="always", by_arrays=False),
+        "distilbert": Family(
+            classes="DistilBert",
+            base="distilbert",
+            text_head="relu",
+            token_types=False,
+            by_arrays=False,
+        ),
     },
     PADDLENLP.framework: {
         "bert": Family(classes="Bert", base="bert", pool_act=True),
         "ernie": Family(classes="Ernie", base="ernie", task_types="task_id"),
         "roberta": Family(classes="Roberta", base="roberta", positions="by_cls"),
-        "electra": Family(classes="Electra", base="electra", text_head=HIDDEN_ACTIVATION),
+        "electra": replace(_ELECTRA, text_head=HIDDEN_ACTIVATION),
+        "skep": Family(classes="Skep", base="skep", by_arrays=False),
+        "tinybert": Family(classes="TinyBert", base="tinybert", pool_act=True),
+        "ppminilm": Family(classes="PPMiniLM", base="ppminilm"),
     },
 }
 """Meaning of each `model_type`, by framework."""
@@ -89,8 +109,16 @@ BASES = frozenset(family.base for types in FAMILIES.values() for family in types
 _INSTEAD = "export the model to ONNX and build from that file"
 
 
-def check_model_type(scheme: NameScheme, model_type: str, architecture: str, where: str) -> None:
+def check_model_type(
+    scheme: NameScheme | None, model_type: str, architecture: str, where: str
+) -> None:
     """Check a configuration's model type, before its arrays are looked at.
+
+    Args:
+        scheme: the framework's names; None where the framework is not known yet.
+        model_type: of the configuration, in lower case; empty where it has none.
+        architecture: the class that the configuration names; empty where it names none.
+        where: the file, for messages.
 
     Raises:
         CheckpointError: the type is not supported, or the class is PaddleNLP's UIE.
@@ -100,11 +128,12 @@ def check_model_type(scheme: NameScheme, model_type: str, architecture: str, whe
             f"{where} is a {architecture} model of information extraction: it answers a prompt "
             f"with the sigmoids of two layers, which no task here does; serve it with PaddleNLP"
         )
-    types = FAMILIES[scheme.framework]
+    frameworks = [scheme.framework] if scheme is not None else list(FAMILIES)
+    types = dict.fromkeys(name for framework in frameworks for name in FAMILIES[framework])
     if model_type and model_type not in types:
         raise CheckpointError(
             f"{where} is of model_type {model_type!r}; expected {', '.join(types)} from "
-            f"{scheme.framework}; {_INSTEAD}"
+            f"{' or '.join(frameworks)}; {_INSTEAD}"
         )
 
 
@@ -130,7 +159,8 @@ def family_of_checkpoint(
     if architecture and _of_class(types.values(), architecture) is None:
         _refuse_class(types.values(), architecture, head, where, type_is_known=bool(model_type))
     if named is None:
-        named = next((family for family in types.values() if base == family.base), None)
+        of_arrays = (family for family in types.values() if family.by_arrays)
+        named = next((family for family in of_arrays if base == family.base), None)
     if named is None:
         raise CheckpointError(
             f"{where}: the configuration has neither model_type nor architectures, and the arrays "

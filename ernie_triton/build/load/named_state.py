@@ -15,6 +15,8 @@ _LISTED = 4
 _UNUSED = re.compile(
     r"(^|\.)(position_ids|token_type_ids)$"
     r"|^(cls|lm_head|ernie\.lm|generator_\w+|discriminator_\w+|bias_mts)\."
+    r"|^(vocab_transform|vocab_layer_norm|vocab_projector|predictions|sop_classifier)\."
+    r"|(^|\.)fit_denses?\."  # to a teacher's width, in TinyBERT's training alone
     r"|^generator_lm_head_bias$"
 )
 _ADAPTER = re.compile(r"(^|\.)(lora_\w+|base_layer|modules_to_save)(\.|$)")

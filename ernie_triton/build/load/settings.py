@@ -8,6 +8,7 @@ from typing import Any
 
 from ernie_triton.build.load.config_labels import label_count_of, labels_of, problem_of
 from ernie_triton.build.load.families import HEADS_BY_ARCHITECTURE
+from ernie_triton.build.load.own_names import with_bert_settings
 from ernie_triton.build.load.tokenizer_json import TOKENIZER_JSON, json_settings
 from ernie_triton.errors import CheckpointError, TextFileError
 from ernie_triton.tasks import EMBEDDING, MULTI_LABEL, QA, REGRESSION, SEQ_CLS, TOKEN_CLS, Task
@@ -30,8 +31,9 @@ _ACTIVATIONS = {
 }
 _SIZES = (
     *("num_hidden_layers", "vocab_size", "max_position_embeddings", "type_vocab_size"),
-    *("task_type_vocab_size", "intermediate_size", "embedding_size"),
+    *("task_type_vocab_size", "intermediate_size", "embedding_size", "num_hidden_groups"),
 )
+_JSON_CLASSES = frozenset(("PreTrainedTokenizer", "TokenizersBackend", "PythonBackend"))
 _TASKS_BY_HEAD = {"token": TOKEN_CLS, "span": QA, "vector": EMBEDDING}
 _TASKS_BY_PROBLEM = {"multi_label_classification": MULTI_LABEL, "regression": REGRESSION}
 
@@ -59,6 +61,7 @@ class CheckpointConfig:
         is_causal: `is_decoder`, a token attends to those before it only.
         has_cross_attention: `add_cross_attention`, layers attend to a second encoder.
         cls_token_id: PaddleNLP's RoBERTa has other positions where it is 0.
+        pruned_heads: how many heads transformers pruned, by layer.
     """
 
     model_type: str
@@ -78,6 +81,7 @@ class CheckpointConfig:
     is_causal: bool = False
     has_cross_attention: bool = False
     cls_token_id: int | None = None
+    pruned_heads: Mapping[int, int] = field(default_factory=dict)
 
 
 def read_config(folder: Path) -> CheckpointConfig:
@@ -92,6 +96,7 @@ def read_config(folder: Path) -> CheckpointConfig:
             raise CheckpointError(
                 f"{path}: {key} is {values.get(key)!r}; expected a size of at least 1"
             )
+    _check_own_code(values, path)
     position_kind = values.get("position_embedding_type") or "absolute"
     if position_kind != "absolute":
         raise CheckpointError(
@@ -121,16 +126,37 @@ def read_config(folder: Path) -> CheckpointConfig:
         is_causal=bool(values.get("is_decoder")),
         has_cross_attention=bool(values.get("add_cross_attention")),
         cls_token_id=_index(values, "cls_token_id", path),
+        pruned_heads=_pruned_heads(values, path),
     )
 
 
+def _check_own_code(values: Mapping[str, Any], path: Path) -> None:
+    """Refuse what changes the arrays as they are loaded, or the class that computes with them."""
+    quantized = values.get("quantization_config")
+    if quantized:
+        method = quantized.get("quant_method") if isinstance(quantized, Mapping) else None
+        raise CheckpointError(
+            f"{path}: quantization_config says {method or 'quantized'} weights; expected "
+            f"floating-point ones: save the model dequantized, or remove quantization_config if "
+            f"its weights are"
+        )
+    classes = values.get("auto_map")
+    own = [key for key in classes if "Model" in key] if isinstance(classes, Mapping) else []
+    if own:
+        raise CheckpointError(
+            f"{path}: auto_map names code of its own ({classes[own[0]]}), which is never run; "
+            f"export the model to ONNX, or remove auto_map if "
+            f"{architecture_of(values) or 'its class'} computes the same"
+        )
+
+
 def config_values(folder: Path) -> dict[str, Any]:
-    """Read all values of a checkpoint's configuration, by key.
+    """Read all values of a checkpoint's configuration, by key; BERT's keys for the same ones too.
 
     Raises:
         CheckpointError: it is missing or broken.
     """
-    return _flattened(read_json(_config_file(folder)))
+    return with_bert_settings(_flattened(read_json(_config_file(folder))))
 
 
 def folds_case(folder: Path) -> bool:
@@ -195,9 +221,27 @@ def tokenizer_settings(folder: Path) -> dict[str, Any]:
 
 
 def vocabulary_beside(folder: Path) -> Path | None:
-    """Return the path of `vocab.txt`, or else `tokenizer.json`, in a folder; None without."""
+    """Return the path of `vocab.txt`, or else `tokenizer.json`, in a folder; None without.
+
+    A class that is whatever `tokenizer.json` says does not read the other file.
+    """
+    path = folder / TOKENIZER_FILE
+    name = read_json(path).get("tokenizer_class") if path.is_file() else None
+    if is_of_tokenizer_json(folder, name):
+        return folder / TOKENIZER_JSON
     paths = (folder / name for name in (VOCABULARY_FILE, TOKENIZER_JSON))
     return next((path for path in paths if path.is_file()), None)
+
+
+def is_of_tokenizer_json(folder: Path, tokenizer_class: object) -> bool:
+    """Return whether a class is whatever `tokenizer.json` says, and the folder has that file."""
+    is_general = tokenizer_class_base(tokenizer_class) in _JSON_CLASSES
+    return is_general and (folder / TOKENIZER_JSON).is_file()
+
+
+def tokenizer_class_base(name: object) -> str:
+    """Return the name of a tokenizer's class without the word for its fast form."""
+    return str(name).removesuffix("Fast").replace("FastTokenizer", "Tokenizer")
 
 
 def read_json(path: Path) -> dict[str, Any]:
@@ -262,6 +306,16 @@ def _sizes(values: Mapping[str, Any], path: Path) -> dict[str, int]:
 def trained_task(head: str, problem: str) -> Task:
     """Return the task of a kind of head; transformers' `problem_type` decides for `sequence`."""
     return _TASKS_BY_HEAD.get(head) or _TASKS_BY_PROBLEM.get(problem, SEQ_CLS)
+
+
+def _pruned_heads(values: Mapping[str, Any], path: Path) -> dict[int, int]:
+    pruned = values.get("pruned_heads") or {}
+    try:
+        return {int(layer): len(set(heads)) for layer, heads in pruned.items()}
+    except (AttributeError, TypeError, ValueError) as error:
+        raise CheckpointError(
+            f"{path}: pruned_heads is {pruned!r}; expected lists of heads by layer"
+        ) from error
 
 
 def _epsilon(values: Mapping[str, Any], path: Path) -> float:

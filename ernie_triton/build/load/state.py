@@ -17,11 +17,12 @@ from ernie_triton.build.load.named_state import WORD_ARRAY, NamedState
 from ernie_triton.build.load.settings import CheckpointConfig
 from ernie_triton.build.load.source import WantedHead
 from ernie_triton.build.load.weights import NameScheme
-from ernie_triton.build.model.encoder import Encoder, Layer
+from ernie_triton.build.model.encoder import Encoder, Layer, Linear
 from ernie_triton.build.model.models import Model
 from ernie_triton.errors import CheckpointError, OtherTaskError
 from ernie_triton.tasks import TASKS
 
+_PAIR_TYPES = 2
 TASKS_BY_HEAD = {
     head: " or ".join(task.name for task in TASKS.values() if task.head == head)
     for head in ("sequence", "token", "span", "vector")
@@ -146,24 +147,19 @@ class _Reader:
         return Encoder(
             word=word,
             position=position[self._first_position() :],
-            token_type=self._token_type(),
+            token_type=self._token_type(word.shape[-1]),
             embedding_norm=self._arrays.norm(f"{self._prefix}{self._scheme.embedding_norm}"),
             layers=tuple(self._layer(index) for index in range(self._layers())),
             activation=self._config.activation,
             pad_token_id=self._pad,
+            projection=self._projection(word.shape[-1]),
         )
 
     def _word(self) -> Float32:
         word = self._arrays.array(f"{self._prefix}{WORD_ARRAY}")
         self._check_size("vocab_size", len(word), "tokens")
         width = word.shape[-1]
-        if self._arrays.has(f"{self._prefix}embeddings_project.weight"):
-            raise CheckpointError(
-                f"{self._where} projects embeddings {width} wide to hidden_size "
-                f"{self._config.hidden} (embeddings_project); expected both of one width; export "
-                f"the model to ONNX and build from that file"
-            )
-        if width != self._config.hidden:
+        if width != self._config.hidden and not self._family.projection:
             raise CheckpointError(
                 f"{self._where}: the word embeddings are {width} wide but the "
                 f"configuration says hidden_size {self._config.hidden}"
@@ -178,12 +174,28 @@ class _Reader:
             word[self._pad] = 0.0
         return word
 
+    def _projection(self, width: int) -> Linear | None:
+        """Return the layer that widens the embeddings; None where they are as wide as the rest."""
+        kind, hidden = self._family.projection, self._config.hidden
+        if not kind or (kind == "narrower" and width == hidden):
+            return None
+        self._check_size("embedding_size", width, "features in an embedding")
+        projection = self._arrays.linear(f"{self._prefix}embeddings_project")
+        if projection.outputs != hidden:
+            raise CheckpointError(
+                f"{self._where} widens its embeddings to {projection.outputs} features but the "
+                f"configuration says hidden_size {hidden}"
+            )
+        return projection
+
     def _table(self, name: str, key: str) -> Float32:
         table = self._arrays.array(f"{self._prefix}embeddings.{name}_embeddings.weight")
         self._check_size(key, len(table), f"{name.replace('_', ' ')}s")
         return table
 
-    def _token_type(self) -> Float32:
+    def _token_type(self, width: int) -> Float32:
+        if not self._family.token_types:
+            return np.zeros((_PAIR_TYPES, width), np.float32)
         table = self._table("token_type", "type_vocab_size")
         if not len(table):
             raise CheckpointError(f"{self._where} has no token types; expected at least one")
@@ -248,10 +260,10 @@ class _Reader:
             intermediate=intermediate,
             output=arrays.linear(f"{name}.{scheme.output}"),
             output_norm=arrays.norm(f"{name}.{scheme.output_norm}"),
-            heads=self._heads(query.outputs),
+            heads=self._heads(query.outputs, index),
         )
 
-    def _heads(self, features: int) -> int:
+    def _heads(self, features: int, index: int) -> int:
         """Count a layer's attention heads; pruning removes whole heads and keeps their size."""
         hidden, heads = self._config.hidden, self._config.heads
         head_size, rest = divmod(hidden, heads)
@@ -259,6 +271,13 @@ class _Reader:
             raise CheckpointError(
                 f"{self._where} has a layer of {features} attention features; expected whole heads "
                 f"of hidden_size {hidden} / {heads} heads"
+            )
+        pruned = self._config.pruned_heads.get(index)
+        if pruned is not None and features // head_size != heads - pruned:
+            raise CheckpointError(
+                f"{self._where} has {features // head_size} heads in layer {index} but the "
+                f"configuration says {heads} less {pruned} (pruned_heads); put the configuration "
+                f"that was saved with these weights beside them"
             )
         return features // head_size
 

@@ -11,16 +11,21 @@ from pathlib import Path
 from typing import Any
 
 from ernie_triton.build.load.settings import (
+    CONFIG_FILES,
     TOKENIZER_FILE,
     folds_case,
+    is_of_tokenizer_json,
     read_json,
+    tokenizer_class_base,
     tokenizer_settings,
 )
 from ernie_triton.build.load.tokenizer_json import (
     TOKENIZER_JSON,
     json_added_tokens,
+    json_settings,
     json_vocabulary,
 )
+from ernie_triton.build.load.tokenizer_keys import MORE_SPECIALS, ROLES, check_tokenizer_keys
 from ernie_triton.errors import CheckpointError, VocabularyError
 from ernie_triton.tokenizer.rules import AddedToken, SpecialNames, TokenRules
 from ernie_triton.tokenizer.vocabulary import (
@@ -39,34 +44,8 @@ _BERT_CLASSES = frozenset(
     )
 )
 """Classes of transformers and PaddleNLP that tokenise as `BertTokenizer` does."""
-_JSON_CLASSES = frozenset(("PreTrainedTokenizer", "TokenizersBackend", "PythonBackend"))
-"""Classes that are whatever `tokenizer.json` says."""
 _ROBERTA_CLASSES = frozenset(("RobertaTokenizer", "RobertaChineseTokenizer", "SkepTokenizer"))
 """PaddleNLP's classes that read a `vocab.txt` as `BertTokenizer` does; transformers' read BPE."""
-
-_ROLES: Mapping[str, str] = {
-    "unk_token": "unknown",
-    "cls_token": "classify",
-    "sep_token": "separate",
-    "pad_token": "pad",
-    "mask_token": "mask",
-}
-_MORE_SPECIALS = ("additional_special_tokens", "extra_special_tokens")
-_WANTED_VALUES: Mapping[str, tuple[object, ...]] = {
-    "do_split_on_punc": (None, True),
-    "clean_text": (None, True),
-    "split_special_tokens": (None, False),
-    "truncation_side": (None, "right"),
-    "truncation_strategy": (None, "longest_first"),
-    "add_prefix_space": (None, False),
-    "use_bpe_encoder": (None, False),
-    "wordpieces_prefix": (None, "##"),
-    "word_tokenizer_type": (None, "basic"),
-    "subword_tokenizer_type": (None, "wordpiece"),
-    "add_special_tokens": (None, True),
-    "auto_map": (None,),
-}
-"""Settings that change ids, with the values that they must have."""
 
 
 def read_vocabulary(path: Path, folder: Path, *, lower_case: bool | None = None) -> Vocabulary:
@@ -83,15 +62,18 @@ def read_vocabulary(path: Path, folder: Path, *, lower_case: bool | None = None)
     """
     check_kind(folder)
     settings = tokenizer_settings(folder)
-    _check_settings(settings, folder)
+    check_tokenizer_keys(settings, folder / TOKENIZER_FILE)
     if path.name == TOKENIZER_JSON:
         ids = json_vocabulary(read_json(path), path)
         size = max(ids.values(), default=-1) + 1
     else:
         ids, size = read_vocabulary_lines(path)
         _check_same(path, ids)
+    names = _names(settings, folder)
+    if path.name != TOKENIZER_JSON:
+        _check_parts(path.with_name(TOKENIZER_JSON), names)
     rules = TokenRules(
-        names=_names(settings, folder),
+        names=names,
         never_split=tuple(_strings(settings, "never_split", folder)),
         basic_tokenize=_flag(settings, "do_basic_tokenize", folder),
         strip_accents=_accents(settings, folder, lower_case),
@@ -111,7 +93,7 @@ def settings_of_rules(rules: TokenRules) -> dict[str, Any]:
     """The keys of `tokenizer_config.json` that say these rules; empty for the ordinary ones."""
     if not rules.to_text():
         return {}
-    roles = {key: getattr(rules.names, role) for key, role in _ROLES.items()}
+    roles = {key: getattr(rules.names, role) for key, role in ROLES.items()}
     return roles | {
         "strip_accents": rules.strip_accents,
         "do_basic_tokenize": rules.basic_tokenize,
@@ -163,24 +145,20 @@ def check_kind(folder: Path) -> None:
             f"a WordPiece vocabulary (vocab.txt)"
         )
     name = tokenizer_settings(folder).get("tokenizer_class")
+    path = folder / TOKENIZER_FILE
+    if name is None and (folder / CONFIG_FILES[0]).is_file():
+        # Where the tokenizer's own file names none, transformers looks here.
+        path = folder / CONFIG_FILES[0]
+        name = read_json(path).get("tokenizer_class")
     if name is None:
         return
-    base = str(name).removesuffix("Fast").replace("FastTokenizer", "Tokenizer")
+    base = tokenizer_class_base(name)
     known = base in _BERT_CLASSES | _ROBERTA_CLASSES
-    if not known and not (base in _JSON_CLASSES and (folder / TOKENIZER_JSON).is_file()):
+    if not known and not is_of_tokenizer_json(folder, name):
         raise CheckpointError(
-            f"{folder / TOKENIZER_FILE}: tokenizer_class is {name!r}; supported are BertTokenizer, "
+            f"{path}: tokenizer_class is {name!r}; supported are BertTokenizer, "
             f"ErnieTokenizer and others that tokenise as they do, such as ElectraTokenizer"
         )
-
-
-def _check_settings(settings: Mapping[str, Any], folder: Path) -> None:
-    for key, values in _WANTED_VALUES.items():
-        if settings.get(key) not in values:
-            raise CheckpointError(
-                f"{folder / TOKENIZER_FILE}: {key} is {settings[key]!r}; only "
-                f"{values[-1]!r} is supported"
-            )
 
 
 def _check_same(path: Path, ids: Mapping[str, int]) -> None:
@@ -199,10 +177,27 @@ def _check_same(path: Path, ids: Mapping[str, int]) -> None:
     )
 
 
+def _check_parts(beside: Path, names: SpecialNames) -> None:
+    """Refuse a `tokenizer.json` beside a `vocab.txt` whose parts are not BERT's.
+
+    What it says of case, accents and ideographs does not count: transformers' classes of BERT
+    replace that by the other file's settings, or their defaults.
+    """
+    if not beside.is_file():
+        return
+    within = json_settings(read_json(beside), beside)
+    for key, role in ROLES.items():
+        if within.get(key) not in (None, getattr(names, role)):
+            raise CheckpointError(
+                f"{beside}: {key} is {within[key]!r}, and the files beside it say "
+                f"{getattr(names, role)!r}; correct the one that is wrong"
+            )
+
+
 def _names(settings: Mapping[str, Any], folder: Path) -> SpecialNames:
     names: dict[str, str] = {}
     mapped = _optional_json(folder / "special_tokens_map.json")
-    for key, role in _ROLES.items():
+    for key, role in ROLES.items():
         said = [_content(values[key]) for values in (settings, mapped) if values.get(key)]
         if len(set(said)) > 1:
             raise CheckpointError(
@@ -305,7 +300,7 @@ def _special_tokens(settings: Mapping[str, Any], folder: Path) -> Iterator[str]:
         for key in ("bos_token", "eos_token"):
             if values.get(key):
                 yield _content(values[key])
-        for key in _MORE_SPECIALS:
+        for key in MORE_SPECIALS:
             more = values.get(key) or []
             for one in more.values() if isinstance(more, Mapping) else more:
                 yield _content(one)

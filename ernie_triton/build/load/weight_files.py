@@ -29,6 +29,7 @@ _ADAPTER_WEIGHTS = re.compile(r"^(adapter_model|lora_model_state|peft_model|pref
 _OF_TRAINING = re.compile(
     r"^(training_args|optimizer|scheduler|scaler|rng_state|random_states|trainer_state)"
 )
+_OTHER_FRAMEWORKS = ("tf_model*.h5", "flax_model*.msgpack", "*.ckpt.index", "saved_model.pb")
 _EXPORTS = ("*.onnx", "*.pdmodel", "*.pdiparams")
 _LISTED = 12
 
@@ -80,12 +81,12 @@ def find_weights(path: Path) -> WeightFiles | None:
         return _of_file(path)
     if not path.is_dir():
         return None
+    _refuse_adapter(path)
     for name in USUAL_FILES:
         if (path / name).is_file():
             return WeightFiles(folder=path, files=(path / name,))
         if (path / f"{name}{_INDEX}").is_file():
             return _of_index(path / f"{name}{_INDEX}")
-    _refuse_adapter(path)
     if any(next(path.glob(pattern), None) for pattern in _EXPORTS):
         return None
     for suffixes in (_SAFETENSORS, _PDPARAMS, _TORCH):
@@ -103,6 +104,13 @@ def find_weights(path: Path) -> WeightFiles | None:
 def no_checkpoint_fault(path: Path) -> str:
     """Say what a path holds in place of a checkpoint, and what was looked for."""
     seen = _names(sorted(path.iterdir())) if path.is_dir() else path.name
+    foreign = [name for name in _OTHER_FRAMEWORKS if path.is_dir() and next(path.glob(name), None)]
+    if foreign:
+        return (
+            f"{path} has weights of TensorFlow or Flax alone (saw {seen}), which are not read; "
+            f"convert them: with transformers 4, from_pretrained(folder, from_tf=True) or "
+            f"from_flax=True, then save_pretrained(new_folder)"
+        )
     return (
         f"{path} holds no checkpoint; saw {seen or 'an empty folder'}; looked for "
         f"{', '.join(USUAL_FILES)}, an index of their shards (*{_INDEX}), one *.safetensors, "
@@ -140,10 +148,17 @@ def _of_index(index: Path) -> WeightFiles:
 def _refuse_adapter(folder: Path) -> None:
     found = [name for name in _ADAPTER_FILES if (folder / name).is_file()]
     found += [file.name for file in _files(folder) if _ADAPTER_WEIGHTS.match(file.name)]
-    if found:
+    if not found:
+        return
+    whole = [name for name in USUAL_FILES if (folder / name).is_file()]
+    if whole:
         raise CheckpointError(
-            f"{folder} is an adapter ({_names(found)}), not a whole model; {MERGE_ADAPTER}"
+            f"{folder} has an adapter ({_names(found)}) beside {whole[0]}, and nothing says if it "
+            f"is merged; where it is, remove its files; otherwise {MERGE_ADAPTER}"
         )
+    raise CheckpointError(
+        f"{folder} is an adapter ({_names(found)}), not a whole model; {MERGE_ADAPTER}"
+    )
 
 
 def _is_weights(file: Path, suffixes: Sequence[str]) -> bool:

@@ -116,10 +116,11 @@ class Encoder:
     """Embeddings and layers.
 
     Attributes:
-        word: float32 [vocabulary, hidden].
+        word: float32 [vocabulary, hidden], or as wide as `projection` takes them.
         position: float32 [positions, hidden], from the first token's position on.
         token_type: float32 [types, hidden]; a task type embedding is already added to every row.
         embedding_norm: normalises the sum of the three.
+        projection: from embeddings of another width to the layers'; None where they have theirs.
         layers: from the first on.
         activation: activation of the feed-forward layers, one of `ACTIVATIONS`.
         pad_token_id: tokens with this id are masked in attention.
@@ -132,6 +133,7 @@ class Encoder:
     layers: tuple[Layer, ...]
     activation: str
     pad_token_id: int
+    projection: Linear | None = None
 
     def __post_init__(self) -> None:
         if self.activation not in ACTIVATIONS:
@@ -147,17 +149,22 @@ class Encoder:
                     f"the {name} embeddings have the shape {list(shape)}; expected a row a token, "
                     f"as wide as the word embeddings of shape {list(self.word.shape)}"
                 )
-        widths = [len(self.embedding_norm.scale), *(layer.hidden for layer in self.layers)]
-        if set(widths) != {self.hidden}:
+        width = int(self.word.shape[1])
+        layers = [layer.hidden for layer in self.layers]
+        if self.projection is not None:
+            layers.append(self.projection.outputs)
+        taken = [self.projection.inputs] if self.projection is not None else layers
+        widths = [len(self.embedding_norm.scale), *taken]
+        if set(widths) != {width} or len(set(layers)) != 1:
             raise CheckpointError(
-                f"the embeddings are {self.hidden} wide, but their normalisation and the layers "
-                f"take vectors of {widths}"
+                f"the embeddings are {width} wide, but their normalisation and the layers "
+                f"take vectors of {[widths[0], *layers]}"
             )
 
     @property
     def hidden(self) -> int:
         """Width of the token vectors."""
-        return int(self.word.shape[1])
+        return self.layers[0].hidden
 
     @property
     def vocabulary_size(self) -> int:

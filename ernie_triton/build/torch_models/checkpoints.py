@@ -76,6 +76,11 @@ def load_model(
             f"writes it"
         )
     values, model = config_values(folder), source.model
+    if model.encoder.projection is not None:
+        raise CheckpointError(
+            f"{folder} widens its embeddings by a layer, as ALBERT and small ELECTRA do; such a "
+            f"model can be built and served, but not trained or compressed"
+        )
     heads = model.encoder.hidden // model.encoder.layers[0].head_size
     sizes = encoder_config(model.encoder, heads, values)
     names, outputs = labels or source.labels, _outputs(model)
@@ -84,8 +89,9 @@ def load_model(
         activation = _pooler_activation(model)
         if activation not in ("tanh", "identity"):
             raise CheckpointError(
-                f"{folder} has a head with {activation} between its layers, as ELECTRA has; such a "
-                f"model can be built and served, but not trained or compressed"
+                f"{folder} has a head with {activation} between its layers, as ELECTRA and "
+                f"DistilBERT have; such a model can be built and served, but not trained or "
+                f"compressed"
             )
         if activation != "tanh":
             sizes["pool_act"] = activation

@@ -28,7 +28,10 @@ from tests.build.models import (
 )
 
 ROWS = random_rows((9, 2, 14))
-READ = ("Bert", "Ernie", "Roberta", "XLMRoberta", "Camembert", "Data2VecText", "Electra")
+READ = (
+    *("Bert", "Ernie", "Roberta", "XLMRoberta", "Camembert", "Data2VecText", "Electra"),
+    *("Albert", "DistilBert"),
+)
 SIZES = {
     "vocab_size": 60,
     "hidden_size": 24,
@@ -42,9 +45,11 @@ SIZES = {
 
 def tiny(classes: str, ending: str = "ForSequenceClassification", **settings: Any) -> Any:
     scores = 2 if ending == HEADS["span"] else 5
-    config = getattr(transformers, f"{classes}Config")(
-        **{**SIZES, "num_labels": scores, **settings}
-    )
+    sizes = {**SIZES, "num_labels": scores}
+    if classes == "DistilBert":
+        own = {"dim": 24, "n_heads": 3, "n_layers": 2, "hidden_dim": 40}
+        sizes = {"vocab_size": 60, "max_position_embeddings": 32, "num_labels": scores, **own}
+    config = getattr(transformers, f"{classes}Config")(**{**sizes, **settings})
     return randomised(getattr(transformers, f"{classes}{ending}")(config))
 
 
@@ -143,8 +148,7 @@ def test_paddlenlp_s_electra_has_the_layers_activation_in_its_head(
         ("BigBird", {"attention_type": "original_full"}, "big_bird"),
         ("RoFormer", {}, "roformer"),
         ("MegatronBert", {}, "megatron-bert"),
-        ("Albert", {}, "albert"),
-        ("DistilBert", {"dim": 24, "n_heads": 3, "n_layers": 2, "hidden_dim": 40}, "distilbert"),
+        ("MobileBert", {}, "mobilebert"),
     ],
 )
 def test_other_types_are_refused_by_name(
@@ -180,6 +184,10 @@ def test_other_types_are_refused_by_name(
         ({"type_vocab_size": 4}, "2 token types but .* type_vocab_size 4"),
         ({"intermediate_size": 20}, "40 feed-forward .* intermediate_size 20"),
         ({"hidden_act": "quick_gelu"}, "hidden_act is 'quick_gelu'"),
+        ({"quantization_config": {"quant_method": "gptq"}}, "says gptq weights; expected floating"),
+        ({"auto_map": {"AutoModel": "own.Model"}}, r"code of its own \(own.Model\), .* BertForSeq"),
+        ({"pruned_heads": {"1": [0, 2]}}, r"has 3 heads in layer 1 .* says 3 less 2"),
+        ({"pruned_heads": [1]}, r"pruned_heads is \[1\]; expected lists"),
         ({"id2label": {"0": "a", "1": "b"}}, "gives 5 scores but the configuration names 2"),
         ({"id2label": None, "label2id": None, "num_labels": 3}, "gives 5 scores .* names 3"),
     ],
@@ -201,6 +209,8 @@ def test_a_configuration_that_means_something_else_is_refused(
         {"model_type": None, "architectures": None},
         {"architectures": ["BertForMaskedLM"]},
         {"id2label": None, "label2id": None},
+        {"torch_dtype": None, "dtype": "float32"},
+        {"quantization_config": None, "pruned_heads": {}, "auto_map": {"AutoTokenizer": ["a.B"]}},
     ],
     ids=str,
 )
@@ -228,9 +238,48 @@ def test_layers_beyond_the_configuration_s_are_left_out_as_transformers_does(
     assert read_source(folder).note == "the first 2 of 4 layers, as num_hidden_layers says"
 
 
-def test_narrower_embeddings_are_refused_with_their_projection(tmp_path: Path) -> None:
-    tiny("Electra", embedding_size=8).save_pretrained(tmp_path)
-    assert "embeddings 8 wide to hidden_size 24 (embeddings_project)" in refusal(tmp_path)
+@pytest.mark.parametrize("head", ["sequence", "vector"])
+@pytest.mark.parametrize(
+    ("classes", "settings"),
+    [
+        ("Electra", {"embedding_size": 8}),
+        ("Albert", {"embedding_size": 8}),
+        ("Albert", {"num_hidden_layers": 5, "num_hidden_groups": 2, "hidden_act": "gelu"}),
+        ("DistilBert", {"activation": "relu", "sinusoidal_pos_embds": True}),
+    ],
+    ids=str,
+)
+def test_types_with_names_of_their_own_answer_as_their_class(
+    tmp_path: Path, classes: str, settings: dict[str, Any], head: str
+) -> None:
+    source = tiny(classes, HEADS[head], **settings)
+    source.save_pretrained(tmp_path)
+    assert_answers(tmp_path, source, head)
+
+
+@pytest.mark.parametrize(
+    ("classes", "values", "fault"),
+    [
+        ("Electra", {"embedding_size": 16}, "8 features .* configuration says embedding_size 16"),
+        ("Electra", {"hidden_size": 8}, "8 features|the head takes|layers|widths"),
+        ("Albert", {"num_hidden_groups": 2}, "1 shared layers in groups, .* num_hidden_groups 2"),
+        ("Albert", {"hidden_size": 48}, "24 attention features; .* hidden_size 48"),
+    ],
+    ids=str,
+)
+def test_widths_and_groups_that_are_not_the_arrays_are_refused(
+    tmp_path: Path, classes: str, values: dict[str, Any], fault: str
+) -> None:
+    tiny(classes, embedding_size=8).save_pretrained(tmp_path)
+    assert re.search(fault, message := refusal(changed(tmp_path, **values))), message
+
+
+@pytest.mark.parametrize("classes", ["Albert", "DistilBert"])
+def test_types_whose_settings_differ_must_be_named(tmp_path: Path, classes: str) -> None:
+    source = tiny(classes)
+    source.save_pretrained(tmp_path)
+    assert_answers(changed(tmp_path, model_type=None), source)
+    assert refusal(changed(tmp_path, architectures=None))
 
 
 def test_heads_that_are_not_served_are_named(tmp_path: Path) -> None:

@@ -207,6 +207,9 @@ def test_lower_case_from_elsewhere_leaves_accents(tmp_path: Path) -> None:
         ({"auto_map": {"AutoTokenizer": ["x.Y", None]}}, "auto_map is"),
         ({"strip_accents": "no"}, "strip_accents is 'no'; expected true, false or null"),
         ({"do_basic_tokenize": 0}, "do_basic_tokenize is 0; expected true or false"),
+        ({"keep_accents": True}, "has the key 'keep_accents' .True., which is not known"),
+        ({"own_words": ["a"]}, r"has the key 'own_words' .*remove it if"),
+        ({"add_two_sep_token_inter": True}, "add_two_sep_token_inter is True"),
         ({"never_split": "[E1]"}, r"never_split is '\[E1\]'; expected a list"),
         ({"added_tokens_decoder": ["[E1]"]}, "added_tokens_decoder is no object"),
         ({"added_tokens_decoder": {"x": {"content": "a"}}}, "the added token 'x' is"),
@@ -226,6 +229,22 @@ def test_settings_that_cannot_be_honoured_are_refused_by_name(
     folder = saved(tmp_path, settings)
     with pytest.raises(CheckpointError, match=fault):
         read_vocabulary(folder / "vocab.txt", folder)
+
+
+def test_settings_that_change_no_id_are_passed(tmp_path: Path) -> None:
+    settings = {"padding_side": "left", "name_or_path": "x", "stride": 0, "max_length": 512}
+    folder = saved(tmp_path, {**settings, "processor_class": None, "own": None, "pieces": []})
+    assert read_vocabulary(folder / "vocab.txt", folder).rules == ORDINARY
+
+
+def test_a_class_in_config_json_counts_where_the_tokenizer_s_own_file_has_none(
+    tmp_path: Path,
+) -> None:
+    folder = saved(tmp_path, {}, config={"tokenizer_class": "XLNetTokenizer"})
+    with pytest.raises(CheckpointError, match=r"config.json: tokenizer_class is 'XLNetTokenizer'"):
+        read_vocabulary(folder / "vocab.txt", folder)
+    saved(tmp_path, {"tokenizer_class": "BertTokenizer"})
+    assert read_vocabulary(folder / "vocab.txt", folder).size == len(LINES)
 
 
 @pytest.mark.parametrize(
@@ -274,11 +293,41 @@ def test_what_tokenizer_json_says_otherwise_is_refused_by_name(
 ) -> None:
     BertTokenizer.from_pretrained(saved(tmp_path / "source")).save_pretrained(tmp_path / "saved")
     path = tmp_path / "saved/tokenizer.json"
+    change(path, part, value)
+    with pytest.raises(ErnieTritonError, match=fault):
+        read_vocabulary(path, tmp_path / "saved")
+    if "lowercase" not in value:  # transformers' classes replace that
+        folder = saved(tmp_path / "saved")
+        with pytest.raises(ErnieTritonError, match=fault):
+            read_vocabulary(folder / "vocab.txt", folder)
+
+
+def change(path: Path, part: str, value: dict[str, Any]) -> None:
     document = json.loads(path.read_text(encoding="utf-8"))
     document[part] = {**(document[part] or {}), **value}
     path.write_text(json.dumps(document), encoding="utf-8")
-    with pytest.raises(ErnieTritonError, match=fault):
-        read_vocabulary(path, tmp_path / "saved")
+
+
+def test_a_general_class_reads_tokenizer_json_and_not_the_vocabulary_beside_it(
+    tmp_path: Path,
+) -> None:
+    folder = tmp_path / "saved"
+    BertTokenizer.from_pretrained(saved(tmp_path / "source")).save_pretrained(folder)
+    change(folder / "tokenizer.json", "normalizer", {"lowercase": False})
+    for name, expected in (("PreTrainedTokenizerFast", False), ("BertTokenizerFast", True)):
+        saved(folder, {"tokenizer_class": name})
+        assert folds_case(folder) is expected
+        path = vocabulary_beside(folder)
+        assert path is not None
+        assert path.name == ("vocab.txt" if expected else "tokenizer.json")
+
+
+def test_names_that_tokenizer_json_contradicts_are_refused(tmp_path: Path) -> None:
+    folder = tmp_path / "saved"
+    BertTokenizer.from_pretrained(saved(tmp_path / "source")).save_pretrained(folder)
+    saved(folder, {"cls_token": "<s>"})
+    with pytest.raises(CheckpointError, match=r"tokenizer.json: cls_token is '\[CLS\]', and the f"):
+        read_vocabulary(folder / "vocab.txt", folder)
 
 
 def test_two_vocabularies_that_differ_are_refused(tmp_path: Path) -> None:

@@ -205,6 +205,23 @@ def test_an_adapter_is_refused_with_how_to_merge_it(folder: Path, name: str) -> 
     assert "merge_and_unload()" in message
 
 
+def test_an_adapter_beside_a_whole_model_is_refused(folder: Path, bert: Any) -> None:
+    save_file(bert.state_dict(), folder / "model.safetensors")
+    assert_reads(folder, bert)
+    (folder / "adapter_config.json").touch()
+    message = refusal(folder)
+    assert "an adapter (adapter_config.json) beside model.safetensors, and nothing says" in message
+
+
+@pytest.mark.parametrize("name", ["tf_model.h5", "flax_model.msgpack", "bert_model.ckpt.index"])
+def test_weights_of_tensorflow_and_flax_are_named(folder: Path, name: str) -> None:
+    (folder / name).touch()
+    message = refusal(folder)
+    assert "weights of TensorFlow or Flax alone" in message
+    assert name in message
+    assert "from_tf=True" in message
+
+
 def test_arrays_of_an_adapter_in_whole_weights_are_refused(folder: Path, bert: Any) -> None:
     query = "bert.encoder.layer.0.attention.self.query"
     state = bert.state_dict() | {f"{query}.lora_A.default.weight": torch.ones(2, 24)}
