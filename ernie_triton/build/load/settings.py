@@ -141,10 +141,11 @@ def _check_own_code(values: Mapping[str, Any], path: Path) -> None:
             f"its weights are"
         )
     classes = values.get("auto_map")
-    own = [key for key in classes if "Model" in key] if isinstance(classes, Mapping) else []
+    classes = classes if isinstance(classes, Mapping) else {}
+    own = [name for key, name in classes.items() if "Model" in key]
     if own:
         raise CheckpointError(
-            f"{path}: auto_map names code of its own ({classes[own[0]]}), which is never run; "
+            f"{path}: auto_map names code of its own ({own[0]}), which is never run; "
             f"export the model to ONNX, or remove auto_map if "
             f"{architecture_of(values) or 'its class'} computes the same"
         )

@@ -82,11 +82,13 @@ def test_parts_of_a_layer_that_do_not_fit_are_refused() -> None:
 
 
 def test_an_encoder_needs_a_layer_and_a_known_activation() -> None:
-    tables = {name: np.zeros((3, 8), np.float32) for name in ("word", "position", "token_type")}
+    table = np.zeros((3, 8), np.float32)
     for layers, activation, fault in (((), "gelu", "no layers"), ((layer(),), "selu", "'selu'")):
         with pytest.raises(CheckpointError, match=fault):
             Encoder(
-                **tables,
+                word=table,
+                position=table,
+                token_type=table,
                 embedding_norm=norm(8),
                 layers=layers,
                 activation=activation,
