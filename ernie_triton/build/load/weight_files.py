@@ -30,6 +30,10 @@ _OF_TRAINING = re.compile(
     r"^(training_args|optimizer|scheduler|scaler|rng_state|random_states|trainer_state)"
 )
 _OTHER_FRAMEWORKS = ("tf_model*.h5", "flax_model*.msgpack", "*.ckpt.index", "saved_model.pb")
+_CONVERT = (
+    "weights of TensorFlow or Flax are not read: convert them with transformers 4, "
+    "from_pretrained(folder, from_tf=True) or from_flax=True, then save_pretrained(new_folder)"
+)
 _EXPORTS = ("*.onnx", "*.pdmodel", "*.pdiparams")
 _LISTED = 12
 
@@ -105,17 +109,12 @@ def no_checkpoint_fault(path: Path) -> str:
     """Say what a path holds in place of a checkpoint, and what was looked for."""
     seen = _names(sorted(path.iterdir())) if path.is_dir() else path.name
     foreign = [name for name in _OTHER_FRAMEWORKS if path.is_dir() and next(path.glob(name), None)]
-    if foreign:
-        return (
-            f"{path} has weights of TensorFlow or Flax alone (saw {seen}), which are not read; "
-            f"convert them: with transformers 4, from_pretrained(folder, from_tf=True) or "
-            f"from_flax=True, then save_pretrained(new_folder)"
-        )
+    instead = f"; {_CONVERT}" if foreign else ""
     return (
         f"{path} holds no checkpoint; saw {seen or 'an empty folder'}; looked for "
         f"{', '.join(USUAL_FILES)}, an index of their shards (*{_INDEX}), one *.safetensors, "
         f"*.pdparams, *.bin, *.pt, *.pth or *.ckpt, a Paddle static export (*.pdmodel or *.json "
-        f"with *.pdiparams), or one *.onnx"
+        f"with *.pdiparams), or one *.onnx{instead}"
     )
 
 

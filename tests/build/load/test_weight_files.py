@@ -217,7 +217,7 @@ def test_an_adapter_beside_a_whole_model_is_refused(folder: Path, bert: Any) -> 
 def test_weights_of_tensorflow_and_flax_are_named(folder: Path, name: str) -> None:
     (folder / name).touch()
     message = refusal(folder)
-    assert "weights of TensorFlow or Flax alone" in message
+    assert "weights of TensorFlow or Flax are not read" in message
     assert name in message
     assert "from_tf=True" in message
 
