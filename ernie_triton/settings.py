@@ -16,6 +16,9 @@ CLIENT_KEY_NAME = "ernie-key"
 CLIENT_KEY_HEADER = f"triton-grpc-protocol-{CLIENT_KEY_NAME}"
 """The header of a client's key over gRPC, where the server wants one."""
 
+PROMPTS = "prompts"
+"""The parameter of a model of vectors with its prompts: a JSON object of texts by name."""
+
 DEFAULT_TEXT_BYTES = 1 << 20
 """Most bytes of one text where a pipeline names no other limit."""
 

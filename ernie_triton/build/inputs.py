@@ -122,6 +122,7 @@ class BuildInputs:
             tokenize_chinese_chars=self.source.tokenize_chinese_chars,
             lower_texts=self.source.sentence is not None and self.source.sentence.lower_case,
             rules=self.vocabulary.rules,
+            prompts=self.source.sentence.prompts if self.source.sentence is not None else {},
         )
 
 

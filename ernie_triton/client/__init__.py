@@ -24,6 +24,7 @@ from ernie_triton.client.rerank import AsyncRerankClient, RankedDocument, Rerank
 from ernie_triton.client.seq_cls import AsyncSeqClsClient, Classification, Label, SeqClsClient
 from ernie_triton.client.token_cls import AsyncTokenClsClient, Entity, Token, TokenClsClient
 from ernie_triton.client.transport import Connection
+from ernie_triton.client.vectors import quantize_vectors, shorten_vectors, vector_ranges
 from ernie_triton.client.wire import AsyncTransport, Endpoint, Transport
 
 __all__ = [
@@ -55,5 +56,8 @@ __all__ = [
     "Token",
     "TokenClsClient",
     "Transport",
+    "quantize_vectors",
     "request_context",
+    "shorten_vectors",
+    "vector_ranges",
 ]

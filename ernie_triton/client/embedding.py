@@ -9,12 +9,12 @@ A task client over `client` and `core`; the command line is `cli.embedding`.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ernie_triton.arrays import Float32
+from ernie_triton.arrays import Array, Float32
 from ernie_triton.client.client import (
     AsyncioClient,
     BlockingClient,
@@ -22,6 +22,7 @@ from ernie_triton.client.client import (
     run_blocking,
 )
 from ernie_triton.client.core import Caller, Row
+from ernie_triton.client.vectors import VectorForm, shorten_vectors
 from ernie_triton.client.wire import Reply, RequestedOutput
 from ernie_triton.errors import ClientError, ContractError
 from ernie_triton.tasks import EMBEDDING, Task
@@ -29,9 +30,12 @@ from ernie_triton.tasks import EMBEDDING, Task
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Embedding:
-    """The vector of one text, float32 [hidden], and whether the model saw only its start."""
+    """The vector of one text, and whether the model saw only its start.
 
-    vector: Float32
+    The vector is float32 [hidden], unless another form was wanted.
+    """
+
+    vector: Array
     truncated: bool
 
 
@@ -70,14 +74,30 @@ class EmbeddingClient(BlockingClient):
 
     task = EMBEDDING
 
-    def embed(self, texts: Sequence[str]) -> Float32:
+    def embed(
+        self,
+        texts: Sequence[str],
+        *,
+        prompt_name: str | None = None,
+        dimensions: int | None = None,
+    ) -> Float32:
         """The vector of each text, as float32 [texts, hidden].
+
+        Args:
+            texts: to embed.
+            prompt_name: one of the model's prompts, such as `query`, to put before each text.
+            dimensions: keep so many features of each vector, scaled to length 1 again.
 
         Raises:
             TextError: a text cannot be sent as UTF-8.
+            ContractError: the model has no such prompt.
             ClientError: there is no answer; the subclasses say why.
         """
-        return run_blocking(_embed(self._caller, texts))
+        return run_blocking(_embed(self._caller, texts, prompt_name, dimensions))
+
+    def prompts(self) -> Mapping[str, str]:
+        """The texts that `embed` puts before others, by name."""
+        return run_blocking(self._caller.facts()).prompts
 
     def similarity(self, texts: Sequence[str], others: Sequence[str]) -> Float32:
         """The cosine of each text with the other beside it, as float32 [texts].
@@ -94,9 +114,19 @@ class AsyncEmbeddingClient(AsyncioClient):
 
     task = EMBEDDING
 
-    async def embed(self, texts: Sequence[str]) -> Float32:
-        """The vector of each text, as float32 [texts, hidden]; errors as in `EmbeddingClient`."""
-        return await _embed(self.caller, texts)
+    async def embed(
+        self,
+        texts: Sequence[str],
+        *,
+        prompt_name: str | None = None,
+        dimensions: int | None = None,
+    ) -> Float32:
+        """The vector of each text, as float32 [texts, hidden]; see `EmbeddingClient.embed`."""
+        return await _embed(self.caller, texts, prompt_name, dimensions)
+
+    async def prompts(self) -> Mapping[str, str]:
+        """The texts that `embed` puts before others, by name."""
+        return (await self.caller.facts()).prompts
 
     async def similarity(self, texts: Sequence[str], others: Sequence[str]) -> Float32:
         """The cosine of each text with the other beside it, as float32 [texts]."""
@@ -136,11 +166,48 @@ def cosines(vectors: Float32, others: Float32) -> Float32:
     return np.asarray(quotients.clip(-1.0, 1.0), dtype=np.float32)
 
 
-async def _embed(caller: Caller, texts: Sequence[str]) -> Float32:
-    results = await caller.results(rows_from_columns({"texts": texts}), EmbeddingCodec())
-    if not results:
-        return np.zeros((0, await hidden_size(caller)), dtype=np.float32)
-    return np.stack([result.vector for result in results])
+async def prompt_named(caller: Caller, name: str | None) -> str:
+    """The text of one of the model's prompts; empty without a name.
+
+    Raises:
+        ContractError: the model has no such prompt.
+    """
+    if name is None:
+        return ""
+    prompts = (await caller.facts()).prompts
+    if name not in prompts:
+        known = ", ".join(prompts) or "none: build it without a prompt of its own (--prompt '')"
+        raise ContractError(f"prompt_name is {name!r}; expected one of the model's ({known})")
+    return prompts[name]
+
+
+async def embedding_outcomes(
+    caller: Caller, rows: Sequence[Row], prompt: str, form: VectorForm
+) -> list[Embedding | ClientError]:
+    """The vector of each text with the prompt before it, in the form wanted, or its error."""
+    before = prompt.encode("utf-8")
+    found = await caller.outcomes([(before + text,) for (text,) in rows], EmbeddingCodec())
+    return [
+        outcome
+        if isinstance(outcome, ClientError)
+        else replace(outcome, vector=form.of(outcome.vector[None])[0])
+        for outcome in found
+    ]
+
+
+async def _embed(
+    caller: Caller,
+    texts: Sequence[str],
+    prompt_name: str | None = None,
+    dimensions: int | None = None,
+) -> Float32:
+    prompt = (await prompt_named(caller, prompt_name)).encode("utf-8")
+    rows = [(prompt + text,) for (text,) in rows_from_columns({"texts": texts})]
+    results = await caller.results(rows, EmbeddingCodec())
+    vectors = np.zeros((0, await hidden_size(caller)), dtype=np.float32)
+    if results:
+        vectors = np.stack([result.vector for result in results])
+    return vectors if dimensions is None else shorten_vectors(vectors, dimensions)
 
 
 async def _similarity(caller: Caller, texts: Sequence[str], others: Sequence[str]) -> Float32:

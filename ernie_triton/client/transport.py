@@ -7,6 +7,7 @@ In this room, only this module and `statistics` import tritonclient. Its one exc
 from __future__ import annotations
 
 import asyncio
+import json
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -29,7 +30,7 @@ from ernie_triton.errors import (
     ServerUnavailableError,
     StageFailedError,
 )
-from ernie_triton.settings import CLIENT_KEY_HEADER
+from ernie_triton.settings import CLIENT_KEY_HEADER, PROMPTS
 
 try:
     import tritonclient.grpc as triton
@@ -246,7 +247,18 @@ def _facts(config: Any) -> ModelFacts:  # noqa: ANN401 - a protobuf message, wit
         inputs=tuple(tensor.name for tensor in config.input),
         outputs={tensor.name: tuple(tensor.dims) for tensor in config.output},
         is_ensemble=config.platform == "ensemble",
+        prompts=_prompts(config),
     )
+
+
+def _prompts(config: Any) -> dict[str, str]:  # noqa: ANN401 - a protobuf message, without types
+    """The prompts that the build states in the model's config; none where it states no such."""
+    stated = config.parameters[PROMPTS].string_value if PROMPTS in config.parameters else "{}"
+    try:
+        found = json.loads(stated)
+    except ValueError:
+        return {}
+    return {str(name): str(text) for name, text in found.items()} if found else {}
 
 
 def _ready_names(statistics: Sequence[Any]) -> tuple[str, ...]:

@@ -69,12 +69,16 @@ class InferRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelFacts:
-    """Facts of the model's own config: its tensors, its kind and the most rows of a request."""
+    """Facts of the model's own config: its tensors, its kind and the most rows of a request.
+
+    `prompts` are texts to put before others, by name; a model of vectors may have some.
+    """
 
     max_batch_size: int
     inputs: tuple[str, ...]
     outputs: Mapping[str, tuple[int, ...]]
     is_ensemble: bool = False
+    prompts: Mapping[str, str] = field(default_factory=dict)
 
 
 class Transport(Protocol):

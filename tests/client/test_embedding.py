@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 
 import numpy as np
 import pytest
@@ -26,6 +27,21 @@ def test_vectors_come_in_the_order_of_the_texts() -> None:
     assert vectors.shape == (9, 2)
     assert vectors.dtype == np.float32
     assert vectors.tolist() == [[n, 1.0] for n in range(9)]
+
+
+def test_a_prompt_comes_before_each_text_and_vectors_may_be_shorter() -> None:
+    model = vector_model()
+    model.facts = dataclasses.replace(model.facts, prompts={"query": "3 ", "document": ""})
+    with client_of(model) as client:
+        assert client.prompts() == {"query": "3 ", "document": ""}
+        assert client.embed(["4"], prompt_name="query").tolist() == [[3.0, 4.0]]
+        assert client.embed(["3 4"], prompt_name="document").tolist() == [[3.0, 4.0]]
+        assert client.embed(["3 4"], dimensions=1).tolist() == [[1.0]]
+        with pytest.raises(ContractError, match=r"is 'title'; expected .* \(query, document\)"):
+            client.embed(["4"], prompt_name="title")
+    assert model.requests[0].columns == {"text": [b"3 4"]}
+    with client_of(vector_model()) as client, pytest.raises(ContractError, match="none: build it"):
+        client.embed(["4"], prompt_name="query")
 
 
 def test_no_texts_have_no_vectors_of_the_models_length() -> None:

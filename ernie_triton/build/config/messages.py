@@ -1,7 +1,7 @@
 """The parts that the configurations of all models share: tensors, batching, warm-up."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from tritonclient.grpc import model_config_pb2 as pb
 
@@ -28,6 +28,7 @@ class ModelSizes:
         pad_token_id: the id that fills rows.
         vocabulary_size: rows of the word embeddings.
         token_types: rows of the token type embeddings.
+        prompts: texts to put before others, by name, as the checkpoint has them.
         is_canonical: the graph is written by us; one that is served as it came has inputs of its
             own, which only our Python backend can feed.
     """
@@ -42,6 +43,7 @@ class ModelSizes:
     tokenize_chinese_chars: bool = True
     lower_texts: bool = False
     rules: TokenRules = ORDINARY
+    prompts: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def by_name(self) -> dict[str, int]:

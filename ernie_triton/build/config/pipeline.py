@@ -1,5 +1,6 @@
 """All configuration files of a pipeline, for containers and for the embedded server."""
 
+import json
 from collections.abc import Mapping, Sequence
 
 from google.protobuf import text_format
@@ -9,8 +10,8 @@ from ernie_triton.build.config.engines import is_native, length_bucket, native_e
 from ernie_triton.build.config.messages import ModelSizes, model_config
 from ernie_triton.build.config.stages import postprocess_config, results, tokenizer_config
 from ernie_triton.pipeline import PipelineSpec
-from ernie_triton.settings import CONFIG_FILE, EMBEDDED_CONFIG_FILE
-from ernie_triton.tasks import task_named, token_tensors
+from ernie_triton.settings import CONFIG_FILE, EMBEDDED_CONFIG_FILE, PROMPTS
+from ernie_triton.tasks import EMBEDDING, task_named, token_tensors
 
 
 def pipeline_configs(
@@ -61,6 +62,7 @@ def ensemble_config(spec: PipelineSpec, sizes: ModelSizes) -> pb.ModelConfig:
     row_tensors = task.row_tensors
     config = model_config(spec, spec.name, texts, (*results(spec), *task.tokenizer_results), sizes)
     config.platform = "ensemble"
+    _state_prompts(config, spec, sizes)
     steps = (
         ("tokenizer", texts, (*tokens, *row_tensors, *task.tokenizer_results)),
         ("engine", tokens, task.engine_outputs),
@@ -93,6 +95,7 @@ def joined_config(
     outputs = (*results(spec), *task.tokenizer_results)
     config = model_config(spec, spec.name, task.text_inputs(pair=spec.pair), outputs, sizes)
     config.backend = "python"
+    _state_prompts(config, spec, sizes)
     config.instance_group.extend(parts["engine"].instance_group)
     config.dynamic_batching.CopyFrom(parts["tokenizer"].dynamic_batching)
     config.model_warmup.extend(parts["tokenizer"].model_warmup)
@@ -100,3 +103,9 @@ def joined_config(
         for name, value in stage.parameters.items():
             config.parameters[f"{part}.{name}"].string_value = value.string_value
     return config
+
+
+def _state_prompts(config: pb.ModelConfig, spec: PipelineSpec, sizes: ModelSizes) -> None:
+    """Tell clients the prompts by name, unless the pipeline itself puts one before every text."""
+    if spec.task == EMBEDDING.name and sizes.prompts and not spec.answering.prompt:
+        config.parameters[PROMPTS].string_value = json.dumps(dict(sizes.prompts))

@@ -14,19 +14,25 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
+import numpy as np
+
+from ernie_triton.arrays import Float32
 from ernie_triton.client.cli.job import Job, TaskCommand, TextOption, Usage
+from ernie_triton.client.cli.options import positive_int
 from ernie_triton.client.cli.run import command_functions
 from ernie_triton.client.cli.sink import JsonPrinter, TablePrinter, cut_cell, opened_npy_sink
 from ernie_triton.client.core import Caller
 from ernie_triton.client.embedding import (
     Embedding,
-    EmbeddingCodec,
     Similarity,
+    embedding_outcomes,
     hidden_size,
+    prompt_named,
     similarity_outcomes,
 )
 from ernie_triton.client.evaluation.tasks import EVALUATION_METHODS
 from ernie_triton.client.items import TEXT, TEXT_PAIR
+from ernie_triton.client.vectors import VECTOR_PRECISIONS, VectorForm
 from ernie_triton.errors import UsageError
 from ernie_triton.tasks import EMBEDDING
 
@@ -37,6 +43,27 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="the lines of --file are pairs of texts: print cosines, not vectors",
     )
+    parser.add_argument(
+        "--prompt-name", metavar="NAME", help="the model's prompt to put before each text"
+    )
+    parser.add_argument(
+        "--dimensions",
+        type=positive_int,
+        metavar="N",
+        help="keep so many features of each vector, scaled to length 1 again",
+    )
+    parser.add_argument(
+        "--precision",
+        choices=VECTOR_PRECISIONS,
+        default=VECTOR_PRECISIONS[0],
+        help="type of the vectors: bytes, or a bit for each feature (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--ranges",
+        type=_ranges,
+        metavar="FILE",
+        help="a .npy file of the least and the largest value of each feature, for int8 and uint8",
+    )
 
 
 def _check_options(found: argparse.Namespace) -> None:
@@ -44,6 +71,11 @@ def _check_options(found: argparse.Namespace) -> None:
         raise UsageError("--pairs is for --file")
     if _has_pairs(found) and _is_npy(found.output):
         raise UsageError("a .npy file is for vectors; name another --output for cosines")
+    asked = (found.prompt_name, found.dimensions, found.ranges, found.precision != "float32")
+    if _has_pairs(found) and any(option is not None and option is not False for option in asked):
+        raise UsageError("--prompt-name, --dimensions, --precision and --ranges are for vectors")
+    if found.precision in ("int8", "uint8") and found.ranges is None:
+        raise UsageError(f"--precision {found.precision} needs --ranges")
 
 
 async def _new_job(found: argparse.Namespace, caller: Caller) -> Job[Embedding] | Job[Similarity]:
@@ -59,14 +91,28 @@ async def _new_job(found: argparse.Namespace, caller: Caller) -> Job[Embedding] 
             method=method,
             model_rows=method.rows_per_example,
         )
-    hidden = await hidden_size(caller)
+    form = VectorForm(dimensions=found.dimensions, precision=found.precision, ranges=found.ranges)
+    try:
+        model = form.of(np.zeros((1, await hidden_size(caller)), np.float32))
+    except ValueError as error:
+        raise UsageError(str(error)) from error
+    prompt = await prompt_named(caller, found.prompt_name)
+    open_file = partial(opened_npy_sink, width=model.shape[1], dtype=model.dtype.str)
     return Job(
         texts=texts,
-        send=partial(caller.outcomes, codec=EmbeddingCodec()),
+        send=partial(embedding_outcomes, caller, prompt=prompt, form=form),
         json_from_result=_json_from_embedding,
         printer=JsonPrinter(_json_from_embedding),
-        open_file=partial(opened_npy_sink, hidden=hidden) if _is_npy(found.output) else None,
+        open_file=open_file if _is_npy(found.output) else None,
     )
+
+
+def _ranges(path: str) -> Float32:
+    """The array of a .npy file, as an argument."""
+    try:
+        return np.asarray(np.load(path, allow_pickle=False), dtype=np.float32)
+    except (OSError, ValueError) as error:
+        raise argparse.ArgumentTypeError(f"{path} is no .npy file of numbers: {error}") from error
 
 
 def _has_pairs(found: argparse.Namespace) -> bool:

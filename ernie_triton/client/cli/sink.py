@@ -139,17 +139,22 @@ def opened_output(path: Path | None) -> Iterator[TextIO]:
 
 
 class NpySink:
-    """Appends a row of little-endian float32 for each outcome; NaN for one without a vector."""
+    """Appends a row of numbers for each outcome.
 
-    def __init__(self, file: BinaryIO, hidden: int) -> None:
+    An outcome without a vector has a row of NaN, or of zeros where the numbers are integers.
+    """
+
+    def __init__(self, file: BinaryIO, width: int, dtype: str = "<f4") -> None:
         self._file = file
-        self._hidden = hidden
+        self._width = width
+        self._dtype = dtype
         self._rows = 0
         self.write_header()
 
     def write(self, outcomes: Sequence[Outcome[Embedding]]) -> None:
         """Write the rows of the next outcomes."""
-        rows = np.full((len(outcomes), self._hidden), np.nan, dtype="<f4")
+        filler = np.nan if "f" in self._dtype else 0
+        rows = np.full((len(outcomes), self._width), filler, dtype=self._dtype)
         for row, outcome in zip(rows, outcomes, strict=True):
             if outcome.result is not None:
                 row[:] = outcome.result.vector
@@ -161,14 +166,14 @@ class NpySink:
 
         NumPy pads a header, so the number of rows may grow without moving the data.
         """
-        shape = (self._rows, self._hidden)
-        header = {"descr": "<f4", "fortran_order": False, "shape": shape}
+        shape = (self._rows, self._width)
+        header = {"descr": self._dtype, "fortran_order": False, "shape": shape}
         self._file.seek(0)
         np.lib.format.write_array_header_1_0(self._file, header)  # type: ignore[no-untyped-call]
 
 
 @contextmanager
-def opened_npy_sink(path: Path, hidden: int) -> Iterator[NpySink]:
+def opened_npy_sink(path: Path, width: int, dtype: str = "<f4") -> Iterator[NpySink]:
     """A sink whose file takes its name when the block ends without an error.
 
     Until then the rows are in `partial_path`. After an error they stay there and can be read.
@@ -186,7 +191,7 @@ def opened_npy_sink(path: Path, hidden: int) -> Iterator[NpySink]:
             f"{written} cannot be written: {error.strerror}; name a file in a folder of yours"
         ) from error
     with file:
-        sink = NpySink(file, hidden)
+        sink = NpySink(file, width, dtype)
         try:
             yield sink
         finally:

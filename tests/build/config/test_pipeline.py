@@ -1,12 +1,14 @@
 """Every configuration is read back as Triton reads it; an ensemble's links have to agree."""
 
+import dataclasses
 import itertools
+import json
 
 import pytest
 from tritonclient.grpc import model_config_pb2 as pb
 
-from ernie_triton.build.config import WARM_UP_TEXTS, pipeline_configs
-from ernie_triton.pipeline import PipelineSpec
+from ernie_triton.build.config import WARM_UP_TEXTS, ModelSizes, pipeline_configs
+from ernie_triton.pipeline import Answering, PipelineSpec
 from tests.build.config.configs import Configs, assert_links_agree, embedded, tensors_of
 from tests.build.config.specs import LENGTHS, SIZES, SPECS
 
@@ -48,9 +50,9 @@ WIRE = {
 """Inputs and outputs of each ensemble, as the design's table has them."""
 
 
-def configs_of(spec: PipelineSpec) -> Configs:
+def configs_of(spec: PipelineSpec, sizes: ModelSizes = SIZES) -> Configs:
     """As the embedded server reads them, where every stage is our Python backend."""
-    return embedded(pipeline_configs(spec, SIZES, LENGTHS))
+    return embedded(pipeline_configs(spec, sizes, LENGTHS))
 
 
 def token_names(spec: PipelineSpec) -> set[str]:
@@ -216,3 +218,13 @@ def test_requests_with_any_number_of_documents_share_a_run_of_the_tokenizer() ->
     spec = SPECS["rerank"]
     tensors = configs_of(spec)[spec.stage("tokenizer")].input
     assert {t.name: t.allow_ragged_batch for t in tensors} == {"query": False, "documents": True}
+
+
+@pytest.mark.parametrize("joined", [False, True])
+def test_prompts_are_stated_to_clients_unless_the_pipeline_puts_its_own(joined: bool) -> None:
+    sizes = dataclasses.replace(SIZES, prompts={"query": "查询：", "document": ""})
+    spec = dataclasses.replace(SPECS["embedding"], joined=joined)
+    stated = configs_of(spec, sizes)[spec.name].parameters["prompts"].string_value
+    assert json.loads(stated) == {"query": "查询：", "document": ""}
+    own = dataclasses.replace(spec, answering=Answering(prompt="查询："))
+    assert "prompts" not in configs_of(own, sizes)[own.name].parameters

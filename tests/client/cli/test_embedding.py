@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -160,3 +161,41 @@ def test_the_command_reaches_a_real_server(
     assert main(["--url", grpc_url, "--text", "bb", "--output", str(target)]) == 0
     assert np.load(target).tolist() == [[0.0, 2.0, 0.0]]
     assert capsys.readouterr().out == f"{target}\n"
+
+
+def test_vectors_are_written_with_a_prompt_shorter_and_as_bytes(
+    serve: Callable[[FakeModel], FakeModel], capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    model = vector_model()
+    model.facts = dataclasses.replace(model.facts, prompts={"query": "3 "})
+    model.fault = refuse_texts_with("!")
+    serve(model)
+    source, target = tmp_path / "in.txt", tmp_path / "vectors.npy"
+    source.write_text("4\n!\n0\n")
+    ranges = tmp_path / "ranges.npy"
+    np.save(ranges, np.array([[0], [0.5]], np.float32))
+    asked = ["--file", str(source), "--output", str(target), "--prompt-name", "query"]
+    bytes_of = ["--dimensions", "1", "--precision", "int8", "--ranges", str(ranges)]
+    assert main([*asked, *bytes_of]) == 1
+    capsys.readouterr()
+    found = np.load(target)
+    # The prompt's 3 is the first number; a failed line is a row of zeros.
+    assert (found.tolist(), found.dtype) == ([[127], [0], [127]], np.int8)
+    assert main(["--text", "4", "--prompt-name", "query", "--precision", "ubinary"]) == 0
+    assert records(capsys.readouterr().out)[0]["embedding"] == [0b11000000]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--precision", "int8"], "--precision int8 needs --ranges"),
+        (["--dimensions", "1", "--text-pair", "1 0"], "are for vectors"),
+        (["--ranges", "nowhere.npy"], "nowhere.npy is no .npy file of numbers"),
+    ],
+)
+def test_forms_of_vectors_that_cannot_be_are_wrong_usage(
+    options: list[str], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        main(["--text", "1 0", *options])
+    assert message in capsys.readouterr().err
