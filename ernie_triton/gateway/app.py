@@ -48,7 +48,7 @@ class Parts:
         guard: lets requests in.
         endpoints: paths that take JSON.
         views: paths that are only read.
-        watching: log, metrics and spans.
+        watching: log and metrics.
         bounds: of each request.
         connection_bounds: of each connection.
         check_s: between two looks at the servers.
@@ -86,10 +86,9 @@ class Gateway:
         request = HttpRequest(scope, receive)
         names = _names_of(request)
         seen = Seen(request_id=names.request_id, method=request.method, path=request.path)
-        with self.parts.watching.span(names, seen) as traceparent:
-            with request_context(request_id=names.request_id, traceparent=traceparent):
-                answer = await self._answered(request, seen)
-            seen.status = answer.status if answer else _CALLER_GONE
+        with request_context(request_id=names.request_id, traceparent=names.traceparent):
+            answer = await self._answered(request, seen)
+        seen.status = answer.status if answer else _CALLER_GONE
         if answer is not None:
             await answer.send(send)
         self.parts.watching.done(seen)

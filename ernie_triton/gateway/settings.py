@@ -7,7 +7,6 @@ from ernie_triton.client.transport import Connection
 from ernie_triton.errors import UsageError
 from ernie_triton.log_settings import LogSettings
 from ernie_triton.server.tls_front import TlsFiles
-from ernie_triton.server.tracing import Tracing
 
 MEBIBYTE = 1 << 20
 
@@ -69,10 +68,8 @@ class GatewaySettings:
         keys: file of the API keys; None lets everybody in.
         tls: certificate and key; None is plain HTTP.
         log: form and content of the log.
-        tracing: where spans go, if anywhere.
         drain_s: that requests in flight get when the gateway stops.
         check_s: between two looks at the servers.
-        repository: the models' folder, for `/tokenize` and for counts of tokens.
     """
 
     servers: tuple[Connection, ...]
@@ -84,7 +81,5 @@ class GatewaySettings:
     keys: Path | None = None
     tls: TlsFiles | None = None
     log: LogSettings = field(default_factory=LogSettings)
-    tracing: Tracing | None = None
     drain_s: float = 30.0
     check_s: float = 5.0
-    repository: Path | None = None

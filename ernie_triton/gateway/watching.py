@@ -1,4 +1,4 @@
-"""Log, metrics and spans of requests, for those who watch a gateway."""
+"""Log and metrics of requests, for those who watch a gateway."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
-from ernie_triton.client.request_context import RequestContext
 from ernie_triton.log_settings import LogSettings
 from ernie_triton.server.event_log import EventLog
 
@@ -53,40 +52,19 @@ class Counts(Protocol):
         """Count a request while the block runs."""
 
 
-class Spans(Protocol):
-    """Takes the spans of requests."""
-
-    def span(self, names: RequestContext, seen: Seen) -> contextlib.AbstractContextManager[str]:
-        """Record a request's span around a block, which gets the `traceparent` to pass on."""
-
-    def close(self) -> None:
-        """Send what is left."""
-
-
 class Watching:
-    """Log, metrics and spans of one worker."""
+    """Log and metrics of one worker."""
 
     def __init__(
         self,
         settings: LogSettings,
         log: EventLog,
         counts: Counts | None = None,
-        spans: Spans | None = None,
     ) -> None:
-        """Use these; without counts or spans there are none."""
+        """Use these; without counts there are no metrics."""
         self.log = log
         self._requests = settings.requests
         self._counts = counts
-        self._spans = spans
-
-    @contextlib.contextmanager
-    def span(self, names: RequestContext, seen: Seen) -> Iterator[str]:
-        """Record the span around a block; without spans the caller's trace is passed on."""
-        if self._spans is None:
-            yield names.traceparent
-            return
-        with self._spans.span(names, seen) as traceparent:
-            yield traceparent
 
     @contextlib.contextmanager
     def in_flight(self) -> Iterator[None]:
@@ -116,7 +94,5 @@ class Watching:
         self.log.event("http_request", f"http_request {text}", **kept)
 
     def close(self) -> None:
-        """Send the last spans and close the log."""
-        if self._spans is not None:
-            self._spans.close()
+        """Close the log."""
         self.log.close()

@@ -127,7 +127,7 @@ function showTimes(timing, whole) {
     { name: words().browser, score: whole },
     { name: words().gateway, score: of("all") },
     { name: words().model, score: of("model") },
-  ]));
+  ], () => true, (milliseconds) => milliseconds.toFixed(1)));
 }
 
 function showSame(asked) {
@@ -203,6 +203,8 @@ async function begin() {
   at("key-field").hidden = !at("key").value;
   showWords();
   await showModels();
+  const asked = chosen() && hash.get("model") === chosen().id;
+  if (asked && fieldsOf(chosen()).every((field) => hash.has(field.name))) at("ask").requestSubmit();
 }
 
 at("ask").addEventListener("submit", ask);

@@ -41,6 +41,13 @@ function vectors(answer, asked, words) {
   return [element("h2", words.similarity), heatMap(asked.input, answer.data.map((one) => one.embedding))];
 }
 
+function ranking(answer, asked) {
+  return [bars(answer.results.map((one) => ({
+    name: asked.documents[one.index], score: one.relevance_score,
+  })))];
+}
+
+const lines = (text) => text.split("\n").filter((line) => line.trim());
 const PAIR = textField("pair", "花呗可以提前还清吗");
 const single = (texts) => ({ input: [texts.input] });
 const paired = (texts) => ("pair" in texts ? { ...single(texts), pair: [texts.pair] } : single(texts));
@@ -56,6 +63,14 @@ export const TASKS = {
   seq_cls: labelled,
   multi_label: labelled,
   regression: { ...labelled, path: "/v1/score", view: score, body: paired },
+  rerank: {
+    path: "/v1/rerank", view: ranking,
+    fields: () => [
+      textField("query", "花呗怎么提前还款", 2),
+      { ...textField("documents", "今天天气很好\n花呗可以提前还清吗\n怎么关闭花呗", 6), word: "documents" },
+    ],
+    body: (texts) => ({ query: texts.query, documents: lines(texts.documents) }),
+  },
   token_cls: {
     path: "/v1/entities", view: entities, body: single,
     fields: () => [textField("input", "王芳在北京大学工作了三年", 6)],
@@ -71,6 +86,6 @@ export const TASKS = {
   embedding: {
     path: "/v1/embeddings", view: vectors,
     fields: () => [{ ...textField("input", "花呗怎么提前还款\n花呗可以提前还清吗\n今天天气很好", 6), word: "sentences" }],
-    body: (texts) => ({ input: texts.input.split("\n").filter((line) => line.trim()) }),
+    body: (texts) => ({ input: lines(texts.input) }),
   },
 };

@@ -16,7 +16,7 @@ export function number(value) {
   return value.toFixed(4);
 }
 
-export function bars(labels, isChosen = () => true) {
+export function bars(labels, isChosen = () => true, shown = number) {
   const grid = element("div", "", "bars");
   const most = Math.max(1, ...labels.map((label) => label.score));
   for (const label of labels) {
@@ -24,7 +24,7 @@ export function bars(labels, isChosen = () => true) {
     const filled = element("div");
     filled.style.width = `${Math.max(0, (label.score / most) * 100)}%`;
     bar.append(filled);
-    grid.append(element("span", label.name, "name"), bar, element("span", number(label.score), "number"));
+    grid.append(element("span", label.name, "name"), bar, element("span", shown(label.score), "number"));
   }
   return grid;
 }

@@ -4,7 +4,7 @@ const WORDS = {
     title: "Try a pipeline", skip: "To the form", key: "API key", pipeline: "Pipeline",
     run: "Ask", running: "Asking…", example: "Example", shortcut: "Ctrl+Enter asks",
     same: "The same request", copy: "Copy", copied: "Copied", link: "Link to this request",
-    input: "Text", pair: "Second text", question: "Question", context: "Context",
+    input: "Text", pair: "Second text", question: "Question", query: "Query", documents: "Documents, one a line", context: "Context",
     sentences: "Sentences, one a line", none: "Nothing was found.", noAnswer: "No answer.",
     truncated: "The model read only the start of the text.",
     selected: "Labels that apply", likeliest: "Likeliest labels", best: "Best answers",
@@ -16,6 +16,7 @@ const WORDS = {
     away: "does not answer now", empty: "Enter a text first.",
     tasks: {
       seq_cls: "one label", multi_label: "every label that applies", regression: "a score",
+      rerank: "documents by relevance",
       token_cls: "entities", qa: "answers from a context", embedding: "vectors",
     },
   },
@@ -23,7 +24,7 @@ const WORDS = {
     title: "试用流水线", skip: "跳到表单", key: "API 密钥", pipeline: "流水线",
     run: "提问", running: "请稍候…", example: "示例", shortcut: "按 Ctrl+Enter 提问",
     same: "同样的请求", copy: "复制", copied: "已复制", link: "此请求的链接",
-    input: "文本", pair: "第二个文本", question: "问题", context: "上下文",
+    input: "文本", pair: "第二个文本", question: "问题", query: "查询", documents: "文档，每行一个", context: "上下文",
     sentences: "句子，每行一句", none: "没有找到。", noAnswer: "没有答案。",
     truncated: "文本过长，模型只读了开头。",
     selected: "符合的标签", likeliest: "最可能的标签", best: "最佳答案",
@@ -35,6 +36,7 @@ const WORDS = {
     away: "目前没有应答", empty: "请先输入文本。",
     tasks: {
       seq_cls: "一个标签", multi_label: "所有符合的标签", regression: "一个分数",
+      rerank: "按相关性排序文档",
       token_cls: "实体", qa: "从上下文中找答案", embedding: "向量",
     },
   },
