@@ -1,14 +1,11 @@
-"""Faults that production sees: stages killed and hung, impatient callers, broken connections."""
+"""The shape of a fault, and the pipeline that it strikes."""
 
 import contextlib
-import os
 import random
-import signal
-import socket
 import time
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol
 
 from ernie_triton.client.statistics import StatisticsClient
@@ -17,15 +14,9 @@ from ernie_triton.perf.chaos.subjects import ChaosSubject
 from ernie_triton.perf.running.checker import SoloAnswer
 from ernie_triton.server.stage_processes import stage_processes
 
+PROBE_TIMEOUT_S = 2.0
 _BACK_WITHIN_S = 120.0
 _POLL_S = 0.05
-_PROBE_TIMEOUT_S = 2.0
-_IMPATIENT_S = 0.3
-_IMPATIENT_CALLS = 300
-_IMPATIENT_THREADS = 50
-_IMPATIENT_ROWS = 8
-_CONNECTIONS = 100
-_HTTP2_PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,22 +26,32 @@ class StruckPipeline:
     Attributes:
         url: the server's gRPC address.
         server_pid: process of tritonserver.
+        repository: that is served; its builds may be changed.
         subject: the pipeline.
-        solo: a row with its right answers, one a build that may be live.
+        solo: a row with its right answer.
     """
 
     url: str
     server_pid: int
+    repository: Path
     subject: ChaosSubject
-    solo: Sequence[SoloAnswer]
+    solo: SoloAnswer
+
+    @property
+    def grpc_port(self) -> int:
+        """The port of `url`, by which commands name the server."""
+        return int(self.url.rpartition(":")[2])
+
+    def columns(self, rows: int) -> list[list[bytes]]:
+        """The row so many times, as `ChaosSubject.send` takes it."""
+        return [[text.encode()] * rows for text in self.solo.row]
 
     def answers(self) -> bool:
         """Ask the row once; True if the answer is right."""
-        probe = self.subject.client(self.url, timeout_s=_PROBE_TIMEOUT_S, retries=0)
+        probe = self.subject.client(self.url, timeout_s=PROBE_TIMEOUT_S, retries=0)
         with contextlib.suppress(ClientError), probe as client:
-            return self.subject.is_right(
-                self.subject.comparison.ask(client, self.solo[0].row), self.solo
-            )
+            answer = self.subject.comparison.ask(client, self.solo.row)
+            return self.subject.is_right(answer, self.solo)
         return False
 
     def stages(self) -> list[tuple[int, str]]:
@@ -59,6 +60,15 @@ class StruckPipeline:
             names = set(statistics.stages()) | {self.subject.name}
         found = stage_processes(self.server_pid)
         return sorted((pid, name) for pid, name in found.items() if name in names)
+
+    def comes_back(self) -> bool:
+        """Wait until the pipeline gives a right answer again; False after two minutes without."""
+        deadline = time.monotonic() + _BACK_WITHIN_S
+        while time.monotonic() < deadline:
+            if self.answers():
+                return True
+            time.sleep(_POLL_S)
+        return False
 
 
 class Fault(Protocol):
@@ -73,90 +83,14 @@ class Fault(Protocol):
     hurts: bool
 
     def strike(self, target: StruckPipeline, chance: random.Random) -> str:
-        """Break the pipeline; returns what was done, for the report."""
+        """Break the pipeline; returns what was done, for the report.
+
+        Raises:
+            ServerError: something else happened than should; the run has failed.
+            ClientError: the server does not answer.
+        """
 
 
-class KilledStage:
-    """A stage's process is killed."""
-
-    name = "stage killed"
-    hurts = True
-
-    def strike(self, target: StruckPipeline, chance: random.Random) -> str:
-        """Send SIGKILL to one of the pipeline's stages."""
-        return _signalled(target, chance, signal.SIGKILL)
-
-
-class HungStage:
-    """A stage's process stands still."""
-
-    name = "stage hung"
-    hurts = True
-
-    def strike(self, target: StruckPipeline, chance: random.Random) -> str:
-        """Send SIGSTOP to one of the pipeline's stages."""
-        return _signalled(target, chance, signal.SIGSTOP)
-
-
-class ImpatientCallers:
-    """Many requests whose callers give up before the answer."""
-
-    name = "impatient callers"
-    hurts = False
-
-    def strike(self, target: StruckPipeline, chance: random.Random) -> str:
-        """Send requests of several rows with a deadline that most of them miss."""
-        del chance
-        columns = [[text.encode()] * _IMPATIENT_ROWS for text in target.solo[0].row]
-
-        def is_answered(_call: int) -> bool:
-            with contextlib.suppress(ClientError):
-                target.subject.send(target.url, columns, _IMPATIENT_S)
-                return True
-            return False
-
-        with ThreadPoolExecutor(_IMPATIENT_THREADS) as pool:
-            answered = sum(pool.map(is_answered, range(_IMPATIENT_CALLS)))
-        return f"{_IMPATIENT_CALLS} requests of {_IMPATIENT_ROWS} rows, {answered} in time"
-
-
-class BrokenConnections:
-    """Connections that break in the middle of a request, or never speak gRPC."""
-
-    name = "broken connections"
-    hurts = False
-
-    def strike(self, target: StruckPipeline, chance: random.Random) -> str:
-        """Open connections, send the start of a request or noise, and close them."""
-        host, _, port = target.url.rpartition(":")
-        for _ in range(_CONNECTIONS):
-            start = chance.choice((b"", _HTTP2_PREFACE, _HTTP2_PREFACE + chance.randbytes(64)))
-            with (
-                contextlib.suppress(OSError),
-                socket.create_connection((host, int(port)), _PROBE_TIMEOUT_S) as connection,
-            ):
-                connection.sendall(start or chance.randbytes(512))
-        return f"{_CONNECTIONS} connections"
-
-
-FAULTS: tuple[Fault, ...] = (KilledStage(), HungStage(), ImpatientCallers(), BrokenConnections())
-
-
-def comes_back(target: StruckPipeline) -> bool:
-    """Wait until the pipeline gives a right answer again; False after two minutes without."""
-    deadline = time.monotonic() + _BACK_WITHIN_S
-    while time.monotonic() < deadline:
-        if target.answers():
-            return True
-        time.sleep(_POLL_S)
-    return False
-
-
-def _signalled(target: StruckPipeline, chance: random.Random, number: signal.Signals) -> str:
-    stages = target.stages()
-    if not stages:
-        return "no stage runs in a process of its own"
-    pid, name = chance.choice(stages)
-    with contextlib.suppress(ProcessLookupError):
-        os.kill(pid, number)
-    return f"{number.name} to {name}"
+def reasons_of(errors: Sequence[BaseException]) -> str:
+    """The number of errors, and the first one in words."""
+    return f"{len(errors)} failed, the first by {type(errors[0]).__name__}: {errors[0]}"

@@ -8,16 +8,23 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from ernie_triton.errors import ClientError, RequestRefusedError
+from ernie_triton.errors import ClientError, QueueFullError, RequestRefusedError
 from ernie_triton.perf.chaos.subjects import ChaosSubject
 from ernie_triton.perf.running.checker import SoloAnswer, difference_of
+from ernie_triton.settings import DEFAULT_TEXT_BYTES
 
 _BAD_SHARE = 0.02
-_NOT_UTF8 = b"\xe4\xb8"
+BAD_TEXTS = {
+    "not UTF-8": (b"\xe4\xb8", "UTF-8"),
+    "too large": (b"x" * (DEFAULT_TEXT_BYTES + 1), "bytes; expected at most"),
+}
+"""Texts that are to be refused, each with words of the refusal."""
+
+FULL_QUEUE = "queue full"
 _SHOWN_DIFFERENCES = 3
 
-RightAnswers = Mapping[str, Sequence[Sequence[SoloAnswer]]]
-"""For each pipeline, one list of solo answers a build that may be live; rows in the same order."""
+RightAnswers = Mapping[str, Sequence[SoloAnswer]]
+"""The solo answers of each pipeline; its builds answer alike."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,7 +50,8 @@ class LoadCounts:
     Attributes:
         sent: requests that were sent.
         right: answers equal to a solo answer.
-        refused: bad requests that were refused, as they should be.
+        refused: requests that were refused as they should be, by reason: that of the bad texts,
+            and `FULL_QUEUE`.
         failures: requests that failed.
         differences: the first wrong answers, as text.
         wrong: number of wrong answers.
@@ -122,22 +130,20 @@ class MixedLoad:
             with self._lock:
                 self.counts.sent[subject.name] += 1
             if chance.random() < _BAD_SHARE:
-                self._send_bad_request(subject)
+                self.send_bad_text(subject, chance.choice(sorted(BAD_TEXTS)))
             else:
-                self._ask(subject, clients[subject.name], chance)
+                self.ask(subject, clients[subject.name], chance.choice(self._right[subject.name]))
 
-    def _ask(self, subject: ChaosSubject, client: Any, chance: random.Random) -> None:  # noqa: ANN401
-        builds = self._right[subject.name]
-        row = chance.randrange(len(builds[0]))
-        solos = [build[row] for build in builds]
+    def ask(self, subject: ChaosSubject, client: Any, solo: SoloAnswer) -> None:  # noqa: ANN401
+        """Ask a row once, and count the answer."""
         sent_at = time.monotonic()
         try:
-            answer = subject.comparison.ask(client, solos[0].row)
+            answer = subject.comparison.ask(client, solo.row)
         except ClientError as error:
             self._failed(subject, sent_at, error)
             return
         ended_at = time.monotonic()
-        is_right = subject.is_right(answer, solos)
+        is_right = subject.is_right(answer, solo)
         with self._lock:
             if is_right:
                 self.counts.right[subject.name] += 1
@@ -145,28 +151,35 @@ class MixedLoad:
                 return
             self.counts.wrong += 1
             if len(self.counts.differences) < _SHOWN_DIFFERENCES:
-                self.counts.differences.append(difference_of(solos[0], answer))
+                self.counts.differences.append(difference_of(solo, answer))
 
-    def _send_bad_request(self, subject: ChaosSubject) -> None:
-        """Send bytes that are no text; whatever is not refused counts as a failure or as wrong."""
+    def send_bad_text(self, subject: ChaosSubject, kind: str) -> None:
+        """Send a text that is to be refused; any other end is a failure, an answer is wrong."""
+        text, words = BAD_TEXTS[kind]
         sent_at = time.monotonic()
         try:
-            subject.send(self._url, [[_NOT_UTF8]] * len(subject.inputs), self._timeout_s)
+            subject.send(self._url, [[text]] * len(subject.inputs), self._timeout_s)
         except RequestRefusedError as error:
-            if "UTF-8" not in str(error):
+            if words not in str(error):
                 self._failed(subject, sent_at, error)
                 return
-            with self._lock:
-                self.counts.refused[subject.name] += 1
+            self._refused(kind)
             return
         except ClientError as error:
             self._failed(subject, sent_at, error)
             return
         with self._lock:
             self.counts.wrong += 1
-            self.counts.differences.append(f"{subject.name} answered bytes that are not UTF-8")
+            self.counts.differences.append(f"{subject.name} answered a text that is {kind}")
+
+    def _refused(self, reason: str) -> None:
+        with self._lock:
+            self.counts.refused[reason] += 1
 
     def _failed(self, subject: ChaosSubject, sent_at: float, error: ClientError) -> None:
+        if isinstance(error, QueueFullError):
+            self._refused(FULL_QUEUE)
+            return
         failure = Failure(
             pipeline=subject.name,
             sent_at=sent_at,

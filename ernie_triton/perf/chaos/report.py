@@ -20,9 +20,10 @@ class Strike:
         fault: its name.
         pipeline: that was struck.
         hurts: True if requests to this pipeline may fail until it is back.
-        done: what was done.
+        done: what was done; where that failed, why.
         struck_at: seconds of the monotonic clock.
-        back_s: until the pipeline's first right answer; None if it never came.
+        back_s: until the pipeline's first right answer; None if it never came, or if something
+            else happened than should.
     """
 
     fault: str
@@ -53,13 +54,14 @@ class ProcessFacts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChaosReport:
-    """The findings of a run."""
+    """The findings of a run; `failure` says why the server ended before its time, if it did."""
 
     minutes: float
     counts: LoadCounts
     strikes: Sequence[Strike]
     before: ProcessFacts
     after: ProcessFacts
+    failure: str = ""
 
     @property
     def unexpected(self) -> list[Failure]:
@@ -72,9 +74,11 @@ class ChaosReport:
 
     @property
     def passed(self) -> bool:
-        """True if nothing was wrong or lost, no innocent failed, and every pipeline came back."""
+        """True if nothing was wrong or lost, no innocent failed, and all came back."""
         back = all(strike.back_s is not None for strike in self.strikes)
-        return back and not (self.counts.wrong or self.counts.lost or self.unexpected)
+        return back and not (
+            self.failure or self.counts.wrong or self.counts.lost or self.unexpected
+        )
 
     def text(self) -> str:
         """The report as Markdown."""
@@ -84,7 +88,7 @@ class ChaosReport:
                 *_totals(self, unexpected),
                 "",
                 *_faults(self.strikes, self.counts.failures),
-                *_examples(self.counts, unexpected),
+                *_examples(self, unexpected),
             ]
         )
 
@@ -99,7 +103,7 @@ def _totals(report: ChaosReport, unexpected: Sequence[Failure]) -> list[str]:
         "minutes": f"{report.minutes:.1f}",
         "requests sent": f"{counts.sent.total():,} to {len(counts.sent)} pipelines",
         "answered right": f"{counts.right.total():,}",
-        "bad requests refused": f"{counts.refused.total():,}",
+        "refused as it should be": _refusals(counts),
         "failed at a struck pipeline": f"{expected:,}",
         "failed without a reason": f"{len(unexpected):,}",
         "wrong": f"{counts.wrong:,}",
@@ -112,9 +116,14 @@ def _totals(report: ChaosReport, unexpected: Sequence[Failure]) -> list[str]:
     return ["| | |", "|---|---|", *(f"| {name} | {value} |" for name, value in rows.items())]
 
 
+def _refusals(counts: LoadCounts) -> str:
+    reasons = ", ".join(f"{reason} {number:,}" for reason, number in sorted(counts.refused.items()))
+    return f"{counts.refused.total():,}" + (f" ({reasons})" if reasons else "")
+
+
 def _faults(strikes: Sequence[Strike], failures: Sequence[Failure]) -> list[str]:
     lines = [
-        "| fault | times | back after, median (longest) | failed at the struck pipeline |",
+        "| fault | times | right again after, median (longest) | failed at the struck pipeline |",
         "|---|---:|---:|---:|",
     ]
     for name in dict.fromkeys(strike.fault for strike in strikes):
@@ -128,8 +137,14 @@ def _faults(strikes: Sequence[Strike], failures: Sequence[Failure]) -> list[str]
     return lines
 
 
-def _examples(counts: LoadCounts, unexpected: Sequence[Failure]) -> list[str]:
+def _examples(report: ChaosReport, unexpected: Sequence[Failure]) -> list[str]:
     reasons = Counter(f"{failure.pipeline}: {failure.reason}" for failure in unexpected)
-    lines = [f"- {number}x {reason}" for reason, number in reasons.most_common(_SHOWN)]
-    lines += [f"- wrong: {difference}" for difference in counts.differences]
+    lines = [f"- {report.failure}"] if report.failure else []
+    lines += [f"- {number}x {reason}" for reason, number in reasons.most_common(_SHOWN)]
+    lines += [f"- wrong: {difference}" for difference in report.counts.differences]
+    lines += [
+        f"- {strike.fault}, {strike.pipeline}: {strike.done}"
+        for strike in report.strikes
+        if strike.back_s is None
+    ][:_SHOWN]
     return ["", *lines] if lines else []

@@ -5,6 +5,7 @@ import random
 import re
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -14,15 +15,33 @@ from pathlib import Path
 import psutil
 
 from ernie_triton.child_process import running_child
-from ernie_triton.errors import ServerError
-from ernie_triton.perf.chaos.faults import FAULTS, Fault, StruckPipeline, comes_back
+from ernie_triton.errors import ClientError, ServerError
+from ernie_triton.perf.chaos.build_faults import ReloadedBuild, RolledBackBuild
+from ernie_triton.perf.chaos.connection_faults import BrokenConnections, DroppedConnections
+from ernie_triton.perf.chaos.faults import Fault, StruckPipeline
 from ernie_triton.perf.chaos.load import MixedLoad, RightAnswers
 from ernie_triton.perf.chaos.report import ChaosReport, ProcessFacts, Strike
+from ernie_triton.perf.chaos.request_faults import CancelledRequests, FullQueue, ImpatientCallers
+from ernie_triton.perf.chaos.stage_faults import HungStage, KilledStage
 from ernie_triton.perf.chaos.subjects import ChaosSubject, subjects_of
+from ernie_triton.perf.chaos.twins import copy_repository
 
 _START_S = 300.0
 _STOP_S = 60.0
 _SERVER = "tritonserver"
+
+FAULTS: tuple[Fault, ...] = (
+    KilledStage(),
+    ReloadedBuild(),
+    FullQueue(),
+    CancelledRequests(),
+    HungStage(),
+    RolledBackBuild(),
+    ImpatientCallers(),
+    DroppedConnections(),
+    BrokenConnections(),
+)
+"""Every kind, in the order in which they strike."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,7 +50,7 @@ class ChaosOptions:
 
     Attributes:
         repository: to serve; it is only read.
-        minutes: of load and faults.
+        minutes: of load and faults; each kind strikes once at least.
         threads: requests under way at a time.
         calm_s: seconds without a fault, after each.
         timeout_s: for each request of the load.
@@ -95,43 +114,83 @@ def run_chaos(
 
     Raises:
         DatasetError: the repository holds no pipeline.
-        ServerError: the server did not start, or ended.
+        ServerError: the server did not start.
         ClientError: a pipeline does not answer before anything is broken.
     """
     subjects = subjects_of(options.repository)
-    chance = random.Random(options.seed)
-    with serving(options.repository) as server:
-        right: RightAnswers = {
-            subject.name: [subject.solo_answers(server.url, options.timeout_s)]
-            for subject in subjects
-        }
-        before = server.facts()
-        strikes: list[Strike] = []
-        load = MixedLoad(
-            server.url,
-            subjects,
-            right,
-            threads=options.threads,
-            timeout_s=options.timeout_s,
-            retries=options.retries,
-        )
-        deadline = time.monotonic() + 60 * options.minutes
-        with load:
-            while time.monotonic() < deadline:
+    with tempfile.TemporaryDirectory(prefix="ernie-triton-chaos-") as folder:
+        copy = Path(folder) / "models"
+        copy_repository(options.repository, copy)
+        with serving(copy) as server:
+            return _struck_under_load(options, Field(server, copy, subjects), progress, faults)
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """What is struck: a server, the repository that it serves, and its pipelines."""
+
+    server: "ServingProcess"
+    repository: Path
+    subjects: Sequence[ChaosSubject]
+
+
+def _struck_under_load(
+    options: ChaosOptions,
+    field: Field,
+    progress: Callable[[str], None],
+    faults: Sequence[Fault],
+) -> ChaosReport:
+    server, chance = field.server, random.Random(options.seed)
+    right: RightAnswers = {
+        subject.name: subject.solo_answers(server.url, options.timeout_s)
+        for subject in field.subjects
+    }
+    before = server.facts()
+    strikes: list[Strike] = []
+    load = MixedLoad(
+        server.url,
+        field.subjects,
+        right,
+        threads=options.threads,
+        timeout_s=options.timeout_s,
+        retries=options.retries,
+    )
+    start = time.monotonic()
+    deadline = start + 60 * options.minutes
+    failure = ""
+    with load:
+        try:
+            while len(strikes) < len(faults) or time.monotonic() < deadline:
                 time.sleep(options.calm_s)
-                fault = faults[len(strikes) % len(faults)]
-                subject = chance.choice(subjects)
-                strikes.append(_struck(fault, server, subject, right, chance))
+                target = StruckPipeline(
+                    url=server.url,
+                    server_pid=server.server_pid,
+                    repository=field.repository,
+                    subject=(subject := _victim(field.subjects, len(strikes), len(faults))),
+                    solo=chance.choice(right[subject.name]),
+                )
+                strikes.append(_struck(faults[len(strikes) % len(faults)], target, chance))
                 progress(_line(strikes[-1]))
             time.sleep(options.calm_s)
-        after = server.facts()
+        except ServerError as error:
+            failure = str(error)
     return ChaosReport(
-        minutes=options.minutes,
+        minutes=(time.monotonic() - start) / 60,
         counts=load.counts,
         strikes=strikes,
         before=before,
-        after=after,
+        after=server.facts(),
+        failure=failure,
     )
+
+
+def _victim(subjects: Sequence[ChaosSubject], strike: int, kinds: int) -> ChaosSubject:
+    """The pipeline of a strike: each kind of fault strikes all in turn, none twice in a row.
+
+    So no stage ends as often as makes the server give up.
+    """
+    turn, kind = divmod(strike, kinds)
+    return subjects[(turn + kind) % len(subjects)]
 
 
 @contextmanager
@@ -157,27 +216,18 @@ def serving(repository: Path) -> Iterator[ServingProcess]:
             process.kill()  # where it has not ended; `running_child` waits for it
 
 
-def _struck(
-    fault: Fault,
-    server: ServingProcess,
-    subject: ChaosSubject,
-    right: RightAnswers,
-    chance: random.Random,
-) -> Strike:
-    builds = right[subject.name]
-    row = chance.randrange(len(builds[0]))
-    target = StruckPipeline(
-        url=server.url,
-        server_pid=server.server_pid,
-        subject=subject,
-        solo=[build[row] for build in builds],
-    )
+def _struck(fault: Fault, target: StruckPipeline, chance: random.Random) -> Strike:
     struck_at = time.monotonic()
-    done = fault.strike(target, chance)
-    back_s = time.monotonic() - struck_at if comes_back(target) else None
+    back_s = None
+    try:
+        done = fault.strike(target, chance)
+        if target.comes_back():
+            back_s = time.monotonic() - struck_at
+    except (ClientError, ServerError) as error:
+        done = f"failed: {error}"
     return Strike(
         fault=fault.name,
-        pipeline=subject.name,
+        pipeline=target.subject.name,
         hurts=fault.hurts,
         done=done,
         struck_at=struck_at,

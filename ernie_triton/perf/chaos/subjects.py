@@ -1,12 +1,13 @@
 """Find the pipelines of a repository, and their right answers, before anything is broken."""
 
+import asyncio
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ernie_triton.client.transport import Connection, GrpcTransport
+from ernie_triton.client.transport import Connection, GrpcAsyncTransport, GrpcTransport
 from ernie_triton.client.wire import Endpoint, InferRequest, RequestedOutput
 from ernie_triton.errors import DatasetError
 from ernie_triton.perf.analyzer.texts import LONG, TITLES, rows_of_kinds
@@ -60,18 +61,57 @@ class ChaosSubject:
         Raises:
             ClientError: there is no answer.
         """
-        endpoint = Endpoint(url=url, model=self.name)
-        transport = GrpcTransport(Connection(endpoint=endpoint))
-        output = RequestedOutput(name=self.task.results[0].name)
-        named = {name: list(column) for name, column in zip(self.inputs, columns, strict=True)}
+        transport = GrpcTransport(self._connection(url))
         try:
-            transport.infer(InferRequest(columns=named, outputs=(output,)), timeout_s)
+            transport.infer(self._request(columns), timeout_s)
         finally:
             transport.close()
 
-    def is_right(self, answer: Any, solos: Sequence[SoloAnswer]) -> bool:  # noqa: ANN401
-        """Tell whether an answer is one of these solo answers."""
-        return any(self.comparison.equal(solo.answer, answer, self.tolerance) for solo in solos)
+    async def send_at_once(
+        self,
+        url: str,
+        columns: Sequence[Sequence[bytes]],
+        calls: int,
+        *,
+        timeout_s: float,
+        cancelled_after_s: float | None = None,
+    ) -> list[BaseException | None]:
+        """Send one request so many times at once, over one connection.
+
+        Args:
+            url: the server's gRPC address.
+            columns: the request.
+            calls: how many times.
+            timeout_s: for each answer.
+            cancelled_after_s: cancel those without an answer then; None waits for all.
+
+        Returns:
+            The error of each request, None for an answer.
+        """
+        transport = GrpcAsyncTransport(self._connection(url))
+        request = self._request(columns)
+        asked = [asyncio.ensure_future(transport.infer(request, timeout_s)) for _ in range(calls)]
+        try:
+            if cancelled_after_s is not None:
+                await asyncio.sleep(cancelled_after_s)
+                for one in asked:
+                    one.cancel()
+            ends = await asyncio.gather(*asked, return_exceptions=True)
+        finally:
+            await transport.close()
+        return [end if isinstance(end, BaseException) else None for end in ends]
+
+    def _connection(self, url: str) -> Connection:
+        return Connection(endpoint=Endpoint(url=url, model=self.name))
+
+    def _request(self, columns: Sequence[Sequence[bytes]]) -> InferRequest:
+        named = {name: list(column) for name, column in zip(self.inputs, columns, strict=True)}
+        output = RequestedOutput(name=self.task.results[0].name)
+        return InferRequest(columns=named, outputs=(output,))
+
+    def is_right(self, answer: Any, solo: SoloAnswer) -> bool:  # noqa: ANN401
+        """Tell whether an answer is the solo answer."""
+        return self.comparison.equal(solo.answer, answer, self.tolerance)
 
 
 def subjects_of(repository: Path) -> list[ChaosSubject]:

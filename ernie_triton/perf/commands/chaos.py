@@ -11,17 +11,23 @@ from ernie_triton.perf.commands import check_output, sigterm_as_ctrl_c, write_pr
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Add the command's description and options."""
     parser.description = (
-        "Serve a repository, ask all its pipelines, and kill and hang stages, overload it and "
-        "break connections meanwhile. Prints what was answered, refused, failed, wrong and lost. "
-        "Ends with code 1 if an answer was wrong or lost, or a pipeline failed that was not struck."
+        "Serve a copy of a repository and ask all its pipelines. Meanwhile kill and hang stages, "
+        "reload and roll back builds, overfill queues, cancel requests and break connections. "
+        "Prints what was answered, refused, failed, wrong and lost. Ends with code 1 if an answer "
+        "was wrong or lost, or a pipeline failed that was not struck."
     )
     parser.add_argument(
         "--repository",
         type=Path,
         default=Path("model_repository"),
-        help="model repository to serve; only read (default %(default)s)",
+        help="model repository, which is only read (default %(default)s)",
     )
-    parser.add_argument("--minutes", type=float, default=5.0, help="duration (default %(default)g)")
+    parser.add_argument(
+        "--minutes",
+        type=float,
+        default=5.0,
+        help="duration; every kind of fault strikes once at least (default %(default)g)",
+    )
     parser.add_argument(
         "--concurrency", type=int, default=8, help="requests under way (default %(default)s)"
     )

@@ -1,6 +1,7 @@
 """The report of a run of faults: which failures a fault explains, and when a run has passed."""
 
 import dataclasses
+from collections import Counter
 
 import pytest
 
@@ -26,8 +27,9 @@ def report_of(
     *failures: Failure, strike: Strike = KILLED, wrong: int = 0, lost: int = 0
 ) -> ChaosReport:
     found = LoadCounts(failures=list(failures), latencies_s=[(101.0, 0.010), (101.5, 0.030)])
-    found.sent["news"] = 2 + len(failures) + lost + wrong
+    found.sent["news"] = 5 + len(failures) + lost + wrong
     found.right["news"] = 2
+    found.refused = Counter({"too large": 2, "queue full": 1})
     found.wrong = wrong
     return ChaosReport(minutes=1.0, counts=found, strikes=[strike], before=FACTS, after=FACTS)
 
@@ -67,6 +69,13 @@ def test_a_pipeline_that_never_comes_back_fails_the_run() -> None:
     report = report_of(failure(sent_at=500.0, ended_at=501.0), strike=never)
     assert not report.passed
     assert "| stage killed | 1 | never | 1 |" in report.text()
+    assert "- stage killed, news: SIGKILL to news_engine" in report.text()
+
+
+def test_a_server_that_ended_fails_the_run_and_is_told() -> None:
+    report = dataclasses.replace(report_of(), failure="tritonserver has ended")
+    assert not report.passed
+    assert "- tritonserver has ended" in report.text()
 
 
 def test_the_report_names_numbers_and_reasons() -> None:
@@ -75,6 +84,7 @@ def test_the_report_names_numbers_and_reasons() -> None:
     assert "| failed at a struck pipeline | 1 |" in text
     assert "| failed without a reason | 1 |" in text
     assert "| lost | 1 |" in text
+    assert "| refused as it should be | 3 (queue full 1, too large 2) |" in text
     assert "| latency | p50 20.0 ms, p99 29.8 ms |" in text
     assert "| stage killed | 1 | 3.0 s (3.0 s) | 1 |" in text
     assert "- 1x pairs: Error: it broke" in text
