@@ -14,7 +14,7 @@ DEBIAN_PROGRAMS := docker-compose prometheus promtool
 
 SERVER_TESTS := $(addprefix tests/,client containers docs live perf server)
 
-.PHONY: install demo serve build test debian-packages lint format clean
+.PHONY: install demo serve build test debian-packages lint audit format clean
 
 install: $(VENV)/installed
 
@@ -76,6 +76,12 @@ lint: $(VENV)/installed-test
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .
 	$(PY) -m mypy
+
+# Known flaws of what is installed, from PyPI's advisories; docs/dependencies.md is its list by hand.
+audit: $(VENV)/installed
+	@test -x build/audit/bin/pip-audit || { $(PYTHON) -m venv build/audit && \
+	  build/audit/bin/python -m pip --disable-pip-version-check --quiet install pip-audit; }
+	build/audit/bin/pip-audit --path "$$($(PY) -c 'import sysconfig; print(sysconfig.get_path("purelib"))')"
 
 format: $(VENV)/installed-test
 	$(PY) -m ruff check --fix .

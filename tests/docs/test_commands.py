@@ -22,6 +22,7 @@ from tests.paths import ROOT
 
 ELSEWHERE: Mapping[str, str] = {
     r"make (demo|test)": "run by the whole check of the project",
+    r"make audit": "asks pypi.org; tests/docs/test_dependencies checks the list by hand",
     r"ernie-triton serve --repository model_repository": "tests/live/test_serve",
     r"ernie-triton serve .* --log-format json .*": "tests/live/test_watching",
     r"ernie-triton (engine|check-plans) .*": "want a GPU; a test below runs them without one",
