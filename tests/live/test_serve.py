@@ -1,5 +1,7 @@
 """`python -m ernie_triton serve`: ready, failing, crashing and stopping as a user sees it."""
 
+import os
+import resource
 import shutil
 import signal
 import socket
@@ -26,8 +28,22 @@ DEADLINE_S = 120
 
 
 @contextmanager
-def serving(repository: Path, *options: str) -> Iterator[subprocess.Popen[str]]:
-    """The command in a process of its own, stopped whatever happens."""
+def serving(
+    repository: Path, *options: str, limit_bytes: int | None = None, **variables: str
+) -> Iterator[subprocess.Popen[str]]:
+    """The command in a process of its own, stopped whatever happens.
+
+    Args:
+        repository: to serve.
+        options: of the command.
+        limit_bytes: no file that it writes can be longer.
+        variables: of its environment.
+    """
+
+    def limit() -> None:
+        if limit_bytes is not None:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (limit_bytes, limit_bytes))
+
     command = [sys.executable, "-m", "ernie_triton", "serve", "--repository", str(repository)]
     process = subprocess.Popen(
         [*command, *options],
@@ -35,6 +51,8 @@ def serving(repository: Path, *options: str) -> Iterator[subprocess.Popen[str]]:
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         encoding="utf-8",
+        env={**os.environ, **variables},
+        preexec_fn=limit,
     )
     try:
         yield process
@@ -68,9 +86,13 @@ def is_alive(pid: int) -> bool:
     return status.rpartition(")")[2].split()[0] != "Z"
 
 
-def failing(repository: Path, *options: str) -> str:
+def failing(
+    repository: Path, *options: str, limit_bytes: int | None = None, **variables: str
+) -> str:
     """The one line on stderr of a serve that does not start."""
-    with serving(repository, *FREE_PORTS, *options) as process:
+    with serving(
+        repository, *FREE_PORTS, *options, limit_bytes=limit_bytes, **variables
+    ) as process:
         output, errors = process.communicate(timeout=DEADLINE_S)
     assert process.returncode == 1
     assert not output
@@ -143,6 +165,32 @@ def test_a_damaged_pipeline_is_refused_and_the_others_are_served(
 def test_a_missing_model_and_an_empty_repository_say_so(repository: Path, tmp_path: Path) -> None:
     assert "model nosuch: model not found" in failing(repository, "--model", "nosuch")
     assert "has no models" in failing(tmp_path)
+
+
+def test_a_stage_without_its_program_is_named_at_once(repository: Path, tmp_path: Path) -> None:
+    broken = tmp_path / "models"
+    for part in ("", "_tokenizer", "_engine", "_postprocess"):
+        shutil.copytree(repository / f"ernie_seqcls{part}", broken / f"ernie_seqcls{part}")
+    program = broken / "ernie_seqcls_tokenizer/1/model.py"
+    program.unlink()
+    accept_build(broken, "ernie_seqcls")
+    assert f"{program} is missing; build the pipeline again" in failing(broken)
+
+
+def test_numpy_2_is_named_with_its_remedy(repository: Path, tmp_path: Path) -> None:
+    facts = tmp_path / "numpy-2.1.0.dist-info"
+    facts.mkdir()
+    (facts / "METADATA").write_text("Metadata-Version: 2.1\nName: numpy\nVersion: 2.1.0\n")
+    line = failing(repository, "--model", "ernie_seqcls", PYTHONPATH=str(tmp_path))
+    assert "numpy 2.1.0 is installed" in line
+    assert "pip install 'numpy>=1.26,<2'" in line
+
+
+def test_a_disk_that_is_full_is_one_line(repository: Path, tmp_path: Path) -> None:
+    line = failing(repository, "--model", "ernie_seqcls", limit_bytes=4096, TMPDIR=str(tmp_path))
+    assert "cannot be copied to" in line
+    assert "set TMPDIR to a folder with room" in line
+    assert list(tmp_path.glob("ernie-triton-*")) == []
 
 
 def test_a_port_in_use_is_named(repository: Path) -> None:
