@@ -10,6 +10,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import import_module
+from pathlib import Path
 from typing import Protocol, cast
 
 from ernie_triton.errors import ErnieTritonError, MissingExtraError, UsageError
@@ -98,6 +99,11 @@ def run_command(command: Command, argv: Sequence[str], prog: str) -> int:
         # The runtimes' own messages have several lines.
         print(f"error: {' '.join(str(error).splitlines())}", file=sys.stderr)
         return 1
+
+
+def path_or_none(text: str) -> Path | None:
+    """A path as an option's value; None for an empty one, as a compose file passes on."""
+    return Path(text) if text else None
 
 
 def _imported(command: Command) -> _CommandModule:

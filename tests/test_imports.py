@@ -83,7 +83,7 @@ ALLOWED = {
     "pytriton": set(),
     "matplotlib": {"ernie_triton/perf", "ernie_triton/training/finetune"},
     "prometheus_client": {
-        "ernie_triton/server/metrics_endpoint.py",
+        "ernie_triton/server/telemetry/metrics_endpoint.py",
         "ernie_triton/gateway/metrics.py",
         "ernie_triton/gateway/serving/metrics_port.py",
     },

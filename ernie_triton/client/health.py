@@ -6,6 +6,7 @@ still answer "ready" (measured with 2.51), while every request fails.
 
 import argparse
 import contextlib
+import socket
 from dataclasses import replace
 from pathlib import Path
 
@@ -29,12 +30,19 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--url", default="127.0.0.1:8001", help="host:port of Triton's gRPC (default: %(default)s)"
     )
+    parser.add_argument(
+        "--inner-port",
+        type=int,
+        metavar="PORT",
+        help="ask 127.0.0.1 at this port instead if something listens there, as it does under "
+        "`supervise` with TLS",
+    )
     add_security_options(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Ask every ensemble; return 0 when all answer, 1 with one line when one does not."""
-    endpoint = Endpoint(url=arguments.url, model="")
+    endpoint = Endpoint(url=_inner_url(arguments.inner_port) or arguments.url, model="")
     try:
         asked = check(connection_from_namespace(arguments, endpoint), arguments.repository)
     except UnhealthyError as error:
@@ -42,6 +50,15 @@ def run(arguments: argparse.Namespace) -> int:
         return 1
     print(f"healthy: {', '.join(asked)}")
     return 0
+
+
+def _inner_url(port: int | None) -> str:
+    """The address of this port on this machine; empty where nothing listens."""
+    if port is None:
+        return ""
+    with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
+        return f"127.0.0.1:{port}"
+    return ""
 
 
 def check(connection: Connection, repository: Path) -> list[str]:

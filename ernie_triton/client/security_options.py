@@ -5,6 +5,7 @@ from pathlib import Path
 
 from ernie_triton.client.transport import Connection
 from ernie_triton.client.wire import Endpoint
+from ernie_triton.commands import path_or_none
 from ernie_triton.errors import UsageError
 
 
@@ -18,7 +19,10 @@ def add_security_options(server: argparse._ArgumentGroup | argparse.ArgumentPars
     ):
         server.add_argument(option, type=Path, metavar="PEM", help=f"{help_text}; implies --tls")
     server.add_argument(
-        "--api-key-file", type=Path, metavar="FILE", help="file with the key that the server wants"
+        "--api-key-file",
+        type=path_or_none,
+        metavar="FILE",
+        help="file with the key that the server wants",
     )
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from ernie_triton.log_settings import LogSettings
-from ernie_triton.server.event_log import EventLog
+from ernie_triton.server.telemetry.event_log import EventLog
 
 
 @dataclass(slots=True, kw_only=True)

@@ -124,6 +124,16 @@ def answers_here(repository: Path, models: Sequence[str], choice: str) -> bool:
     return done.returncode == 0
 
 
+def check_processor(repository: Path, name: str, choice: str) -> None:
+    """Check one pipeline as `answers_here` does.
+
+    Raises:
+        ServerError: its engine answers otherwise here, or is to be refused.
+    """
+    if not answers_here(repository, (name,), choice):
+        raise ServerError(f"the build of {name} is for another processor; build it here")
+
+
 def _is_same(engine: ProvedEngine) -> bool:
     proof = engine.proof
     what = f"{engine.pipeline}: {proof.settings.engine} {proof.settings.precision}"

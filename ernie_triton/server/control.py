@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from ernie_triton.errors import MissingExtraError, ServerError
-from ernie_triton.settings import CLIENT_KEY_NAME
+from ernie_triton.settings import CLIENT_KEY_HEADER, CLIENT_KEY_NAME
 
 try:
     import tritonclient.grpc as triton
@@ -23,6 +23,7 @@ ADMIN_HEADER = "ernie-admin"
 """The header of the key over HTTP; over gRPC, Triton puts `triton-grpc-protocol-` before it."""
 
 _CLOSED_PROTOCOLS = "shared-memory,model-repository,trace,logging"
+_CLOSING = ("--grpc-restricted-protocol", "--http-restricted-api")
 _CLIENT_PROTOCOLS = "inference,metadata,model-config,statistics"
 # A server that starts is asked often; a proxy of the environment is not for a server of one's own.
 _CHANNEL_ARGUMENTS = (
@@ -65,25 +66,31 @@ def closing_options(key: str, client_key: str = "") -> tuple[str, ...]:
         key: opens everything but inference.
         client_key: opens inference and its facts; empty leaves those open.
     """
-    closed = [f"{_CLOSED_PROTOCOLS}:{ADMIN_HEADER}={key}"]
-    if client_key:
-        closed.append(f"{_CLIENT_PROTOCOLS}:{CLIENT_KEY_NAME}={client_key}")
-    options = ("--grpc-restricted-protocol", "--http-restricted-api")
-    return tuple(f"{option}={part}" for option in options for part in closed)
+    options = tuple(f"{option}={_CLOSED_PROTOCOLS}:{ADMIN_HEADER}={key}" for option in _CLOSING)
+    return (*options, *client_key_options(client_key)) if client_key else options
+
+
+def client_key_options(client_key: str) -> tuple[str, ...]:
+    """The options of tritonserver that open inference to holders of a key alone."""
+    return tuple(
+        f"{option}={_CLIENT_PROTOCOLS}:{CLIENT_KEY_NAME}={client_key}" for option in _CLOSING
+    )
 
 
 class Control:
     """A connection to one server with its key; threads may share it."""
 
-    def __init__(self, url: str, key: str = "") -> None:
+    def __init__(self, url: str, key: str = "", client_key: str = "") -> None:
         """Connect at the first call.
 
         Args:
             url: the gRPC address, such as `127.0.0.1:8001`.
             key: the server's key; without one only `ready` is answered.
+            client_key: the key of its clients, where it wants one.
         """
         self._url = url
         self._headers = {f"triton-grpc-protocol-{ADMIN_HEADER}": key} if key else {}
+        self._client_headers = {CLIENT_KEY_HEADER: client_key} if client_key else {}
         self._client = triton.InferenceServerClient(url, channel_args=list(_CHANNEL_ARGUMENTS))
 
     def ready(self, timeout_s: float = _PROBE_TIMEOUT_S) -> bool:
@@ -138,7 +145,9 @@ class Control:
 
     def _stages_of(self, name: str, timeout_s: float) -> frozenset[str]:
         with self._named(f"describe {name}"):
-            reply = self._client.get_model_config(name, client_timeout=timeout_s)
+            reply = self._client.get_model_config(
+                name, headers=self._client_headers, client_timeout=timeout_s
+            )
         return frozenset(step.model_name for step in reply.config.ensemble_scheduling.step)
 
     def load(self, name: str, timeout_s: float = _LOAD_TIMEOUT_S) -> None:

@@ -36,11 +36,12 @@ from ernie_triton.server.installation.findings import (
     wrong_numpy,
 )
 from ernie_triton.server.installation.leftovers import owned_prefix, remove_leftovers
-from ernie_triton.server.log import failure_reason
-from ernie_triton.server.metrics import SupervisorMetrics
-from ernie_triton.server.supervision import Supervisor
+from ernie_triton.server.supervision.stuck_stages import StuckStages
+from ernie_triton.server.supervision.supervisor import Supervisor
+from ernie_triton.server.telemetry.log import failure_reason
+from ernie_triton.server.telemetry.metrics import SupervisorMetrics
+from ernie_triton.server.telemetry.tracing import Tracing
 from ernie_triton.server.tls_front import TlsFiles, TlsFront
-from ernie_triton.server.tracing import Tracing
 from ernie_triton.server.wheel import WheelFiles, find_wheel, lay_out_backend, server_environment
 from ernie_triton.settings import EMBEDDED_CONFIG_NAME
 
@@ -69,6 +70,8 @@ class ServerOptions:
         tls: the certificates of the gRPC port; None leaves it unencrypted.
         client_key: the key that clients must send; empty wants none.
         counts_requests: whether the stages count their requests, in `counts_folder`.
+        stage_timeout_s: a stage that has requests and ends none for so long is brought back; 0 lets
+            it go on. The stages count their requests then.
     """
 
     repository: Path
@@ -85,6 +88,7 @@ class ServerOptions:
     tls: TlsFiles | None = None
     client_key: str = ""
     counts_requests: bool = False
+    stage_timeout_s: float = 0
 
 
 class EmbeddedServer:
@@ -208,10 +212,10 @@ class EmbeddedServer:
                 )
             self._reader = threading.Thread(target=self._read_log, daemon=True)
             self._reader.start()
-            self._control = Control(self._own_url, self._key)
+            self._control = Control(self._own_url, self._key, self.options.client_key)
             self._wait_until_ready()
             self._supervisor = Supervisor(
-                self._process.pid, self._control, self._say, self._metrics
+                self._process.pid, self._control, self._say, self._metrics, self._stuck_stages()
             )
             self._live_builds = LiveBuilds(
                 self.options.repository,
@@ -228,6 +232,11 @@ class EmbeddedServer:
         except BaseException:
             self.stop()
             raise
+
+    def _stuck_stages(self) -> StuckStages | None:
+        if self.counts_folder is None or self.options.stage_timeout_s <= 0:
+            return None
+        return StuckStages(self.counts_folder, self.options.stage_timeout_s)
 
     def _take_builds(self) -> dict[str, ServedBuild]:
         """Verify the repository's builds, and take them into a view of them."""
@@ -259,7 +268,8 @@ class EmbeddedServer:
     @property
     def counts_folder(self) -> Path | None:
         """The folder in which stages count their requests, if they do."""
-        if self._runtime_folder is None or not self.options.counts_requests:
+        counts = self.options.counts_requests or self.options.stage_timeout_s > 0
+        if self._runtime_folder is None or not counts:
             return None
         return self._runtime_folder / "counts"
 

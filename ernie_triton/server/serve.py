@@ -2,28 +2,32 @@
 
 import argparse
 import contextlib
-import re
 import signal
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from functools import partial
 from pathlib import Path
 from types import FrameType
 from typing import NoReturn
 
-from ernie_triton.errors import ErnieTritonError, ServerError, UsageError
+from ernie_triton.errors import ErnieTritonError, ServerError
 from ernie_triton.log_settings import LogSettings
-from ernie_triton.server.builds.answering import BuildWatch, answer_command
-from ernie_triton.server.builds.control_socket import ControlSocket
-from ernie_triton.server.check_processor import OTHER_PROCESSOR, answers_here
+from ernie_triton.server.access_options import add_access_options, key_of_clients, tls_files
+from ernie_triton.server.builds.exchanging import exchangeable
+from ernie_triton.server.check_processor import OTHER_PROCESSOR, answers_here, check_processor
 from ernie_triton.server.embedded import EmbeddedServer, ServerOptions
-from ernie_triton.server.event_log import EventLog
-from ernie_triton.server.metrics import SupervisorMetrics
-from ernie_triton.server.metrics_endpoint import MetricsEndpoint, Sources
-from ernie_triton.server.supervision import DRAIN_TIMEOUT_S
-from ernie_triton.server.tls_front import TlsFiles
-from ernie_triton.server.watching_options import add_watching_options, log_settings, tracing
+from ernie_triton.server.supervision.supervision_options import (
+    add_supervision_options,
+    finish_requests,
+)
+from ernie_triton.server.telemetry.event_log import EventLog
+from ernie_triton.server.telemetry.metrics import SupervisorMetrics
+from ernie_triton.server.telemetry.metrics_endpoint import MetricsEndpoint, Sources
+from ernie_triton.server.telemetry.watching_options import (
+    add_watching_options,
+    log_settings,
+    tracing,
+)
 
 _POLL_S = 0.2
 _HTTP_WARNING = (
@@ -84,19 +88,13 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         help="for INT8 and BF16 engines built on a processor with other instruction sets: check "
         "that they answer the same here, or refuse them (default %(default)s)",
     )
-    parser.add_argument(
-        "--drain-timeout",
-        type=float,
-        default=DRAIN_TIMEOUT_S,
-        metavar="SECONDS",
-        help="time for requests in flight after a stop (default %(default)g)",
-    )
+    add_supervision_options(parser)
     parser.add_argument(
         "--watch",
         action="store_true",
         help="take in new builds of the repository by themselves, as `reload` does",
     )
-    _add_security_options(parser)
+    add_access_options(parser)
     parser.add_argument("--verbose", action="store_true", help="print the server's whole log")
     add_watching_options(parser)
 
@@ -155,21 +153,18 @@ def _exchanging(
 ) -> Iterator[None]:
     """Take commands for the server's builds, and new builds if wanted."""
 
-    def say(line: str) -> None:
-        events.event("builds", line, message=line)
-
     def check(name: str) -> None:
-        if not answers_here(arguments.repository, (name,), arguments.other_processor):
-            raise ServerError(f"the build of {name} is for another processor; build it here")
+        check_processor(arguments.repository, name, arguments.other_processor)
 
-    builds = server.live_builds
-    builds.check, builds.count = check, metrics.pipeline_reloaded
-    with ControlSocket(server.grpc_port, partial(answer_command, builds, say)):
-        watch = BuildWatch(builds, say, takes_new=arguments.watch)
-        try:
-            yield
-        finally:
-            watch.stop()
+    with exchangeable(
+        server.live_builds,
+        server.grpc_port,
+        events,
+        metrics,
+        check=check,
+        takes_new=arguments.watch,
+    ):
+        yield
 
 
 @contextmanager
@@ -200,9 +195,10 @@ def _options(arguments: argparse.Namespace, settings: LogSettings) -> ServerOpti
         startup_timeout_s=arguments.startup_timeout,
         log=settings,
         tracing=tracing(arguments),
-        tls=_tls_files(arguments),
-        client_key=_client_key(arguments.api_key_file),
+        tls=tls_files(arguments),
+        client_key=key_of_clients(arguments),
         counts_requests=arguments.supervisor_port is not None,
+        stage_timeout_s=arguments.stage_timeout,
     )
 
 
@@ -238,9 +234,7 @@ def _watch(
         events.server_stops()
         metrics.set_ready(False)
         with contextlib.suppress(ServerError):  # it has ended by itself
-            if busy := server.drain(drain_timeout_s):
-                text = f"requests to {', '.join(busy)} had no answer after {drain_timeout_s:g} s"
-                events.event("unanswered", text, models=busy)
+            finish_requests(server.drain, drain_timeout_s, events)
         raise
 
 
@@ -251,48 +245,3 @@ def _ready_line(server: EmbeddedServer, models: Sequence[str], own_address: str)
         metrics += f", supervisor {own_address}/metrics"
     http = "" if server.http_port is None else f"HTTP {options.http_host}:{server.http_port}, "
     return f"ready: gRPC {server.url}, {http}metrics {metrics}; models: {', '.join(models)}"
-
-
-def _add_security_options(parser: argparse.ArgumentParser) -> None:
-    security = parser.add_argument_group("who may use gRPC")
-    for option, help_text in (
-        (
-            "--tls-cert",
-            "the server's certificate; encrypts gRPC, and is read again when it changes",
-        ),
-        ("--tls-key", "private key of that certificate"),
-        ("--client-ca", "authority of the clients' certificates; clients must have one then"),
-    ):
-        security.add_argument(option, type=Path, metavar="PEM", help=help_text)
-    security.add_argument(
-        "--api-key-file", type=Path, metavar="FILE", help="file with a key that clients must send"
-    )
-
-
-def _tls_files(arguments: argparse.Namespace) -> TlsFiles | None:
-    certificate, key, client_ca = arguments.tls_cert, arguments.tls_key, arguments.client_ca
-    if certificate is None and key is None and client_ca is None:
-        return None
-    if certificate is None or key is None:
-        raise UsageError("TLS needs --tls-cert and --tls-key; give both")
-    return TlsFiles(certificate=certificate, key=key, client_ca=client_ca)
-
-
-def _client_key(path: Path | None) -> str:
-    """The key in a file.
-
-    Raises:
-        UsageError: the file cannot be read, or its key cannot be sent.
-    """
-    if path is None:
-        return ""
-    try:
-        key = path.read_text(encoding="utf-8").strip()
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"--api-key-file {path} cannot be read: {error}") from error
-    if not re.fullmatch(r"[A-Za-z0-9_-]{16,}", key):
-        raise UsageError(
-            f"the key in {path} has {len(key)} characters; expected 16 or more of letters, digits, "
-            f"'-' and '_', such as: openssl rand -hex 32"
-        )
-    return key

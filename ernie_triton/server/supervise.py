@@ -12,34 +12,35 @@ TRITON_ADMIN_KEY  replaces `%ADMIN_KEY%` in the command; a random one when absen
 import argparse
 import contextlib
 import os
-import signal
-import subprocess
 import sys
 import tempfile
-import threading
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator
 from pathlib import Path
-from types import FrameType
 
-from ernie_triton.child_process import deferred_signals, run_child, start_child
+from ernie_triton.child_process import run_child
 from ernie_triton.errors import ServerError, UsageError
 from ernie_triton.log_settings import LogSettings
 from ernie_triton.request_counts import COUNTS_FOLDER
-from ernie_triton.server.builds.verification import check_repository
-from ernie_triton.server.check_processor import OTHER_PROCESSOR, answers_here
-from ernie_triton.server.control import Control, new_key
-from ernie_triton.server.event_log import EventLog
-from ernie_triton.server.metrics import SupervisorMetrics
-from ernie_triton.server.metrics_endpoint import MetricsEndpoint, Sources
-from ernie_triton.server.supervision import DRAIN_TIMEOUT_S, Supervisor
-from ernie_triton.server.watching_options import add_watching_options, log_settings, tracing
+from ernie_triton.server.access_options import add_access_options, key_of_clients, tls_files
+from ernie_triton.server.builds.snapshots import TakenBuilds, taken_builds
+from ernie_triton.server.builds.verification import RepositoryState, check_repository
+from ernie_triton.server.check_processor import OTHER_PROCESSOR, answers_here, check_processor
+from ernie_triton.server.control import Control, client_key_options, new_key
+from ernie_triton.server.server_command import ServerCommand
+from ernie_triton.server.supervised_run import SupervisedRun, Watched, run_supervised
+from ernie_triton.server.supervision.stuck_stages import StuckStages
+from ernie_triton.server.supervision.supervision_options import add_supervision_options
+from ernie_triton.server.telemetry.event_log import EventLog
+from ernie_triton.server.telemetry.metrics import SupervisorMetrics
+from ernie_triton.server.telemetry.metrics_endpoint import MetricsEndpoint, Sources
+from ernie_triton.server.telemetry.watching_options import (
+    add_watching_options,
+    log_settings,
+    tracing,
+)
+from ernie_triton.server.tls_front import TlsFront
 
 KEY_PLACEHOLDER = "%ADMIN_KEY%"
-_POLL_S = 0.2
-_CRASH_STOP_S = 5.0
-"""Time for a server with a dead stage to answer the requests of others. Without this limit it
-waits for the dead stage until its --exit-timeout-secs."""
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -54,12 +55,22 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "processor with other instruction sets (default: check them); TRITON_ADMIN_KEY replaces "
         "%%ADMIN_KEY%% in the command (default: a random key)."
     )
+    add_supervision_options(parser)
     parser.add_argument(
-        "--drain-timeout",
-        type=float,
-        default=DRAIN_TIMEOUT_S,
-        metavar="SECONDS",
-        help="time for requests in flight after a stop (default %(default)g)",
+        "--snapshots",
+        type=Path,
+        metavar="DIR",
+        help="copy the builds to this folder and serve the copies, so that `reload`, `rollback` "
+        "and `builds` work (default: serve the repository itself, and refuse these commands)",
+    )
+    add_access_options(parser)
+    parser.add_argument(
+        "--inner-port",
+        type=int,
+        default=8009,
+        metavar="PORT",
+        help="with TLS, where Triton itself answers unencrypted, on 127.0.0.1 alone, as the "
+        "health check needs it (default %(default)s)",
     )
     add_watching_options(parser)
     parser.add_argument(
@@ -74,211 +85,140 @@ def run(arguments: argparse.Namespace) -> int:
         0 when stopped by a signal, its code or 1 when it failed.
 
     Raises:
-        UsageError: there is no command.
+        UsageError: there is no command, or options contradict each other.
         RepositoryError: a pipeline is damaged, or mixed of two builds; nothing was started.
+        ServerError: a certificate, a port or a folder cannot be used.
     """
-    command: list[str] = arguments.command
-    if not command:
+    if not arguments.command:
         raise UsageError("name the server's command, such as: tritonserver --model-repository=DIR")
-    plans = os.environ.get("CHECK_PLANS", "")
-    if plans:
-        check = [sys.executable, "-m", "ernie_triton", "check-plans", "--repository", plans]
-        code = run_child(check).returncode
-        if code:
-            return code
-    _verify(command)
-    if not _answer_here(command, os.environ.get("OTHER_PROCESSOR") or OTHER_PROCESSOR[0]):
-        return 1
+    command = ServerCommand(tuple(arguments.command))
+    choice = os.environ.get("OTHER_PROCESSOR") or OTHER_PROCESSOR[0]
+    if code := _check_plans():
+        return code
     key = os.environ.pop("TRITON_ADMIN_KEY", "") or new_key()
-    try:
-        command = [part.replace(KEY_PLACEHOLDER, key) for part in command]
+    client_key = key_of_clients(arguments)
+    with contextlib.ExitStack() as opened:
+        builds = opened.enter_context(_verified_builds(command, arguments.snapshots))
+        if not _answer_here(command, choice):
+            return 1
+        port, folders = command.grpc_address[1], command.folders
+        if builds is not None:
+            command = command.with_options([f"--model-repository={builds.view.models}"])
+        command = command.replaced(KEY_PLACEHOLDER, key)
+        if client_key:
+            command = command.with_more(client_key_options(client_key))
+        command, front = _behind_tls(command, arguments)
+        if front is not None:
+            opened.callback(front.stop)
         if traces := tracing(arguments):
-            command += traces.server_options()
-        with _watched(arguments, command) as watched:
-            return _supervise(command, key, arguments.drain_timeout, watched)
-    except OSError as error:
-        print(f"error: {command[0]} cannot be run: {error}", file=sys.stderr)
-        return 1
+            command = command.with_more(traces.server_options())
+        watched = opened.enter_context(_watched(arguments, command))
 
+        def check(name: str) -> None:
+            if _check_plans():
+                raise ServerError("a plan does not fit here; the server's log says why")
+            for folder in folders:
+                check_processor(folder, name, choice)
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Watched:
-    """Log and counts of the server.
-
-    Attributes:
-        events: the log.
-        metrics: counts of what is seen and done.
-        environment: of the server and its stages.
-        reads_output: whether the log takes the server's output, which otherwise goes its own way.
-    """
-
-    events: EventLog
-    metrics: SupervisorMetrics
-    environment: Mapping[str, str]
-    reads_output: bool
+        control = Control(f"127.0.0.1:{command.grpc_address[1]}", key, client_key)
+        opened.callback(control.close)
+        run_of = SupervisedRun(
+            command=command,
+            control=control,
+            watched=watched,
+            drain_timeout_s=arguments.drain_timeout,
+            public_port=port,
+            builds=builds,
+            front=front,
+            check=check,
+        )
+        try:
+            return run_supervised(run_of)
+        except OSError as error:
+            print(f"error: {command.program} cannot be run: {error}", file=sys.stderr)
+            return 1
 
 
 @contextlib.contextmanager
-def _watched(arguments: argparse.Namespace, command: Sequence[str]) -> Iterator[_Watched]:
+def _watched(arguments: argparse.Namespace, command: ServerCommand) -> Iterator[Watched]:
     """The server's log and counts, with an open endpoint of metrics if one is asked for."""
     settings = log_settings(arguments)
     metrics = SupervisorMetrics()
     events = EventLog(settings, file=arguments.log_file, verbose=True)
     with contextlib.ExitStack() as opened:
         opened.callback(events.close)
-        counts = ""
-        if arguments.supervisor_port is not None:
-            prefix = "ernie-triton-counts-"
-            counts = opened.enter_context(tempfile.TemporaryDirectory(prefix=prefix))
-            triton_url = f"http://127.0.0.1:{_option(command, '--metrics-port', '8002')}/metrics"
-            sources = Sources(events=metrics, counts=Path(counts), triton_url=triton_url)
+        counts = stuck = None
+        if arguments.supervisor_port is not None or arguments.stage_timeout > 0:
+            folder = tempfile.TemporaryDirectory(prefix="ernie-triton-counts-")
+            counts = Path(opened.enter_context(folder))
+        if counts is not None and arguments.stage_timeout > 0:
+            stuck = StuckStages(counts, arguments.stage_timeout)
+        if counts is not None and arguments.supervisor_port is not None:
+            sources = Sources(events=metrics, counts=counts, triton_url=command.metrics_url)
             host, port = arguments.supervisor_host, arguments.supervisor_port
             opened.enter_context(MetricsEndpoint(sources, host=host, port=port))
-        yield _Watched(
+        places = {COUNTS_FOLDER: str(counts) if counts else ""}
+        yield Watched(
             events=events,
             metrics=metrics,
-            environment={**os.environ, **settings.to_environment(), COUNTS_FOLDER: counts},
+            environment={**os.environ, **settings.to_environment(), **places},
+            stuck=stuck,
             reads_output=settings != LogSettings() or arguments.log_file is not None,
         )
 
 
-def _verify(command: Sequence[str]) -> None:
-    """Verify the pipelines that a server's command loads, where they are in folders."""
-    models = _loaded_models(command)
-    for place in _repositories(command):
+def _check_plans() -> int:
+    """Check the plans of the environment's repository; the code to end with, 0 to go on."""
+    plans = os.environ.get("CHECK_PLANS", "")
+    if not plans:
+        return 0
+    check = [sys.executable, "-m", "ernie_triton", "check-plans", "--repository", plans]
+    return run_child(check).returncode
+
+
+@contextlib.contextmanager
+def _verified_builds(
+    command: ServerCommand, snapshots: Path | None
+) -> Iterator[TakenBuilds | None]:
+    """Verify the pipelines that a command loads from folders; take snapshots if that is wanted."""
+    for place in command.repositories:
         if not Path(place).is_dir():
             print(f"unverified: {place}, it is no folder here", file=sys.stderr, flush=True)
-            continue
-        state = check_repository(Path(place), models)
-        for model in state.unverified:
-            print(f"unverified: {model}, no build of ernie-triton made it", file=sys.stderr)
+    if snapshots is None:
+        for folder in command.folders:
+            _tell_unverified(check_repository(folder, command.models))
+        yield None
+        return
+    if len(command.repositories) != 1 or not command.folders:
+        raise UsageError(
+            f"--snapshots needs one --model-repository=DIR, and the command has "
+            f"{', '.join(command.repositories) or 'none'}"
+        )
+    with taken_builds(command.folders[0], command.models, snapshots) as builds:
+        _tell_unverified(builds.state)
+        yield builds
 
 
-def _answer_here(command: Sequence[str], choice: str) -> bool:
+def _tell_unverified(state: RepositoryState) -> None:
+    for model in state.unverified:
+        print(f"unverified: {model}, no build of ernie-triton made it", file=sys.stderr)
+
+
+def _answer_here(command: ServerCommand, choice: str) -> bool:
     """Check the engines of other processors that a server's command loads, see `answers_here`."""
     if choice not in OTHER_PROCESSOR:
         raise UsageError(f"OTHER_PROCESSOR is {choice!r}; expected {' or '.join(OTHER_PROCESSOR)}")
-    models = _loaded_models(command)
-    folders = [Path(place) for place in _repositories(command)]
-    return all(answers_here(folder, models, choice) for folder in folders if folder.is_dir())
+    return all(answers_here(folder, command.models, choice) for folder in command.folders)
 
 
-def _repositories(command: Sequence[str]) -> list[str]:
-    """The repositories that a server's command names: folders, or addresses such as `s3://…`."""
-    options = [part.partition("=") for part in command]
-    return [place for name, _, place in options if name == "--model-repository"]
-
-
-def _loaded_models(command: Sequence[str]) -> list[str]:
-    """The models that a server's command names; none for all of its repository."""
-    models = [part.partition("=")[2] for part in command if part.startswith("--load-model=")]
-    return [] if "*" in models else models
-
-
-def _supervise(command: Sequence[str], key: str, drain_timeout_s: float, watched: _Watched) -> int:
-    stopping = threading.Event()
-
-    def stop(_number: int, _frame: FrameType | None) -> None:
-        if stopping.is_set():  # a second signal does not wait for requests in flight
-            process.terminate()
-        stopping.set()
-
-    with deferred_signals():
-        process = start_child(
-            command,
-            env=watched.environment,
-            stdout=subprocess.PIPE if watched.reads_output else None,
-            stderr=subprocess.STDOUT if watched.reads_output else None,
-            new_session=True,
-        )
-    reader = _start_reader(process, watched.events)
-    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-        signal.signal(number, stop)
-    control = Control(_grpc_url(command), key)
-    try:
-        supervisor = _watch(process, control, stopping, watched)
-        watched.metrics.set_ready(False)
-        if process.poll() is None and supervisor is not None:
-            _drain(supervisor, drain_timeout_s, watched.events)
-        process.terminate()
-        code = process.wait()
-        # A server that ends by itself has failed, whatever its code.
-        return 0 if stopping.is_set() else max(code, 1)
-    except ServerError as error:
-        watched.events.event("failed", f"error: {error}", error=str(error))
-        watched.metrics.set_ready(False)
-        process.terminate()
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(_CRASH_STOP_S)
-        return 1
-    finally:
-        # The stages are of the server's process group.
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-        if reader is not None:
-            reader.join(_CRASH_STOP_S)
-
-
-def _start_reader(process: "subprocess.Popen[bytes]", events: EventLog) -> threading.Thread | None:
-    """Start the thread that gives the server's output to the log, if that is read."""
-    if process.stdout is None:
-        return None
-    reader = threading.Thread(target=events.follow, args=(process.stdout,), daemon=True)
-    reader.start()
-    return reader
-
-
-def _watch(
-    process: "subprocess.Popen[bytes]",
-    control: Control,
-    stopping: threading.Event,
-    watched: _Watched,
-) -> Supervisor | None:
-    """Watch the server until it ends or a signal asks for its end.
-
-    Returns:
-        The supervisor of its stages; None where the server was not ready yet.
-
-    Raises:
-        ServerError: a stage ends again and again, or cannot be brought back.
-    """
-    supervisor = None
-    events = watched.events
-
-    def say(line: str) -> None:
-        events.event("stage", line, message=line)
-
-    while not stopping.is_set():
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(_POLL_S)
-            break
-        if supervisor is not None:
-            supervisor.check()
-        elif control.ready():  # while models load, Triton starts and ends stages of its own accord
-            supervisor = Supervisor(process.pid, control, say, watched.metrics)
-            text = f"ready: watching the processes of {supervisor.stages} stages"
-            events.event("ready", text, stages=supervisor.stages)
-            watched.metrics.set_ready(True)
-    return supervisor
-
-
-def _drain(supervisor: Supervisor, timeout_s: float, events: EventLog) -> None:
-    try:
-        busy = supervisor.drain(timeout_s)
-    except ServerError as error:  # it has no open model control
-        text = f"warning: requests in flight may fail: {error}"
-        events.event("undrained", text, error=str(error))
-        return
-    if busy:
-        text = f"requests to {', '.join(busy)} had no answer after {timeout_s:g} s"
-        events.event("unanswered", text, models=busy)
-
-
-def _grpc_url(command: Sequence[str]) -> str:
-    return f"127.0.0.1:{_option(command, '--grpc-port', '8001')}"
-
-
-def _option(command: Sequence[str], name: str, default: str) -> str:
-    """The value of an option of the server's command, as in `--name=value`."""
-    options = dict(part.split("=", 1) for part in command if part.startswith("--") and "=" in part)
-    return options.get(name, default)
+def _behind_tls(
+    command: ServerCommand, arguments: argparse.Namespace
+) -> tuple[ServerCommand, TlsFront | None]:
+    """The command with gRPC on this machine alone, and what decrypts for it, if that is wanted."""
+    files = tls_files(arguments)
+    if files is None:
+        return command, None
+    inner = ("127.0.0.1", arguments.inner_port)
+    front = TlsFront(files, command.grpc_address, inner)
+    options = [f"--grpc-address={inner[0]}", f"--grpc-port={inner[1]}"]
+    return command.with_options(options), front

@@ -1,8 +1,9 @@
-"""TLS before a server: decrypts the connections of clients and passes them to its Unix socket.
+"""TLS before a server: decrypts the connections of clients and passes them on to it.
 
 Triton's own TLS reads its certificates once, at its start, and asks the supervisor for a client's
 certificate too. Here each new connection gets the files as they are then, so a renewed certificate
-needs no restart. Triton itself listens only in a folder that nobody else may enter.
+needs no restart. Triton itself listens on a socket in a folder that nobody else may enter. In a
+container it listens on the container's own loopback address, for the health check.
 """
 
 import asyncio
@@ -66,13 +67,15 @@ class TlsFiles:
 class TlsFront:
     """The listening port; connections are taken from `start` on."""
 
-    def __init__(self, files: TlsFiles, address: tuple[str, int], target: Path) -> None:
+    def __init__(
+        self, files: TlsFiles, address: tuple[str, int], target: Path | tuple[str, int]
+    ) -> None:
         """Read the files and bind the port.
 
         Args:
             files: the certificates.
             address: host and port to bind.
-            target: the Unix socket of the server.
+            target: the Unix socket of the server, or its host and port.
 
         Raises:
             ServerError: a file or the port cannot be used.
@@ -135,7 +138,7 @@ class TlsFront:
             return
         writer = asyncio.StreamWriter(transport, protocol, reader, self._loop)
         try:
-            from_server, to_server = await asyncio.open_unix_connection(self._target)
+            from_server, to_server = await self._connected()
         except OSError:
             writer.close()
             return
@@ -148,6 +151,11 @@ class TlsFront:
             way.cancel()
         writer.close()
         to_server.close()
+
+    async def _connected(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        if isinstance(self._target, Path):
+            return await asyncio.open_unix_connection(self._target)
+        return await asyncio.open_connection(*self._target)
 
     def _current(self) -> ssl.SSLContext:
         """The files as they are now; as they were, while they do not fit together."""

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,7 +20,7 @@ from tests.containers.compose import services
 from tests.containers.programs import ROOT
 
 _START_TIMEOUT_S = 120
-_PORTS = ("http", "grpc", "metrics", "supervisor")
+_PORTS = ("http", "grpc", "metrics", "supervisor", "inner")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,6 +33,7 @@ class ContainerServer:
     grpc_port: int
     metrics_port: int
     supervisor_port: int
+    inner_port: int
 
     @property
     def http_url(self) -> str:
@@ -43,7 +44,7 @@ class ContainerServer:
         return f"127.0.0.1:{self.grpc_port}"
 
 
-def translated(command: list[str], repository: Path, **ports: int) -> list[str]:
+def translated(command: list[str], folders: Mapping[str, Path], **ports: int) -> list[str]:
     """A container's command with this machine's paths, ports and loopback address."""
     replaced = []
     for part in command:
@@ -52,8 +53,9 @@ def translated(command: list[str], repository: Path, **ports: int) -> list[str]:
             replaced.append(sys.executable if part == "python3" else str(find_wheel().tritonserver))
         elif part.startswith("docker/"):
             replaced.append(str(ROOT / part))
-        elif value == "/models":
-            replaced.append(f"{option}={repository}")
+        elif value.startswith("/"):
+            folder, _, name = value[1:].partition("/")
+            replaced.append(f"{option}={folders[folder] / name}")
         elif value == "0.0.0.0":
             replaced.append(f"{option}=127.0.0.1")
         elif option in ports:
@@ -63,12 +65,29 @@ def translated(command: list[str], repository: Path, **ports: int) -> list[str]:
     return replaced
 
 
-def start(repository: Path, folder: Path, **variables: str) -> ContainerServer:
-    """Start the command of the CPU server and wait until it is ready."""
+def start(
+    repository: Path,
+    folder: Path,
+    secrets: Path = Path(),
+    settings: Mapping[str, str] | None = None,
+    **variables: str,
+) -> ContainerServer:
+    """Start the command of the CPU server and wait until it is ready.
+
+    Args:
+        repository: mounted as /models.
+        folder: for what it writes.
+        secrets: mounted as /secrets.
+        settings: variables of the compose file.
+        variables: of the container's environment.
+    """
     backends = folder / "backends"
     lay_out_backend(find_wheel(), backends)
     ports = {f"--{name}-port": free_port() for name in _PORTS}
-    command = translated(services(ALLOW_HTTP="true")["triton-cpu"]["command"], repository, **ports)
+    service = services(ALLOW_HTTP="true", **(settings or {}))["triton-cpu"]
+    (folder / "snapshots").mkdir()
+    folders = {"models": repository, "snapshots": folder / "snapshots", "secrets": secrets}
+    command = translated(service["command"], folders, **ports)
     log = folder / "log.txt"
     with log.open("w", encoding="utf-8") as stream:
         process = subprocess.Popen(
@@ -86,9 +105,12 @@ def start(repository: Path, folder: Path, **variables: str) -> ContainerServer:
         grpc_port=ports["--grpc-port"],
         metrics_port=ports["--metrics-port"],
         supervisor_port=ports["--supervisor-port"],
+        inner_port=ports["--inner-port"],
     )
     deadline = time.monotonic() + _START_TIMEOUT_S
-    while not _is_ready(running):
+    is_encrypted = "TLS_CERT" in (settings or {})
+    port = running.inner_port if is_encrypted else running.grpc_port
+    while not _is_ready(port):
         if process.poll() is not None or time.monotonic() > deadline:
             stop(running)
             pytest.fail(f"the server did not start:\n{log.read_text(encoding='utf-8')}")
@@ -103,8 +125,8 @@ def stop(running: ContainerServer) -> int:
     return running.process.wait(60)
 
 
-def _is_ready(running: ContainerServer) -> bool:
-    with contextlib.closing(Control(running.grpc_url)) as control:
+def _is_ready(grpc_port: int) -> bool:
+    with contextlib.closing(Control(f"127.0.0.1:{grpc_port}")) as control:
         return control.ready()
 
 
@@ -113,7 +135,7 @@ def container_repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """What the service `build-cpu` makes by default."""
     folder = tmp_path_factory.mktemp("containers") / "models"
     folder.mkdir()
-    command = translated(services()["build-cpu"]["command"], folder)
+    command = translated(services()["build-cpu"]["command"], {"models": folder})
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     return folder

@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -15,8 +16,11 @@ import pytest
 import tritonclient.grpc as triton
 
 from ernie_triton.client.seq_cls import SeqClsClient
+from ernie_triton.errors import RequestRefusedError, ServerUnavailableError
+from ernie_triton.server.builds.recording import accept_build
 from ernie_triton.server.control import Control
 from ernie_triton.server.stage_processes import stage_processes
+from tests.certificates import KEY, make_certificates
 from tests.containers.conftest import ContainerServer, start, stop
 from tests.containers.programs import ROOT
 
@@ -50,9 +54,11 @@ def _wait_for(running: ContainerServer, line: str) -> None:
         time.sleep(0.1)
 
 
-def _health(running: ContainerServer, repository: Path) -> subprocess.CompletedProcess[str]:
+def _health(
+    running: ContainerServer, repository: Path, *more: str
+) -> subprocess.CompletedProcess[str]:
     command = ["-m", "ernie_triton", "health"]
-    options = ["--url", running.grpc_url, "--repository", str(repository)]
+    options = ["--url", running.grpc_url, "--repository", str(repository), *more]
     return subprocess.run([sys.executable, *command, *options], capture_output=True, text=True)
 
 
@@ -177,6 +183,69 @@ def test_a_dead_stage_makes_it_unhealthy_until_it_is_back(
     finally:
         running.process.send_signal(signal.SIGCONT)
         stop(running)
+
+
+def test_with_tls_and_a_key_it_is_closed_and_takes_a_new_build(
+    container_repository: Path, tmp_path: Path
+) -> None:
+    repository = tmp_path / "models"
+    shutil.copytree(container_repository, repository)
+    (tmp_path / "secrets").mkdir()
+    secrets = make_certificates(tmp_path / "secrets")
+    settings = {
+        "TLS_CERT": "/secrets/server.pem",
+        "TLS_KEY": "/secrets/server.key",
+        "CLIENT_CA": "/secrets/ca.pem",
+        "API_KEY_FILE": "/secrets/api_key",
+    }
+    running = start(repository, tmp_path, secrets, settings)
+
+    def client(key: str = KEY, name: str = "client") -> SeqClsClient:
+        return SeqClsClient(
+            running.grpc_url,
+            retries=0,
+            timeout_s=30,
+            ca_file=secrets / "ca.pem",
+            certificate=secrets / f"{name}.pem",
+            key=secrets / f"{name}.key",
+            api_key=key,
+        )
+
+    def command(*words: str) -> str:
+        port = ["--grpc-port", str(running.grpc_port)]
+        done = subprocess.run(
+            [sys.executable, "-m", "ernie_triton", *words, *port], capture_output=True, text=True
+        )
+        return done.stdout or done.stderr
+
+    try:
+        _wait_for(running, "ready: watching the processes of 3 stages")
+        with client() as known:
+            assert known.classify(["国足客场2:1逆转取胜"])[0].best.name == "news_sports"
+        with client(key="") as keyless, pytest.raises(RequestRefusedError, match="key"):
+            keyless.classify(["x"])
+        with client(name="renewed") as stranger, pytest.raises(ServerUnavailableError):
+            stranger.classify(["x"])
+        options = [f"--inner-port={running.inner_port}", f"--api-key-file={secrets / 'api_key'}"]
+        health = _health(running, repository, *options)
+        assert (health.returncode, health.stdout) == (0, "healthy: ernie_seqcls\n")
+        identity = another_build(repository, "ernie_seqcls")
+        assert command("reload", "ernie_seqcls").startswith(
+            f"ernie_seqcls serves build {identity}; "
+        )
+        with client() as known:
+            assert known.classify(["国足客场2:1逆转取胜"])[0].best.name == "news_sports"
+        assert f"{identity} is kept for rollback" in command("rollback", "ernie_seqcls")
+    finally:
+        assert stop(running) == 0
+    assert list((tmp_path / "snapshots").iterdir()) == []
+
+
+def another_build(repository: Path, name: str) -> str:
+    """Make another build of a pipeline by a comment in its configuration; return its identity."""
+    config = repository / name / "config.pbtxt"
+    config.write_text(f"{config.read_text(encoding='utf-8')}# another\n", encoding="utf-8")
+    return accept_build(repository, name).identity
 
 
 def test_a_stop_is_graceful_and_a_success(container_repository: Path, tmp_path: Path) -> None:

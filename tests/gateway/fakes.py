@@ -29,7 +29,7 @@ from ernie_triton.gateway.settings import ConnectionBounds, GatewaySettings, Req
 from ernie_triton.gateway.views import page_views, pipeline_views
 from ernie_triton.gateway.watching import Watching
 from ernie_triton.log_settings import LogSettings
-from ernie_triton.server.event_log import EventLog
+from ernie_triton.server.telemetry.event_log import EventLog
 from tests.client.fakes import FakeAsyncTransport, FakeModel
 from tests.client.task_fakes import (
     entity_model,

@@ -2,7 +2,6 @@
 
 import asyncio
 import shutil
-import subprocess
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -13,43 +12,22 @@ from ernie_triton.client.seq_cls import AsyncSeqClsClient, SeqClsClient
 from ernie_triton.errors import RequestRefusedError, ServerError, ServerUnavailableError
 from ernie_triton.server.embedded import EmbeddedServer
 from ernie_triton.server.tls_front import TlsFiles
+from tests.certificates import KEY, make_certificates
 from tests.commands import Run
 from tests.conftest import options_for
 
 pytestmark = pytest.mark.live
 
 MODEL = "ernie_seqcls"
-KEY = "k" * 32
 
 
 @pytest.fixture(scope="module")
 def pem(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with two authorities, a server's certificate of each, and a client's of the first.
-
-    `live.pem` and `live.key` are what the server reads, at first a copy of `server.pem`.
-    """
-    if shutil.which("openssl") is None:
-        pytest.skip("the openssl command is not installed")
-    folder = tmp_path_factory.mktemp("pem")
-    (folder / "names").write_text("subjectAltName=IP:127.0.0.1\n", encoding="ascii")
-    for authority in ("ca", "next_ca"):
-        _openssl(folder, f"req -x509 -days 2 {_new_key(authority)} -out {authority}.pem")
-    for name, authority in (("server", "ca"), ("client", "ca"), ("renewed", "next_ca")):
-        _openssl(folder, f"req {_new_key(name)} -out {name}.csr")
-        signing = f"-CA {authority}.pem -CAkey {authority}.key -CAcreateserial -extfile names"
-        _openssl(folder, f"x509 -req -days 2 -in {name}.csr {signing} -out {name}.pem")
+    """Certificates; `live.pem` and `live.key` are what the server reads, at first the server's."""
+    folder = make_certificates(tmp_path_factory.mktemp("pem"))
     for kind in ("pem", "key"):
         shutil.copy(folder / f"server.{kind}", folder / f"live.{kind}")
-    (folder / "api_key").write_text(f"{KEY}\n", encoding="ascii")
     return folder
-
-
-def _new_key(name: str) -> str:
-    return f"-newkey rsa:2048 -nodes -subj /CN={name} -keyout {name}.key"
-
-
-def _openssl(folder: Path, arguments: str) -> None:
-    subprocess.run(["openssl", *arguments.split()], cwd=folder, check=True, capture_output=True)
 
 
 @pytest.fixture(scope="module")
@@ -108,6 +86,11 @@ def test_who_lacks_the_key_or_the_certificate_is_refused(
             pytest.raises(ServerUnavailableError),
         ):
             stranger.classify(["x"])
+
+
+def test_with_a_key_of_clients_a_stage_can_still_be_brought_back(secured: EmbeddedServer) -> None:
+    stages = {f"{MODEL}_{part}" for part in ("tokenizer", "engine", "postprocess")}
+    assert secured.control.pipelines() == {MODEL: stages}
 
 
 def test_a_renewed_certificate_needs_no_restart(secured: EmbeddedServer, pem: Path) -> None:

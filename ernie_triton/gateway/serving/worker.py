@@ -28,7 +28,7 @@ from ernie_triton.gateway.serving.bounded_protocol import protocol_with_bounds
 from ernie_triton.gateway.settings import GatewaySettings
 from ernie_triton.gateway.views import PathView, page_views, pipeline_views
 from ernie_triton.gateway.watching import Watching
-from ernie_triton.server.event_log import EventLog
+from ernie_triton.server.telemetry.event_log import EventLog
 from ernie_triton.server.tls_front import TlsFiles
 
 _METRICS_FOLDER = "PROMETHEUS_MULTIPROC_DIR"

@@ -65,13 +65,20 @@ class ServedBuild:
 class View:
     """The folder of one server."""
 
-    def __init__(self, repository: Path) -> None:
-        """Make an empty folder, where large files of the repository can be linked if possible."""
+    def __init__(self, repository: Path, place: Path | None = None) -> None:
+        """Make an empty folder.
+
+        Args:
+            repository: whose builds are taken.
+            place: where to make it; None chooses a place where large files of the repository can
+                be linked, if possible.
+        """
         self._repository = repository.resolve()
         self._beside: BuildFolder | None = None
-        place = Path(tempfile.gettempdir())
+        is_given = place is not None
+        place = place or Path(tempfile.gettempdir())
         remove_dead_folders(place, _PREFIX)
-        if self._repository.stat().st_dev != place.stat().st_dev:
+        if not is_given and self._repository.stat().st_dev != place.stat().st_dev:
             with contextlib.suppress(OSError):  # read-only: then everything is copied
                 self._beside = BuildFolder(self._repository)
         self._lock: int | None = None

@@ -10,7 +10,7 @@ import pytest
 
 from ernie_triton.errors import ServerError
 from ernie_triton.log_settings import LogSettings
-from ernie_triton.server.event_log import EventLog
+from ernie_triton.server.telemetry.event_log import EventLog
 
 ERROR = 'E1121 22:35:10.522523 2784 server.cc:241] "the stage is gone"'
 INFO = 'I1121 22:35:10.522523 2784 server.cc:241] "all is well"'

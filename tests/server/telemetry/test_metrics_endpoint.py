@@ -14,8 +14,8 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from ernie_triton.errors import ServerError
 from ernie_triton.request_counts import RequestCounts
-from ernie_triton.server.metrics import SupervisorMetrics
-from ernie_triton.server.metrics_endpoint import MetricsEndpoint, Sources
+from ernie_triton.server.telemetry.metrics import SupervisorMetrics
+from ernie_triton.server.telemetry.metrics_endpoint import MetricsEndpoint, Sources
 
 TRITON = """
 # TYPE nv_inference_request_failure counter

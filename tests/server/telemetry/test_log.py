@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import pytest
 
-from ernie_triton.server.log import failure_reason, is_error
+from ernie_triton.server.telemetry.log import failure_reason, is_error
 
 HARMLESS = r"""
 E1121 23:36:39.777562 26467 server.cc:241] "CudaDriverHelper has not been initialized."

@@ -16,13 +16,14 @@ from dataclasses import dataclass
 
 from ernie_triton.errors import ServerError
 from ernie_triton.server.control import Control
-from ernie_triton.server.metrics import SupervisorMetrics
 from ernie_triton.server.stage_processes import (
     failure_of,
     is_running,
     is_stopped,
     stage_processes,
 )
+from ernie_triton.server.supervision.stuck_stages import StuckStages
+from ernie_triton.server.telemetry.metrics import SupervisorMetrics
 
 ENDED = "ended"
 DRAIN_TIMEOUT_S = 30.0
@@ -60,13 +61,15 @@ class StageEnd:
 class StageWatch:
     """The processes of a server's stages, and which of them have ended."""
 
-    def __init__(self, server: int) -> None:
+    def __init__(self, server: int, stuck: StuckStages | None = None) -> None:
         """Begin with the processes that are there.
 
         Args:
             server: process id of tritonserver.
+            stuck: finds those that compute without end, where that is wanted.
         """
         self._server = server
+        self._stuck = stuck
         self._stages: dict[int, str] = {}
         self._stopped_since: dict[int, float] = {}
         self._listed_at = float("-inf")
@@ -83,10 +86,11 @@ class StageWatch:
         return frozenset(running.values())
 
     def ends(self) -> list[StageEnd]:
-        """The stages that ended since the last call; one that stands still is killed first."""
+        """The stages that ended since the last call; stuck ones are killed first."""
         now = time.monotonic()
         if now - self._listed_at >= _LISTING_S:
             self.refresh()
+        stuck = self._stuck.pids() if self._stuck is not None else frozenset[int]()
         found = []
         for pid, stage in list(self._stages.items()):
             if not is_running(pid):
@@ -94,16 +98,21 @@ class StageWatch:
                 how = failure_of(pid) or ENDED
                 found.append(StageEnd(stage=stage, pid=pid, how=how, seen_at=now))
             elif is_stopped(pid) and now - self._stopped_since.setdefault(pid, now) >= HUNG_AFTER_S:
-                del self._stages[pid]
-                with contextlib.suppress(ProcessLookupError):
-                    os.kill(pid, signal.SIGKILL)
                 how = f"stood still for {HUNG_AFTER_S:g} s and was killed"
-                found.append(StageEnd(stage=stage, pid=pid, how=how, seen_at=now))
+                found.append(self._killed(pid, how, now))
+            elif self._stuck is not None and pid in stuck:
+                how = f"ended no request for {self._stuck.timeout_s:g} s and was killed"
+                found.append(self._killed(pid, how, now))
             elif not is_stopped(pid):
                 self._stopped_since.pop(pid, None)
         for end in found:
             self._stopped_since.pop(end.pid, None)
         return found
+
+    def _killed(self, pid: int, how: str, seen_at: float) -> StageEnd:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+        return StageEnd(stage=self._stages.pop(pid), pid=pid, how=how, seen_at=seen_at)
 
 
 class Supervisor:
@@ -115,6 +124,7 @@ class Supervisor:
         control: Control,
         say: Callable[[str], None],
         metrics: SupervisorMetrics | None = None,
+        stuck: StuckStages | None = None,
     ) -> None:
         """Watch the stages that run.
 
@@ -123,11 +133,12 @@ class Supervisor:
             control: the connection that may load and unload its models.
             say: is given a line for each event, also from other threads.
             metrics: counts the ends of stages and the pipelines that are back.
+            stuck: finds stages that compute without end, where that is wanted.
         """
         self._control = control
         self._say = say
         self._metrics = metrics or SupervisorMetrics()
-        self._watch = StageWatch(server)
+        self._watch = StageWatch(server, stuck)
         self._ends: defaultdict[str, deque[float]] = defaultdict(deque)
         self._one_at_a_time = threading.Lock()
         self._back_at: dict[str, float] = {}

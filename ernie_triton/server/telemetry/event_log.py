@@ -14,7 +14,7 @@ from typing import IO
 from ernie_triton.errors import ServerError
 from ernie_triton.log_lines import is_log_line, log_line
 from ernie_triton.log_settings import LogSettings
-from ernie_triton.server.log import is_error
+from ernie_triton.server.telemetry.log import is_error
 
 _TRITON_LINE = re.compile(
     r'^(?P<level>[EWI])\d{4} [\d:.]+ \d+ (?P<source>[\w.]+:\d+)\] "?(?P<message>.*?)"?$'

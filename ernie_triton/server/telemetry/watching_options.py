@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 
 from ernie_triton.log_settings import LOG_FORMATS, LOGGED_REQUESTS, LogSettings, default_requests
-from ernie_triton.server.tracing import Tracing
+from ernie_triton.server.telemetry.tracing import Tracing
 
 
 def add_watching_options(parser: argparse.ArgumentParser) -> None:

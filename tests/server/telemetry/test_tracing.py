@@ -3,7 +3,7 @@
 import pytest
 
 from ernie_triton.errors import UsageError
-from ernie_triton.server.tracing import Tracing
+from ernie_triton.server.telemetry.tracing import Tracing
 
 
 @pytest.mark.parametrize(

@@ -10,8 +10,10 @@ from pathlib import Path
 import pytest
 
 from ernie_triton.errors import ServerError
-from ernie_triton.server import supervision
-from ernie_triton.server.supervision import Supervisor
+from ernie_triton.request_counts import RequestCounts
+from ernie_triton.server.supervision import stuck_stages
+from ernie_triton.server.supervision import supervisor as supervision
+from ernie_triton.server.supervision.supervisor import Supervisor
 from tests.server.fake_server import FakeServer, has_ended, wait_until
 
 PIPELINES = {
@@ -78,6 +80,41 @@ def test_a_stage_that_stands_still_is_killed_and_brought_back(
     check_until(supervisor, said, "pairs back after")
     assert "pairs_joined stood still for 0.1 s and was killed" in said[0]
     assert has_ended(hung)
+
+
+def test_a_stage_that_ends_no_request_is_killed_and_an_idle_one_is_not(
+    server: FakeServer, said: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stuck_stages, "_LOOK_EVERY_S", 0.0)
+    pids = {name: server.pid_of(name) for name in ("news_tokenizer", "news_engine", "pairs_joined")}
+    counts = {name: counts_of(tmp_path, name, pid) for name, pid in pids.items()}
+    stuck = stuck_stages.StuckStages(tmp_path / "counts", 0.5)
+    supervisor = Supervisor(server.process.pid, server, said.append, stuck=stuck)
+    for count in counts.values():
+        count.took(2)
+    counts["news_tokenizer"].ended("answered")
+    counts["news_tokenizer"].ended("refused")
+    end = time.monotonic() + 2
+    while not said and time.monotonic() < end:
+        supervisor.check()
+        counts["pairs_joined"].took(1)  # busy, and answers
+        counts["pairs_joined"].ended("answered")
+        time.sleep(0.05)
+    check_until(supervisor, said, "news back after")
+    assert said[0].startswith(
+        f"the stage news_engine ended no request for 0.5 s and was killed (process "
+        f"{pids['news_engine']}); bringing news back"
+    )
+    assert has_ended(pids["news_engine"])
+    assert not has_ended(pids["pairs_joined"])
+
+
+def counts_of(folder: Path, model: str, pid: int) -> RequestCounts:
+    """The counts of a stage's process, in its name."""
+    (folder / "counts").mkdir(exist_ok=True)
+    counts = RequestCounts(folder / "counts", model)
+    (folder / "counts" / f"{model}.{os.getpid()}").rename(folder / "counts" / f"{model}.{pid}")
+    return counts
 
 
 def test_a_pause_that_ends_in_time_is_no_hang(
