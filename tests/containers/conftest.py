@@ -19,7 +19,7 @@ from ernie_triton.server.wheel import find_wheel, lay_out_backend, server_enviro
 from tests.containers.compose import services
 from tests.containers.programs import ROOT
 
-_START_TIMEOUT_S = 120
+_START_TIMEOUT_S = 300
 _PORTS = ("http", "grpc", "metrics", "supervisor", "inner")
 
 

@@ -53,7 +53,7 @@ class LoadCounts:
         refused: requests that were refused as they should be, by reason: that of the bad texts,
             and `FULL_QUEUE`.
         failures: requests that failed.
-        differences: the first wrong answers, as text.
+        differences: the first wrong answers, as text, with pipeline and time of day.
         wrong: number of wrong answers.
         latencies_s: of each right answer: when it came, and how long it took.
     """
@@ -151,7 +151,10 @@ class MixedLoad:
                 return
             self.counts.wrong += 1
             if len(self.counts.differences) < _SHOWN_DIFFERENCES:
-                self.counts.differences.append(difference_of(solo, answer))
+                told = (
+                    f"{subject.name} at {time.strftime('%H:%M:%S')}: {difference_of(solo, answer)}"
+                )
+                self.counts.differences.append(told)
 
     def send_bad_text(self, subject: ChaosSubject, kind: str) -> None:
         """Send a text that is to be refused; any other end is a failure, an answer is wrong."""

@@ -44,7 +44,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         help="of the clients; 0 shows every failure of the server (default %(default)s)",
     )
     parser.add_argument("--seed", type=int, default=0, help="of the order (default %(default)s)")
-    parser.add_argument("--output", type=Path, help="write the strikes and failures here: JSON")
+    parser.add_argument(
+        "--output", type=Path, help="write strikes, failures and wrong answers here: JSON"
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -69,6 +71,7 @@ def run(arguments: argparse.Namespace) -> int:
         found = {
             "strikes": [asdict(strike) for strike in report.strikes],
             "failures": [asdict(failure) for failure in report.counts.failures],
+            "wrong": report.counts.differences,
         }
         text = json.dumps(found, ensure_ascii=False, indent=2)
         arguments.output.write_text(f"{text}\n", encoding="utf-8")
