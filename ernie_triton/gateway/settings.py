@@ -6,7 +6,6 @@ from pathlib import Path
 from ernie_triton.client.transport import Connection
 from ernie_triton.errors import UsageError
 from ernie_triton.log_settings import LogSettings
-from ernie_triton.server.telemetry.tracing import Tracing
 from ernie_triton.server.tls_front import TlsFiles
 
 MEBIBYTE = 1 << 20

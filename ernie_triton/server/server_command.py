@@ -26,7 +26,7 @@ class ServerCommand:
 
     @property
     def folders(self) -> list[Path]:
-        """Those repositories that are folders here."""
+        """The repositories that are folders here."""
         return [Path(place) for place in self.repositories if Path(place).is_dir()]
 
     @property

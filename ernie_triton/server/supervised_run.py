@@ -50,7 +50,7 @@ class Watched:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SupervisedRun:
-    """What one run of the server needs.
+    """The needs of one run of the server.
 
     Attributes:
         command: of the server.

@@ -127,7 +127,7 @@ def run_chaos(
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """What is struck: a server, the repository that it serves, and its pipelines."""
+    """A target of faults: a server, the repository that it serves, and its pipelines."""
 
     server: "ServingProcess"
     repository: Path
