@@ -156,7 +156,13 @@ def _add_port_options(group: argparse._ArgumentGroup) -> None:
         "--open-to-all", action="store_true", help="let callers of other machines in without a key"
     )
     for option, text in (("--tls-cert", "certificate"), ("--tls-key", "its private key")):
-        group.add_argument(option, type=Path, metavar="PEM", help=f"{text}, for HTTPS")
+        group.add_argument(
+            option, type=_path, metavar="PEM", help=f"{text}, for HTTPS; empty for none"
+        )
+
+
+def _path(text: str) -> Path | None:
+    return Path(text) if text else None
 
 
 def _add_bound_options(group: argparse._ArgumentGroup) -> None:

@@ -76,6 +76,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _append(path: Path, table: str) -> None:
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         before = path.stat().st_size if path.exists() else 0
         file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
         try:

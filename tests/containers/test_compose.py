@@ -1,11 +1,13 @@
 """docker-compose.yml, read by Debian's docker-compose, which checks the Compose specification."""
 
+import argparse
 import re
 import shutil
 from pathlib import Path
 
 import pytest
 
+from ernie_triton.gateway import gateway
 from ernie_triton.server.images import GPUS, IMAGES
 from tests.containers.compose import Services, active, env_file, run_compose, services
 from tests.containers.programs import ROOT
@@ -25,6 +27,7 @@ def resolved() -> Services:
         ("gpu", {"build", "triton"}),
         ("cpu", {"build-cpu", "triton-cpu"}),
         ("monitoring", {"prometheus", "grafana"}),
+        ("gateway", {"gateway"}),
         ("gpu,monitoring", {"build", "triton", "prometheus", "grafana"}),
     ],
 )
@@ -63,7 +66,7 @@ def test_without_a_tag_one_is_told_where_to_look(tmp_path: Path) -> None:
 
 def test_all_ports_are_of_the_loopback_interface(resolved: Services) -> None:
     published = [port for service in resolved.values() for port in service.get("ports", [])]
-    assert len(published) == 10
+    assert len(published) == 12
     assert all(port.startswith("127.0.0.1:") for port in published)
 
 
@@ -103,7 +106,7 @@ def test_the_tags_are_of_the_supported_images(resolved: Services) -> None:
     assert services(TRITON_TAG="24.09")["triton"]["image"] == "ernie-triton:24.09"
 
 
-@pytest.mark.parametrize("name", [*SERVERS, *BUILDS, "prometheus", "grafana"])
+@pytest.mark.parametrize("name", [*SERVERS, *BUILDS, "prometheus", "grafana", "gateway"])
 def test_a_service_can_do_no_more_than_it_must(resolved: Services, name: str) -> None:
     service = resolved[name]
     assert not str(service["user"]).startswith(("0", "root"))
@@ -150,6 +153,18 @@ def test_a_gpu_is_reserved_where_one_is_used(resolved: Services) -> None:
         if device == {"driver": "nvidia", "count": 1, "capabilities": ["gpu"]}
     }
     assert with_gpu == {"build", "triton"}
+
+
+def test_the_gateway_wants_keys_and_takes_the_options_it_is_given(resolved: Services) -> None:
+    command = resolved["gateway"]["command"]
+    assert "--keys=/keys/keys.toml" in command
+    parser = argparse.ArgumentParser()
+    gateway.add_options(parser)
+    settings = gateway.settings_from_namespace(parser.parse_args(command))
+    assert (settings.port, settings.tls) == (8080, None)
+    secured = services(GATEWAY_TLS_CERT="/keys/c.pem", GATEWAY_TLS_KEY="/keys/k.pem")
+    found = parser.parse_args(secured["gateway"]["command"])
+    assert gateway.settings_from_namespace(found).tls is not None
 
 
 def test_both_servers_run_the_same_command(resolved: Services) -> None:
