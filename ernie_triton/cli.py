@@ -29,6 +29,7 @@ _ASK = _commands(
         "rerank": "rank documents by their relevance to a query",
         "token_cls": "find entities in texts",
         "qa": "answer questions about contexts",
+        "extraction": "find what a schema names in texts",
         "embedding": "turn texts into vectors, or pairs of texts into cosines",
     },
 )

@@ -52,6 +52,10 @@ class TextError(ErnieTritonError):
     """One text of a request cannot be read."""
 
 
+class SchemaError(ErnieTritonError):
+    """A request's schema cannot be read, or asks for more than is allowed."""
+
+
 class TextFileError(ErnieTritonError):
     """A text file cannot be read, or its encoding is not certain."""
 

@@ -93,6 +93,11 @@ class Answering:
             checkpoint says.
         prompt: text put before every text (embedding); None for that of `prompt_name`.
         prompt_name: one of the checkpoint's prompts (embedding); empty for its default.
+        position_prob: the probability that the start and the end of a span exceed (extraction).
+        split_sentence: windows do not cross the end of a sentence (extraction).
+        max_prompts: most rows of one request: prompts times texts times windows (extraction).
+        max_schema_names: most names of a schema (extraction).
+        max_schema_depth: most names under each other in a schema (extraction).
         activation: what the score goes through (regression, rerank), one of `RANK_ACTIVATIONS`;
             empty as the checkpoint says.
         max_documents: most documents of one request (rerank); 0 is `MOST_DOCUMENTS` of the engine.
@@ -114,10 +119,20 @@ class Answering:
     activation: str = ""
     max_documents: int = 0
     rank_label: str = ""
+    position_prob: float = 0.5
+    split_sentence: bool = False
+    max_prompts: int = 8192
+    max_schema_names: int = 256
+    max_schema_depth: int = 8
 
     def __post_init__(self) -> None:
         _at_least(0, self, "overlap")
         _at_least(1, self, "max_windows", "max_answer_tokens", "n_best")
+        _at_least(1, self, "max_prompts", "max_schema_names", "max_schema_depth")
+        if not 0.0 < self.position_prob < 1.0:
+            raise PipelineError(
+                f"position_prob is {self.position_prob}; expected more than 0 and less than 1"
+            )
         _at_least(0, self, "dimensions", "max_documents")
         if self.pooling:
             pooling_parts(self.pooling)

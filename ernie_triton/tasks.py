@@ -61,7 +61,8 @@ class Task:
         name: as in pipelines and on command lines.
         default_model: the default name of its ensemble.
         head: the graph's last part: `sequence` (scores of a text), `token` (scores of each token),
-            `span` (start and end scores of each token) or `vector`.
+            `span` (start and end scores of each token), `pointer` (the same, with a sigmoid of each
+            score instead of a softmax over the tokens) or `vector`.
         texts: names of the STRING inputs of single texts; empty where the task needs a pair.
         pair_texts: the same for pairs of texts; empty where the task has none.
         has_windows: long texts are covered by overlapping windows; otherwise they are cut.
@@ -71,6 +72,8 @@ class Task:
         tokenizer_results: results of the tokenizer stage.
         results: results of the postprocess stage.
         optional_results: further results, for builds that ask for them.
+        asks_again: an answer may need more than one run of the engine: the postprocess stage asks
+            it again, as often as the answer needs.
     """
 
     name: str
@@ -84,17 +87,20 @@ class Task:
     results: tuple[TensorSpec, ...]
     optional_results: tuple[TensorSpec, ...] = ()
     list_input: str = ""
+    asks_again: bool = False
 
     @property
     def is_per_token(self) -> bool:
         """True if the engine has outputs for each token instead of each text."""
-        return self.head in ("token", "span")
+        return self.head in ("token", "span", "pointer")
 
     @property
     def row_tensors(self) -> tuple[TensorSpec, ...]:
         """Tensors from the tokenizer to the postprocess stage, where a text makes several rows."""
         if self.list_input:
             return (QUERY_ROW,)
+        if self.asks_again:
+            return (ASKED,)
         return WINDOW_TENSORS if self.has_windows else ()
 
     def text_inputs(self, *, pair: bool) -> tuple[TensorSpec, ...]:
@@ -210,8 +216,26 @@ EMBEDDING = Task(
     results=(TensorSpec(name="embedding", dtype="FP32", dims=("hidden",)),),
 )
 
+EXTRACTION = Task(
+    name="extraction",
+    default_model="ernie_uie",
+    head="pointer",
+    texts=(),
+    pair_texts=("text", "schema"),
+    has_windows=True,
+    engine_outputs=QA.engine_outputs,
+    tokenizer_results=(),
+    results=(TensorSpec(name="result", dtype="STRING", dims=(1,)),),
+    asks_again=True,
+)
+"""Spans that a schema names, found in a text; a prompt and the text are a pair to the engine."""
+
 TASKS: Mapping[str, Task] = {
-    task.name: task for task in (SEQ_CLS, MULTI_LABEL, REGRESSION, RERANK, TOKEN_CLS, QA, EMBEDDING)
+    task.name: task
+    for task in (
+        *(SEQ_CLS, MULTI_LABEL, REGRESSION, RERANK, TOKEN_CLS, QA, EMBEDDING),
+        EXTRACTION,
+    )
 }
 
 INPUT_IDS = TensorSpec(name="input_ids", dtype="INT32", dims=(-1,))
@@ -246,6 +270,12 @@ its first window, and empty in the others.
 
 QUERY_ROW = TensorSpec(name="query_row", dtype="INT32", dims=(1,))
 """The place in the request of the query that a document's row of tokens belongs to."""
+
+ASKED = TensorSpec(name="asked", dtype="STRING", dims=(1,))
+"""The question of a request, for a postprocess stage that asks the engine again.
+
+JSON of the request's inputs in its first row, empty in the others.
+"""
 
 NO_SPAN = -1
 """The span of special tokens, of a question's tokens, and of padding."""

@@ -1,11 +1,11 @@
 """The three stages as one model, in Triton."""
 
 from ernie_triton.backends.triton_model import StageModel
-from ernie_triton.stages.joined import JoinedStages
+from ernie_triton.stages.opening import JOINED_OF_TASK
 
 
 class TritonPythonModel(StageModel):
-    """Runs `JoinedStages`."""
+    """Runs all stages of a task."""
 
-    stage_type = JoinedStages
+    stage_type = JOINED_OF_TASK
     has_engine = True

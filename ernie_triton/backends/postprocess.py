@@ -1,10 +1,22 @@
 """The third stage, in Triton."""
 
+from collections.abc import Mapping
+
+from ernie_triton.backends.engine_requests import EngineRequests
 from ernie_triton.backends.triton_model import StageModel
-from ernie_triton.stages.postprocess import PostprocessStage
+from ernie_triton.stages.extraction import ExtractionStage
+from ernie_triton.stages.opening import POSTPROCESS_OF_TASK
+from ernie_triton.tasks import EXTRACTION
 
 
 class TritonPythonModel(StageModel):
-    """Runs `PostprocessStage`."""
+    """Runs a task's last stage, and lets it ask the engine again where the task needs that."""
 
-    stage_type = PostprocessStage
+    stage_type = POSTPROCESS_OF_TASK
+
+    def initialize(self, args: Mapping[str, str]) -> None:
+        """Called once by Triton when the model is loaded."""
+        super().initialize(args)
+        if isinstance(self._stage, ExtractionStage):
+            pipeline = args["model_name"].removesuffix("_postprocess")
+            self._stage.ask = EngineRequests(f"{pipeline}_engine", EXTRACTION)

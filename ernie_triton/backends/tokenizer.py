@@ -9,14 +9,14 @@ import triton_python_backend_utils as pb_utils
 
 from ernie_triton.backends.triton_model import StageModel
 from ernie_triton.backends.waiting import WaitingRequests, mark_of, parameter_of, taken_requests
-from ernie_triton.stages.tokenizer import TokenizerStage
+from ernie_triton.stages.opening import TOKENIZER_OF_TASK
 from ernie_triton.tasks import INPUT_IDS
 
 
 class TritonPythonModel(StageModel):
-    """Runs `TokenizerStage`, and refuses requests while too many wait for the engine."""
+    """Runs a task's first stage, and refuses requests while too many wait for the engine."""
 
-    stage_type = TokenizerStage
+    stage_type = TOKENIZER_OF_TASK
 
     def initialize(self, args: Mapping[str, str]) -> None:
         """Called once by Triton when the model is loaded."""

@@ -22,7 +22,7 @@ from ernie_triton.backends.file_pages import release_file_pages
 from ernie_triton.backends.request_log import LoggedBatch, opened_log
 from ernie_triton.errors import ErnieTritonError, NotFiniteError
 from ernie_triton.request_counts import opened_counts
-from ernie_triton.stages.stage import Stage
+from ernie_triton.stages.opening import StageOpener
 
 _GARBAGE_THRESHOLD = 50_000
 """New objects between two looks for cycles; a stage makes hardly any, and a look takes time."""
@@ -36,11 +36,11 @@ class StageModel:
     """Calls of Triton, passed on to a stage.
 
     Attributes:
-        stage_type: the stage that `initialize` opens.
+        stage_type: opens the stage.
         has_engine: whether the stage runs an engine, whose files are released from memory again.
     """
 
-    stage_type: ClassVar[type[Stage[Any]]]
+    stage_type: ClassVar[StageOpener]
     has_engine: ClassVar[bool] = False
 
     @property

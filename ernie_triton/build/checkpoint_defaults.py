@@ -10,10 +10,18 @@ from ernie_triton.build.model.heads import Cut, Dense, SequenceHead, VectorHead,
 from ernie_triton.build.model.models import Model
 from ernie_triton.errors import CheckpointError, PipelineError
 from ernie_triton.pipeline import DEFAULT_MAX_LENGTH, Answering, PipelineSpec
-from ernie_triton.tasks import EMBEDDING, RANK_ACTIVATIONS, REGRESSION, RERANK, SCORE_ACTIVATIONS
+from ernie_triton.tasks import (
+    EMBEDDING,
+    EXTRACTION,
+    RANK_ACTIVATIONS,
+    REGRESSION,
+    RERANK,
+    SCORE_ACTIVATIONS,
+)
 
-_LONGEST_DOCUMENT = 512
-"""Tokens of a query and a document where neither the pipeline nor the checkpoint says how many."""
+_LONGEST_ROW = 512
+"""Tokens of a query and a document, or a prompt and a text, where neither the pipeline nor the
+checkpoint says how many."""
 
 
 def with_checkpoint_defaults(spec: PipelineSpec, source: Source) -> PipelineSpec:
@@ -159,8 +167,8 @@ def _max_length(spec: PipelineSpec, source: Source) -> int:
     sentence, model = source.sentence, source.model
     if sentence is None:
         usual = DEFAULT_MAX_LENGTH
-        if spec.task == RERANK.name and model is not None:
-            usual = min(model.max_positions, _LONGEST_DOCUMENT)
+        if spec.task in (RERANK.name, EXTRACTION.name) and model is not None:
+            usual = min(model.max_positions, _LONGEST_ROW)
         length = spec.max_length or usual
         return min(length, source.fixed_length or length)
     positions = model.max_positions if model is not None else DEFAULT_MAX_LENGTH

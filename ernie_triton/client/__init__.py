@@ -7,15 +7,20 @@
         print(result.best.name, result.best.score)
 
 Errors are in `ernie_triton.errors`. The flow of a call: a task's module (`seq_cls`, `multi_label`,
-`regression`, `rerank`, `token_cls`, `qa`, `embedding`) names the outputs to ask for and reads the
-reply; `core` cuts the rows into requests, retries what is safe to retry and isolates a failing row;
-`transport` speaks gRPC. `evaluation` scores answers, `cli` has the command lines.
+`regression`, `rerank`, `token_cls`, `qa`, `embedding`, `extraction`) names the outputs to ask for
+and reads the reply; `core` cuts the rows into requests, retries what is safe to retry and isolates
+a failing row; `transport` speaks gRPC. `evaluation` scores answers, `cli` has the command lines.
 
 A new task is a module here, a scorer and a row in `evaluation.tasks`, and a module under `cli`.
 """
 
 from ernie_triton.client.core import Policy
 from ernie_triton.client.embedding import AsyncEmbeddingClient, EmbeddingClient
+from ernie_triton.client.extraction import (
+    AsyncExtractionClient,
+    ExtractedSpan,
+    ExtractionClient,
+)
 from ernie_triton.client.multi_label import AsyncMultiLabelClient, LabelSet, MultiLabelClient
 from ernie_triton.client.qa import Answer, AsyncQaClient, Candidate, QaClient
 from ernie_triton.client.regression import AsyncRegressionClient, RegressionClient, Score
@@ -30,6 +35,7 @@ from ernie_triton.client.wire import AsyncTransport, Endpoint, Transport
 __all__ = [
     "Answer",
     "AsyncEmbeddingClient",
+    "AsyncExtractionClient",
     "AsyncMultiLabelClient",
     "AsyncQaClient",
     "AsyncRegressionClient",
@@ -43,6 +49,8 @@ __all__ = [
     "EmbeddingClient",
     "Endpoint",
     "Entity",
+    "ExtractedSpan",
+    "ExtractionClient",
     "Label",
     "LabelSet",
     "MultiLabelClient",

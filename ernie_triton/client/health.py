@@ -7,6 +7,7 @@ still answer "ready" (measured with 2.51), while every request fails.
 import argparse
 import contextlib
 import socket
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from ernie_triton.client.transport import Connection, GrpcTransport
 from ernie_triton.client.wire import Endpoint, InferRequest
 from ernie_triton.errors import ClientError, ModelNotReadyError, QueueFullError
 
-_PROBE_TEXT = "健康"
+_PROBE_TEXT, _PROBE_SCHEMA = "健康", '["健康"]'
 _REQUEST_TIMEOUT_S = 15.0
 
 
@@ -82,6 +83,12 @@ def check(connection: Connection, repository: Path) -> list[str]:
     return asked
 
 
+def probe_columns(inputs: Sequence[str]) -> dict[str, list[bytes]]:
+    """One small row for a pipeline with these inputs."""
+    probes = {name: _PROBE_SCHEMA if name == "schema" else _PROBE_TEXT for name in inputs}
+    return {name: [probe.encode()] for name, probe in probes.items()}
+
+
 def _connection_to(name: str, connection: Connection) -> Connection:
     return replace(connection, endpoint=replace(connection.endpoint, model=name))
 
@@ -95,7 +102,7 @@ def _answers(connection: Connection) -> bool:
             return False  # not loaded: the server's readiness speaks for those that should be
         if not facts.is_ensemble:
             return False
-        columns = {name: [_PROBE_TEXT.encode()] for name in facts.inputs}
+        columns = probe_columns(facts.inputs)
         # Refusing work over the limit is what a healthy server does under too much load.
         with contextlib.suppress(QueueFullError):
             transport.infer(InferRequest(columns=columns, outputs=()), _REQUEST_TIMEOUT_S)

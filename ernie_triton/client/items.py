@@ -31,12 +31,14 @@ class TextField:
         keys: its possible keys in the object; the first one found is used.
         advice: what to do if the object has it and the model does not take it.
         is_list: it is a list of texts, which are the last of a row.
+        is_json: any JSON value is taken, as JSON.
     """
 
     input: str
     keys: tuple[str, ...]
     advice: str = "leave it out"
     is_list: bool = False
+    is_json: bool = False
 
 
 TEXT = TextField(input="text", keys=("text", "sentence", "sentence1"))
@@ -208,6 +210,8 @@ def _item_from_record(
             error = f"the model takes no {text_field.input}, found {key}; {text_field.advice}"
             return Item(line=line, error=error)
         value = record[key]
+        if text_field.is_json and not isinstance(value, str):
+            value = json.dumps(value, ensure_ascii=False)
         values = value if text_field.is_list else [value]
         if not isinstance(values, list) or not all(isinstance(one, str) for one in values):
             expected = "a list of strings" if text_field.is_list else "a string"

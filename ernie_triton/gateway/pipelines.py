@@ -14,6 +14,7 @@ from dataclasses import replace
 from typing import TypeVar
 
 from ernie_triton.client.client import AsyncioClient
+from ernie_triton.client.health import probe_columns
 from ernie_triton.client.transport import Connection, GrpcAsyncTransport
 from ernie_triton.client.wire import AsyncTransport, InferRequest, ModelFacts, Reply
 from ernie_triton.errors import (
@@ -27,7 +28,6 @@ from ernie_triton.tasks import TASKS, Task
 
 _T = TypeVar("_T")
 _Client = TypeVar("_Client", bound=AsyncioClient)
-_PROBE_TEXT = "健康".encode()
 _LOOK_TIMEOUT_S = 5.0
 # A reason to ask another server, if one has the pipeline too.
 _ELSEWHERE = (ServerUnavailableError, ModelNotReadyError, QueueFullError)
@@ -136,8 +136,7 @@ class ServedPipeline:
         """Send one small request through all stages, unless one was answered a moment ago."""
         if time.monotonic() - self._answered_s < after_s:
             return
-        columns = {name: [_PROBE_TEXT] for name in self.facts.inputs}
-        request = InferRequest(columns=columns, outputs=())
+        request = InferRequest(columns=probe_columns(self.facts.inputs), outputs=())
         # Refusing work over the limit is what a healthy server does under too much load.
         with contextlib.suppress(ClientError), self.noted(), contextlib.suppress(QueueFullError):
             await self._transport.infer(request, _LOOK_TIMEOUT_S)

@@ -74,7 +74,12 @@ def _check_finite(name: str, tensors: Tensors) -> None:
     rows = np.flatnonzero(is_bad.any(axis=-1))
     if len(rows):
         text = int(tensors[_WINDOW][rows[0], 0]) if _WINDOW in tensors else int(rows[0])
-        raise NotFiniteError(
-            f"text {text + 1} of the request: the engine's {name} are NaN or infinite; verify the "
-            f"repository with ernie-triton verify, or build with --precision fp32"
-        )
+        raise not_finite(name, text)
+
+
+def not_finite(output: str, text: int) -> NotFiniteError:
+    """The error of an engine's output that is no number, for a text by its place in a request."""
+    return NotFiniteError(
+        f"text {text + 1} of the request: the engine's {output} are NaN or infinite; verify the "
+        f"repository with ernie-triton verify, or build with --precision fp32"
+    )

@@ -56,15 +56,7 @@ class TokenizerStage(Stage[tuple[list[str], ...]]):
             VocabularyError: the vocabulary is missing or damaged.
         """
         settings = TokenizerSettings.from_parameters(parameters)
-        encoder = TextEncoder(
-            load_vocabulary(folder / VOCABULARY_FILE, TokenRules.from_text(settings.rules)),
-            max_length=settings.max_length,
-            lower_case=settings.lower_case,
-            tokenize_chinese_chars=settings.tokenize_chinese_chars,
-            prompt=settings.prompt,
-            lower_texts=settings.lower_texts,
-        )
-        return cls(settings, encoder)
+        return cls(settings, text_encoder(settings, folder))
 
     def read(self, tensors: Tensors) -> tuple[list[str], ...]:
         """Decode the request's texts.
@@ -75,7 +67,10 @@ class TokenizerStage(Stage[tuple[list[str], ...]]):
         if self.task.list_input:
             check_documents(tensors[self.task.list_input], self._max_documents)
         return tuple(
-            [self._decoded(text, name, row) for row, text in enumerate(tensor.reshape(-1))]
+            [
+                decoded_text(text, name, row, self._max_text_bytes)
+                for row, text in enumerate(tensor.reshape(-1))
+            ]
             for name, tensor in tensors.items()
         )
 
@@ -116,16 +111,38 @@ class TokenizerStage(Stage[tuple[list[str], ...]]):
             del tensors[TOKEN_TYPE_IDS.name]
         return self._buckets.padded(tensors)
 
-    def _decoded(self, text: Any, name: str, row: int) -> str:  # noqa: ANN401
-        if len(text) > self._max_text_bytes:
-            raise TextError(
-                f"row {row} of the input {name!r} has {len(text):,} bytes; expected at most "
-                f"{self._max_text_bytes:,}; send less, or build with a larger --max-text-bytes"
-            )
-        try:
-            return bytes(text).decode("utf-8")
-        except UnicodeDecodeError as error:
-            raise TextError(
-                f"row {row} of the input {name!r} is not UTF-8: byte 0x{text[error.start]:02x} at "
-                f"offset {error.start}; send UTF-8 text"
-            ) from error
+
+def text_encoder(settings: TokenizerSettings, folder: Path) -> TextEncoder:
+    """The tokenizer of a stage, with the vocabulary in its version's folder.
+
+    Raises:
+        VocabularyError: the vocabulary is missing or damaged.
+    """
+    return TextEncoder(
+        load_vocabulary(folder / VOCABULARY_FILE, TokenRules.from_text(settings.rules)),
+        max_length=settings.max_length,
+        lower_case=settings.lower_case,
+        tokenize_chinese_chars=settings.tokenize_chinese_chars,
+        prompt=settings.prompt,
+        lower_texts=settings.lower_texts,
+    )
+
+
+def decoded_text(text: Any, name: str, row: int, most_bytes: int) -> str:  # noqa: ANN401
+    """One text of a request as it came, from UTF-8.
+
+    Raises:
+        TextError: it is too long, or not UTF-8.
+    """
+    if len(text) > most_bytes:
+        raise TextError(
+            f"row {row} of the input {name!r} has {len(text):,} bytes; expected at most "
+            f"{most_bytes:,}; send less, or build with a larger --max-text-bytes"
+        )
+    try:
+        return bytes(text).decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise TextError(
+            f"row {row} of the input {name!r} is not UTF-8: byte 0x{text[error.start]:02x} at "
+            f"offset {error.start}; send UTF-8 text"
+        ) from error

@@ -14,7 +14,14 @@ from ernie_triton.build.check.reference import model_outputs
 from ernie_triton.build.convert.engine_file import write_engine
 from ernie_triton.build.graph.export import export_onnx
 from ernie_triton.build.model.encoder import Encoder, Layer, Linear, Norm
-from ernie_triton.build.model.heads import Head, SequenceHead, SpanHead, TokenHead, VectorHead
+from ernie_triton.build.model.heads import (
+    Head,
+    PointerHead,
+    SequenceHead,
+    SpanHead,
+    TokenHead,
+    VectorHead,
+)
 from ernie_triton.build.model.models import Model
 from ernie_triton.settings import EngineSettings
 from ernie_triton.tasks import task_named
@@ -68,6 +75,7 @@ def random_model(seed: int = 7, task: str = "seq_cls") -> Model:
         ),
         "token": TokenHead(output=linear(_HIDDEN, LABELS)),
         "span": SpanHead(output=linear(_HIDDEN, 2)),
+        "pointer": PointerHead(output=linear(_HIDDEN, 2)),
         "vector": VectorHead(pooling="mean", pooler=None, pooler_activation="identity"),
     }
     return Model(encoder=encoder, head=heads[task_named(task).head])

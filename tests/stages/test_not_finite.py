@@ -62,7 +62,7 @@ def engine_outputs(task: str) -> Tensors:
 
 
 @pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf])
-@pytest.mark.parametrize("task", TASKS)
+@pytest.mark.parametrize("task", SETTINGS)
 def test_the_text_whose_outputs_are_no_numbers_is_named(task: str, bad: float) -> None:
     stage, outputs = stage_of(task), engine_outputs(task)
     assert stage.answer(outputs)

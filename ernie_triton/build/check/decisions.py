@@ -37,9 +37,10 @@ def agreement(
     """Compare the decisions that follow from two engines' outputs on the same texts.
 
     A decision is, by task: the likeliest label of a text; all selected labels of a text; the label
-    of a token; where an answer begins and where it ends; which of two texts has the higher score,
-    for every pair of texts (regression, and rerank with one label); or a vector, the same from a
-    cosine of `SAME_VECTOR_COSINE` on.
+    of a token; where an answer begins and where it ends; all positions where spans of a prompt
+    begin, and all where they end; which of two texts has the higher score, for every pair of texts
+    (regression, and rerank with one label); or a vector, the same from a cosine of
+    `SAME_VECTOR_COSINE` on.
 
     Args:
         task: the task of both engines.
@@ -56,6 +57,14 @@ def agreement(
                 one[name].argmax() == two[name].argmax()
                 for one, two in zip(before, after, strict=True)
                 for name in names
+            ]
+        )
+    if task.head == "pointer":
+        return _counted(
+            [
+                np.array_equal(one[output.name] > 0, two[output.name] > 0)
+                for one, two in zip(before, after, strict=True)
+                for output in task.engine_outputs
             ]
         )
     pairs = _pairs(before, after, "logits")

@@ -5,6 +5,9 @@ is left out. The clients' own codecs and scorers work on it unchanged, so a figu
 the one that `--evaluate` prints.
 """
 
+from functools import cached_property
+from typing import Any
+
 import numpy as np
 
 from ernie_triton.arrays import Array, Tensors
@@ -16,15 +19,17 @@ from ernie_triton.engines import Engine
 from ernie_triton.errors import ErnieTritonError, RequestRefusedError
 from ernie_triton.pipeline import PipelineSpec
 from ernie_triton.stages.engine import EngineStage
+from ernie_triton.stages.extraction import ExtractionSettings, JoinedExtraction
 from ernie_triton.stages.joined import JoinedStages
 from ernie_triton.stages.postprocess import PostprocessStage
+from ernie_triton.stages.stage import Stage
 from ernie_triton.stages.tokenizer import TokenizerStage
 from ernie_triton.tasks import task_named
 from ernie_triton.tokenizer.encoder import TextEncoder
 
 
 class PipelineParts:
-    """The first and the last stage of a pipeline, for any engine between them."""
+    """The stages of a pipeline, for any engine between them."""
 
     def __init__(self, spec: PipelineSpec, sizes: config.ModelSizes, encoder: TextEncoder) -> None:
         """Make the stages with their settings.
@@ -38,10 +43,29 @@ class PipelineParts:
         self.task = task_named(spec.task)
         self.sizes = sizes
         self.encoder = encoder
-        settings = config.postprocess_settings(spec, self.task, sizes)
-        self.thresholds = settings.thresholds if isinstance(settings, LabelSettings) else ()
-        self.tokenizer = TokenizerStage(config.tokenizer_stage_settings(spec, sizes), encoder)
-        self.postprocess = PostprocessStage(settings.to_parameters(), sizes.labels)
+        self._settings = config.tokenizer_stage_settings(spec, sizes)
+
+    @cached_property
+    def thresholds(self) -> tuple[float, ...]:
+        """The probability from which each label is selected; empty for other tasks."""
+        if self.task.asks_again:
+            return ()
+        settings = config.postprocess_settings(self.spec, self.task, self.sizes)
+        return settings.thresholds if isinstance(settings, LabelSettings) else ()
+
+    @cached_property
+    def postprocess(self) -> PostprocessStage:
+        """The last stage, of tasks that ask the engine once."""
+        settings = config.postprocess_settings(self.spec, self.task, self.sizes)
+        return PostprocessStage(settings.to_parameters(), self.sizes.labels)
+
+    def stages_around(self, engine: Engine) -> Stage[Any]:
+        """All stages, with this engine."""
+        engine_stage = EngineStage(engine, defers=False)
+        if isinstance(self._settings, ExtractionSettings):
+            return JoinedExtraction(self._settings, self.encoder, engine_stage)
+        tokenizer = TokenizerStage(self._settings, self.encoder)
+        return JoinedStages(tokenizer, engine_stage, self.postprocess)
 
 
 class LocalAnswers:
@@ -50,9 +74,7 @@ class LocalAnswers:
     def __init__(self, parts: PipelineParts, engine: Engine) -> None:
         """Put an engine between the stages."""
         self._parts = parts
-        self._stages = JoinedStages(
-            parts.tokenizer, EngineStage(engine, defers=False), parts.postprocess
-        )
+        self._stages = parts.stages_around(engine)
 
     def infer(self, request: InferRequest, timeout_s: float) -> Reply:  # noqa: ARG002
         """The answer to one request; it takes the time it takes.
@@ -86,7 +108,8 @@ class LocalAnswers:
         """Nothing is worth waiting for."""
 
     def close(self) -> None:
-        """Nothing is open."""
+        """End the threads of the stages."""
+        self._stages.close()
 
     def _requested(self, output: RequestedOutput, answer: Tensors) -> Array:
         values = answer[output.name]

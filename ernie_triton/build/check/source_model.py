@@ -43,7 +43,8 @@ def transformers_model(source: Source, task: Task, pooling: str) -> "PreTrainedM
         pooling: of a `vector` head; decides whether a pooler has to be there.
 
     Returns:
-        The model; None for a pruned one whose head ERNIE and BERT do not have.
+        The model; None for a head that transformers does not have: UIE's, or that of a pruned
+        model of another family than ERNIE and BERT.
 
     Raises:
         CheckpointError: transformers does not take it.
@@ -51,6 +52,8 @@ def transformers_model(source: Source, task: Task, pooling: str) -> "PreTrainedM
     model = source.model
     if not isinstance(model, Model) or source.weights is None:
         raise CheckpointError(f"{source.path} has no weights that transformers could load")
+    if task.head == "pointer":
+        return None
     if not _is_pruned(model, config_values(source.path)):
         return _assembled(source, model, task, pooling)
     head = model.head

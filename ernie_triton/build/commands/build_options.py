@@ -111,6 +111,11 @@ def add_build_options(parser: argparse.ArgumentParser) -> None:
     answers("--dimensions", f"features of a vector to keep (embedding) {says}", int)
     answers("--prompt", "text put before every text (embedding)")
     answers("--prompt-name", f"one of the checkpoint's prompts (embedding) {says}")
+    answers("--position-prob", "probability that the ends of a span exceed (extraction)", float)
+    answers("--split-sentence", "windows do not cross the end of a sentence (extraction)", bool)
+    answers("--max-prompts", "most rows of a request: prompts x texts x windows (extraction)", int)
+    answers("--max-schema-names", "most names of a schema (extraction)", int)
+    answers("--max-schema-depth", "most names under each other in a schema (extraction)", int)
     through = f"what the score goes through (regression, rerank) {says}"
     answers("--activation", through, choices=RANK_ACTIVATIONS)
     most = ", ".join(f"{count} with {engine}" for engine, count in MOST_DOCUMENTS.items())

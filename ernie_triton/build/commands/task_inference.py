@@ -86,6 +86,8 @@ def _architecture(values: dict[str, Any]) -> str:
 def _head_of_weights(names: Iterable[str]) -> str | None:
     """The head that transformers' names of weights tell; None where they fit several or none."""
     known = set(names)
+    if any(name.endswith("linear_start.weight") for name in known):
+        return "pointer"
     if any(name.startswith("qa_outputs.") for name in known):
         return "span"
     if not any(name.startswith("classifier.") for name in known):

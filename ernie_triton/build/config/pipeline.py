@@ -33,7 +33,7 @@ def pipeline_configs(
     parts = {
         "tokenizer": tokenizer_config(spec, sizes, length_bucket=bucket),
         "engine": python_engine(spec, sizes, warm_up_lengths),
-        "postprocess": postprocess_config(spec, sizes),
+        "postprocess": postprocess_config(spec, sizes, length_bucket=bucket),
     }
     if spec.joined:
         return {spec.name: _files((joined_config(spec, sizes, parts),))}

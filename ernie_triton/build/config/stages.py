@@ -1,5 +1,6 @@
 """The tokenizer and the postprocess stage, which are our Python backend in both modes."""
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 
 from tritonclient.grpc import model_config_pb2 as pb
@@ -19,6 +20,7 @@ from ernie_triton.decoders.vectors import VectorSettings
 from ernie_triton.errors import PipelineError
 from ernie_triton.pipeline import PipelineSpec
 from ernie_triton.settings import StageSettings, TokenizerSettings
+from ernie_triton.stages.extraction import ExtractionSettings
 from ernie_triton.tasks import (
     MULTI_LABEL,
     RERANK,
@@ -61,7 +63,7 @@ def tokenizer_stage_settings(
     spec: PipelineSpec, sizes: ModelSizes, *, length_bucket: int = 1
 ) -> TokenizerSettings:
     """Settings of a pipeline's tokenizer stage."""
-    return TokenizerSettings(
+    settings = TokenizerSettings(
         task=spec.task,
         pair=spec.pair,
         max_length=spec.max_length,
@@ -77,12 +79,30 @@ def tokenizer_stage_settings(
         rules=sizes.rules.to_text(),
         max_documents=spec.max_documents,
     )
+    if not task_named(spec.task).asks_again:
+        return settings
+    answering = spec.answering
+    return ExtractionSettings(
+        **dataclasses.asdict(settings),
+        engine_rows=spec.batching.max_batch_size,
+        max_prompts=answering.max_prompts,
+        max_schema_names=answering.max_schema_names,
+        max_schema_depth=answering.max_schema_depth,
+        position_prob=answering.position_prob,
+        split_sentence=answering.split_sentence,
+    )
 
 
-def postprocess_config(spec: PipelineSpec, sizes: ModelSizes) -> pb.ModelConfig:
-    """The last stage."""
+def postprocess_config(
+    spec: PipelineSpec, sizes: ModelSizes, *, length_bucket: int
+) -> pb.ModelConfig:
+    """The last stage; where it asks the engine, its rows have the lengths of the first stage."""
     task = task_named(spec.task)
-    settings = postprocess_settings(spec, task, sizes)
+    settings: StageSettings
+    if task.asks_again:
+        settings = tokenizer_stage_settings(spec, sizes, length_bucket=length_bucket)
+    else:
+        settings = postprocess_settings(spec, task, sizes)
     inputs = (*task.engine_outputs, *task.row_tensors)
     config = python_stage(spec, "postprocess", inputs, results(spec), sizes, settings)
     config.max_batch_size = spec.max_stage_rows

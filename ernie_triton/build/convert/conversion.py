@@ -34,6 +34,7 @@ from ernie_triton.build.model.slim import SlimModel
 from ernie_triton.build.progress import StepReporter, progress_bar
 from ernie_triton.engines import Engine, load_engine
 from ernie_triton.errors import CheckpointError, ExactnessError, PrecisionError
+from ernie_triton.tasks import task_named
 
 _CALIBRATION_ROWS = 8
 """Texts of one calibration run: their tensors are all in memory at once."""
@@ -218,7 +219,9 @@ def calibration_texts(inputs: BuildInputs) -> TokenBatch:
     path = inputs.spec.quantization.calibration
     if path is None:
         return inputs.batch
-    return read_sample_texts(path, pair=inputs.spec.pair).encode(inputs.encoder)
+    has_prompts = task_named(inputs.spec.task).asks_again
+    samples = read_sample_texts(path, pair=inputs.spec.pair, has_prompts=has_prompts)
+    return samples.encode(inputs.encoder)
 
 
 def _decision_texts(inputs: BuildInputs) -> TokenBatch:

@@ -42,6 +42,7 @@ from ernie_triton.build.load.weight_files import find_weights, no_checkpoint_fau
 from ernie_triton.build.model.heads import HEAD_NAMES, SequenceHead, VectorHead
 from ernie_triton.build.model.models import Model
 from ernie_triton.errors import CheckpointError, OtherTaskError, UnrecognisedGraphError
+from ernie_triton.tasks import EXTRACTION
 from ernie_triton.tokenizer.vocabulary import VOCABULARY_FILE
 
 
@@ -94,7 +95,9 @@ def _from_graph(kind: str, path: Path, graph: onnx.ModelProto, wanted: WantedHea
     graph = with_our_input_names(graph)
     scores, vectors = plain_scores(graph), vector_outputs(graph, wanted.pooling)
     model, reason, used = None, "", vectors if wanted.head == "vector" else scores.graph
-    for head in (wanted.head,) if wanted.head else HEAD_NAMES.values():
+    has_sigmoids = "Sigmoid" in scores.functions
+    heads = [head for head in HEAD_NAMES.values() if head != "pointer" or has_sigmoids]
+    for head in (wanted.head,) if wanted.head else heads:
         read = vectors if head == "vector" else scores.graph
         try:
             model, reason = _pooled(model_from_onnx(read, head), wanted, path), ""
@@ -105,6 +108,11 @@ def _from_graph(kind: str, path: Path, graph: onnx.ModelProto, wanted: WantedHea
                 raise
         except UnrecognisedGraphError as error:
             reason = reason or str(error)
+            if wanted.head == "span" and has_sigmoids:
+                raise OtherTaskError(
+                    f"{path} puts the score of each token through a sigmoid; build it with "
+                    f"--task {EXTRACTION.name}"
+                ) from error
     functions = sorted(scores.functions) if used is scores.graph else []
     return Source(
         kind=f"{kind}, without its {' and '.join(functions)}" if functions else kind,

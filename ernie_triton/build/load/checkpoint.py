@@ -12,7 +12,6 @@ from ernie_triton.build.load.own_names import with_bert_names
 from ernie_triton.build.load.paddle.checkpoint import read_pdparams
 from ernie_triton.build.load.safetensors_file import read_safetensors
 from ernie_triton.build.load.settings import (
-    architecture_of,
     config_values,
     folds_case,
     model_type_of,
@@ -45,7 +44,7 @@ def read_checkpoint(found: WeightFiles, wanted: WantedHead) -> Source:
     values = config_values(found.folder)
     where = str(found.path)
     # Before the settings, which other types name otherwise.
-    check_model_type(None, model_type_of(values), architecture_of(values), str(found.folder))
+    check_model_type(None, model_type_of(values), str(found.folder))
     config = read_config(found.folder)
     state = with_bert_names(read_weights(found), values, where)
     scheme = scheme_of(state)

@@ -16,6 +16,8 @@ HIDDEN_ACTIVATION = "hidden_act"
 """In place of an activation's name: the one of the feed-forward layers."""
 
 HEADS_BY_ARCHITECTURE = {
+    "UIE": "pointer",
+    "UIEModel": "pointer",
     "ForSequenceClassification": "sequence",
     "ForTokenClassification": "token",
     "ForQuestionAnswering": "span",
@@ -109,25 +111,17 @@ BASES = frozenset(family.base for types in FAMILIES.values() for family in types
 _INSTEAD = "export the model to ONNX and build from that file"
 
 
-def check_model_type(
-    scheme: NameScheme | None, model_type: str, architecture: str, where: str
-) -> None:
+def check_model_type(scheme: NameScheme | None, model_type: str, where: str) -> None:
     """Check a configuration's model type, before its arrays are looked at.
 
     Args:
         scheme: the framework's names; None where the framework is not known yet.
         model_type: of the configuration, in lower case; empty where it has none.
-        architecture: the class that the configuration names; empty where it names none.
         where: the file, for messages.
 
     Raises:
-        CheckpointError: the type is not supported, or the class is PaddleNLP's UIE.
+        CheckpointError: the type is not supported.
     """
-    if architecture.startswith("UIE"):
-        raise CheckpointError(
-            f"{where} is a {architecture} model of information extraction: it answers a prompt "
-            f"with the sigmoids of two layers, which no task here does; serve it with PaddleNLP"
-        )
     frameworks = [scheme.framework] if scheme is not None else list(FAMILIES)
     types = dict.fromkeys(name for framework in frameworks for name in FAMILIES[framework])
     if model_type and model_type not in types:
@@ -155,6 +149,8 @@ def family_of_checkpoint(
             or nothing says what the model is.
     """
     types = FAMILIES[scheme.framework]
+    if HEADS_BY_ARCHITECTURE.get(architecture) == "pointer":
+        architecture = ""  # UIE is a head on an encoder of any family
     named = types.get(model_type) or _of_class(types.values(), architecture)
     if architecture and _of_class(types.values(), architecture) is None:
         _refuse_class(types.values(), architecture, head, where, type_is_known=bool(model_type))

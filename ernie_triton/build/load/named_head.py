@@ -1,14 +1,24 @@
 """The head of a model from its arrays, as its family computes it."""
 
+import numpy as np
+
 from ernie_triton.build.load.families import HIDDEN_ACTIVATION, Family
 from ernie_triton.build.load.named_state import NamedState, some_names
 from ernie_triton.build.load.settings import CheckpointConfig
 from ernie_triton.build.load.source import WantedHead
 from ernie_triton.build.model.encoder import Linear
-from ernie_triton.build.model.heads import Head, SequenceHead, SpanHead, TokenHead, VectorHead
+from ernie_triton.build.model.heads import (
+    Head,
+    PointerHead,
+    SequenceHead,
+    SpanHead,
+    TokenHead,
+    VectorHead,
+)
 from ernie_triton.errors import CheckpointError
 
-_OTHER_HEADS = r"(classifier|qa_outputs)\."
+_OTHER_HEADS = r"(classifier|qa_outputs|linear_start|linear_end)\."
+_POINTERS = ("linear_start", "linear_end")
 _CRF = ("crf.", "transitions", "viterbi")
 
 
@@ -42,6 +52,9 @@ def head_from_arrays(
     elif kind == "token":
         _skip_pooler(arrays)
         head = TokenHead(output=_classifier(arrays, "classifier", "token", where))
+    elif kind == "pointer":
+        _skip_pooler(arrays)
+        return _pointer_head(arrays, where)
     else:
         _skip_pooler(arrays)
         name = "qa_outputs" if arrays.has("qa_outputs.weight") else "classifier"
@@ -82,7 +95,12 @@ def _classifier(arrays: NamedState, name: str, kind: str, where: str) -> Linear:
     """Read the layer of the scores; where it is missing, name what is there instead."""
     if arrays.has(f"{name}.weight"):
         return arrays.linear(name)
-    of = {"sequence": "sequence", "token": "token", "span": "answer span"}[kind]
+    of = {
+        "sequence": "sequence",
+        "token": "token",
+        "span": "answer span",
+        "pointer": "prompted span",
+    }[kind]
     others = [left for left in arrays.left() if not left.startswith(arrays.prefix or "\0")]
     if not arrays.prefix:
         others = [left for left in others if not left.startswith(("embeddings.", "encoder."))]
@@ -97,6 +115,17 @@ def _classifier(arrays: NamedState, name: str, kind: str, where: str) -> Linear:
     raise CheckpointError(
         f"{where} has no {name}.weight{found}; expected a model fine-tuned for {of} "
         f"classification, not a pre-trained one or one of another task{instead}"
+    )
+
+
+def _pointer_head(arrays: NamedState, where: str) -> PointerHead:
+    """Read UIE's two layers of one score each as the two columns of one."""
+    start, end = (_classifier(arrays, name, "pointer", where) for name in _POINTERS)
+    return PointerHead(
+        output=Linear(
+            weight=np.concatenate([start.weight, end.weight], axis=1),
+            bias=np.concatenate([start.bias, end.bias]),
+        )
     )
 
 

@@ -11,6 +11,8 @@ from ernie_triton.errors import CheckpointError
 
 WORD_ARRAY = "embeddings.word_embeddings.weight"
 _LISTED = 4
+# The encoder of UIE was named so by PaddleNLP before 2.4, and still is by its ports to torch.
+_UIE_BASE, _UIE_ARRAY = "encoder.", "linear_start.weight"
 # Buffers, and heads of pre-training that fine-tuned checkpoints sometimes keep.
 _UNUSED = re.compile(
     r"(^|\.)(position_ids|token_type_ids)$"
@@ -53,6 +55,9 @@ def without_common_prefix(state: Mapping[str, Float32], where: str) -> dict[str,
     before = tables[0].removesuffix(WORD_ARRAY)
     parts = before.removesuffix(".").split(".")
     outer = "".join(f"{part}." for part in (parts[:-1] if parts[-1] in BASES else parts) if part)
+    own = outer.removesuffix(_UIE_BASE)
+    if own != outer and f"{own}{_UIE_ARRAY}" in named:
+        return {name.removeprefix(own).removeprefix(_UIE_BASE): a for name, a in named.items()}
     others = [name for name in named if not name.startswith(outer)]
     if others:
         raise CheckpointError(

@@ -11,7 +11,16 @@ from ernie_triton.build.load.families import HEADS_BY_ARCHITECTURE
 from ernie_triton.build.load.own_names import with_bert_settings
 from ernie_triton.build.load.tokenizer_json import TOKENIZER_JSON, json_settings
 from ernie_triton.errors import CheckpointError, TextFileError
-from ernie_triton.tasks import EMBEDDING, MULTI_LABEL, QA, REGRESSION, SEQ_CLS, TOKEN_CLS, Task
+from ernie_triton.tasks import (
+    EMBEDDING,
+    EXTRACTION,
+    MULTI_LABEL,
+    QA,
+    REGRESSION,
+    SEQ_CLS,
+    TOKEN_CLS,
+    Task,
+)
 from ernie_triton.text_files import read_text_file
 from ernie_triton.tokenizer.piece_table import MAX_WORD_CHARACTERS
 from ernie_triton.tokenizer.vocabulary import VOCABULARY_FILE
@@ -34,7 +43,7 @@ _SIZES = (
     *("task_type_vocab_size", "intermediate_size", "embedding_size", "num_hidden_groups"),
 )
 _JSON_CLASSES = frozenset(("PreTrainedTokenizer", "TokenizersBackend", "PythonBackend"))
-_TASKS_BY_HEAD = {"token": TOKEN_CLS, "span": QA, "vector": EMBEDDING}
+_TASKS_BY_HEAD = {"token": TOKEN_CLS, "span": QA, "pointer": EXTRACTION, "vector": EMBEDDING}
 _TASKS_BY_PROBLEM = {"multi_label_classification": MULTI_LABEL, "regression": REGRESSION}
 
 

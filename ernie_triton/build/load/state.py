@@ -18,6 +18,7 @@ from ernie_triton.build.load.settings import CheckpointConfig
 from ernie_triton.build.load.source import WantedHead
 from ernie_triton.build.load.weights import NameScheme
 from ernie_triton.build.model.encoder import Encoder, Layer, Linear
+from ernie_triton.build.model.heads import HEAD_NAMES
 from ernie_triton.build.model.models import Model
 from ernie_triton.errors import CheckpointError, OtherTaskError
 from ernie_triton.tasks import TASKS
@@ -25,7 +26,7 @@ from ernie_triton.tasks import TASKS
 _PAIR_TYPES = 2
 TASKS_BY_HEAD = {
     head: " or ".join(task.name for task in TASKS.values() if task.head == head)
-    for head in ("sequence", "token", "span", "vector")
+    for head in HEAD_NAMES.values()
 }
 """Names of the tasks that a head serves, for messages."""
 
@@ -55,12 +56,13 @@ def model_from_state(
     head = wanted.head or config.head or "sequence"
     wanted = dataclasses.replace(wanted, head=head)
     # Any model gives vectors; its own head is then left out.
-    if config.head not in (None, head) and head != "vector":
+    named_otherwise = head == "pointer" and any("linear_start." in name for name in state)
+    if config.head not in (None, head) and head != "vector" and not named_otherwise:
         raise OtherTaskError(
             f"{where} is a model of {TASKS_BY_HEAD[config.head]}, as its configuration says; "
             f"found --task of {TASKS_BY_HEAD[head]}"
         )
-    check_model_type(scheme, config.model_type, config.architecture, where)
+    check_model_type(scheme, config.model_type, where)
     _check_attention(config, where)
     arrays = NamedState(state, scheme, config.layer_norm_eps, where)
     family = _family(arrays, scheme, config, head, where)

@@ -67,6 +67,11 @@ class SpanHead:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class PointerHead(SpanHead):
+    """Start and end scores of any number of spans at each token, each for a sigmoid of its own."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Dense:
     """A linear layer behind the pooling, and its activation, one of `DENSE_ACTIVATIONS`."""
 
@@ -151,12 +156,13 @@ def _taken(layer: VectorLayer) -> int | None:
     return len(layer.scale) if isinstance(layer, Norm) else None
 
 
-Head = SequenceHead | TokenHead | SpanHead | VectorHead
+Head = SequenceHead | TokenHead | SpanHead | PointerHead | VectorHead
 
 HEAD_NAMES = {
     SequenceHead: "sequence",
     TokenHead: "token",
     SpanHead: "span",
+    PointerHead: "pointer",
     VectorHead: "vector",
 }
 """Their names in `Task.head`."""

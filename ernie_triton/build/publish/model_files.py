@@ -54,6 +54,9 @@ def write_models(
         write_vocabulary_lines(inputs.vocabulary, tokenizer / VOCABULARY_FILE)
     else:
         shutil.copyfile(inputs.vocabulary_path, tokenizer / VOCABULARY_FILE)
+    if task_named(spec.task).asks_again and not spec.joined:
+        postprocess = staged.version_folder(spec.stage("postprocess"))
+        shutil.copyfile(tokenizer / VOCABULARY_FILE, postprocess / VOCABULARY_FILE)
     folder = staged.model_folder(spec.name)
     hashes = build_hashes(folder.parent, spec.models, spec.version)
     made = dataclasses.replace(manifest, files=hashes, build=build_identity(hashes))

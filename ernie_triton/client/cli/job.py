@@ -58,6 +58,7 @@ class Usage:
         texts: the texts of a row; the first is required.
         examples: the content of a file for `--evaluate`.
         output: the content of a file of `--output`.
+        more_fields: further places in a JSON object, of inputs that are no texts of a row.
     """
 
     description: str
@@ -65,11 +66,12 @@ class Usage:
     texts: tuple[TextOption, ...]
     examples: str
     output: str = "JSON lines"
+    more_fields: tuple[TextField, ...] = ()
 
     @property
     def fields(self) -> tuple[TextField, ...]:
         """The places of a row's texts in a JSON object."""
-        return tuple(text.field for text in self.texts)
+        return (*(text.field for text in self.texts), *self.more_fields)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

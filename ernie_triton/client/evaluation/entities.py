@@ -5,12 +5,11 @@ Labels become entities as in seqeval's default mode.
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import accumulate
 from typing import TypeGuard
 
-from ernie_triton.client.evaluation.report import ClassScore, class_lines, class_score, figure_lines
+from ernie_triton.client.evaluation.typed_scores import TypedScores
 from ernie_triton.client.items import Item, items_from_objects
 from ernie_triton.client.token_cls import Entity
 from ernie_triton.errors import DatasetError
@@ -24,17 +23,11 @@ def items_from_tokens(lines: Iterable[bytes]) -> Iterator[Item]:
     return items_from_objects(lines, _item_from_tokens)
 
 
-class EntityScorer:
+class EntityScorer(TypedScores):
     """Precision, recall and F1 of entities, all together and for each type.
 
     An entity is right if its type, its first and its last character are right.
     """
-
-    def __init__(self) -> None:
-        self._right: Counter[str] = Counter()
-        self._golds: Counter[str] = Counter()
-        self._answers: Counter[str] = Counter()
-        self._lines = 0
 
     def add(self, item: Item, result: tuple[Entity, ...]) -> None:
         """Count one line.
@@ -42,54 +35,8 @@ class EntityScorer:
         Raises:
             DatasetError: the line does not have one label for each token.
         """
-        golds = set(_gold_spans(item))
         answers = {(entity.label, entity.start, entity.end) for entity in result}
-        self._golds.update(kind for kind, _, _ in golds)
-        self._answers.update(kind for kind, _, _ in answers)
-        self._right.update(kind for kind, _, _ in golds & answers)
-        self._lines += 1
-
-    @property
-    def overall(self) -> ClassScore:
-        """The scores of all entities together."""
-        return class_score(
-            "all",
-            right=self._right.total(),
-            answers=self._answers.total(),
-            golds=self._golds.total(),
-        )
-
-    def types(self) -> list[ClassScore]:
-        """The scores of each type seen, by name."""
-        return [
-            class_score(
-                kind,
-                right=self._right[kind],
-                answers=self._answers[kind],
-                golds=self._golds[kind],
-            )
-            for kind in sorted({*self._golds, *self._answers})
-        ]
-
-    def lines(self) -> list[str]:
-        """The report for a reader."""
-        overall = self.overall
-        figures = {
-            "lines": self._lines,
-            "entities": overall.support,
-            "precision": overall.precision,
-            "recall": overall.recall,
-            "F1": overall.f1,
-        }
-        return [*figure_lines(figures), "", *class_lines("type", "entities", self.types())]
-
-    def as_json(self) -> Mapping[str, object]:
-        """The report for a program."""
-        return {
-            "lines": self._lines,
-            **_json_from_score(self.overall),
-            "types": {score.name: _json_from_score(score) for score in self.types()},
-        }
+        self.count(set(_gold_spans(item)), answers)
 
 
 def spans_from_labels(labels: Sequence[str]) -> list[Span]:
@@ -136,12 +83,3 @@ def _gold_spans(item: Item) -> Iterator[Span]:
 
 def _is_strings(value: object) -> TypeGuard[list[str]]:
     return isinstance(value, list) and all(isinstance(one, str) for one in value)
-
-
-def _json_from_score(score: ClassScore) -> dict[str, object]:
-    return {
-        "precision": score.precision,
-        "recall": score.recall,
-        "f1": score.f1,
-        "entities": score.support,
-    }

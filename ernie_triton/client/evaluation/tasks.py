@@ -15,9 +15,11 @@ from ernie_triton.client.core import Caller, Codec, Send
 from ernie_triton.client.embedding import similarity_outcomes
 from ernie_triton.client.evaluation.answers import AnswerScorer, items_from_squad
 from ernie_triton.client.evaluation.entities import EntityScorer, items_from_tokens
+from ernie_triton.client.evaluation.extractions import ExtractionScorer, items_from_extractions
 from ernie_triton.client.evaluation.labels import ClassificationScorer, MultiLabelScorer
 from ernie_triton.client.evaluation.numbers import RegressionScorer, SimilarityScorer
 from ernie_triton.client.evaluation.ranks import RankScorer, items_from_rankings
+from ernie_triton.client.extraction import ExtractionCodec
 from ernie_triton.client.items import TEXT, TEXT_PAIR, Item, items_from_jsonl
 from ernie_triton.client.multi_label import MultiLabelCodec
 from ernie_triton.client.qa import QaCodec
@@ -27,6 +29,7 @@ from ernie_triton.client.seq_cls import SeqClsCodec, label_names
 from ernie_triton.client.token_cls import EntityCodec
 from ernie_triton.tasks import (
     EMBEDDING,
+    EXTRACTION,
     MULTI_LABEL,
     QA,
     REGRESSION,
@@ -171,6 +174,13 @@ _METHODS = (
         read=_read_clue,
         scorer=lambda _: SimilarityScorer(),
         codec=None,
+    ),
+    EvaluationMethod(
+        task=EXTRACTION,
+        metric=Metric(name="span F1", figures=("f1",)),
+        read=lambda lines, _: items_from_extractions(lines),
+        scorer=lambda _: ExtractionScorer(),
+        codec=lambda _: ExtractionCodec(),
     ),
 )
 

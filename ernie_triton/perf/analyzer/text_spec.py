@@ -75,6 +75,7 @@ class TextSpec:
         seed: of the random numbers.
         first_share: the first text's share of the length, in a row of two texts.
         documents: texts of a row's last input, where that is a list.
+        schema: the last input of every row, where that is a schema.
     """
 
     file: Path | None = None
@@ -83,6 +84,7 @@ class TextSpec:
     seed: int = 1
     first_share: float = 0.5
     documents: int = 1
+    schema: str = ""
 
     def __post_init__(self) -> None:
         if (self.file is None) == (not self.kinds):

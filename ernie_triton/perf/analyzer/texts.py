@@ -120,6 +120,8 @@ def length_of(kind: TextKind, chance: random.Random) -> int:
 def _rows_of_kind(spec: TextSpec, kind: TextKind, count: int, texts: int) -> list[TextRow]:
     # A kind has the same texts, with or without other kinds.
     chance = random.Random(f"{spec.seed} {kind.name}")
+    if spec.schema:
+        return [(*_row(length_of(kind, chance), 1, 1, chance), spec.schema) for _ in range(count)]
     return [
         _listed_row(spec, kind, chance)
         if spec.documents > 1

@@ -5,6 +5,7 @@ So scores may differ in their low bits. Decisions may not differ, except where t
 itself holds two decisions that are that close.
 """
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
@@ -14,6 +15,7 @@ import numpy as np
 from ernie_triton.arrays import Float32
 from ernie_triton.client.client import BlockingClient
 from ernie_triton.client.embedding import EmbeddingClient
+from ernie_triton.client.extraction import Extraction, ExtractionClient
 from ernie_triton.client.multi_label import LabelSet, MultiLabelClient
 from ernie_triton.client.qa import Answer, QaClient
 from ernie_triton.client.regression import RegressionClient, Score
@@ -121,6 +123,20 @@ def same_answer(solo: Answer, loaded: Answer, tolerance: float) -> bool:
     return other is not None and abs(solo.score - other.score) <= 2 * tolerance
 
 
+def same_extraction(solo: Extraction, loaded: Extraction, tolerance: float) -> bool:
+    """Accept the same spans under the same names, to any depth, with the same probabilities."""
+    return solo.keys() == loaded.keys() and all(
+        len(solo[name]) == len(loaded[name])
+        and all(
+            (one.start, one.end, one.text) == (other.start, other.end, other.text)
+            and _close(one.probability, other.probability, tolerance)
+            and same_extraction(one.relations, other.relations, tolerance)
+            for one, other in zip(solo[name], loaded[name], strict=True)
+        )
+        for name in solo
+    )
+
+
 def same_vector(solo: Float32, loaded: Float32, tolerance: float) -> bool:
     """Accept vectors whose parts are all the same."""
     return solo.shape == loaded.shape and bool(np.abs(solo - loaded).max(initial=0.0) <= tolerance)
@@ -164,6 +180,11 @@ def _answered(client: QaClient, row: TextRow) -> Answer:
     return client.answer(*_columns(row))[0]
 
 
+def _extracted(client: ExtractionClient, row: TextRow) -> Extraction:
+    text, schema = row
+    return client.extract([text], json.loads(schema))[0]
+
+
 def _embedded(client: EmbeddingClient, row: TextRow) -> Float32:
     vectors = client.embed(*_columns(row))
     return np.asarray(vectors[0], dtype=np.float32)
@@ -176,5 +197,6 @@ _COMPARISONS: Mapping[str, Comparison[Any, Any]] = {
     "rerank": Comparison(RerankClient, _ranked, same_ranking),
     "token_cls": Comparison(TokenClsClient, _entities, same_entities),
     "qa": Comparison(QaClient, _answered, same_answer),
+    "extraction": Comparison(ExtractionClient, _extracted, same_extraction),
     "embedding": Comparison(EmbeddingClient, _embedded, same_vector),
 }

@@ -17,6 +17,7 @@ from ernie_triton.build.model.models import trim_model
 from ernie_triton.build.tensorrt.profiles import pipeline_shapes, profile_of
 from ernie_triton.pipeline import Answering, PipelineSpec
 from ernie_triton.settings import EngineSettings, TokenizerSettings
+from ernie_triton.stages.extraction import ExtractionSettings
 from ernie_triton.tasks import ENGINE_PRECISIONS, LAYOUTS, TASKS
 from tests.build.config.configs import (
     Configs,
@@ -67,7 +68,8 @@ def graph_of(spec: PipelineSpec, compute: str) -> onnx.ModelProto:
 
 @functools.cache
 def _graph_of(head: str, layout: str, compute: str, max_length: int, pair: bool) -> onnx.ModelProto:
-    source = transformers_model("ernie", head=head)
+    # Two scores of each token make one graph, whatever function comes after them.
+    source = transformers_model("ernie", head="span" if head == "pointer" else head)
     model = model_from_state(arrays_of(source), TRANSFORMERS, checkpoint_config(source), "here")
     model = trim_model(model, max_length=max_length, pair=pair)
     return export_onnx(model, layout, Numerics(compute=compute))
@@ -98,7 +100,7 @@ def modes(spec: PipelineSpec) -> tuple[Configs, Configs]:
 
 
 def test_there_are_combinations_of_every_kind() -> None:
-    assert len(COMBINATIONS) == 10 * 2 * (3 + 3 * 2 + 3)
+    assert len(COMBINATIONS) == 11 * 2 * (3 + 3 * 2 + 3)
 
 
 def test_both_modes_are_consistent_and_fit_the_graph(
@@ -203,7 +205,8 @@ def _runs_each_alone(spec: PipelineSpec, config: pb.ModelConfig) -> bool:
 def _assert_batches_form(spec: PipelineSpec, configs: Configs) -> None:
     """Where the server gathers requests, they are ragged or all of one shape."""
     engine = configs[spec.stage("engine")]
-    tokenizer = TokenizerSettings.from_parameters(parameters_of(configs[spec.stage("tokenizer")]))
+    settings = ExtractionSettings if TASKS[spec.task].asks_again else TokenizerSettings
+    tokenizer = settings.from_parameters(parameters_of(configs[spec.stage("tokenizer")]))
     ragged = {tensor.name for tensor in engine.input if tensor.allow_ragged_batch}
     if _runs_each_alone(spec, engine):
         assert not engine.HasField("dynamic_batching")

@@ -13,6 +13,7 @@ from torch.nn import functional
 
 VOCABULARY, HIDDEN, POSITIONS, LABELS = 60, 24, 32, 5
 IDS, TYPES, MASK = "input_ids", "token_type_ids", "attention_mask"
+PLACES = "position_ids"
 TRANSFORMERS: dict[str, dict[str, Any]] = {
     "Bert": {},
     "Ernie": {"type_vocab_size": 4, "use_task_id": True, "task_type_vocab_size": 3},
@@ -176,6 +177,7 @@ def export(module: nn.Module, opset: int = 17, *, dynamo: bool = False) -> onnx.
     names = [str(name) for name in module.inputs]  # type: ignore[union-attr]
     ids = torch.randint(5, VOCABULARY, (2, 8), generator=torch.Generator().manual_seed(0))
     examples = {IDS: ids, TYPES: torch.zeros_like(ids), MASK: torch.ones_like(ids)}
+    examples[PLACES] = torch.arange(ids.shape[1]).expand_as(ids)
     arguments = tuple(examples[name] for name in names)
     with warnings.catch_warnings():
         for message, category in _EXPORTER_WARNINGS:

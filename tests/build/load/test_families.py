@@ -177,7 +177,7 @@ def test_other_types_are_refused_by_name(
         ),
         ({"architectures": ["BertForNER"]}, "of the class BertForNER"),
         ({"architectures": ["BertForMultipleChoice"]}, "of the class BertForMultipleChoice"),
-        ({"architectures": ["UIE"]}, "UIE model of information extraction"),
+        ({"architectures": ["UIE"]}, "is a model of extraction, as its configuration says"),
         ({"num_hidden_layers": 3}, "arrays of 2 layers but .* num_hidden_layers 3"),
         ({"vocab_size": 61}, "60 tokens but the configuration says vocab_size 61"),
         ({"max_position_embeddings": 64}, "32 positions but .* max_position_embeddings 64"),

@@ -104,3 +104,10 @@ def test_texts_have_as_many_characters_as_tokens_less_the_special_ones() -> None
     assert {len(text) for (text,) in rows_of_kind(LONG)} == {126}
     mixed = [len(text) for (text,) in rows_of_kinds((TITLES, LONG), 0.05)]
     assert mixed.count(126) / len(mixed) == pytest.approx(0.05, abs=0.01)
+
+
+def test_every_row_of_extraction_asks_the_same_schema() -> None:
+    spec = TextSpec(kinds=(TITLES,), entries=20, schema='["人物"]')
+    rows = text_rows(spec, spec.kinds, ("text", "schema"))
+    assert {schema for _, schema in rows} == {'["人物"]'}
+    assert {len(text) for text, _ in rows} <= set(range(TITLES.shortest - 2, TITLES.longest - 1))

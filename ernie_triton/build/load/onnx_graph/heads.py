@@ -12,7 +12,11 @@ from ernie_triton.build.load.onnx_graph.hidden_state import (
 from ernie_triton.build.load.onnx_graph.linear import read_activation, read_linear
 from ernie_triton.build.load.onnx_graph.norm import find_norm
 from ernie_triton.build.load.onnx_graph.reading import Reading
-from ernie_triton.build.load.onnx_graph.token_heads import read_span_head, read_token_head
+from ernie_triton.build.load.onnx_graph.token_heads import (
+    read_pointer_head,
+    read_span_head,
+    read_token_head,
+)
 from ernie_triton.build.load.onnx_graph.vector_head import read_vector_head
 from ernie_triton.build.model.heads import SequenceHead
 from ernie_triton.errors import OtherTaskError, UnrecognisedGraphError
@@ -29,7 +33,9 @@ def read_head(reading: Reading, task_head: str) -> FoundHead:
     try:
         return _READERS[task_head](reading)
     except UnrecognisedGraphError as error:
-        others = [kind for kind in _READERS if kind != task_head and _can_read(reading, kind)]
+        # Two layers may be those of an answer as well: their sigmoids, if any, are off by now.
+        not_told = {task_head, "pointer"} if task_head == "span" else {task_head}
+        others = [kind for kind in _READERS.keys() - not_told if _can_read(reading, kind)]
         if not others:
             raise
         tasks = [task.name for task in TASKS.values() if task.head in others]
@@ -92,6 +98,7 @@ _READERS: Mapping[str, Callable[[Reading], FoundHead]] = MappingProxyType(
         "sequence": read_sequence_head,
         "token": read_token_head,
         "span": read_span_head,
+        "pointer": read_pointer_head,
         "vector": read_vector_head,
     }
 )
@@ -100,6 +107,7 @@ _OUTPUTS = MappingProxyType(
         "sequence": "scores whole texts",
         "token": "scores every token",
         "span": "scores every token as the start and the end of an answer",
+        "pointer": "scores every token as a start and an end by two layers",
         "vector": "gives vectors and no scores",
     }
 )

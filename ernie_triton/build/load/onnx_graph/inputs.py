@@ -70,7 +70,7 @@ def make_probe_batches(flow: Dataflow) -> ProbeBatches:
         feeds[token_types] = varied.astype(types[token_types])
     positions = {name for name in types if _is_position(name)} - {ids, token_types}
     for name in positions:
-        feeds[name] = np.broadcast_to(np.arange(shape[1]), shape).astype(types[name])
+        feeds[name] = np.tile(np.arange(shape[1], dtype=types[name]), (shape[0], 1))
     masks = types.keys() - {ids, token_types} - positions
     masked = {name: _padded(v, 0) if name in masks else v for name, v in feeds.items()}
     return ProbeBatches(

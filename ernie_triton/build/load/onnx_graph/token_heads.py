@@ -8,7 +8,7 @@ from ernie_triton.build.load.onnx_graph.hidden_state import SELECTING, FoundHead
 from ernie_triton.build.load.onnx_graph.linear import find_linear, read_linear
 from ernie_triton.build.load.onnx_graph.reading import Reading
 from ernie_triton.build.model.encoder import Linear
-from ernie_triton.build.model.heads import SpanHead, TokenHead
+from ernie_triton.build.model.heads import PointerHead, SpanHead, TokenHead
 from ernie_triton.errors import UnrecognisedGraphError
 
 
@@ -68,6 +68,29 @@ def read_span_head(reading: Reading) -> FoundHead:
             f"the graph gives {scores.linear.outputs} scores a token; expected two, start and end"
         )
     return FoundHead(head=SpanHead(output=scores.linear), hidden=scores.hidden)
+
+
+def read_pointer_head(reading: Reading) -> FoundHead:
+    """Read the two layers of UIE, from outputs of [texts, tokens], the start scores first.
+
+    Raises:
+        UnrecognisedGraphError: the outputs are not the scores of two such layers alone.
+    """
+    outputs = reading.flow.outputs
+    if len(outputs) != 2:
+        raise UnrecognisedGraphError(
+            f"the graph has {len(outputs)} outputs ({', '.join(outputs)}); expected two, the start "
+            "and end scores of every token"
+        )
+    start, end = (_read_scores(reading, _read_column(reading, output)[0]) for output in outputs)
+    if start.linear.outputs != 1 or end.linear.outputs != 1 or start.hidden != end.hidden:
+        raise UnrecognisedGraphError(
+            f"the outputs {' and '.join(outputs)} are of layers with {start.linear.outputs} and "
+            f"{end.linear.outputs} scores; expected one each, of the same vectors"
+        )
+    weight = np.concatenate([start.linear.weight, end.linear.weight], axis=1)
+    bias = np.concatenate([start.linear.bias, end.linear.bias])
+    return FoundHead(head=PointerHead(output=Linear(weight=weight, bias=bias)), hidden=start.hidden)
 
 
 def _read_scores(reading: Reading, name: str) -> _Scores:
