@@ -115,6 +115,7 @@ def running_child(
     *,
     env: Mapping[str, str] | None = None,
     cwd: Path | None = None,
+    stdin: ChildStream = subprocess.DEVNULL,
     stdout: ChildStream = None,
     stderr: ChildStream = None,
 ) -> Iterator["subprocess.Popen[bytes]"]:
@@ -126,7 +127,9 @@ def running_child(
     process: subprocess.Popen[bytes] | None = None
     try:
         with deferred_signals():
-            process = start_child(command, env=env, cwd=cwd, stdout=stdout, stderr=stderr)
+            process = start_child(
+                command, env=env, cwd=cwd, stdin=stdin, stdout=stdout, stderr=stderr
+            )
         yield process
         process.wait()
     finally:

@@ -30,6 +30,7 @@ ELSEWHERE: Mapping[str, str] = {
     r"ernie-triton perf (goals|scaling|tune) .*": "minutes even when quick; see tests/perf",
     r"python -m pip install -e .*": "would write into the clone; it is what `make` does",
     r"ernie-triton gateway --url localhost:8001": "tests/docs/test_snippets",
+    r"ernie-triton perf rerank .*": "wants sentence-transformers; see tests/perf/reranking",
     r"(git clone|cd) .*": "a clone is here already",
     r"([A-Z_]+=\S+ )*docker compose .*": "wants Docker; tests/containers holds it to the files",
     r"(curl|grpcurl|javac|java|go) .*": "tests/docs/test_snippets",

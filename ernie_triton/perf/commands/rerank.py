@@ -1,0 +1,47 @@
+"""`rerank`: compare reranking with sentence-transformers' CrossEncoder."""
+
+import argparse
+from pathlib import Path
+
+from ernie_triton.perf.commands import write_progress
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add the command's description and options."""
+    parser.description = (
+        "Serve a cross-encoder, and rank the same documents with it and with CrossEncoder on ONNX "
+        "Runtime, OpenVINO and torch, in turn. Prints a table of times and ratios."
+    )
+    parser.add_argument("checkpoint", type=Path, help="a cross-encoder with one label")
+    parser.add_argument(
+        "--python",
+        required=True,
+        metavar="PYTHON",
+        help="Python of an environment with sentence-transformers[onnx,openvino]",
+    )
+    parser.add_argument("--documents", type=int, default=100, help="default: %(default)s")
+    parser.add_argument(
+        "--characters", type=int, default=200, help="of a document (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--spread", type=int, default=0, help="how far lengths lie around that, either way"
+    )
+    parser.add_argument("--rounds", type=int, default=7, help="default: %(default)s")
+    parser.add_argument("--engine", default="openvino", help="of ours (default: %(default)s)")
+    parser.add_argument("--precision", default="fp32", help="of ours (default: %(default)s)")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Run the command; returns its exit code."""
+    from ernie_triton.perf.reranking.comparison import RerankLoad, compare_reranking
+
+    load = RerankLoad(
+        documents=arguments.documents,
+        characters=arguments.characters,
+        spread=arguments.spread,
+        rounds=arguments.rounds,
+    )
+    options = ("--engine", arguments.engine, "--precision", arguments.precision)
+    found = compare_reranking(arguments.checkpoint, arguments.python, load, options, write_progress)
+    print("\n".join(found))
+    return 0
