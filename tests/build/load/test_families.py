@@ -143,6 +143,30 @@ def test_paddlenlp_s_electra_has_the_layers_activation_in_its_head(
 
 
 @pytest.mark.parametrize(
+    ("kind", "classes", "settings"),
+    [
+        ("skep", "Skep", {"hidden_act": "relu", "layer_norm_eps": 1e-5}),
+        ("tinybert", "TinyBert", {"hidden_act": "gelu"}),
+        ("ppminilm", "PPMiniLM", {"hidden_act": "relu"}),
+    ],
+)
+def test_paddlenlp_s_types_of_bert_s_shape_are_read_with_their_own_values(
+    tmp_path: Path, kind: str, classes: str, settings: dict[str, Any]
+) -> None:
+    source = tiny("Bert", **settings)
+    source.bert.embeddings.word_embeddings.weight.data[0] = 0  # as Paddle takes it
+    arrays = {name.replace("bert.", f"{kind}."): one for name, one in paddle_state(source).items()}
+    if kind == "tinybert":
+        arrays[f"{kind}.fit_dense.weight"] = np.ones((24, 30), np.float32)
+    values = {"model_type": kind, "architectures": [f"{classes}ForSequenceClassification"]}
+    save_paddlenlp(source, tmp_path, state=arrays, **values)
+    if kind == "skep":  # PaddleNLP's own defaults, which its configuration may leave out
+        changed(tmp_path, hidden_act=None, layer_norm_eps=None)
+    assert_answers(tmp_path, source)
+    assert_answers(changed(tmp_path, model_type=None), source)
+
+
+@pytest.mark.parametrize(
     ("classes", "settings", "named"),
     [
         ("BigBird", {"attention_type": "original_full"}, "big_bird"),
