@@ -48,7 +48,9 @@ def reference_for(source: Source, task: Task) -> Reference:
         pooling = vectors.pooling if vectors is not None else ""
         loaded = transformers_model(source, task, pooling)
         if loaded is not None:
-            return _transformers(loaded, task, vectors)
+            # Some configurations name no padding token.
+            pad = source.model.pad_token_id if source.model is not None else 0
+            return _transformers(loaded, task, vectors, pad)
     if source.model is None:
         raise ValueError(f"{source.path} has neither a graph nor weights")
     model = source.model
@@ -66,7 +68,9 @@ def batch_rows(batch: TokenBatch) -> Iterator[RowTokens]:
         start += length
 
 
-def _transformers(loaded: "PreTrainedModel", task: Task, vectors: VectorHead | None) -> Reference:
+def _transformers(
+    loaded: "PreTrainedModel", task: Task, vectors: VectorHead | None, pad_token_id: int
+) -> Reference:
     import torch
     import transformers
 
@@ -76,7 +80,7 @@ def _transformers(loaded: "PreTrainedModel", task: Task, vectors: VectorHead | N
     def outputs(row: RowTokens) -> Mapping[str, npt.NDArray[Any]]:
         ids, token_types = (torch.from_numpy(values[None].astype(np.int64)) for values in row)
         # As PaddleNLP has it, and our graph: a padding token is masked wherever it stands.
-        mask = (ids != model.config.pad_token_id).long()
+        mask = (ids != pad_token_id).long()
         with torch.inference_mode():
             types = {"token_type_ids": token_types} if has_types else {}
             output = model(input_ids=ids, attention_mask=mask, **types)

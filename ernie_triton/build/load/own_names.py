@@ -57,8 +57,23 @@ _PROJECTION = "encoder.embedding_hidden_mapping_in."
 
 
 def with_bert_settings(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a configuration with BERT's keys beside the type's own, and the type's defaults."""
+    """Return a configuration with BERT's keys beside the type's own, and the type's defaults.
+
+    Raises:
+        CheckpointError: a setting has two keys with two values, or one that is not supported.
+    """
     kind = own_type(values)
+    for own, key in _SETTINGS.get(kind, {}).items():
+        if values.get(own) and values.get(key) not in (None, values[own]):
+            raise CheckpointError(
+                f"the configuration of {kind} says {own} {values[own]!r} and {key} "
+                f"{values[key]!r}, which are the same setting; remove the wrong one"
+            )
+    if kind == "albert" and values.get("inner_group_num") not in (None, 1):
+        raise CheckpointError(
+            f"the configuration says inner_group_num {values['inner_group_num']!r}; only groups "
+            f"of 1 layer are supported; export the model to ONNX and build from that file"
+        )
     renamed = {key: values[own] for own, key in _SETTINGS.get(kind, {}).items() if values.get(own)}
     defaults = {
         key: value for key, value in _DEFAULTS.get(kind, {}).items() if values.get(key) is None

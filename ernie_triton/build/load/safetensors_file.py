@@ -9,6 +9,9 @@ from ernie_triton.build.load.weights import float32_array, is_index_buffer
 from ernie_triton.errors import CheckpointError
 from ernie_triton.lfs_pointer import pointer_fault
 
+_NARROW = ("F8", "F6", "F4")
+"""Beginnings of number types that NumPy lacks; they come with scales in arrays of their own."""
+
 
 def read_safetensors(path: Path) -> dict[str, Float32]:
     """Read the arrays of a safetensors file, by name, as float32.
@@ -20,10 +23,14 @@ def read_safetensors(path: Path) -> dict[str, Float32]:
         raise CheckpointError(fault)
     try:
         with safe_open(path, framework="numpy") as file:
-            return {
-                name: float32_array(file.get_tensor(name), name, path)
-                for name in file.keys()  # noqa: SIM118 (not a mapping)
-                if not is_index_buffer(name)
-            }
+            names = [name for name in file.keys() if not is_index_buffer(name)]  # noqa: SIM118
+            for name in names:
+                kind = file.get_slice(name).get_dtype()
+                if kind.startswith(_NARROW):
+                    raise CheckpointError(
+                        f"{path}: {name} has the type {kind}; expected floating-point weights of "
+                        f"16 bits at least; save the model dequantized"
+                    )
+            return {name: float32_array(file.get_tensor(name), name, path) for name in names}
     except (SafetensorError, OSError, TypeError) as error:
         raise CheckpointError(f"{path} is truncated or not a safetensors file: {error}") from error

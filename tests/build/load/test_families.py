@@ -287,6 +287,7 @@ def test_types_with_names_of_their_own_answer_as_their_class(
         ("Electra", {"embedding_size": 16}, "8 features .* configuration says embedding_size 16"),
         ("Electra", {"hidden_size": 8}, "8 features|the head takes|layers|widths"),
         ("Albert", {"num_hidden_groups": 2}, "1 shared layers in groups, .* num_hidden_groups 2"),
+        ("Albert", {"inner_group_num": 2}, "inner_group_num 2; only groups of 1 layer"),
         ("Albert", {"hidden_size": 48}, "24 attention features; .* hidden_size 48"),
     ],
     ids=str,
@@ -296,6 +297,22 @@ def test_widths_and_groups_that_are_not_the_arrays_are_refused(
 ) -> None:
     tiny(classes, embedding_size=8).save_pretrained(tmp_path)
     assert re.search(fault, message := refusal(changed(tmp_path, **values))), message
+
+
+def test_one_setting_with_two_values_is_refused(tmp_path: Path) -> None:
+    tiny("DistilBert").save_pretrained(tmp_path)
+    message = refusal(changed(tmp_path, num_hidden_layers=1))
+    assert "says n_layers 2 and num_hidden_layers 1, which are the same setting" in message
+
+
+def test_a_configuration_without_a_padding_token_has_the_type_s_own(tmp_path: Path) -> None:
+    source = tiny("Bert")
+    save_transformers(source, tmp_path)
+    assert_answers(changed(tmp_path, pad_token_id=None), source)
+    path = tmp_path / "config.json"
+    values = json.loads(path.read_text(encoding="utf-8"))
+    path.write_text(json.dumps({**values, "pad_token_id": None}), encoding="utf-8")
+    assert_answers(tmp_path, source)
 
 
 @pytest.mark.parametrize("classes", ["Albert", "DistilBert"])

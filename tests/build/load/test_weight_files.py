@@ -205,6 +205,13 @@ def test_an_adapter_is_refused_with_how_to_merge_it(folder: Path, name: str) -> 
     assert "merge_and_unload()" in message
 
 
+def test_weights_of_8_bits_are_refused_by_type(folder: Path, bert: Any) -> None:
+    state = bert.state_dict()
+    query = "bert.encoder.layer.0.attention.self.query.weight"
+    save_file({**state, query: state[query].to(torch.float8_e4m3fn)}, folder / "model.safetensors")
+    assert f"{query} has the type F8_E4M3; expected floating-point weights of 16" in refusal(folder)
+
+
 def test_an_adapter_beside_a_whole_model_is_refused(folder: Path, bert: Any) -> None:
     save_file(bert.state_dict(), folder / "model.safetensors")
     assert_reads(folder, bert)
