@@ -72,6 +72,8 @@ class StageModel:
 
         None stands for an answer that is sent later.
         """
+        if self._counts is not None:
+            self._counts.took(len(requests))
         responses: list[Any] = [None] * len(requests)
         items: list[Any] = []
         places: list[int] = []
@@ -113,8 +115,6 @@ class StageModel:
             return _no_note
         ids = [request.request_id() for request in requests] if log is not None else []
         batch = LoggedBatch(log, ids, given) if log is not None else None
-        if counts is not None:
-            counts.took(len(requests))
 
         def note(place: int, tokens: int | None, response: Any) -> None:  # noqa: ANN401
             outcome, message = _ending(response)

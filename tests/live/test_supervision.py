@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import shutil
 import signal
 import subprocess
 import threading
@@ -14,6 +15,7 @@ import pytest
 
 from ernie_triton.client.seq_cls import SeqClsClient
 from ernie_triton.errors import ClientError
+from ernie_triton.server.builds.recording import accept_build
 from ernie_triton.server.control import Control
 from ernie_triton.server.stage_processes import is_running, stage_processes
 from tests.live.test_serve import FREE_PORTS, descendants, ready_line, serving
@@ -116,6 +118,35 @@ def test_what_is_in_flight_at_a_stop_is_answered_and_what_comes_later_is_told(
         assert [len(one.result()) for one in asked] == [len(LONG_TEXTS)] * 8
     assert served.process.wait(DEADLINE_S) == 0
     assert not any(is_running(pid) for pid in below)
+
+
+_ENDLESS = '''"""Computes without end when it is given a text that the test knows."""
+from ernie_triton.backends.tokenizer import TritonPythonModel as Tokenizer
+
+class TritonPythonModel(Tokenizer):
+    def _tensors(self, request):
+        tensors = super()._tensors(request)
+        while b"without end" in tensors["text"].tolist()[0]:
+            pass
+        return tensors
+'''
+
+
+def test_a_stage_that_computes_without_end_is_brought_back(
+    repository: Path, tmp_path: Path
+) -> None:
+    for part in ("", "_tokenizer", "_engine", "_postprocess"):
+        shutil.copytree(repository / f"ernie_seqcls{part}", tmp_path / f"ernie_seqcls{part}")
+    (tmp_path / "ernie_seqcls_tokenizer/1/model.py").write_text(_ENDLESS, encoding="utf-8")
+    accept_build(tmp_path, "ernie_seqcls")
+    with serving(tmp_path, *FREE_PORTS, "--stage-timeout", "3") as process:
+        served = Served(process)
+        with SeqClsClient(served.url, retries=0, timeout_s=60) as client:
+            with pytest.raises(ClientError):
+                client.classify(["without end"])
+            assert "ernie_seqcls_tokenizer ended no request for 3 s" in served.said("ended no")
+            assert "ernie_seqcls back after" in served.said("back after")
+            assert client.classify(["你好"])[0].best.name
 
 
 def test_nothing_is_left_of_a_server_whose_launcher_is_killed(repository: Path) -> None:
