@@ -24,7 +24,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "--characters", type=int, default=200, help="of a document (default: %(default)s)"
     )
     parser.add_argument(
-        "--spread", type=int, default=0, help="how far lengths lie around that, either way"
+        "--spread", type=int, default=0, help="distance of the lengths from that, either way"
     )
     parser.add_argument("--rounds", type=int, default=7, help="default: %(default)s")
     parser.add_argument("--engine", default="openvino", help="of ours (default: %(default)s)")
