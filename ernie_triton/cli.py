@@ -46,6 +46,7 @@ _PERF = (
             "baseline": "write a model repository as the published example has it",
             "limit": "measure this machine's matrix-multiply peak, and results as fractions of it",
             "floor": "measure the latency of the server itself",
+            "gateway-cost": "compare a gateway with direct gRPC, as ratios",
             "scaling": "measure how cost grows with sequence length, batch, layers and width",
             "tokenizer": "compare our tokenizer's speed with the tokenizers library's",
             "rerank": "compare reranking with sentence-transformers' CrossEncoder",

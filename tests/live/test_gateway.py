@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import ssl
 import subprocess
@@ -76,6 +77,20 @@ def test_the_gateway_answers_as_grpc_does_and_lets_no_stranger_in(
 def got(url: str, context: ssl.SSLContext | None = None) -> bytes:
     with urllib.request.urlopen(url, timeout=60, context=context) as answer:
         return bytes(answer.read())
+
+
+def test_the_cost_of_a_gateway_is_measured_beside_direct_grpc(
+    server: EmbeddedServer, run: Run
+) -> None:
+    with running_gateway("--url", server.url) as started:
+        place = ("--url", server.url, "--gateway", f"http://{started.address}")
+        done = run("perf", "gateway-cost", *place, "--rounds", 1, "--seconds", 0.3)
+    assert done.code == 0, done.stderr
+    rows = done.stdout.splitlines()[2:]
+    assert [row.split("  ")[0] for row in rows] == ["32 x 8", "32 x 8", "1 x 1", "1 x 1"]
+    for row in rows:
+        direct, through, ratio = (float(number) for number in re.findall(r"\d+\.\d+", row)[:3])
+        assert ratio == pytest.approx(through / direct, rel=0.05)
 
 
 def test_https_with_a_certificate_of_its_own(server: EmbeddedServer, tmp_path: Path) -> None:
