@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -11,10 +12,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import uvicorn
 
 from ernie_triton.client.transport import Connection
-from ernie_triton.client.wire import Endpoint, ModelFacts
+from ernie_triton.client.wire import Endpoint, InferRequest, ModelFacts, RequestedOutput
 from ernie_triton.errors import ServerUnavailableError
 from ernie_triton.gateway.app import Gateway, Parts
 from ernie_triton.gateway.endpoints.table import ENDPOINTS
@@ -30,7 +32,7 @@ from ernie_triton.gateway.views import page_views, pipeline_views
 from ernie_triton.gateway.watching import Watching
 from ernie_triton.log_settings import LogSettings
 from ernie_triton.server.telemetry.event_log import EventLog
-from tests.client.fakes import FakeAsyncTransport, FakeModel
+from tests.client.fakes import Array, FakeAsyncTransport, FakeModel
 from tests.client.task_fakes import (
     entity_model,
     multi_label_model,
@@ -46,6 +48,28 @@ STAGE = FakeModel(
 )
 
 
+def extraction_model() -> FakeModel:
+    """The first capital of a text is a person, and the schema as sent is its relation."""
+    facts = ModelFacts(max_batch_size=4, inputs=("text", "schema"), outputs={"result": (1,)})
+    return FakeModel(facts=facts, tensor=_extraction_tensor)
+
+
+def _extraction_tensor(request: InferRequest, output: RequestedOutput) -> Array:
+    assert output.name == "result"
+    rows = zip(request.columns["text"], request.columns["schema"], strict=True)
+    cells = [json.dumps(_extracted(text.decode(), schema.decode())) for text, schema in rows]
+    return np.array([[cell.encode()] for cell in cells], dtype=np.object_)
+
+
+def _extracted(text: str, schema: str) -> dict[str, object]:
+    match = re.search("[A-Z]", text)
+    if match is None:
+        return {}
+    option = {"text": schema, "probability": 0.5}
+    place = {"text": match[0], "start": match.start(), "end": match.end(), "probability": 0.75}
+    return {"人物": [{**place, "relations": {"schema": [option]}}]}
+
+
 def all_models() -> dict[str, FakeModel]:
     return {
         "ernie_seqcls": FakeModel(),
@@ -55,6 +79,7 @@ def all_models() -> dict[str, FakeModel]:
         "ernie_tokencls": entity_model(),
         "ernie_qa": qa_model(),
         "ernie_rerank": rank_model(),
+        "ernie_uie": extraction_model(),
         "ernie_embedding": vector_model(),
     }
 

@@ -112,6 +112,15 @@ def test_rerank_orders_documents_as_the_client_does(caller: Caller) -> None:
     assert best == {"index": 1, "relevance_score": 2.0}
 
 
+def test_extract_sends_the_schema_and_nests_what_is_found(caller: Caller) -> None:
+    body = {"input": ["见A"], "schema": [{"人物": ["单位"]}]}
+    [result] = caller.post("/v1/extract", body).json["results"]
+    [found] = result["人物"]
+    assert (found["text"], found["start"], found["end"]) == ("A", 1, 2)
+    assert found["relations"]["schema"][0]["text"] == '[{"人物": ["单位"]}]'
+    assert found["relations"]["schema"][0]["relations"] == {}
+
+
 def test_score_takes_pairs(caller: Caller) -> None:
     body = {"input": ["2.5 a", "3 b"], "pair": ["x", "y"]}
     answer = caller.post("/v1/score", body)
@@ -141,7 +150,7 @@ def test_a_body_that_does_not_fit_is_refused_by_name(
 
 def test_every_task_has_an_endpoint() -> None:
     asked = {task.name for endpoint in ENDPOINTS.values() for task in endpoint.tasks}
-    assert asked >= set(TASKS) - {"extraction"}
+    assert asked == set(TASKS)
 
 
 @pytest.mark.parametrize("path", ENDPOINTS)
@@ -190,6 +199,7 @@ def test_the_pipelines_are_listed_with_their_tasks(caller: Caller) -> None:
         "ernie_tokencls": "token_cls",
         "ernie_qa": "qa",
         "ernie_rerank": "rerank",
+        "ernie_uie": "extraction",
         "ernie_embedding": "embedding",
     }
     one = caller.get("/v1/models/ernie_qa").json
@@ -199,9 +209,10 @@ def test_the_pipelines_are_listed_with_their_tasks(caller: Caller) -> None:
 
 def test_the_answer_is_the_client_s_own_class_in_json(caller: Caller) -> None:
     from ernie_triton.client import Answer, Entity, Label, Score
+    from ernie_triton.client.extraction import ExtractedSpan
 
     schemas = caller.get("/openapi.json").json["components"]["schemas"]
-    for kind in (Answer, Entity, Label, Score):
+    for kind in (Answer, Entity, ExtractedSpan, Label, Score):
         fields = {field.name for field in dataclasses.fields(kind)}
         assert set(schemas[kind.__name__]["properties"]) == fields
 

@@ -7,6 +7,7 @@ from ernie_triton.gateway.endpoints.classify import CLASSIFY_ENDPOINT
 from ernie_triton.gateway.endpoints.embeddings import EMBEDDINGS_ENDPOINT
 from ernie_triton.gateway.endpoints.endpoint import JsonEndpoint
 from ernie_triton.gateway.endpoints.entities import ENTITIES_ENDPOINT
+from ernie_triton.gateway.endpoints.extract import EXTRACT_ENDPOINT
 from ernie_triton.gateway.endpoints.rerank import RERANK_ENDPOINT
 from ernie_triton.gateway.endpoints.score import SCORE_ENDPOINT
 
@@ -19,6 +20,7 @@ ENDPOINTS: Mapping[str, JsonEndpoint] = {
         ANSWER_ENDPOINT,
         SCORE_ENDPOINT,
         RERANK_ENDPOINT,
+        EXTRACT_ENDPOINT,
     )
 }
 """By path."""

@@ -1,5 +1,5 @@
 // Each task: its endpoint, its fields with an example, the body of a request, and its view.
-import { bars, element, heatMap, markedText, note, number } from "/page/views.js";
+import { bars, element, heatMap, markedText, note, number, tree } from "/page/views.js";
 
 const TOP = 10;
 const textField = (name, example, rows = 3) => ({ name, example, rows });
@@ -47,6 +47,22 @@ function ranking(answer, asked) {
   })))];
 }
 
+function extracted(answer, asked, words) {
+  const [found] = answer.results;
+  const marks = Object.entries(found).flatMap(([label, spans]) => spans
+    .filter((span) => span.start >= 0).map((span) => ({ ...span, label, score: span.probability })));
+  const names = Object.keys(found);
+  return [markedText(asked.input[0], marks), names.length ? tree(found) : note(words.none)];
+}
+
+function schemaOf(text) { // a plain name needs no quotes
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    return text;
+  }
+}
+
 const lines = (text) => text.split("\n").filter((line) => line.trim());
 const PAIR = textField("pair", "花呗可以提前还清吗");
 const single = (texts) => ({ input: [texts.input] });
@@ -70,6 +86,14 @@ export const TASKS = {
       { ...textField("documents", "今天天气很好\n花呗可以提前还清吗\n怎么关闭花呗", 6), word: "documents" },
     ],
     body: (texts) => ({ query: texts.query, documents: lines(texts.documents) }),
+  },
+  extraction: {
+    path: "/v1/extract", view: extracted,
+    fields: () => [
+      textField("input", "王芳在北京大学工作。", 6),
+      { ...textField("schema", '[{"人物": ["工作单位"]}]', 3), word: "schema" },
+    ],
+    body: (texts) => ({ ...single(texts), schema: schemaOf(texts.schema) }),
   },
   token_cls: {
     path: "/v1/entities", view: entities, body: single,

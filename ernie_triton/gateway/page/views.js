@@ -50,6 +50,19 @@ export function markedText(text, marks) {
   return shown;
 }
 
+export function tree(spansByName) {
+  const list = element("ul", "", "tree");
+  for (const [name, spans] of Object.entries(spansByName)) {
+    for (const span of spans) {
+      const item = element("li");
+      item.append(element("strong", `${name}: `), span.text, element("small", ` ${number(span.probability)}`));
+      if (Object.keys(span.relations).length) item.append(tree(span.relations));
+      list.append(item);
+    }
+  }
+  return list;
+}
+
 export function heatMap(texts, vectors) {
   const table = element("table");
   const head = table.createTHead().insertRow();
