@@ -164,6 +164,7 @@ class Pipelines:
         self._asked = {url: connect(server) for url, server in self._servers.items()}
         self._served: dict[tuple[str, str], ServedPipeline] = {}
         self._others: set[tuple[str, str]] = set()
+        self._away: set[str] = set()
 
     def by_name(self) -> Mapping[str, tuple[ServedPipeline, ...]]:
         """Every pipeline with those who serve it, sorted by name."""
@@ -193,6 +194,8 @@ class Pipelines:
             wanted = defaults[0] if defaults else ""
         if wanted in fitting:
             return tuple(sorted(fitting[wanted], key=lambda one: (bool(one.fault), one.in_flight)))
+        if self._away and not (fitting and not name):
+            raise _server_away(name)
         raise _no_pipeline(name, tasks, sorted(fitting))
 
     async def ask(
@@ -239,10 +242,12 @@ class Pipelines:
         try:
             names = await self._asked[url].ready_models(_LOOK_TIMEOUT_S)
         except ClientError as error:
+            self._away.add(url)
             for (_, place), served in self._served.items():
                 if place == url:
                     served.fault = str(error)
             return
+        self._away.discard(url)
         for key in [key for key in self._served if key[1] == url and key[0] not in names]:
             await self._served.pop(key).close()
         self._others = {key for key in self._others if key[1] != url or key[0] in names}
@@ -269,6 +274,17 @@ class Pipelines:
             await transport.close()
             return
         self._served[name, url] = ServedPipeline(connection, task, facts, transport)
+
+
+def _server_away(name: str) -> ProblemError:
+    """The problem where a server that may have the pipeline does not answer."""
+    return ProblemError(
+        "server-away",
+        503,
+        f"no server that answers has the pipeline {name!r}, and one does not answer",
+        "try again in a second",
+        {"retry-after": "1"},
+    )
 
 
 def _no_pipeline(name: str, tasks: Sequence[Task], fitting: Sequence[str]) -> ProblemError:

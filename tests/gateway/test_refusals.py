@@ -90,7 +90,7 @@ def test_a_gateway_without_a_server_is_alive_and_not_ready() -> None:
     caller = Caller(new_gateway({URL: FakeServer(away=True)}))
     assert caller.get("/health/live").status == 200
     assert caller.get("/health/ready").status == 503
-    assert caller.post("/v1/classify", GOOD).status == 404
+    assert caller.post("/v1/classify", GOOD).status == 503
 
 
 @pytest.mark.parametrize(
