@@ -17,8 +17,9 @@ DEADLINE_S = 60
 
 # Starts a child, prints its process id and waits.
 PARENT = """
-import sys, time
+import signal, sys, time
 from ernie_triton.child_process import deferred_signals, start_child
+signal.signal(signal.SIGHUP, signal.SIG_DFL)  # the tests may run under nohup
 with deferred_signals():
     child = start_child(["sh", "-c", "echo up; exec sleep 600"])
 print(child.pid, flush=True)

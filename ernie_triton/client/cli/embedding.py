@@ -32,7 +32,7 @@ from ernie_triton.client.embedding import (
 )
 from ernie_triton.client.evaluation.tasks import EVALUATION_METHODS
 from ernie_triton.client.items import TEXT, TEXT_PAIR
-from ernie_triton.client.vectors import VECTOR_PRECISIONS, VectorForm
+from ernie_triton.client.vectors import VECTOR_PRECISIONS, VectorForm, vector_ranges
 from ernie_triton.errors import UsageError
 from ernie_triton.tasks import EMBEDDING
 
@@ -62,7 +62,8 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
         "--ranges",
         type=_ranges,
         metavar="FILE",
-        help="a .npy file of the least and the largest value of each feature, for int8 and uint8",
+        help="a .npy file of vectors of typical texts: their least and largest values are the "
+        "ranges of int8 and uint8",
     )
 
 
@@ -108,9 +109,9 @@ async def _new_job(found: argparse.Namespace, caller: Caller) -> Job[Embedding] 
 
 
 def _ranges(path: str) -> Float32:
-    """The array of a .npy file, as an argument."""
+    """The ranges of the vectors in a .npy file, as an argument; of ranges they are the same."""
     try:
-        return np.asarray(np.load(path, allow_pickle=False), dtype=np.float32)
+        return vector_ranges(np.asarray(np.load(path, allow_pickle=False), dtype=np.float32))
     except (OSError, ValueError) as error:
         raise argparse.ArgumentTypeError(f"{path} is no .npy file of numbers: {error}") from error
 

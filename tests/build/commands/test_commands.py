@@ -15,7 +15,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from ernie_triton.cli import main
-from ernie_triton.tasks import ENGINES, LAYOUTS, PRECISIONS
+from ernie_triton.tasks import ENGINES, LAYOUTS, PRECISIONS, TASKS
 from tests.build.load.exports import transformers_model
 from tests.build.models import (
     save_paddlenlp,
@@ -434,7 +434,7 @@ def test_a_checkpoint_that_does_not_say_its_task_is_asked_for_it(
     line = capsys.readouterr().err.splitlines()[-1]
     assert "error: " in line
     assert "(its architecture is ErnieForMaskedLM)" in line
-    assert line.endswith("--task seq_cls|multi_label|regression|rerank|token_cls|qa|embedding")
+    assert line.endswith(f"--task {'|'.join(TASKS)}")
 
 
 def test_a_bin_is_read_without_torch(saved: dict[str, Path]) -> None:
