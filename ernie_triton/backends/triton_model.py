@@ -7,6 +7,7 @@ batch, and each gets its own rows, some of them later.
 import gc
 import json
 import os
+import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from functools import partial
@@ -23,6 +24,7 @@ from ernie_triton.backends.request_log import LoggedBatch, opened_log
 from ernie_triton.errors import ErnieTritonError, NotFiniteError
 from ernie_triton.request_counts import opened_counts
 from ernie_triton.stages.opening import StageOpener
+from ernie_triton.standstill import Standstill, end_process
 
 _GARBAGE_THRESHOLD = 50_000
 """New objects between two looks for cycles; a stage makes hardly any, and a look takes time."""
@@ -55,13 +57,15 @@ class StageModel:
             key: value["string_value"] for key, value in config.get("parameters", {}).items()
         }
         folder = Path(args["model_repository"]) / args["model_version"]
+        self._model = args.get("model_name", "")
         try:
-            self._log = opened_log(args.get("model_name", ""), self._part, os.environ)
-            self._counts = opened_counts(args.get("model_name", ""), os.environ)
+            self._log = opened_log(self._model, self._part, os.environ)
+            self._counts = opened_counts(self._model, os.environ)
             self._stage = self.stage_type.open(parameters, folder)
         except ErnieTritonError as error:
             raise pb_utils.TritonModelException(str(error)) from error
         self._batches = 0
+        self._standstill = Standstill()
         gc.collect()
         gc.freeze()
         gc.set_threshold(_GARBAGE_THRESHOLD)
@@ -72,6 +76,8 @@ class StageModel:
 
         None stands for an answer that is sent later.
         """
+        start = time.monotonic()
+        self._end_if_given_up(start)
         if self._counts is not None:
             self._counts.took(len(requests))
         responses: list[Any] = [None] * len(requests)
@@ -92,6 +98,7 @@ class StageModel:
         self._batches += 1
         if self.has_engine and self._batches in _SETTLING_BATCHES:
             release_file_pages()
+        self._end_if_given_up(start)
         return responses
 
     def finalize(self) -> None:
@@ -99,6 +106,11 @@ class StageModel:
         self._stage.close()
         if self._log is not None:
             self._log.close()
+
+    def _end_if_given_up(self, start: float) -> None:
+        """End this process if it stood still since `start`: its requests may have been given up."""
+        if still_s := self._standstill.seconds_since(start):
+            end_process(self._model, still_s)
 
     def _tensors(self, request: Any) -> Tensors:  # noqa: ANN401
         return {

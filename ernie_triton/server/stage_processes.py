@@ -10,6 +10,8 @@ import signal
 from collections.abc import Sequence
 from pathlib import Path
 
+from ernie_triton.standstill import STOOD_STILL_CODE
+
 
 def stage_processes(server: int) -> dict[int, str]:
     """The stages by process id: the server's children that run a `<model>/<version>/model.py`.
@@ -51,6 +53,8 @@ def failure_of(pid: int) -> str:
         return ""
     if os.WIFSIGNALED(code):
         return f"was killed by {signal.Signals(os.WTERMSIG(code)).name}"
+    if os.WEXITSTATUS(code) == STOOD_STILL_CODE:
+        return "stood still while it had requests, which Triton may have given up, and ended"
     return f"ended with code {os.WEXITSTATUS(code)}"
 
 

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import random
 import shutil
 import signal
 import subprocess
@@ -82,6 +83,15 @@ def asking_the_other_pipeline(url: str) -> Iterator[list[ClientError]]:
     assert answers > 0
 
 
+@contextlib.contextmanager
+def standing_still(pid: int) -> Iterator[None]:
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        os.kill(pid, signal.SIGCONT)
+
+
 @pytest.mark.parametrize(
     ("number", "words"),
     [(signal.SIGKILL, "was killed by SIGKILL"), (signal.SIGSTOP, "stood still")],
@@ -96,6 +106,39 @@ def test_a_stage_comes_back_while_the_other_pipeline_answers(
         assert "ernie_seqcls back after" in served.said("back after")
         assert client.classify(["你好"])[0].best.name
     assert failures == []
+
+
+def test_a_stage_that_goes_on_after_its_requests_were_given_up_gives_nobody_their_answers(
+    served: Served,
+) -> None:
+    texts = [f"国足客场{number}:1逆转取胜" * number for number in range(1, 25)]
+    over = threading.Event()
+
+    def right_answers(seed: int) -> int:
+        order, right = random.Random(seed), 0
+        with SeqClsClient(served.url, retries=0) as client:
+            while not over.is_set():
+                place = order.randrange(len(texts))
+                with contextlib.suppress(ClientError):
+                    assert client.classify([texts[place]]) == [alone[place]]
+                    right += 1
+        return right
+
+    with SeqClsClient(served.url) as client:
+        alone = [client.classify([text])[0] for text in texts]
+        with ThreadPoolExecutor(8) as pool:
+            asked = [pool.submit(right_answers, seed) for seed in range(8)]
+            time.sleep(0.5)
+            engine = served.pid_of("ernie_seqcls_engine")
+            with standing_still(served.process.pid):  # it would end the stage earlier
+                with standing_still(engine):
+                    time.sleep(1.7)  # Triton waits for a second
+                time.sleep(1)
+            assert "stood still while it had requests" in served.said("stood still")
+            assert "ernie_seqcls back after" in served.said("back after")
+            assert client.classify([texts[0]]) == [alone[0]]
+            over.set()
+            assert all(one.result() for one in asked)
 
 
 def test_what_is_in_flight_at_a_stop_is_answered_and_what_comes_later_is_told(

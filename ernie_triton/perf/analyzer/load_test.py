@@ -11,7 +11,12 @@ from dataclasses import dataclass
 from ernie_triton.client.transport import Connection, GrpcTransport
 from ernie_triton.client.wire import Endpoint
 from ernie_triton.errors import AnalyzerError
-from ernie_triton.perf.analyzer.generator import LoadGenerator, Windows, options_for
+from ernie_triton.perf.analyzer.generator import (
+    AnalyzerLapseError,
+    LoadGenerator,
+    Windows,
+    options_for,
+)
 from ernie_triton.perf.analyzer.output import AnalyzerFigures
 from ernie_triton.perf.analyzer.program import AnalyzerRun
 from ernie_triton.perf.analyzer.texts import TextRow, input_columns
@@ -49,10 +54,14 @@ class LoadTest:
     def figures(self, load: RequestLoad) -> AnalyzerFigures:
         """Measure under a load; measure for longer if no answer arrived within a window.
 
+        A failure for a reason of perf_analyzer's own is tried once more.
+
         Raises:
             AnalyzerError: perf_analyzer failed.
         """
         try:
+            return self._figures(load)
+        except AnalyzerLapseError:
             return self._figures(load)
         except AnalyzerError as error:
             if _NO_ANSWERS not in str(error):
