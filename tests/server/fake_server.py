@@ -15,10 +15,19 @@ from ernie_triton.server.stage_processes import is_running, stage_processes
 DEADLINE_S = 60
 # Starts a stage for each line of its input; like tritonserver, it does not ask how they ended.
 _SERVER = """
-import subprocess, sys
+import os, subprocess, sys
 stages = []
 for line in sys.stdin:
-    stages.append(subprocess.Popen([sys.executable, line.strip()]))
+    stages.append(subprocess.Popen([sys.executable, line.strip(), str(os.getpid())]))
+"""
+
+
+# Ends with the server: one may start while a test ends. 1 is PR_SET_PDEATHSIG, of prctl(2).
+_STAGE = """
+import ctypes, os, signal, sys, time
+ctypes.CDLL(None).prctl(1, signal.SIGKILL)
+if os.getppid() == int(sys.argv[1]):
+    time.sleep(600)
 """
 
 
@@ -44,10 +53,8 @@ class FakeServer(Control):
         return {name: pid for pid, name in stage_processes(self.process.pid).items()}[stage]
 
     def stop(self) -> None:
-        """End the stages and the server."""
+        """End the server, and with it the stages."""
         self._is_stopped = True
-        for pid in stage_processes(self.process.pid):
-            subprocess.run(["kill", "-KILL", str(pid)], check=True)
         self.process.kill()
         with self.process:
             pass
@@ -73,7 +80,7 @@ class FakeServer(Control):
         for stage in self.stages_of[name] - running:
             script = self._folder / stage / "1" / "model.py"
             script.parent.mkdir(parents=True, exist_ok=True)
-            script.write_text("import time\ntime.sleep(600)\n", encoding="utf-8")
+            script.write_text(_STAGE, encoding="utf-8")
             assert self.process.stdin is not None
             try:
                 self.process.stdin.write(f"{script}\n")
