@@ -9,7 +9,7 @@ from ernie_triton.build.load.weights import float32_array, is_index_buffer
 from ernie_triton.errors import CheckpointError
 from ernie_triton.lfs_pointer import pointer_fault
 
-_NARROW = ("F8", "F6", "F4")
+_NARROW = ("F8_", "F6_", "F4")
 """Beginnings of number types that NumPy lacks; they come with scales in arrays of their own."""
 
 
