@@ -12,7 +12,7 @@ PIPELINES := $(patsubst pipelines/%.toml,build/%.built,$(filter-out %.tuned.toml
 DEBIAN_PACKAGES := docker-compose prometheus
 DEBIAN_PROGRAMS := docker-compose prometheus promtool
 
-SERVER_TESTS := $(addprefix tests/,client containers docs live perf server)
+SERVER_TESTS := $(addprefix tests/,client containers live perf server)
 
 .PHONY: install demo serve build test debian-packages lint audit format clean
 
