@@ -5,9 +5,10 @@ A command's module has `add_options(parser)`, which sets its description and opt
 """
 
 import argparse
+import contextlib
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -80,17 +81,18 @@ def run_command(command: Command, argv: Sequence[str], prog: str) -> int:
         SystemExit: 0 after `--help`; 2 for wrong usage.
     """
     try:
-        module = _imported(command)
-        parser = argparse.ArgumentParser(prog=prog, allow_abbrev=False)
-        module.add_options(parser)
-        end = argv.index("--") if command.takes_rest and "--" in argv else len(argv)
-        arguments = parser.parse_args(argv[:end])
-        if command.takes_rest:
-            arguments.rest = list(argv[end + 1 :])
-        try:
-            return int(module.run(arguments))
-        except UsageError as error:
-            parser.error(str(error))
+        with _missing_extra_named(command):
+            module = cast(_CommandModule, import_module(command.module))
+            parser = argparse.ArgumentParser(prog=prog, allow_abbrev=False)
+            module.add_options(parser)
+            end = argv.index("--") if command.takes_rest and "--" in argv else len(argv)
+            arguments = parser.parse_args(argv[:end])
+            if command.takes_rest:
+                arguments.rest = list(argv[end + 1 :])
+            try:
+                return int(module.run(arguments))
+            except UsageError as error:
+                parser.error(str(error))
     except BrokenPipeError:
         # The reader of our output has gone; what is still buffered must not fail again at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -106,9 +108,13 @@ def path_or_none(text: str) -> Path | None:
     return Path(text) if text else None
 
 
-def _imported(command: Command) -> _CommandModule:
+@contextlib.contextmanager
+def _missing_extra_named(command: Command) -> Iterator[None]:
+    """Name the extra whose package is missing, whether it is imported at once or by `run`."""
     try:
-        return cast(_CommandModule, import_module(command.module))
+        yield
+    except MissingExtraError:
+        raise
     except ModuleNotFoundError as error:
         if not command.extra or str(error.name).partition(".")[0] == _OURS:
             raise

@@ -14,8 +14,8 @@ from ernie_triton.gateway.endpoints.endpoint import (
     JsonEndpoint,
     ModelName,
     Texts,
-    as_many,
     check_pair,
+    second_texts,
 )
 from ernie_triton.gateway.pipelines import ServedPipeline
 from ernie_triton.tasks import MULTI_LABEL, SEQ_CLS
@@ -50,8 +50,7 @@ class ClassifyAnswer(msgspec.Struct, kw_only=True):
 
 async def _answer(call: Call, request: ClassifyRequest) -> ClassifyAnswer:
     texts = call.list_of(request.input)
-    given = request.pair
-    pairs = None if given is None else as_many(texts, given, ("input", "pair"))
+    pairs = second_texts(texts, request.pair)
 
     async def classify(served: ServedPipeline) -> ClassifyAnswer:
         check_pair(served, pairs)

@@ -123,6 +123,11 @@ def as_many(texts: Sequence[str], others: str | Sequence[str], names: tuple[str,
     )
 
 
+def second_texts(texts: Sequence[str], given: str | Sequence[str] | None) -> list[str] | None:
+    """The second texts of a request, by the rule of `as_many`; None for single texts."""
+    return None if given is None else as_many(texts, given, ("input", "pair"))
+
+
 def check_pair(served: ServedPipeline, pairs: Sequence[str] | None) -> None:
     """Refuse pairs for a pipeline of single texts, and single texts for one of pairs.
 

@@ -10,8 +10,8 @@ from ernie_triton.gateway.endpoints.endpoint import (
     JsonEndpoint,
     ModelName,
     Texts,
-    as_many,
     check_pair,
+    second_texts,
 )
 from ernie_triton.gateway.pipelines import ServedPipeline
 from ernie_triton.tasks import REGRESSION
@@ -34,8 +34,7 @@ class ScoreAnswer(msgspec.Struct, kw_only=True):
 
 async def _answer(call: Call, request: ScoreRequest) -> ScoreAnswer:
     texts = call.list_of(request.input)
-    given = request.pair
-    pairs = None if given is None else as_many(texts, given, ("input", "pair"))
+    pairs = second_texts(texts, request.pair)
 
     async def score(served: ServedPipeline) -> ScoreAnswer:
         check_pair(served, pairs)
