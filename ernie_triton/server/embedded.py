@@ -222,7 +222,7 @@ class EmbeddedServer:
                 self.view,
                 served,
                 self._control,
-                alone=self._supervisor.alone,
+                turn=self._supervisor.turn,
             )
             if self._front is not None:
                 self._front.start()

@@ -190,7 +190,7 @@ def _exchangeable(run_of: SupervisedRun, supervisor: Supervisor) -> Iterator[Non
         run_of.builds.view,
         run_of.builds.served,
         run_of.control,
-        alone=supervisor.alone,
+        turn=supervisor.turn,
     )
     watched = run_of.watched
     port = run_of.public_port

@@ -73,7 +73,7 @@ class LiveBuilds:
         served: dict[str, ServedBuild],
         models: Models,
         *,
-        alone: Callable[[], AbstractContextManager[object]] | None = None,
+        turn: Callable[[str], AbstractContextManager[object]] = contextlib.nullcontext,
     ) -> None:
         """Begin with the builds that the server was started with.
 
@@ -82,7 +82,7 @@ class LiveBuilds:
             view: what the server serves.
             served: the builds by pipeline.
             models: loads and unloads.
-            alone: a context in which nobody else exchanges or unloads models.
+            turn: a context in which nobody else loads or unloads a pipeline, given its name.
         """
         self.forget_after_s = FORGET_AFTER_S
         self.check: Callable[[str], None] = lambda _name: None
@@ -91,7 +91,7 @@ class LiveBuilds:
         self._view = view
         self._models = models
         self._lock = threading.RLock()
-        self._alone = alone or contextlib.nullcontext
+        self._turn = turn
         self._pipelines = {name: PipelineBuilds(live=one) for name, one in served.items()}
 
     def lines(self) -> list[BuildLine]:
@@ -145,7 +145,7 @@ class LiveBuilds:
             if served is builds.live:
                 raise RepositoryError(f"{name} serves build {found.identity} already")
             self._load_beside(builds, served, canary=canary)
-            with self._alone():
+            with self._turn(name):
                 if canary:
                     replaced, builds.canary = builds.canary, served
                     self._leave(builds, replaced)
@@ -166,12 +166,12 @@ class LiveBuilds:
                     f"{name} has no build before {_id(builds.live)} here; build the older one "
                     f"again, then: ernie-triton reload {name}"
                 )
-            with self._alone():
+            with self._turn(name):
                 return self._go_live(builds, builds.before)
 
     def forget(self, name: str) -> str:
         """Let every build of a pipeline go but the live one, and say which."""
-        with self._lock, self._alone():
+        with self._lock, self._turn(name):
             builds = self._of(name)
             gone = [one for one in (builds.before, builds.canary) if one is not None]
             builds.before = builds.canary = None
@@ -184,9 +184,9 @@ class LiveBuilds:
         """Unload the builds that were replaced long enough ago."""
         with self._lock:
             due = time.monotonic() - self.forget_after_s
-            for builds in self._pipelines.values():
+            for name, builds in self._pipelines.items():
                 for one, _ in [entry for entry in builds.replaced if entry[1] <= due]:
-                    with self._alone():
+                    with self._turn(name):
                         self._drop(one)
                 builds.replaced = [entry for entry in builds.replaced if entry[1] > due]
 

@@ -5,114 +5,27 @@ still says that the stage is ready. Here its pipeline is unloaded, so that its r
 and nobody waits. Then it is loaded again, which starts the stage anew. All others answer meanwhile.
 """
 
-import contextlib
-import os
-import signal
 import threading
 import time
 from collections import defaultdict, deque
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 
 from ernie_triton.errors import ServerError
 from ernie_triton.server.control import Control
-from ernie_triton.server.stage_processes import (
-    failure_of,
-    is_running,
-    is_stopped,
-    stage_processes,
-)
+from ernie_triton.server.supervision.stage_watch import ENDED, StageEnd, StageWatch
 from ernie_triton.server.supervision.stuck_stages import StuckStages
+from ernie_triton.server.supervision.turns import Turns, pipeline_of
 from ernie_triton.server.telemetry.metrics import SupervisorMetrics
 
-ENDED = "ended"
 DRAIN_TIMEOUT_S = 30.0
-HUNG_AFTER_S = 1.0
 MOST_ENDS = 5
 ENDS_WINDOW_S = 600.0
 """A stage that ends more often than `MOST_ENDS` within this time is not brought back any more."""
 
-_LISTING_S = 1.0
 _PAUSE_S = 1.0
 _UNLOAD_TIMEOUT_S = 15.0
 _DRAIN_POLL_S = 0.05
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StageEnd:
-    """The end of a stage's process.
-
-    Attributes:
-        stage: its model.
-        pid: its process id.
-        how: what ended it, in words.
-        seen_at: when it was seen, on the monotonic clock in seconds.
-    """
-
-    stage: str
-    pid: int
-    how: str
-    seen_at: float
-
-    def __str__(self) -> str:
-        return f"the stage {self.stage} {self.how} (process {self.pid})"
-
-
-class StageWatch:
-    """The processes of a server's stages, and which of them have ended."""
-
-    def __init__(self, server: int, stuck: StuckStages | None = None) -> None:
-        """Begin with the processes that are there.
-
-        Args:
-            server: process id of tritonserver.
-            stuck: finds those that compute without end, where that is wanted.
-        """
-        self._server = server
-        self._stuck = stuck
-        self._stages: dict[int, str] = {}
-        self._stopped_since: dict[int, float] = {}
-        self._listed_at = float("-inf")
-        self.refresh()
-
-    def __len__(self) -> int:
-        return len(self._stages)
-
-    def refresh(self) -> frozenset[str]:
-        """Add the processes of stages that were loaded meanwhile; return the stages that run."""
-        self._listed_at = time.monotonic()
-        running = stage_processes(self._server)
-        self._stages.update(running)
-        return frozenset(running.values())
-
-    def ends(self) -> list[StageEnd]:
-        """The stages that ended since the last call; stuck ones are killed first."""
-        now = time.monotonic()
-        if now - self._listed_at >= _LISTING_S:
-            self.refresh()
-        stuck = self._stuck.pids() if self._stuck is not None else frozenset[int]()
-        found = []
-        for pid, stage in list(self._stages.items()):
-            if not is_running(pid):
-                del self._stages[pid]
-                how = failure_of(pid) or ENDED
-                found.append(StageEnd(stage=stage, pid=pid, how=how, seen_at=now))
-            elif is_stopped(pid) and now - self._stopped_since.setdefault(pid, now) >= HUNG_AFTER_S:
-                how = f"stood still for {HUNG_AFTER_S:g} s and was killed"
-                found.append(self._killed(pid, how, now))
-            elif self._stuck is not None and pid in stuck:
-                how = f"ended no request for {self._stuck.timeout_s:g} s and was killed"
-                found.append(self._killed(pid, how, now))
-            elif not is_stopped(pid):
-                self._stopped_since.pop(pid, None)
-        for end in found:
-            self._stopped_since.pop(end.pid, None)
-        return found
-
-    def _killed(self, pid: int, how: str, seen_at: float) -> StageEnd:
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGKILL)
-        return StageEnd(stage=self._stages.pop(pid), pid=pid, how=how, seen_at=seen_at)
 
 
 class Supervisor:
@@ -140,9 +53,9 @@ class Supervisor:
         self._metrics = metrics or SupervisorMetrics()
         self._watch = StageWatch(server, stuck)
         self._ends: defaultdict[str, deque[float]] = defaultdict(deque)
-        self._one_at_a_time = threading.Lock()
+        self._turns = Turns()
+        self._stages_of: dict[str, frozenset[str]] = {}
         self._back_at: dict[str, float] = {}
-        self._draining = False
         self._failure = ""
 
     @property
@@ -150,17 +63,13 @@ class Supervisor:
         """The number of processes that are watched."""
         return len(self._watch)
 
-    @contextlib.contextmanager
-    def alone(self) -> Iterator[None]:
-        """Keep pipelines from being brought back while somebody else loads or unloads models.
+    def turn(self, pipeline: str) -> AbstractContextManager[None]:
+        """Keep a pipeline from being brought back while somebody else loads or unloads it.
 
         Raises:
-            ServerError: the server is stopping.
+            ServerError: on entering, the server is stopping.
         """
-        with self._one_at_a_time:
-            if self._draining:
-                raise ServerError("the server is stopping")
-            yield
+        return self._turns.at({pipeline})
 
     def check(self) -> None:
         """Look at every stage once, and begin to bring back those that ended.
@@ -170,7 +79,7 @@ class Supervisor:
         """
         ends = self._watch.ends()
         if ends:
-            threading.Thread(target=self._bring_back, args=(ends,), daemon=True).start()
+            _start(self._bring_back, ends)
         if self._failure:
             raise ServerError(self._failure)
 
@@ -183,38 +92,64 @@ class Supervisor:
             timeout_s: how long to wait, in seconds.
 
         Returns:
-            The pipelines that still had unanswered requests when the time was up.
+            The pipelines that still had unanswered requests when the time was up, or were still
+            being loaded.
 
         Raises:
             ServerError: the server does not answer.
         """
         deadline = time.monotonic() + timeout_s
-        self._draining = True
-        with contextlib.suppress(TimeoutError), _held(self._one_at_a_time, timeout_s):
-            names = frozenset(self._control.pipelines())
-            for name in sorted(names):
-                self._control.unload(name)
-            while True:
-                index = self._control.index()
-                busy = {one.name for one in index if one.state == "UNLOADING"} & names
-                if not busy or time.monotonic() >= deadline:
-                    return tuple(sorted(busy))
-                time.sleep(_DRAIN_POLL_S)
-        return ("a pipeline that is being loaded",)
+        self._turns.close()
+        loading = self._turns.taken()
+        names = loading | frozenset(self._control.pipelines())
+        left = set(names)
+        while True:
+            taken = self._turns.taken()
+            for name in sorted(name for name in left if pipeline_of(name) not in taken):
+                left.discard(name)
+                try:
+                    self._control.unload(name)
+                except ServerError:
+                    if name not in loading:  # those may have failed to load
+                        raise
+            unloading = {one.name for one in self._control.index() if one.state == "UNLOADING"}
+            busy = (unloading & names) | left
+            if not busy or time.monotonic() >= deadline:
+                return tuple(sorted(busy))
+            time.sleep(_DRAIN_POLL_S)
 
     def _bring_back(self, ends: Sequence[StageEnd]) -> None:
+        """Bring back every pipeline of these stages, each in a thread of its own."""
         start = time.monotonic()
-        with self._one_at_a_time:
-            try:
+        try:
+            self._stages_of.update(self._control.pipelines())
+        except ServerError as error:
+            self._give_up(ends[0], error)
+            return
+        of_pipelines = defaultdict(list)
+        for end in ends:
+            using = [name for name, stages in self._stages_of.items() if end.stage in stages]
+            of_pipelines[frozenset(map(pipeline_of, using or [end.stage]))].append(end)
+        for pipelines, stage_ends in of_pipelines.items():
+            _start(self._bring_back_in_turn, pipelines, stage_ends, start)
+
+    def _bring_back_in_turn(
+        self, pipelines: frozenset[str], ends: Sequence[StageEnd], start: float
+    ) -> None:
+        try:
+            with self._turns.at(pipelines):
                 self._bring_back_alone(ends, start)
-            except ServerError as error:
-                if not self._draining:
-                    self._failure = f"{ends[0]}, and cannot be brought back: {error}"
+        except ServerError as error:
+            self._give_up(ends[0], error)
+
+    def _give_up(self, end: StageEnd, error: ServerError) -> None:
+        if not self._turns.is_closed:
+            self._failure = f"{end}, and cannot be brought back: {error}"
 
     def _bring_back_alone(self, ends: Sequence[StageEnd], start: float) -> None:
         ends = [end for end in ends if self._matters(end)]
         dead = frozenset(end.stage for end in ends)
-        if not ends or self._draining:
+        if not ends or self._turns.is_closed:
             return
         stages_of = self._control.pipelines()
         pipelines = sorted(name for name, stages in stages_of.items() if stages & dead)
@@ -224,7 +159,7 @@ class Supervisor:
         self._say(f"{'; '.join(map(str, ends))}; bringing {said} back, the others answer on")
         for name in sorted({*pipelines, *dead}):
             self._control.unload(name, timeout_s=_UNLOAD_TIMEOUT_S)
-        while not self._failure and not self._draining:
+        while not self._failure and not self._turns.is_closed:
             for end in ends:
                 self._count(end)
             try:
@@ -266,11 +201,5 @@ class Supervisor:
             )
 
 
-@contextlib.contextmanager
-def _held(lock: threading.Lock, timeout_s: float) -> Iterator[None]:
-    if not lock.acquire(timeout=timeout_s):
-        raise TimeoutError
-    try:
-        yield
-    finally:
-        lock.release()
+def _start(target: Callable[..., None], *arguments: object) -> None:
+    threading.Thread(target=target, args=arguments, daemon=True).start()

@@ -1,5 +1,6 @@
 """Stages that end are brought back by themselves; real processes, and a control in memory."""
 
+import contextlib
 import os
 import signal
 import threading
@@ -11,10 +12,10 @@ import pytest
 
 from ernie_triton.errors import ServerError
 from ernie_triton.request_counts import RequestCounts
-from ernie_triton.server.supervision import stuck_stages
+from ernie_triton.server.supervision import stage_watch, stuck_stages
 from ernie_triton.server.supervision import supervisor as supervision
 from ernie_triton.server.supervision.supervisor import Supervisor
-from tests.server.fake_server import FakeServer, has_ended, wait_until
+from tests.server.fake_server import DEADLINE_S, FakeServer, has_ended, wait_until
 
 PIPELINES = {
     "news": frozenset({"news_tokenizer", "news_engine"}),
@@ -74,7 +75,7 @@ def test_a_stage_that_stands_still_is_killed_and_brought_back(
     said: list[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(supervision, "HUNG_AFTER_S", 0.1)
+    monkeypatch.setattr(stage_watch, "HUNG_AFTER_S", 0.1)
     hung = server.pid_of("pairs_joined")
     kill(hung, signal.SIGSTOP)
     check_until(supervisor, said, "pairs back after")
@@ -115,6 +116,59 @@ def counts_of(folder: Path, model: str, pid: int) -> RequestCounts:
     counts = RequestCounts(folder / "counts", model)
     (folder / "counts" / f"{model}.{os.getpid()}").rename(folder / "counts" / f"{model}.{pid}")
     return counts
+
+
+@contextlib.contextmanager
+def hanging_load(server: FakeServer, pipeline: str) -> Iterator[None]:
+    """Let a pipeline's load wait until the context ends."""
+    load, begun, over = server.load, threading.Event(), threading.Event()
+
+    def hang(name: str, timeout_s: float = 0.0) -> None:
+        if name == pipeline:
+            begun.set()
+            over.wait()
+        load(name, timeout_s)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(server, "load", hang)
+        yield
+        assert begun.wait(DEADLINE_S)
+        over.set()
+
+
+def test_a_load_that_hangs_keeps_no_other_pipeline_from_coming_back(
+    server: FakeServer, supervisor: Supervisor, said: list[str]
+) -> None:
+    with hanging_load(server, "news"):
+        kill(server.pid_of("news_engine"))
+        check_until(supervisor, said, "bringing news back")
+        kill(server.pid_of("pairs_joined"))
+        check_until(supervisor, said, "pairs back after")
+        assert not any("news back after" in line for line in said)
+    check_until(supervisor, said, "news back after")
+
+
+def test_a_reload_that_hangs_keeps_its_own_pipeline_alone(
+    server: FakeServer, supervisor: Supervisor, said: list[str]
+) -> None:
+    with supervisor.turn("news"):
+        kill(server.pid_of("news_engine"))
+        kill(server.pid_of("pairs_joined"))
+        check_until(supervisor, said, "pairs back after")
+        assert not any("news" in line for line in said)
+    check_until(supervisor, said, "news back after")
+
+
+def test_a_drain_goes_on_while_a_pipeline_is_loaded_and_names_it(
+    server: FakeServer, supervisor: Supervisor
+) -> None:
+    with supervisor.turn("news"):
+        assert supervisor.drain(0.1) == ("news",)
+        assert server.calls == ["unload pairs"]
+        with pytest.raises(ServerError, match="is stopping"), supervisor.turn("pairs"):
+            pass
+    assert supervisor.drain(30) == ()
+    assert server.calls == ["unload pairs", "unload news"]
 
 
 def test_a_pause_that_ends_in_time_is_no_hang(
