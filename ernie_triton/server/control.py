@@ -193,3 +193,5 @@ class Control:
         except InferenceServerException as error:
             message = " ".join(str(error.message() or error).split())
             raise ServerError(f"the server at {self._url} did not {action}: {message}") from error
+        except ValueError as error:  # gRPC's: the connection was closed meanwhile
+            raise ServerError(f"the server at {self._url} did not {action}: {error}") from error

@@ -36,6 +36,7 @@ from ernie_triton.server.installation.findings import (
     wrong_numpy,
 )
 from ernie_triton.server.installation.leftovers import owned_prefix, remove_leftovers
+from ernie_triton.server.supervision.given_up_stages import GivenUpStages
 from ernie_triton.server.supervision.stuck_stages import StuckStages
 from ernie_triton.server.supervision.supervisor import Supervisor
 from ernie_triton.server.telemetry.log import failure_reason
@@ -215,7 +216,12 @@ class EmbeddedServer:
             self._control = Control(self._own_url, self._key, self.options.client_key)
             self._wait_until_ready()
             self._supervisor = Supervisor(
-                self._process.pid, self._control, self._say, self._metrics, self._stuck_stages()
+                self._process.pid,
+                self._control,
+                self._say,
+                self._metrics,
+                stuck=self._stuck_stages(),
+                given_up=GivenUpStages(self.metrics_url),
             )
             self._live_builds = LiveBuilds(
                 self.options.repository,
@@ -311,7 +317,9 @@ class EmbeddedServer:
 
     def stop(self) -> None:
         """End the server and every stage, within seconds; a second call does nothing."""
-        self._supervisor = None
+        supervisor, self._supervisor = self._supervisor, None
+        if supervisor is not None:
+            supervisor.stop()
         process, self._process = self._process, None
         control, self._control = self._control, None
         front, self._front = self._front, None

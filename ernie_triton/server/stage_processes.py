@@ -23,16 +23,23 @@ def stage_processes(server: int) -> dict[int, str]:
     with contextlib.suppress(OSError):  # a thread that ended meanwhile, a kernel without the list
         for task in Path(f"/proc/{server}/task").iterdir():
             for child in (task / "children").read_text(encoding="ascii").split():
-                command = Path(f"/proc/{child}/cmdline").read_bytes().decode().split("\0")
-                if stage := stage_of(command):
+                if stage := stage_of(_command_of(int(child))):
                     stages[int(child)] = stage
     return stages
 
 
 def stage_of(command: Sequence[str]) -> str:
     """The model that a process of the Python backend runs, from its command; empty for others."""
-    scripts = (Path(part) for part in command if part.endswith("/model.py"))
-    return next((script.parent.parent.name for script in scripts), "")
+    script = _script_of(command)
+    return "" if script is None else script.parent.parent.name
+
+
+def is_own_stage(pid: int) -> bool:
+    """Return True when the process runs a stage of this package, by its `model.py`."""
+    with contextlib.suppress(OSError):
+        if script := _script_of(_command_of(pid)):
+            return "ernie_triton.backends" in script.read_text(encoding="utf-8", errors="replace")
+    return False
 
 
 def is_running(pid: int) -> bool:
@@ -65,3 +72,12 @@ def _status(pid: int) -> list[str]:
     except OSError:
         return []
     return status.rpartition(")")[2].split()
+
+
+def _command_of(pid: int) -> list[str]:
+    """The words of a process's command; OSError where it has gone."""
+    return Path(f"/proc/{pid}/cmdline").read_bytes().decode().split("\0")
+
+
+def _script_of(command: Sequence[str]) -> Path | None:
+    return next((Path(part) for part in command if part.endswith("/model.py")), None)

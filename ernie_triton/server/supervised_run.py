@@ -16,6 +16,7 @@ from ernie_triton.server.builds.live import LiveBuilds
 from ernie_triton.server.builds.snapshots import TakenBuilds
 from ernie_triton.server.control import Control
 from ernie_triton.server.server_command import ServerCommand
+from ernie_triton.server.supervision.given_up_stages import GivenUpStages
 from ernie_triton.server.supervision.stuck_stages import StuckStages
 from ernie_triton.server.supervision.supervision_options import finish_requests
 from ernie_triton.server.supervision.supervisor import Supervisor
@@ -168,7 +169,11 @@ def _watch(
         if supervisor is not None:
             supervisor.check()
         elif run_of.control.ready():  # while models load, Triton starts and ends stages itself
-            supervisor = Supervisor(process.pid, run_of.control, say, metrics, run_of.watched.stuck)
+            given_up = GivenUpStages(run_of.command.metrics_url)
+            stuck = run_of.watched.stuck
+            supervisor = Supervisor(
+                process.pid, run_of.control, say, metrics, stuck=stuck, given_up=given_up
+            )
             opened.enter_context(_exchangeable(run_of, supervisor))
             if run_of.front is not None:
                 run_of.front.start()

@@ -15,15 +15,18 @@ from pathlib import Path
 import pytest
 
 from ernie_triton.client.seq_cls import SeqClsClient
-from ernie_triton.errors import ClientError
+from ernie_triton.errors import ClientError, StageFailedError
 from ernie_triton.server.builds.recording import accept_build
 from ernie_triton.server.control import Control
+from ernie_triton.server.embedded import EmbeddedServer
 from ernie_triton.server.stage_processes import is_running, stage_processes
+from ernie_triton.server.supervision import stage_watch
 from tests.live.test_serve import FREE_PORTS, descendants, ready_line, serving
 
 pytestmark = pytest.mark.live
 
 MODELS = ("--model", "ernie_seqcls", "--model", "ernie_seqcls_pair")
+ENGINE = "ernie_seqcls_engine"
 DEADLINE_S = 120
 LONG_TEXTS = ["央行宣布下调存款准备金率" * 10] * 16
 
@@ -106,6 +109,27 @@ def test_a_stage_comes_back_while_the_other_pipeline_answers(
         assert "ernie_seqcls back after" in served.said("back after")
         assert client.classify(["你好"])[0].best.name
     assert failures == []
+
+
+def test_a_stage_that_triton_gives_up_is_brought_back_though_it_lives(
+    server: EmbeddedServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def engines() -> list[int]:
+        stages = stage_processes(server.pid).items()
+        return [pid for pid, name in stages if name == ENGINE and is_running(pid)]
+
+    monkeypatch.setattr(stage_watch, "HUNG_AFTER_S", DEADLINE_S)
+    (given_up,) = engines()
+    with SeqClsClient(server.url, retries=0) as client:
+        os.kill(given_up, signal.SIGSTOP)
+        server.watch(0.1)
+        with pytest.raises(StageFailedError, match="is not healthy"):
+            client.classify(["你好"])
+        deadline = time.monotonic() + DEADLINE_S
+        while engines() in ([], [given_up]) or "ernie_seqcls" not in server.models():
+            server.watch(0.1)
+            assert time.monotonic() < deadline
+        assert client.classify(["你好"])[0].best.name
 
 
 def test_a_stage_that_goes_on_after_its_requests_were_given_up_gives_nobody_their_answers(

@@ -24,6 +24,7 @@ for line in sys.stdin:
 
 # Ends with the server: one may start while a test ends. 1 is PR_SET_PDEATHSIG, of prctl(2).
 _STAGE = """
+# in the place of ernie_triton.backends
 import ctypes, os, signal, sys, time
 ctypes.CDLL(None).prctl(1, signal.SIGKILL)
 if os.getppid() == int(sys.argv[1]):

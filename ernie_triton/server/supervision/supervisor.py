@@ -13,7 +13,8 @@ from contextlib import AbstractContextManager
 
 from ernie_triton.errors import ServerError
 from ernie_triton.server.control import Control
-from ernie_triton.server.supervision.stage_watch import ENDED, StageEnd, StageWatch
+from ernie_triton.server.supervision.given_up_stages import GivenUpStages
+from ernie_triton.server.supervision.stage_watch import ENDED, GIVEN_UP, StageEnd, StageWatch
 from ernie_triton.server.supervision.stuck_stages import StuckStages
 from ernie_triton.server.supervision.turns import Turns, pipeline_of
 from ernie_triton.server.telemetry.metrics import SupervisorMetrics
@@ -38,6 +39,7 @@ class Supervisor:
         say: Callable[[str], None],
         metrics: SupervisorMetrics | None = None,
         stuck: StuckStages | None = None,
+        given_up: GivenUpStages | None = None,
     ) -> None:
         """Watch the stages that run.
 
@@ -47,11 +49,12 @@ class Supervisor:
             say: is given a line for each event, also from other threads.
             metrics: counts the ends of stages and the pipelines that are back.
             stuck: finds stages that compute without end, where that is wanted.
+            given_up: finds stages whose requests Triton fails by itself.
         """
         self._control = control
         self._say = say
         self._metrics = metrics or SupervisorMetrics()
-        self._watch = StageWatch(server, stuck)
+        self._watch = StageWatch(server, stuck, given_up)
         self._ends: defaultdict[str, deque[float]] = defaultdict(deque)
         self._turns = Turns()
         self._stages_of: dict[str, frozenset[str]] = {}
@@ -70,6 +73,10 @@ class Supervisor:
             ServerError: on entering, the server is stopping.
         """
         return self._turns.at({pipeline})
+
+    def stop(self) -> None:
+        """Bring back nothing any more."""
+        self._turns.close()
 
     def check(self) -> None:
         """Look at every stage once, and begin to bring back those that ended.
@@ -159,9 +166,12 @@ class Supervisor:
         self._say(f"{'; '.join(map(str, ends))}; bringing {said} back, the others answer on")
         for name in sorted({*pipelines, *dead}):
             self._control.unload(name, timeout_s=_UNLOAD_TIMEOUT_S)
+        # Nothing says that the successor of a stage that Triton gave up would end too.
+        counted = [end for end in ends if end.how != GIVEN_UP]
         while not self._failure and not self._turns.is_closed:
-            for end in ends:
+            for end in counted:
                 self._count(end)
+            counted = ends
             try:
                 for name in pipelines:
                     self._control.load(name)

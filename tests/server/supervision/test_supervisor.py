@@ -6,13 +6,14 @@ import signal
 import threading
 import time
 from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
 
 from ernie_triton.errors import ServerError
 from ernie_triton.request_counts import RequestCounts
-from ernie_triton.server.supervision import stage_watch, stuck_stages
+from ernie_triton.server.supervision import given_up_stages, stage_watch, stuck_stages
 from ernie_triton.server.supervision import supervisor as supervision
 from ernie_triton.server.supervision.supervisor import Supervisor
 from tests.server.fake_server import DEADLINE_S, FakeServer, has_ended, wait_until
@@ -80,7 +81,7 @@ def test_a_stage_that_stands_still_is_killed_and_brought_back(
     kill(hung, signal.SIGSTOP)
     check_until(supervisor, said, "pairs back after")
     assert "pairs_joined stood still for 0.1 s and was killed" in said[0]
-    assert has_ended(hung)
+    wait_until(lambda: has_ended(hung))
 
 
 def test_a_stage_that_ends_no_request_is_killed_and_an_idle_one_is_not(
@@ -106,8 +107,84 @@ def test_a_stage_that_ends_no_request_is_killed_and_an_idle_one_is_not(
         f"the stage news_engine ended no request for 0.5 s and was killed (process "
         f"{pids['news_engine']}); bringing news back"
     )
-    assert has_ended(pids["news_engine"])
+    wait_until(lambda: has_ended(pids["news_engine"]))
     assert not has_ended(pids["pairs_joined"])
+
+
+class Metrics(ThreadingHTTPServer):
+    """Triton's metrics: lines that a test may change."""
+
+    def __init__(self) -> None:
+        self.lines: list[bytes] = []
+        super().__init__(("127.0.0.1", 0), _MetricsHandler)
+        threading.Thread(target=self.serve_forever, daemon=True).start()
+
+
+class _MetricsHandler(BaseHTTPRequestHandler):
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.end_headers()
+        assert isinstance(self.server, Metrics)
+        self.wfile.write(b"".join(self.server.lines))
+
+    def log_message(self, *_: object) -> None: ...
+
+
+@pytest.fixture
+def metrics() -> Iterator[Metrics]:
+    running = Metrics()
+    yield running
+    running.shutdown()
+    running.server_close()
+
+
+def failures(model: str, reason: str, count: int) -> bytes:
+    labels = f'model="{model}",reason="{reason}",version="1"'
+    return f"nv_inference_request_failure{{{labels}}} {count}\n".encode()
+
+
+def test_a_stage_whose_requests_triton_fails_by_itself_is_killed_and_brought_back(
+    server: FakeServer,
+    said: list[str],
+    metrics: Metrics,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(given_up_stages, "_LOOK_EVERY_S", 0.0)
+    metrics.lines = [failures("pairs_joined", "BACKEND", 7)]  # before the supervisor came
+    url = f"http://127.0.0.1:{metrics.server_port}/metrics"
+    supervisor = Supervisor(
+        server.process.pid, server, said.append, given_up=given_up_stages.GivenUpStages(url)
+    )
+    pids = {name: server.pid_of(name) for name in ("news_tokenizer", "news_engine", "pairs_joined")}
+    metrics.lines += [failures("news_tokenizer", "REJECTED", 3), failures("news", "OTHER", 1)]
+    supervisor.check()
+    assert said == []
+    metrics.lines += [failures("news_engine", "BACKEND", 1)]
+    supervisor.check()
+    check_until(supervisor, said, "news back after")
+    assert said[0].startswith(
+        f"the stage news_engine was given up by Triton, which fails its requests, and was killed "
+        f"(process {pids.pop('news_engine')}); bringing news back"
+    )
+    metrics.lines += [failures("news_engine", "BACKEND", 5)]  # what the dead process had
+    supervisor.check()
+    assert len(said) == 2
+    assert not any(has_ended(pid) for pid in pids.values())
+
+
+def test_a_stage_of_others_may_fail_requests(
+    server: FakeServer, said: list[str], metrics: Metrics, tmp_path: Path
+) -> None:
+    (tmp_path / "pairs_joined/1/model.py").write_text("raise ValueError", encoding="utf-8")
+    url = f"http://127.0.0.1:{metrics.server_port}/metrics"
+    given_up = given_up_stages.GivenUpStages(url)
+    supervisor = Supervisor(server.process.pid, server, said.append, given_up=given_up)
+    metrics.lines = [failures("pairs_joined", "BACKEND", 1)]
+    time.sleep(given_up_stages._LOOK_EVERY_S)
+    supervisor.check()
+    time.sleep(0.1)
+    assert said == []
+    assert not has_ended(server.pid_of("pairs_joined"))
 
 
 def counts_of(folder: Path, model: str, pid: int) -> RequestCounts:
