@@ -38,14 +38,19 @@ def connection_from_namespace(found: argparse.Namespace, endpoint: Endpoint) -> 
         ca_file=found.ca_file,
         certificate=found.client_cert,
         key=found.client_key,
-        api_key=_key_from_file(found.api_key_file),
+        api_key=key_from_file("--api-key-file", found.api_key_file),
     )
 
 
-def _key_from_file(path: Path | None) -> str:
+def key_from_file(option: str, path: Path | None) -> str:
+    """The key in the file that an option names; empty where it names none.
+
+    Raises:
+        UsageError: the file cannot be read.
+    """
     if path is None:
         return ""
     try:
         return path.read_text(encoding="utf-8").strip()
     except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"--api-key-file {path} cannot be read: {error}") from error
+        raise UsageError(f"{option} {path} cannot be read: {error}") from error

@@ -27,6 +27,7 @@ from ernie_triton.server.builds.live import LiveBuilds
 from ernie_triton.server.builds.verification import RepositoryState, verified_repository
 from ernie_triton.server.builds.view import ServedBuild, View
 from ernie_triton.server.control import Control, closing_options, new_key
+from ernie_triton.server.hidden_keys import hide_keys
 from ernie_triton.server.installation.findings import (
     full_disk,
     missing_programs,
@@ -418,7 +419,10 @@ class EmbeddedServer:
         stream = self._running().stdout
         if stream is None:
             return
+        is_read = False
         for raw in stream:
+            if not is_read:  # it writes when it has read its command
+                is_read = hide_keys(self._running().pid, (self._key, self.options.client_key))
             line = raw.decode("utf-8", "replace").rstrip("\n")
             if not is_log_line(line):
                 self._lines.append(line)

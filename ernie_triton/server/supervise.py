@@ -125,6 +125,7 @@ def run(arguments: argparse.Namespace) -> int:
         run_of = SupervisedRun(
             command=command,
             control=control,
+            keys=(key, client_key),
             watched=watched,
             drain_timeout_s=arguments.drain_timeout,
             public_port=port,

@@ -15,6 +15,7 @@ from ernie_triton.server.builds.exchanging import exchangeable
 from ernie_triton.server.builds.live import LiveBuilds
 from ernie_triton.server.builds.snapshots import TakenBuilds
 from ernie_triton.server.control import Control
+from ernie_triton.server.hidden_keys import hide_keys
 from ernie_triton.server.server_command import ServerCommand
 from ernie_triton.server.supervision.given_up_stages import GivenUpStages
 from ernie_triton.server.supervision.stuck_stages import StuckStages
@@ -56,6 +57,7 @@ class SupervisedRun:
     Attributes:
         command: of the server.
         control: loads and unloads its models.
+        keys: in the command, to be hidden once it is read.
         watched: log and counts.
         drain_timeout_s: for requests in flight after a stop.
         public_port: of gRPC, by which commands name the server.
@@ -66,6 +68,7 @@ class SupervisedRun:
 
     command: ServerCommand
     control: Control
+    keys: tuple[str, ...]
     watched: Watched
     drain_timeout_s: float
     public_port: int
@@ -169,6 +172,7 @@ def _watch(
         if supervisor is not None:
             supervisor.check()
         elif run_of.control.ready():  # while models load, Triton starts and ends stages itself
+            hide_keys(process.pid, run_of.keys)
             given_up = GivenUpStages(run_of.command.metrics_url)
             stuck = run_of.watched.stuck
             supervisor = Supervisor(

@@ -66,6 +66,13 @@ def test_a_stranger_may_not_over_http(server: EmbeddedServer, path: str) -> None
     connection.close()
 
 
+def test_no_key_stands_in_the_list_of_processes(server: EmbeddedServer) -> None:
+    command = Path(f"/proc/{server.pid}/cmdline").read_text()
+    hidden = [word for word in command.split("\0") if "ernie-admin=" in word]
+    assert {word.rpartition("=")[2] for word in hidden} == {"*" * 64}
+    assert len(hidden) == 2
+
+
 def test_another_key_opens_nothing(server: EmbeddedServer) -> None:
     stranger = Control(server.url, "a" * 64)
     with pytest.raises(ServerError, match=r"did not unload ernie_seqcls: .*restricted"):

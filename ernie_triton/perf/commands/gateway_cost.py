@@ -12,7 +12,9 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
+from ernie_triton.client.security_options import key_from_file
 from ernie_triton.client.seq_cls import AsyncSeqClsClient
+from ernie_triton.commands import path_or_none
 from ernie_triton.errors import UsageError
 from ernie_triton.text_table import Table
 
@@ -47,7 +49,12 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "--gateway", default="http://localhost:8080", help="the gateway (default: %(default)s)"
     )
     parser.add_argument("--model", default="ernie_seqcls", help="(default: %(default)s)")
-    parser.add_argument("--key", default="", help="the gateway's key, where it wants one")
+    parser.add_argument(
+        "--key-file",
+        type=path_or_none,
+        metavar="FILE",
+        help="file with the gateway's key, where it wants one",
+    )
     parser.add_argument("--rounds", type=int, default=3, help="(default: %(default)s)")
     parser.add_argument(
         "--seconds", type=float, default=5.0, help="of each measurement (default: %(default)s)"
@@ -125,7 +132,8 @@ class _Http:
 
     def __init__(self, host: str, port: int, found: argparse.Namespace) -> None:
         self._place = host, port
-        key = f"authorization: Bearer {found.key}\r\n" if found.key else ""
+        key = key_from_file("--key-file", found.key_file)
+        key = f"authorization: Bearer {key}\r\n" if key else ""
         self._head = f"POST /v1/classify HTTP/1.1\r\nhost: {host}\r\n{key}"
         self._model = found.model
         self._streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
