@@ -11,6 +11,8 @@ PIPELINES := $(patsubst pipelines/%.toml,build/%.built,$(filter-out %.tuned.toml
 # What the tests of the container files run, from Debian: Compose, Prometheus and its promtool.
 DEBIAN_PACKAGES := docker-compose prometheus
 DEBIAN_PROGRAMS := docker-compose prometheus promtool
+# A browser for the tests of the gateway's page, which are skipped where no package has this name.
+BROWSER := chromium-headless-shell
 
 SERVER_TESTS := $(addprefix tests/,client containers live perf server)
 
@@ -58,6 +60,9 @@ debian-packages:
 	    exit 1; }; \
 	  apt-get update -qq && DEBIAN_FRONTEND=noninteractive \
 	    apt-get install -qq --yes --no-install-recommends $(DEBIAN_PACKAGES); }
+	@command -v $(BROWSER) > /dev/null || [ "$$(id -u)" != 0 ] || { apt-get update -qq; \
+	  DEBIAN_FRONTEND=noninteractive apt-get install -qq --yes --no-install-recommends $(BROWSER); } || \
+	  echo "$(BROWSER) cannot be installed: the tests of the page are skipped" >&2
 
 # Two runs side by side: tests that start servers wait more than they compute. Their output comes last.
 # A shell lets what it starts with `&` ignore Ctrl-C, and all its children with it: `env` undoes that.

@@ -47,6 +47,7 @@ _PERF = (
             "limit": "measure this machine's matrix-multiply peak, and results as fractions of it",
             "floor": "measure the latency of the server itself",
             "gateway-cost": "compare a gateway with direct gRPC, as ratios",
+            "gateway-memory": "watch a gateway's memory under mixed requests",
             "scaling": "measure how cost grows with sequence length, batch, layers and width",
             "tokenizer": "compare our tokenizer's speed with the tokenizers library's",
             "rerank": "compare reranking with sentence-transformers' CrossEncoder",

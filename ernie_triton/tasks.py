@@ -277,6 +277,12 @@ ASKED = TensorSpec(name="asked", dtype="STRING", dims=(1,))
 JSON of the request's inputs in its first row, empty in the others.
 """
 
+TOKENIZATION = TensorSpec(name="tokenization", dtype="STRING", dims=(1,))
+"""The tokens of a row's texts, as JSON; for requests that ask for nothing but these two."""
+
+TOKEN_COUNT = TensorSpec(name="token_count", dtype="INT32", dims=(1,))
+"""Tokens that the model reads of a row, special ones and those of all windows included."""
+
 NO_SPAN = -1
 """The span of special tokens, of a question's tokens, and of padding."""
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import tritonclient.grpc as triton
+import tritonclient.grpc.aio as triton_aio
 
 from ernie_triton.client.transport import Connection, mapped_errors
 from ernie_triton.client.wire import Endpoint
@@ -117,6 +118,37 @@ class StatisticsClient:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+class AsyncStatistics:
+    """Reads the counts of stages for asyncio; it belongs to the event loop of its first call."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._client: triton_aio.InferenceServerClient | None = None
+
+    async def counts(self, models: Sequence[str], timeout_s: float) -> Mapping[str, StageCounts]:
+        """The counts of each of these models so far, over all its versions.
+
+        Raises:
+            ClientError: the server is away or does not have one of them.
+        """
+        if self._client is None:
+            options = self._connection.channel_options()
+            self._client = triton_aio.InferenceServerClient(**options)
+        found = {}
+        with mapped_errors(self._connection.endpoint, timeout_s):
+            for model in models:
+                reply = await self._client.get_inference_statistics(
+                    model, headers=self._connection.headers(), client_timeout=timeout_s
+                )
+                found[model] = _counts(reply.model_stats)
+        return found
+
+    async def close(self) -> None:
+        """Close the channel."""
+        if self._client is not None:
+            await self._client.close()
 
 
 def _counts(versions: Sequence[Any]) -> StageCounts:

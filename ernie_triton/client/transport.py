@@ -247,6 +247,7 @@ def _facts(config: Any) -> ModelFacts:  # noqa: ANN401 - a protobuf message, wit
         inputs=tuple(tensor.name for tensor in config.input),
         outputs={tensor.name: tuple(tensor.dims) for tensor in config.output},
         is_ensemble=config.platform == "ensemble",
+        stages=tuple(step.model_name for step in config.ensemble_scheduling.step),
         prompts=_prompts(config),
     )
 

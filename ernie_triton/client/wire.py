@@ -71,13 +71,15 @@ class InferRequest:
 class ModelFacts:
     """Facts of the model's own config: its tensors, its kind and the most rows of a request.
 
-    `prompts` are texts to put before others, by name; a model of vectors may have some.
+    `prompts` are texts to put before others, by name; a model of vectors may have some. `stages`
+    are the models of an ensemble, in order.
     """
 
     max_batch_size: int
     inputs: tuple[str, ...]
     outputs: Mapping[str, tuple[int, ...]]
     is_ensemble: bool = False
+    stages: tuple[str, ...] = ()
     prompts: Mapping[str, str] = field(default_factory=dict)
 
 

@@ -16,6 +16,7 @@ import msgspec
 from ernie_triton.client.request_context import RequestContext, request_context
 from ernie_triton.errors import ErnieTritonError
 from ernie_triton.gateway.endpoints.endpoint import Call, JsonEndpoint
+from ernie_triton.gateway.endpoints.table import ALIASES
 from ernie_triton.gateway.guard.guard import Guard
 from ernie_triton.gateway.http import (
     HttpAnswer,
@@ -32,6 +33,7 @@ from ernie_triton.gateway.problems import (
     problem_from_error,
 )
 from ernie_triton.gateway.settings import ConnectionBounds, RequestBounds
+from ernie_triton.gateway.spans import Spans
 from ernie_triton.gateway.views import PathView
 from ernie_triton.gateway.watching import Seen, Watching
 
@@ -52,6 +54,7 @@ class Parts:
         bounds: of each request.
         connection_bounds: of each connection.
         check_s: between two looks at the servers.
+        spans: of traced requests; None traces none.
     """
 
     pipelines: Pipelines
@@ -62,6 +65,7 @@ class Parts:
     bounds: RequestBounds
     connection_bounds: ConnectionBounds
     check_s: float
+    spans: Spans | None = None
 
 
 class Gateway:
@@ -86,12 +90,16 @@ class Gateway:
         request = HttpRequest(scope, receive)
         names = _names_of(request)
         seen = Seen(request_id=names.request_id, method=request.method, path=request.path)
-        with request_context(request_id=names.request_id, traceparent=names.traceparent):
+        span = self.parts.spans.begin(names.traceparent) if self.parts.spans else None
+        parent = span.traceparent if span else names.traceparent
+        with request_context(request_id=names.request_id, traceparent=parent):
             answer = await self._answered(request, seen)
         seen.status = answer.status if answer else _CALLER_GONE
         if answer is not None:
             await answer.send(send)
         self.parts.watching.done(seen)
+        if self.parts.spans and span:
+            self.parts.spans.end(span, seen)
 
     async def _live(self, receive: ReceiveMessage, send: SendMessage) -> None:
         """Watch the servers from the worker's start to its end."""
@@ -109,6 +117,8 @@ class Gateway:
                     await self._watching
             await self.parts.pipelines.close()
             self.parts.watching.close()
+            if self.parts.spans:
+                self.parts.spans.close()
             await send({"type": "lifespan.shutdown.complete"})
             return
 
@@ -134,8 +144,7 @@ class Gateway:
             seen.seconds = time.perf_counter() - started
         own = {
             "x-request-id": seen.request_id,
-            "server-timing": f"model;dur={seen.model_s * 1000:.2f}, "
-            f"all;dur={seen.seconds * 1000:.2f}",
+            "server-timing": _timing(seen),
         }
         return HttpAnswer(
             status=answer.status,
@@ -145,7 +154,8 @@ class Gateway:
         )
 
     async def _answer(self, request: HttpRequest, seen: Seen) -> HttpAnswer:
-        if (endpoint := self.parts.endpoints.get(request.path)) is not None:
+        name = ALIASES.get(request.path, request.path)
+        if (endpoint := self.parts.endpoints.get(name)) is not None:
             seen.endpoint = endpoint.path
             _check_method(request, ("POST",))
             return await self._endpoint_answer(request, endpoint, seen)
@@ -176,6 +186,7 @@ class Gateway:
                 key=named,
                 timeout_s=timeout_s,
                 most_rows=bounds.rows,
+                times_stages=bool(request.header("x-stage-times")),
             )
             decoded = self._decoded(endpoint.path, body)
             started = time.perf_counter()
@@ -192,6 +203,7 @@ class Gateway:
             finally:
                 seen.model_s = time.perf_counter() - started
                 seen.pipeline, seen.rows = call.pipeline, call.rows
+                seen.stages = call.stages
             return HttpAnswer(body=msgspec.json.encode(found))
 
     def _decoded(self, path: str, body: bytes) -> object:
@@ -251,6 +263,13 @@ def _timeout_s(request: HttpRequest, most_s: float) -> float:
                 "send a number, as in 2.5",
             )
     return most_s
+
+
+def _timing(seen: Seen) -> str:
+    parts = [f"model;dur={seen.model_s * 1000:.2f}", f"all;dur={seen.seconds * 1000:.2f}"]
+    for one in seen.stages:
+        parts.append(f'{one.stage};dur={one.seconds * 1000:.2f};desc="{one.requests}"')
+    return ", ".join(parts)
 
 
 def _check_method(request: HttpRequest, allowed: tuple[str, ...]) -> None:

@@ -27,6 +27,7 @@ from ernie_triton.gateway.settings import (
     RequestBounds,
 )
 from ernie_triton.log_settings import LOG_FORMATS, LOGGED_REQUESTS, LogSettings, default_requests
+from ernie_triton.server.telemetry.watching_options import add_tracing_options, tracing
 from ernie_triton.server.tls_front import TlsFiles
 
 _DEFAULTS = GatewaySettings(servers=())
@@ -56,6 +57,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     watching = parser.add_argument_group("watching")
     watching.add_argument("--log-format", choices=LOG_FORMATS, default="text")
     watching.add_argument("--log-requests", choices=LOGGED_REQUESTS)
+    add_tracing_options(watching)
     watching.add_argument(
         "--metrics-port",
         type=int,
@@ -133,6 +135,7 @@ def settings_from_namespace(found: argparse.Namespace) -> GatewaySettings:
             form=found.log_format,
             requests=found.log_requests or default_requests(found.log_format),
         ),
+        tracing=tracing(found),
         drain_s=found.drain,
         check_s=found.check_every,
     )

@@ -10,20 +10,24 @@ import asyncio
 import contextlib
 import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from ernie_triton.client.client import AsyncioClient
 from ernie_triton.client.health import probe_columns
+from ernie_triton.client.statistics import AsyncStatistics
 from ernie_triton.client.transport import Connection, GrpcAsyncTransport
-from ernie_triton.client.wire import AsyncTransport, InferRequest, ModelFacts, Reply
+from ernie_triton.client.wire import AsyncTransport, InferRequest, ModelFacts
 from ernie_triton.errors import (
     ClientError,
     ModelNotReadyError,
     QueueFullError,
     ServerUnavailableError,
 )
+from ernie_triton.gateway.described import DescribedTransport
 from ernie_triton.gateway.problems import ProblemError
+from ernie_triton.gateway.stage_times import CountStages, PipelineTimes
+from ernie_triton.gateway.tokens import TokenSource
 from ernie_triton.tasks import TASKS, Task
 
 _T = TypeVar("_T")
@@ -50,32 +54,12 @@ def _results(task: Task) -> set[str]:
     return {tensor.name for tensor in (*task.results, *task.tokenizer_results)}
 
 
-class DescribedTransport:
-    """A transport whose model's facts are known: requests need not ask for them."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ways:
+    """Ways to a server: `connect` for requests, `count_stages` for its counts."""
 
-    def __init__(self, transport: AsyncTransport, facts: ModelFacts) -> None:
-        self._transport = transport
-        self._facts = facts
-
-    async def infer(self, request: InferRequest, timeout_s: float) -> Reply:
-        """The answer to one request."""
-        return await self._transport.infer(request, timeout_s)
-
-    async def facts(self, timeout_s: float) -> ModelFacts:  # noqa: ARG002 - of the protocol
-        """The facts as they were read."""
-        return self._facts
-
-    async def ready_models(self, timeout_s: float) -> tuple[str, ...]:
-        """Names of the models that the server has ready, sorted."""
-        return await self._transport.ready_models(timeout_s)
-
-    async def pause(self, pause_s: float) -> None:
-        """Wait before a retry."""
-        await self._transport.pause(pause_s)
-
-    async def close(self) -> None:
-        """Give the connection back."""
-        await self._transport.close()
+    connect: Connect = GrpcAsyncTransport
+    count_stages: CountStages = AsyncStatistics
 
 
 class ServedPipeline:
@@ -89,10 +73,17 @@ class ServedPipeline:
         fault: why it does not answer; empty while it does.
         in_flight: requests of this process that wait for it.
         found_s: when it was found, in seconds since 1970.
+        tokens: shows and counts the tokens of texts.
+        stage_times: measures its stages.
     """
 
     def __init__(
-        self, connection: Connection, task: Task, facts: ModelFacts, transport: AsyncTransport
+        self,
+        connection: Connection,
+        task: Task,
+        facts: ModelFacts,
+        transport: AsyncTransport,
+        ways: Ways,
     ) -> None:
         self.name = connection.endpoint.model
         self.url = connection.endpoint.url
@@ -103,6 +94,11 @@ class ServedPipeline:
         self.found_s = int(time.time())
         self._answered_s = float("-inf")
         self._transport = transport
+        self._described = DescribedTransport(transport, facts)
+        self.tokens = TokenSource(connection, task, self._described, ways.connect)
+        self.stage_times = PipelineTimes(
+            connection, facts.stages or (self.name,), ways.count_stages
+        )
 
     @property
     def is_pair(self) -> bool:
@@ -114,8 +110,7 @@ class ServedPipeline:
 
         The caller of a gateway tries again by itself: a retry here would hold its place.
         """
-        transport = DescribedTransport(self._transport, self.facts)
-        return kind(self.url, self.name, timeout_s=timeout_s, retries=0, transport=transport)
+        return kind(self.url, self.name, timeout_s=timeout_s, retries=0, transport=self._described)
 
     @contextlib.contextmanager
     def noted(self) -> Iterator[None]:
@@ -142,26 +137,30 @@ class ServedPipeline:
             await self._transport.infer(request, _LOOK_TIMEOUT_S)
 
     async def close(self) -> None:
-        """Give the connection back."""
+        """Give the connections back."""
+        await self.close_helpers()
         await self._transport.close()
+
+    async def close_helpers(self) -> None:
+        """Give all connections back but the first."""
+        await self.tokens.close()
+        await self.stage_times.close()
 
 
 class Pipelines:
     """The pipelines of all servers; `look` finds them anew."""
 
-    def __init__(
-        self, servers: Sequence[Connection], connect: Connect = GrpcAsyncTransport
-    ) -> None:
+    def __init__(self, servers: Sequence[Connection], ways: Ways | None = None) -> None:
         """Remember the servers; nothing is asked yet.
 
         Args:
             servers: connections without a model's name.
-            connect: makes a transport of a connection.
+            ways: to the servers; by default gRPC.
         """
         self.urls = tuple(server.endpoint.url for server in servers)
-        self._connect = connect
+        self._ways = ways or Ways()
         self._servers = {server.endpoint.url: server for server in servers}
-        self._asked = {url: connect(server) for url, server in self._servers.items()}
+        self._asked = {url: self._ways.connect(server) for url, server in self._servers.items()}
         self._served: dict[tuple[str, str], ServedPipeline] = {}
         self._others: set[tuple[str, str]] = set()
         self._away: set[str] = set()
@@ -259,7 +258,7 @@ class Pipelines:
         server = self._servers[url]
         known = self._served.get((name, url))
         connection = replace(server, endpoint=replace(server.endpoint, model=name))
-        transport = known._transport if known else self._connect(connection)
+        transport = known._transport if known else self._ways.connect(connection)
         try:
             facts = await transport.facts(_LOOK_TIMEOUT_S)
         except ClientError:
@@ -273,7 +272,9 @@ class Pipelines:
                 self._others.add((name, url))
             await transport.close()
             return
-        self._served[name, url] = ServedPipeline(connection, task, facts, transport)
+        if known:
+            await known.close_helpers()
+        self._served[name, url] = ServedPipeline(connection, task, facts, transport, self._ways)
 
 
 def _server_away(name: str) -> ProblemError:

@@ -6,6 +6,7 @@ from pathlib import Path
 from ernie_triton.client.transport import Connection
 from ernie_triton.errors import UsageError
 from ernie_triton.log_settings import LogSettings
+from ernie_triton.server.telemetry.tracing import Tracing
 from ernie_triton.server.tls_front import TlsFiles
 
 MEBIBYTE = 1 << 20
@@ -68,6 +69,7 @@ class GatewaySettings:
         keys: file of the API keys; None lets everybody in.
         tls: certificate and key; None is plain HTTP.
         log: form and content of the log.
+        tracing: where spans go; None makes none.
         drain_s: that requests in flight get when the gateway stops.
         check_s: between two looks at the servers.
     """
@@ -81,5 +83,6 @@ class GatewaySettings:
     keys: Path | None = None
     tls: TlsFiles | None = None
     log: LogSettings = field(default_factory=LogSettings)
+    tracing: Tracing | None = None
     drain_s: float = 30.0
     check_s: float = 5.0

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from ernie_triton.gateway.stage_times import StageTime
 from ernie_triton.log_settings import LogSettings
 from ernie_triton.server.telemetry.event_log import EventLog
 
@@ -27,6 +28,7 @@ class Seen:
         problem: the kind of problem, if any.
         seconds: from the headers to the answer.
         model_s: of them for the pipeline.
+        stages: of those for each stage, where the caller wants to know.
     """
 
     request_id: str
@@ -40,6 +42,7 @@ class Seen:
     problem: str = ""
     seconds: float = 0.0
     model_s: float = 0.0
+    stages: Sequence[StageTime] = ()
 
 
 class Counts(Protocol):

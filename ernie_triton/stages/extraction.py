@@ -27,7 +27,9 @@ from ernie_triton.stages.engine import EngineStage
 from ernie_triton.stages.engine_queue import EngineQueue
 from ernie_triton.stages.postprocess import not_finite
 from ernie_triton.stages.stage import Stage, StageOutput
-from ernie_triton.stages.tokenizer import decoded_text, text_encoder
+from ernie_triton.stages.texts import decoded_text
+from ernie_triton.stages.tokenization import Tokenization
+from ernie_triton.stages.tokenizer import text_encoder
 from ernie_triton.tasks import ASKED, EXTRACTION, INPUT_IDS
 from ernie_triton.tokenizer.encoder import TextEncoder
 from ernie_triton.tokenizer.prompt_rows import PromptEncoder, TextWindow, WindowedText, row_length
@@ -286,6 +288,7 @@ class PromptStage(Stage[list[AskedText]]):
 
     def __init__(self, settings: ExtractionSettings, encoder: TextEncoder) -> None:
         """Use a tokenizer that was made for the settings."""
+        self.tokenization = Tokenization(settings, encoder)
         self._reader = SchemaReader(settings)
         self._extractor = Extractor(settings, encoder)
         self._pad_token_id = encoder.pad_token_id
@@ -390,6 +393,7 @@ class JoinedExtraction(Stage[list[AskedText]]):
         self, settings: ExtractionSettings, encoder: TextEncoder, engine: EngineStage
     ) -> None:
         """Run an engine, with a tokenizer that was made for the settings."""
+        self.tokenization = Tokenization(settings, encoder)
         self._reader = SchemaReader(settings)
         self._extractor = Extractor(settings, encoder)
         self._queue = EngineQueue(engine, settings.engine_rows)

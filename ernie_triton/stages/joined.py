@@ -30,6 +30,7 @@ class JoinedStages(Stage[tuple[list[str], ...]]):
         self._engine = engine
         self._postprocess = postprocess
         self.inputs = tokenizer.inputs
+        self.tokenization = tokenizer.tokenization
         self._results = [tensor.name for tensor in tokenizer.task.tokenizer_results]
 
     @classmethod

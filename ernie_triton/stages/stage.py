@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Generic, TypeAlias, TypeVar
 
 from ernie_triton.arrays import Tensors
+from ernie_triton.stages.tokenization import Tokenization
 
 StageOutput: TypeAlias = Tensors | Future[Tensors]
 """A request's tensors; a future where the request runs later than its batch."""
@@ -19,9 +20,11 @@ class Stage(ABC, Generic[_Item]):
 
     Attributes:
         inputs: names of the tensors that `read` is given.
+        tokenization: shows tokens of texts; None where the stage takes none.
     """
 
     inputs: tuple[str, ...]
+    tokenization: Tokenization | None = None
 
     @classmethod
     @abstractmethod

@@ -2,15 +2,15 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from ernie_triton.arrays import Array, Tensors
-from ernie_triton.errors import TextError
 from ernie_triton.settings import TokenizerSettings
 from ernie_triton.stages.documents import check_documents, document_rows, with_document_rows
 from ernie_triton.stages.stage import Stage
+from ernie_triton.stages.texts import decoded_text
+from ernie_triton.stages.tokenization import Tokenization
 from ernie_triton.tasks import INPUT_IDS, TOKEN_TYPE_IDS, task_named
 from ernie_triton.tokenizer.encoder import TextEncoder
 from ernie_triton.tokenizer.rules import TokenRules
@@ -45,6 +45,7 @@ class TokenizerStage(Stage[tuple[list[str], ...]]):
             max_windows=settings.max_windows,
         )
         self._windows = WindowEncoder(encoder, rules)
+        self.tokenization = Tokenization(settings, encoder)
         self._last: Sequence[Tensors] = ()
 
     @classmethod
@@ -126,23 +127,3 @@ def text_encoder(settings: TokenizerSettings, folder: Path) -> TextEncoder:
         prompt=settings.prompt,
         lower_texts=settings.lower_texts,
     )
-
-
-def decoded_text(text: Any, name: str, row: int, most_bytes: int) -> str:  # noqa: ANN401
-    """One text of a request as it came, from UTF-8.
-
-    Raises:
-        TextError: it is too long, or not UTF-8.
-    """
-    if len(text) > most_bytes:
-        raise TextError(
-            f"row {row} of the input {name!r} has {len(text):,} bytes; expected at most "
-            f"{most_bytes:,}; send less, or build with a larger --max-text-bytes"
-        )
-    try:
-        return bytes(text).decode("utf-8")
-    except UnicodeDecodeError as error:
-        raise TextError(
-            f"row {row} of the input {name!r} is not UTF-8: byte 0x{text[error.start]:02x} at "
-            f"offset {error.start}; send UTF-8 text"
-        ) from error

@@ -49,6 +49,7 @@ class TextEncoder:
     """Tokenise batches of texts, or of pairs of texts, for one vocabulary and length.
 
     Attributes:
+        vocabulary: its tokens and ids.
         classify_id: of the token before each row.
         separate_id: of the token after each text.
         pad_token_id: of padding.
@@ -76,6 +77,7 @@ class TextEncoder:
             prompt: text put before every single text.
             lower_texts: convert texts to lower case first, and keep their accents.
         """
+        self.vocabulary = vocabulary
         self._max_length = max_length
         self._prompt = prompt
         self._lower_texts = lower_texts

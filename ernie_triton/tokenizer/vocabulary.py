@@ -53,6 +53,13 @@ class Vocabulary:
         """The id of padding."""
         return self.special_id(self.rules.names.pad)
 
+    def names(self) -> list[str]:
+        """The token of each id; empty for ids without one."""
+        names = [""] * self.rows
+        for name, token_id in (*self.ids.items(), *((t.content, t.id) for t in self.rules.added)):
+            names[token_id] = name
+        return names
+
     def _has(self, name: str) -> bool:
         return name in self.ids or any(token.content == name for token in self.rules.added)
 

@@ -57,14 +57,19 @@ class InferenceResponseSender:
 class InferenceRequest:
     """One request: its input tensors, which are gone once its batch has been executed."""
 
-    def __init__(self, tensors: Mapping[str, Array]) -> None:
+    def __init__(self, tensors: Mapping[str, Array], outputs: Sequence[str] = ("all",)) -> None:
         self._tensors = {name: Tensor(name, array.copy()) for name, array in tensors.items()}
+        self._outputs = tuple(outputs)
         self._sender: InferenceResponseSender | None = None
 
     def request_id(self) -> str:
         """A name that tells the first number of the request's tensors."""
         first = next(iter(self._tensors.values())).as_numpy().flat[0]
         return f"request-{first}"
+
+    def requested_output_names(self) -> Sequence[str]:
+        """Names of the outputs that the caller asked for."""
+        return self._outputs
 
     def get_response_sender(self) -> InferenceResponseSender:
         self._sender = self._sender or InferenceResponseSender()

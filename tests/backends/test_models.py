@@ -182,3 +182,15 @@ def test_parameters_of_another_version_fail_the_loading(part: str, folder: Path)
     prefix = "tokenizer." if part == "joined" else ""
     with pytest.raises(fake_triton.TritonModelException, match="rebuild the pipeline"):
         initialized(model, {f"{prefix}task": "seq_cls"}, folder)
+
+
+def test_requests_for_tokens_alone_are_answered_beside_the_others(
+    folder: Path, paddle_vocab: Path
+) -> None:
+    model = tokenizer(folder, paddle_vocab)
+    good, bad = {"text": texts("北京")}, {"text": texts(b"\xff")}
+    wanted = [(good, ["token_count"]), (good, ["all"]), (bad, ["tokenization"]), (bad, ["all"])]
+    found = model.execute([InferenceRequest(*one) for one in wanted])
+    assert found[0].tensors()["token_count"].tolist() == [[4]]
+    assert found[1].tensors()["input_ids"].shape == (1, 4)
+    assert {refusal(one)[0] for one in found[2:]} == {TritonError.INVALID_ARG}

@@ -13,6 +13,7 @@ import pytest
 from ernie_triton.gateway.endpoints.table import ENDPOINTS
 from ernie_triton.tasks import TASKS
 from tests.client.fakes import SCORES
+from tests.client.task_fakes import vector_model
 from tests.gateway.fakes import URL, Caller, FakeServer, new_gateway
 
 
@@ -31,6 +32,7 @@ def test_embeddings_have_openai_s_shape(caller: Caller) -> None:
             {"object": "embedding", "index": 0, "embedding": [1.0, 2.0]},
             {"object": "embedding", "index": 1, "embedding": [3.0, 4.0]},
         ],
+        "usage": {"prompt_tokens": 10, "total_tokens": 10},
     }
 
 
@@ -110,6 +112,7 @@ def test_rerank_orders_documents_as_the_client_does(caller: Caller) -> None:
         "results"
     ]
     assert best == {"index": 1, "relevance_score": 2.0}
+    assert caller.post("/v2/rerank", body).json == answer.json
 
 
 def test_extract_sends_the_schema_and_nests_what_is_found(caller: Caller) -> None:
@@ -146,6 +149,38 @@ def test_a_body_that_does_not_fit_is_refused_by_name(
     assert answer.status == 422
     assert said in answer.json["detail"]
     assert answer.headers["content-type"] == "application/problem+json"
+
+
+def test_tokens_come_from_the_first_stage_by_the_ensemble_s_name_for_it(caller: Caller) -> None:
+    body = {"model": "ernie_seqcls", "input": ["央行降息了", ""]}
+    answer = caller.post("/tokenize", body)
+    assert answer.json == caller.post("/v1/tokenize", body).json
+    long, empty = answer.json["results"]
+    assert (long["count"], long["truncated"], empty["count"]) == (6, True, 2)
+    [text] = long["texts"]
+    assert text["tokens"][:2] == ["央", "行"]
+    assert (text["offsets"][4], text["read"]) == ([4, 5], 4)
+
+
+def test_a_caller_who_asks_gets_the_mean_time_of_each_stage(caller: Caller) -> None:
+    body = {"model": "ernie_seqcls", "input": "a"}
+    assert "tokenizer" not in caller.post("/v1/classify", body).headers["server-timing"]
+    timing = caller.post("/v1/classify", body, x_stage_times="1").headers["server-timing"]
+    assert timing.endswith(', tokenizer;dur=1.50;desc="2"')
+
+
+def test_tokens_of_a_pair_are_of_both_texts(caller: Caller) -> None:
+    body = {"model": "ernie_qa", "input": "谁？", "pair": ["在北京", "在"]}
+    assert caller.post("/v1/tokenize", body).status == 422
+    [row] = caller.post("/v1/tokenize", {**body, "pair": "在北京"}).json["results"]
+    assert ["".join(text["tokens"]) for text in row["texts"]] == ["谁？", "在北京"]
+
+
+def test_an_older_build_says_that_it_cannot_show_tokens_and_has_no_usage() -> None:
+    caller = Caller(new_gateway({URL: FakeServer(models={"ernie_embedding": vector_model()})}))
+    refused = caller.post("/v1/tokenize", {"model": "ernie_embedding", "input": "1 2"})
+    assert (refused.status, refused.json["mend"][:18]) == (501, "build the pipeline")
+    assert "usage" not in caller.post("/v1/embeddings", {"input": "1 2"}).json
 
 
 def test_every_task_has_an_endpoint() -> None:

@@ -1,15 +1,9 @@
-"""The page at `/`, in a real Chromium where Debian's package is installed.
-
-apt-get install --no-install-recommends chromium-headless-shell
-"""
+"""The page at `/`, in a real Chromium, which `make test` installs from Debian's package."""
 
 from __future__ import annotations
 
-import html
 import re
-import shutil
-import subprocess
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from urllib.parse import urlencode
 
@@ -17,15 +11,19 @@ import pytest
 
 from ernie_triton.gateway.guard.keys import ApiKey, digest_of_key, key_table
 from ernie_triton.gateway.settings import ConnectionBounds
+from tests.gateway.chromium import CHROMIUM, Chromium, Tab, chromium
 from tests.gateway.fakes import URL, Caller, FakeServer, new_gateway, on_port
 from tests.paths import ROOT
 
 FOLDER = ROOT / "ernie_triton" / "gateway" / "page"
-CHROMIUM = shutil.which("chromium-headless-shell") or shutil.which("chromium")
 LONG = "长" * 2990 + "京，" + "😀" * 8
 
 in_chromium = pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed")
 
+ANSWERED = """document.readyState === "complete"
+    && document.getElementById("answer").getAttribute("aria-busy") === "false"
+    && (document.getElementById("result").childElementCount > 0
+        || !document.getElementById("problem").hidden)"""
 ASKED: Mapping[str, tuple[dict[str, str], str]] = {
     "ernie_seqcls": ({"input": "b"}, "b:财经 0.7500 a:体育 0.1875 c:娱乐 0.0625"),
     "ernie_multilabel": ({"input": "ac"}, "Labels that apply c:娱乐、a:体育 Likeliest labels"),
@@ -44,57 +42,102 @@ def port() -> Iterator[int]:
         yield opened
 
 
-def page(port: int, asked: Mapping[str, str], language: str = "en") -> str:
-    """The page's document once its request is answered."""
-    assert CHROMIUM is not None
-    url = f"http://127.0.0.1:{port}/#{urlencode({**asked, 'lang': language})}"
-    options = ["--no-sandbox", "--disable-gpu", "--virtual-time-budget=10000", "--dump-dom"]
-    done = subprocess.run(
-        [CHROMIUM, *options, url], capture_output=True, encoding="utf-8", timeout=120, check=True
-    )
-    return done.stdout
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chromium]:
+    with chromium(tmp_path_factory.mktemp("chromium")) as opened:
+        yield opened
 
 
-def text_of(document: str, part: str) -> str:
-    """The words of the element with this id, and of what follows it in its section."""
-    inside = document.partition(f'id="{part}"')[2].partition(">")[2].partition("</section>")[0]
-    return " ".join(html.unescape(re.sub(r"<[^>]*>", " ", inside)).split())
+@pytest.fixture
+def opened(browser: Chromium) -> Iterator[Callable[..., Tab]]:
+    """`opened(port, asked)` is a tab with the page once it has asked and has its answer."""
+    tabs: list[Tab] = []
+
+    def open_page(port: int, asked: Mapping[str, str], language: str = "en") -> Tab:
+        hash_ = urlencode({**asked, "lang": language})
+        tab = browser.tab(f"http://127.0.0.1:{port}/#{hash_}")
+        tabs.append(tab)
+        tab.wait_for(ANSWERED)
+        return tab
+
+    yield open_page
+    for tab in tabs:
+        tab.close()
 
 
 @in_chromium
 @pytest.mark.parametrize("model", ASKED)
-def test_the_page_shows_the_answer_of_a_task(port: int, model: str) -> None:
+def test_the_page_shows_the_answer_of_a_task(
+    port: int, opened: Callable[..., Tab], model: str
+) -> None:
     asked, shown = ASKED[model]
-    document = page(port, {"model": model, **asked})
-    assert shown in text_of(document, "result")
-    assert '<p id="problem" role="alert" hidden="">' in document
-    assert f"http://127.0.0.1:{port}/v1/" in text_of(document, "curl")
+    tab = opened(port, {"model": model, **asked})
+    assert shown in tab.text("result")
+    assert tab.value("document.getElementById('problem').hidden")
+    assert f"http://127.0.0.1:{port}/v1/" in tab.text("curl")
+    assert "in the gateway" in tab.text("times")
 
 
 @in_chromium
-def test_the_page_speaks_chinese(port: int) -> None:
-    document = page(port, {"model": "ernie_seqcls", "input": "b"}, "zh")
-    assert '<html lang="zh-CN">' in document
-    assert text_of(document, "ask").startswith("流水线")
-    assert "耗时（毫秒）" in text_of(document, "times")
+def test_the_page_speaks_chinese(port: int, opened: Callable[..., Tab]) -> None:
+    tab = opened(port, {"model": "ernie_seqcls", "input": "b"}, "zh")
+    assert tab.value("document.documentElement.lang") == "zh-CN"
+    assert tab.text("ask").startswith("流水线")
+    assert "耗时（毫秒）" in tab.text("times")
+    assert "tokenizer 阶段（2 次平均） 1.5" in tab.text("times")
 
 
 @in_chromium
-def test_a_server_that_is_away_is_said(port: int) -> None:
+def test_tokens_are_shown_with_the_place_where_the_text_is_cut(
+    port: int, opened: Callable[..., Tab]
+) -> None:
+    tab = opened(port, {"model": "ernie_seqcls", "input": "b😀央行降", "tokens": "1"})
+    tab.wait_for("document.querySelector('#shown .token') !== null")
+    cut = "b 😀 央 行 ✂ the model reads no further 降"
+    assert tab.text("shown") == f"The model reads 6 tokens, special ones included. {cut}"
+    assert "tokens=1" in tab.value("document.getElementById('link').href")
+
+
+@in_chromium
+def test_everything_is_done_with_the_keyboard_alone(port: int, opened: Callable[..., Tab]) -> None:
+    tab = opened(port, {"model": "ernie_seqcls", "input": "b"})
+    focused = "document.activeElement.id || document.activeElement.className || 'body'"
+    reached = []
+    for _ in range(14):
+        tab.press("Tab")
+        reached.append(tab.value(focused))
+    order = ["skip", "language", "pipeline", "field-input", "run", "example"]
+    assert reached[: len(order)] == order
+    assert {"curl", "python", "link"} <= set(reached)
+    tab.value("document.getElementById('field-input').focus()")
+    tab.value("document.getElementById('field-input').select()")
+    tab.call("Input.insertText", text="c😀")
+    tab.press("Enter", modifiers=2)
+    tab.wait_for("document.getElementById('result').innerText.trim().startsWith('c:娱乐')")
+    tab.value("document.querySelector('summary').focus()")
+    tab.press("Enter")
+    tab.wait_for("document.querySelectorAll('#shown .token').length === 2")
+    tab.value("document.getElementById('language').focus()")
+    tab.press("Enter")
+    tab.wait_for("document.documentElement.lang === 'zh-CN'")
+
+
+@in_chromium
+def test_a_server_that_is_away_is_said(port: int, opened: Callable[..., Tab]) -> None:
     with on_port(new_gateway({URL: FakeServer(away=True)}), ConnectionBounds()) as away:
-        assert "No pipeline answers" in text_of(page(away, {}), "problem")
-    document = page(port, {"model": "ernie_regression", "input": "none", "pair": "x"})
-    assert text_of(document, "problem").startswith("The gateway failed")
+        assert "No pipeline answers" in opened(away, {}).text("problem")
+    tab = opened(port, {"model": "ernie_regression", "input": "none", "pair": "x"})
+    assert tab.text("problem").startswith("The gateway failed")
 
 
 @in_chromium
-def test_a_gateway_with_keys_asks_for_one(tmp_path: Path) -> None:
+def test_a_gateway_with_keys_asks_for_one(tmp_path: Path, opened: Callable[..., Tab]) -> None:
     keys = tmp_path / "keys.toml"
     keys.write_text(key_table("a", ApiKey(sha256=digest_of_key("x"))), encoding="utf-8")
     with on_port(new_gateway({URL: FakeServer()}, keys=keys), ConnectionBounds()) as guarded:
-        document = page(guarded, {})
-    assert "wants an API key" in text_of(document, "problem")
-    assert re.search(r'<label id="key-field">', document)
+        tab = opened(guarded, {})
+        assert "wants an API key" in tab.text("problem")
+        assert not tab.value("document.getElementById('key-field').hidden")
 
 
 def test_the_page_asks_for_nothing_from_elsewhere() -> None:

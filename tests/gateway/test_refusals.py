@@ -246,7 +246,7 @@ def test_slow_and_half_open_callers_end_while_others_are_served() -> None:
             caller.sendall(first)
             return caller
 
-        half_open = [connected() for _ in range(100)]
+        half_open = [connected() for _ in range(1000)]
         dribbling = connected(b"POST /v1/classify HTTP/1.1\r\n")
         large = connected(b"GET / HTTP/1.1\r\n" + b"x: " + b"a" * 300_000)
         slow_body = connected(head(100) + b'{"input"')

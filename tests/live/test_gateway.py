@@ -7,6 +7,7 @@ import re
 import shutil
 import ssl
 import subprocess
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -67,11 +68,24 @@ def test_the_gateway_answers_as_grpc_does_and_lets_no_stranger_in(
     with pytest.raises(RateLimitError) as refused:
         once.embeddings.create(**ask)  # type: ignore[arg-type]
     assert "used up" in str(refused.value.body)
+    shown = post(f"http://{gateway.address}/tokenize", secrets["all"], TEXTS)
+    assert made.usage.prompt_tokens == sum(row["count"] for row in shown)
+    assert [row["truncated"] for row in shown] == [False, False, True, False]
+    assert "".join(shown[0]["texts"][0]["tokens"]) == TEXTS[0]
     ready = json.loads(got(f"http://{gateway.address}/health/ready"))
     assert ready["ready"] is True
     metrics = got(f"http://{gateway.metrics}/").decode()
-    assert 'ernie_gateway_rows_total{pipeline="ernie_embedding"} 9.0' in metrics
+    assert 'ernie_gateway_rows_total{pipeline="ernie_embedding"} 13.0' in metrics
     assert 'ernie_gateway_problems_total{problem="rate-limited"} 1.0' in metrics
+
+
+def post(url: str, key: str, texts: list[str]) -> list[Any]:
+    """The tokens of texts."""
+    body = json.dumps({"model": "ernie_embedding", "input": texts}).encode()
+    request = urllib.request.Request(url, body, {"authorization": f"Bearer {key}"})
+    with urllib.request.urlopen(request, timeout=60) as answer:
+        results: list[Any] = json.load(answer)["results"]
+        return results
 
 
 def got(url: str, context: ssl.SSLContext | None = None) -> bytes:
@@ -93,7 +107,7 @@ def test_the_cost_of_a_gateway_is_measured_beside_direct_grpc(
         assert ratio == pytest.approx(through / direct, rel=0.05)
 
 
-def test_https_with_a_certificate_of_its_own(server: EmbeddedServer, tmp_path: Path) -> None:
+def test_https_with_a_certificate_that_is_renewed(server: EmbeddedServer, tmp_path: Path) -> None:
     openssl = shutil.which("openssl")
     if openssl is None:
         pytest.skip("the openssl command is not installed")
@@ -101,7 +115,11 @@ def test_https_with_a_certificate_of_its_own(server: EmbeddedServer, tmp_path: P
     command = [openssl, "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2"]
     names = ["-subj", "/CN=localhost", "-addext", "subjectAltName=IP:127.0.0.1"]
     files = ["-keyout", str(key), "-out", str(certificate)]
-    subprocess.run([*command, *names, *files], check=True, capture_output=True)
+
+    def certify() -> None:
+        subprocess.run([*command, *names, *files], check=True, capture_output=True)
+
+    certify()
     options = ("--tls-cert", str(certificate), "--tls-key", str(key))
     with running_gateway("--url", server.url, *options) as started:
         context = ssl.create_default_context(cafile=str(certificate))
@@ -109,3 +127,18 @@ def test_https_with_a_certificate_of_its_own(server: EmbeddedServer, tmp_path: P
         assert json.loads(got(url, context)) == {"live": True}
         with pytest.raises((urllib.error.URLError, ConnectionError)):
             got(url.replace("https", "http"))
+        certify()
+        renewed = ssl.create_default_context(cafile=str(certificate))
+        deadline = time.monotonic() + 20
+        while not is_trusted(url, renewed):
+            assert time.monotonic() < deadline
+            time.sleep(0.2)
+
+
+def is_trusted(url: str, context: ssl.SSLContext) -> bool:
+    """Whether the certificate at a url is the context's."""
+    try:
+        got(url, context)
+    except urllib.error.URLError:
+        return False
+    return True

@@ -11,7 +11,7 @@ from ernie_triton.build.config.messages import ModelSizes, model_config
 from ernie_triton.build.config.stages import postprocess_config, results, tokenizer_config
 from ernie_triton.pipeline import PipelineSpec
 from ernie_triton.settings import CONFIG_FILE, EMBEDDED_CONFIG_FILE, PROMPTS
-from ernie_triton.tasks import EMBEDDING, task_named, token_tensors
+from ernie_triton.tasks import EMBEDDING, TOKEN_COUNT, TOKENIZATION, task_named, token_tensors
 
 
 def pipeline_configs(
@@ -83,7 +83,7 @@ def ensemble_config(spec: PipelineSpec, sizes: ModelSizes) -> pb.ModelConfig:
 def joined_config(
     spec: PipelineSpec, sizes: ModelSizes, parts: Mapping[str, pb.ModelConfig]
 ) -> pb.ModelConfig:
-    """One model with the ensemble's tensors and the settings of all its stages.
+    """One model with the ensemble's tensors, the tokenizer's own two and all stages' settings.
 
     Args:
         spec: the pipeline.
@@ -92,7 +92,7 @@ def joined_config(
             get its name before theirs, as in `engine.threads`.
     """
     task = task_named(spec.task)
-    outputs = (*results(spec), *task.tokenizer_results)
+    outputs = (*results(spec), *task.tokenizer_results, TOKENIZATION, TOKEN_COUNT)
     config = model_config(spec, spec.name, task.text_inputs(pair=spec.pair), outputs, sizes)
     config.backend = "python"
     _state_prompts(config, spec, sizes)

@@ -25,6 +25,8 @@ from ernie_triton.tasks import (
     MULTI_LABEL,
     RERANK,
     SCORE_ACTIVATIONS,
+    TOKEN_COUNT,
+    TOKENIZATION,
     Task,
     TensorSpec,
     task_named,
@@ -47,7 +49,8 @@ def tokenizer_config(
     """The first stage; rows' lengths are rounded up to multiples of `length_bucket`."""
     task = task_named(spec.task)
     texts = task.text_inputs(pair=spec.pair)
-    outputs = (*token_tensors(pair=spec.pair), *task.row_tensors, *task.tokenizer_results)
+    tokens = (*token_tensors(pair=spec.pair), *task.row_tensors, *task.tokenizer_results)
+    outputs = (*tokens, TOKENIZATION, TOKEN_COUNT)
     settings = tokenizer_stage_settings(spec, sizes, length_bucket=length_bucket)
     config = python_stage(spec, "tokenizer", texts, outputs, sizes, settings)
     # Requests that are batched here stay together in the stages after it.

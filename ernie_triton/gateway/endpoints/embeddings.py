@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 from typing import Annotated, Literal
 
 import msgspec
 
 from ernie_triton.arrays import Float32
+from ernie_triton.client.client import rows_from_columns
 from ernie_triton.client.embedding import AsyncEmbeddingClient
 from ernie_triton.gateway.endpoints.endpoint import Call, JsonEndpoint, ModelName, Texts
 from ernie_triton.gateway.pipelines import ServedPipeline
@@ -33,22 +35,32 @@ class EmbeddingItem(msgspec.Struct, kw_only=True):
     embedding: list[float] | str
 
 
+class TokenUsage(msgspec.Struct, kw_only=True):
+    """Tokens that the model read, special ones included."""
+
+    prompt_tokens: int
+    total_tokens: int
+
+
 class EmbeddingsAnswer(msgspec.Struct, kw_only=True):
-    """The vectors in the order of the texts."""
+    """The vectors in the order of the texts; `usage` where the pipeline counts its tokens."""
 
     object: Literal["list"] = "list"
     model: str
     data: list[EmbeddingItem]
+    usage: TokenUsage | msgspec.UnsetType = msgspec.UNSET
 
 
 async def _answer(call: Call, request: EmbeddingsRequest) -> EmbeddingsAnswer:
     texts = call.list_of(request.input)
 
-    async def embed(served: ServedPipeline) -> Float32:
+    async def embed(served: ServedPipeline) -> tuple[Float32, int | None]:
         _check_dimensions(served, request.dimensions)
-        return await served.client(AsyncEmbeddingClient, call.timeout_s).embed(texts)
+        client = served.client(AsyncEmbeddingClient, call.timeout_s)
+        counted = served.tokens.counted(rows_from_columns({"input": texts}), call.timeout_s)
+        return await asyncio.gather(client.embed(texts), counted)
 
-    vectors = await call.ask(request.model, (EMBEDDING,), embed)
+    vectors, tokens = await call.ask(request.model, (EMBEDDING,), embed)
     encode = _base64 if request.encoding_format == "base64" else _numbers
     return EmbeddingsAnswer(
         model=call.pipeline,
@@ -56,6 +68,9 @@ async def _answer(call: Call, request: EmbeddingsRequest) -> EmbeddingsAnswer:
             EmbeddingItem(index=index, embedding=encode(vector))
             for index, vector in enumerate(vectors)
         ],
+        usage=msgspec.UNSET
+        if tokens is None
+        else TokenUsage(prompt_tokens=tokens, total_tokens=tokens),
     )
 
 
@@ -91,6 +106,7 @@ EMBEDDINGS_ENDPOINT = JsonEndpoint(
         "object": "list",
         "model": "ernie_embedding",
         "data": [{"object": "embedding", "index": 0, "embedding": [0.6, -0.8]}],
+        "usage": {"prompt_tokens": 10, "total_tokens": 10},
     },
     tasks=(EMBEDDING,),
 )

@@ -13,6 +13,7 @@ from ernie_triton.gateway.guard.keys import NamedKey
 from ernie_triton.gateway.http import too_many_rows
 from ernie_triton.gateway.pipelines import Pipelines, ServedPipeline
 from ernie_triton.gateway.problems import ProblemError
+from ernie_triton.gateway.stage_times import StageTime
 from ernie_triton.tasks import Task
 
 _T = TypeVar("_T")
@@ -41,6 +42,8 @@ class Call:
         most_rows: allowed in a request.
         pipeline: the one that answered, for the log.
         rows: of the request, for the log.
+        times_stages: the caller wants the time of each stage.
+        stages: those times, once there is an answer.
     """
 
     pipelines: Pipelines
@@ -49,6 +52,8 @@ class Call:
     most_rows: int
     pipeline: str = ""
     rows: int = 0
+    times_stages: bool = False
+    stages: Sequence[StageTime] = ()
 
     def list_of(self, texts: str | Sequence[str]) -> list[str]:
         """The texts as a list.
@@ -76,7 +81,14 @@ class Call:
         """
         self.pipeline = self.pipelines.named(name, tasks)[0].name
         check_pipeline(self.key, self.pipeline)
-        return await self.pipelines.ask(self.pipeline, tasks, question)
+        if not self.times_stages:
+            return await self.pipelines.ask(self.pipeline, tasks, question)
+
+        async def timed(served: ServedPipeline) -> _T:
+            result, self.stages = await served.stage_times.around(question(served))
+            return result
+
+        return await self.pipelines.ask(self.pipeline, tasks, timed)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,6 +10,7 @@ from ernie_triton.gateway.endpoints.entities import ENTITIES_ENDPOINT
 from ernie_triton.gateway.endpoints.extract import EXTRACT_ENDPOINT
 from ernie_triton.gateway.endpoints.rerank import RERANK_ENDPOINT
 from ernie_triton.gateway.endpoints.score import SCORE_ENDPOINT
+from ernie_triton.gateway.endpoints.tokenize import TOKENIZE_ENDPOINT
 
 ENDPOINTS: Mapping[str, JsonEndpoint] = {
     endpoint.path: endpoint
@@ -21,6 +22,10 @@ ENDPOINTS: Mapping[str, JsonEndpoint] = {
         SCORE_ENDPOINT,
         RERANK_ENDPOINT,
         EXTRACT_ENDPOINT,
+        TOKENIZE_ENDPOINT,
     )
 }
 """By path."""
+
+ALIASES: Mapping[str, str] = {"/v2/rerank": "/v1/rerank", "/tokenize": "/v1/tokenize"}
+"""Other paths of the same endpoints: Cohere's newer client asks the first."""

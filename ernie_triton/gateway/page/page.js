@@ -1,10 +1,10 @@
 // The page: choose a pipeline, ask it, show its answer and the same request as curl and Python.
 import { TASKS } from "/page/tasks.js";
-import { bars, element } from "/page/views.js";
+import { bars, element, tokenRow } from "/page/views.js";
 import { wordsOf } from "/page/words.js";
 
 const at = (id) => document.getElementById(id);
-const state = { language: "en", models: [], texts: {}, asked: 0 };
+const state = { language: "en", models: [], texts: {}, asked: 0, answered: null };
 
 function words() {
   return wordsOf(state.language);
@@ -95,21 +95,49 @@ async function ask(event) {
   const started = performance.now();
   try {
     const response = await fetch(TASKS[model.task].path, {
-      method: "POST", headers: headers(), body: JSON.stringify(asked),
+      method: "POST", headers: { ...headers(), "x-stage-times": "1" }, body: JSON.stringify(asked),
     });
     const answer = response.ok ? await response.json() : null;
     const problem = response.ok ? "" : await problemOf(response);
     if (number !== state.asked) return;
     showProblem(problem);
     at("result").replaceChildren(...(answer ? TASKS[model.task].view(answer, asked, words()) : []));
+    offerTokens(answer && { asked, task: TASKS[model.task] });
     showTimes(answer ? response.headers.get("server-timing") : "", performance.now() - started);
   } catch (error) {
     if (number !== state.asked) return;
     at("result").replaceChildren();
+    offerTokens(null);
     showTimes("", 0);
     showProblem(words().unreachable);
   } finally {
     if (number === state.asked) setBusy(false);
+  }
+}
+
+function offerTokens(answered) {
+  state.answered = answered;
+  at("tokens").hidden = !answered;
+  at("shown").replaceChildren();
+  showTokens();
+}
+
+async function showTokens() {
+  showLink();
+  const answered = state.answered;
+  if (!at("tokens").open || !answered || at("shown").childElementCount) return;
+  const { asked, task } = answered;
+  const texts = { model: asked.model, ...(task.tokens ? task.tokens(asked) : asked) };
+  delete texts.top_k;
+  try {
+    const response = await fetch("/v1/tokenize", {
+      method: "POST", headers: headers(), body: JSON.stringify(texts),
+    });
+    const rows = response.ok ? (await response.json()).results.map((row) => tokenRow(row, words()))
+      : [element("p", await problemOf(response))];
+    if (answered === state.answered) at("shown").replaceChildren(...rows);
+  } catch (error) {
+    at("shown").replaceChildren(element("p", words().unreachable));
   }
 }
 
@@ -122,11 +150,15 @@ function setBusy(isBusy) {
 function showTimes(timing, whole) {
   at("times").replaceChildren();
   if (!timing) return;
-  const of = (name) => Number(timing.match(new RegExp(`${name};dur=([\\d.]+)`))?.[1] ?? 0);
+  const known = { all: words().gateway, model: words().model };
+  const found = [...timing.matchAll(/([^;, ]+);dur=([\d.]+)(?:;desc="(\d+)")?/g)];
+  const spent = found.map(([, name, milliseconds, requests]) => ({
+    name: (known[name] ?? words().stage(name)) + (requests > 1 ? words().mean(requests) : ""),
+    score: Number(milliseconds), isKnown: name in known,
+  }));
   at("times").append(element("h2", words().time), bars([
-    { name: words().browser, score: whole },
-    { name: words().gateway, score: of("all") },
-    { name: words().model, score: of("model") },
+    { name: words().browser, score: whole }, ...spent.filter((one) => one.isKnown).reverse(),
+    ...spent.filter((one) => !one.isKnown),
   ], () => true, (milliseconds) => milliseconds.toFixed(1)));
 }
 
@@ -138,8 +170,14 @@ function showSame(asked) {
   at("curl").textContent = `curl --silent ${url}${key} --header 'Content-Type: application/json' --data ${shell}`;
   at("python").textContent = pythonOf(url, json, Boolean(key));
   at("same").hidden = false;
-  const hash = new URLSearchParams({ model: asked.model, lang: state.language });
+  showLink();
+}
+
+function showLink() {
+  if (!chosen()) return;
+  const hash = new URLSearchParams({ model: chosen().id, lang: state.language });
   for (const field of fieldsOf(chosen())) hash.set(field.name, at(`field-${field.name}`).value);
+  if (at("tokens").open) hash.set("tokens", "1");
   at("link").href = `#${hash}`;
 }
 
@@ -198,7 +236,8 @@ async function begin() {
   const hash = fromHash();
   const given = hash.get("lang") || localStorage.getItem("language") || navigator.language;
   state.language = given.startsWith("zh") ? "zh" : "en";
-  for (const [name, text] of hash) if (!["model", "lang"].includes(name)) state.texts[name] = text;
+  for (const [name, text] of hash) if (!["model", "lang", "tokens"].includes(name)) state.texts[name] = text;
+  if (hash.get("tokens")) at("tokens").open = true;
   at("key").value = sessionStorage.getItem("key") || "";
   at("key-field").hidden = !at("key").value;
   showWords();
@@ -212,6 +251,7 @@ at("ask").addEventListener("keydown", (event) => {
   if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) at("ask").requestSubmit();
 });
 at("pipeline").addEventListener("change", showFields);
+at("tokens").addEventListener("toggle", showTokens);
 at("example").addEventListener("click", () => (chosen() ? showExample() : showModels()));
 at("language").addEventListener("click", () => {
   state.language = state.language === "zh" ? "en" : "zh";

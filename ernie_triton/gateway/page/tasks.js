@@ -86,6 +86,7 @@ export const TASKS = {
       { ...textField("documents", "今天天气很好\n花呗可以提前还清吗\n怎么关闭花呗", 6), word: "documents" },
     ],
     body: (texts) => ({ query: texts.query, documents: lines(texts.documents) }),
+    tokens: (asked) => ({ input: asked.documents.map(() => asked.query), pair: asked.documents }),
   },
   extraction: {
     path: "/v1/extract", view: extracted,
@@ -94,6 +95,7 @@ export const TASKS = {
       { ...textField("schema", '[{"人物": ["工作单位"]}]', 3), word: "schema" },
     ],
     body: (texts) => ({ ...single(texts), schema: schemaOf(texts.schema) }),
+    tokens: (asked) => ({ input: asked.input }),
   },
   token_cls: {
     path: "/v1/entities", view: entities, body: single,
@@ -106,6 +108,7 @@ export const TASKS = {
       textField("context", "济阳黄河大桥位于山东省济南市，全长2023米，于1982年建成通车。", 8),
     ],
     body: (texts) => ({ question: [texts.question], context: [texts.context] }),
+    tokens: (asked) => ({ input: asked.question, pair: asked.context }),
   },
   embedding: {
     path: "/v1/embeddings", view: vectors,

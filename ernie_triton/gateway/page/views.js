@@ -80,6 +80,32 @@ export function heatMap(texts, vectors) {
   return wide;
 }
 
+export function tokenRow(row, words) {
+  const shown = element("div", "", "tokens");
+  shown.tabIndex = 0;
+  shown.append(element("p", words.tokensRead(row.count), "quiet"));
+  row.texts.forEach((text, place) => {
+    const line = element("div", "", "text");
+    const starts = place === row.texts.length - 1 ? row.windows.map(([first]) => first) : [];
+    const ends = starts.length > 1 ? row.windows.map(([, last]) => last) : [];
+    text.tokens.forEach((token, at) => {
+      if (at === text.read) line.append(cutMark(words.cutHere));
+      const window = starts.length > 1 ? starts.indexOf(at) : -1;
+      if (window >= 0) line.append(cutMark(words.windowStarts(window + 1)));
+      const one = element("span", token, at < text.read ? "token" : "token unread");
+      one.title = `${text.ids[at]} · ${text.offsets[at].join("–")}`;
+      line.append(one);
+      if (ends.includes(at + 1)) line.append(cutMark(words.windowEnds(ends.indexOf(at + 1) + 1)));
+    });
+    shown.append(line);
+  });
+  return shown;
+}
+
+function cutMark(text) {
+  return element("b", `✂ ${text}`, "cut");
+}
+
 function heatCell(value) {
   const cell = element("td", value.toFixed(3), "heat");
   const strength = Math.max(0, Math.min(1, value));

@@ -13,7 +13,10 @@ const WORDS = {
     noPipelines: "No pipeline answers. Is its server running?",
     needsKey: "This gateway wants an API key; enter it above.",
     unreachable: "The gateway does not answer.", scored: "Score",
-    away: "does not answer now", empty: "Enter a text first.",
+    away: "does not answer now", tokens: "Tokens and cuts", stage: (name) => `in the stage ${name}`,
+    tokensRead: (count) => `The model reads ${count} tokens, special ones included.`,
+    cutHere: "the model reads no further", windowStarts: (one) => `window ${one} begins`,
+    windowEnds: (one) => `window ${one} ends`, mean: (count) => ` (mean of ${count})`,
     tasks: {
       seq_cls: "one label", multi_label: "every label that applies", regression: "a score",
       rerank: "documents by relevance", extraction: "spans that a schema names",
@@ -33,7 +36,10 @@ const WORDS = {
     noPipelines: "没有流水线应答。服务器在运行吗？",
     needsKey: "此网关需要 API 密钥，请在上方输入。",
     unreachable: "网关没有应答。", scored: "分数",
-    away: "目前没有应答", empty: "请先输入文本。",
+    away: "目前没有应答", tokens: "分词与截断", stage: (name) => `${name} 阶段`,
+    tokensRead: (count) => `模型读入 ${count} 个词元（含特殊词元）。`,
+    cutHere: "模型只读到这里", windowStarts: (one) => `窗口 ${one} 开始`,
+    windowEnds: (one) => `窗口 ${one} 结束`, mean: (count) => `（${count} 次平均）`,
     tasks: {
       seq_cls: "一个标签", multi_label: "所有符合的标签", regression: "一个分数",
       rerank: "按相关性排序文档", extraction: "按模式抽取信息",

@@ -7,11 +7,9 @@ import multiprocessing
 import os
 import resource
 import socket
-import ssl
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 import uvicorn
@@ -25,14 +23,14 @@ from ernie_triton.gateway.guard.limits import KeyLimits
 from ernie_triton.gateway.openapi import openapi_view
 from ernie_triton.gateway.pipelines import Pipelines
 from ernie_triton.gateway.serving.bounded_protocol import protocol_with_bounds
+from ernie_triton.gateway.serving.renewed_tls import RenewedTls
 from ernie_triton.gateway.settings import GatewaySettings
+from ernie_triton.gateway.spans import Spans
 from ernie_triton.gateway.views import PathView, page_views, pipeline_views
 from ernie_triton.gateway.watching import Watching
 from ernie_triton.server.telemetry.event_log import EventLog
-from ernie_triton.server.tls_front import TlsFiles
 
 _METRICS_FOLDER = "PROMETHEUS_MULTIPROC_DIR"
-_CERTIFICATE_EVERY_S = 1.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,8 +70,9 @@ def _run(
     log = EventLog(settings.log)
     watching = Watching(settings.log, log, GatewayMetrics())
     parts = make_parts(settings, watching, shared.limits, number)
-    server = uvicorn.Server(uvicorn_config(Gateway(parts), settings))
-    asyncio.run(_serve(server, sockets))
+    tls = RenewedTls(settings.tls) if settings.tls else None
+    server = uvicorn.Server(uvicorn_config(Gateway(parts), settings, tls))
+    asyncio.run(_serve(server, sockets, tls))
 
 
 def make_parts(settings: GatewaySettings, watching: Watching, limits: Path, number: int) -> Parts:
@@ -100,10 +99,13 @@ def make_parts(settings: GatewaySettings, watching: Watching, limits: Path, numb
         bounds=settings.bounds,
         connection_bounds=settings.connection_bounds,
         check_s=settings.check_s,
+        spans=Spans(settings.tracing) if settings.tracing else None,
     )
 
 
-def uvicorn_config(gateway: Gateway, settings: GatewaySettings) -> uvicorn.Config:
+def uvicorn_config(
+    gateway: Gateway, settings: GatewaySettings, tls: RenewedTls | None = None
+) -> uvicorn.Config:
     """The configuration of uvicorn: HTTP/1.1 alone, its own log off."""
     return uvicorn.Config(
         gateway,
@@ -117,22 +119,23 @@ def uvicorn_config(gateway: Gateway, settings: GatewaySettings) -> uvicorn.Confi
         server_header=False,
         timeout_keep_alive=int(settings.connection_bounds.idle_s),
         timeout_graceful_shutdown=int(settings.drain_s),
-        ssl_context_factory=partial(_tls_context, settings.tls) if settings.tls else None,
+        ssl_context_factory=(lambda _config, _default: tls.context) if tls else None,
     )
 
 
-def _tls_context(files: TlsFiles, _config: uvicorn.Config, _default: object) -> ssl.SSLContext:
-    context = files.context()
-    context.set_alpn_protocols(["http/1.1"])
-    return context
-
-
-async def _serve(server: uvicorn.Server, sockets: list[socket.socket]) -> None:
+async def _serve(
+    server: uvicorn.Server, sockets: list[socket.socket], tls: RenewedTls | None
+) -> None:
     parent = multiprocessing.parent_process()
     if parent is not None:
         loop = asyncio.get_running_loop()
         loop.add_reader(parent.sentinel, _stop, server, loop, parent.sentinel)
-    await server.serve(sockets)
+    renewing = asyncio.ensure_future(tls.watch()) if tls else None
+    try:
+        await server.serve(sockets)
+    finally:
+        if renewing is not None:
+            renewing.cancel()
 
 
 def _stop(server: uvicorn.Server, loop: asyncio.AbstractEventLoop, sentinel: int) -> None:

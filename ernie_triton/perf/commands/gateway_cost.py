@@ -10,12 +10,12 @@ import time
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
-from urllib.parse import urlsplit
 
 from ernie_triton.client.security_options import key_from_file
 from ernie_triton.client.seq_cls import AsyncSeqClsClient
 from ernie_triton.commands import path_or_none
 from ernie_triton.errors import UsageError
+from ernie_triton.perf.running.http_caller import HttpCaller
 from ernie_triton.text_table import Table
 
 _TEXT = "央行宣布下调存款准备金率，手机厂商股价大涨"
@@ -72,9 +72,6 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 async def _measured(found: argparse.Namespace) -> list[tuple[str, ...]]:
-    host = urlsplit(found.gateway)
-    if host.scheme != "http" or not host.hostname:
-        raise UsageError(f"--gateway is {found.gateway!r}; expected http://host:port")
     rows = []
     for callers, batch in ((_MANY, _BATCH), (1, 1)):
         texts = [_TEXT] * batch
@@ -82,9 +79,9 @@ async def _measured(found: argparse.Namespace) -> list[tuple[str, ...]]:
         through: list[AskedRound] = []
         async with AsyncExitStack() as opened:
             client = await opened.enter_async_context(AsyncSeqClsClient(found.url, found.model))
-            asked = [_Http(host.hostname, host.port or 80, found) for _ in range(callers)]
+            asked = [_Classifier(found) for _ in range(callers)]
             for one in asked:
-                opened.push_async_callback(one.close)
+                opened.callback(one.http.close)
             for _ in range(found.rounds):
                 direct.append(await _round([client.classify] * callers, texts, found.seconds))
                 through.append(await _round([one.classify for one in asked], texts, found.seconds))
@@ -127,32 +124,17 @@ def _compared(pairs: Sequence[tuple[float, float]]) -> tuple[str, str, str]:
     return f"{first:.1f}", f"{second:.1f}", span
 
 
-class _Http:
-    """One connection that asks the gateway, kept open."""
+class _Classifier:
+    """One connection that asks the gateway for labels."""
 
-    def __init__(self, host: str, port: int, found: argparse.Namespace) -> None:
-        self._place = host, port
-        key = key_from_file("--key-file", found.key_file)
-        key = f"authorization: Bearer {key}\r\n" if key else ""
-        self._head = f"POST /v1/classify HTTP/1.1\r\nhost: {host}\r\n{key}"
+    def __init__(self, found: argparse.Namespace) -> None:
+        self.http = HttpCaller(found.gateway, key_from_file("--key-file", found.key_file))
         self._model = found.model
-        self._streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
 
     async def classify(self, texts: Sequence[str]) -> object:
         """The answer to one request."""
-        if self._streams is None:
-            self._streams = await asyncio.open_connection(*self._place)
-        reader, writer = self._streams
         body = json.dumps({"model": self._model, "input": list(texts)}).encode()
-        writer.write(f"{self._head}content-length: {len(body)}\r\n\r\n".encode() + body)
-        head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
-        lines = dict(line.split(": ", 1) for line in head.split("\r\n")[1:] if line)
-        answer = await reader.readexactly(int(lines["content-length"]))
-        if not head.startswith("HTTP/1.1 200"):
-            raise UsageError(f"the gateway answers {head.splitlines()[0]}: {answer[:300]!r}")
+        status, answer = await self.http.post("/v1/classify", body)
+        if status != 200:
+            raise UsageError(f"the gateway answers {status}: {answer[:300]!r}")
         return json.loads(answer)
-
-    async def close(self) -> None:
-        """Close the connection."""
-        if self._streams is not None:
-            self._streams[1].close()

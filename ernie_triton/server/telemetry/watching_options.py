@@ -44,6 +44,11 @@ def add_watching_options(parser: argparse.ArgumentParser) -> None:
         metavar="ADDRESS",
         help="address to bind that port to (default %(default)s)",
     )
+    add_tracing_options(group)
+
+
+def add_tracing_options(group: argparse._ArgumentGroup) -> None:
+    """Add the options of `tracing`."""
     group.add_argument(
         "--otlp-endpoint",
         metavar="URL",

@@ -3,6 +3,7 @@
 import dataclasses
 
 import pytest
+from tritonclient.grpc import model_config_pb2 as pb
 
 from ernie_triton.build.config import WARM_UP_TEXTS, pipeline_configs
 from ernie_triton.errors import PipelineError
@@ -29,7 +30,8 @@ def test_one_model_has_the_ensembles_tensors_and_the_stages_parameters(spec: Pip
     assert (config.name, config.backend, config.platform) == (spec.name, "python", "")
     ensemble = stages[spec.name]
     assert tensors_of(config.input) == tensors_of(ensemble.input)
-    assert tensors_of(config.output) == tensors_of(ensemble.output)
+    shown = {"tokenization": (pb.TYPE_STRING, [1]), "token_count": (pb.TYPE_INT32, [1])}
+    assert tensors_of(config.output) == tensors_of(ensemble.output) | shown
     assert config.max_batch_size == 9
     assert config.dynamic_batching.max_queue_delay_microseconds == 40
     assert config.dynamic_batching.default_queue_policy.max_queue_size == 7

@@ -116,7 +116,9 @@ def test_the_tokenizer_hands_over_token_types_for_pairs_alone(
     windows = {"spans", "window", "source"}
     others = {"token_cls": windows, "qa": windows, "rerank": {"truncated", "query_row"}}
     outputs = {tensor.name for tensor in configs[spec.stage("tokenizer")].output}
-    assert outputs == token_names(spec) | others.get(spec.task, {"truncated"})
+    sent = outputs - {"tokenization", "token_count"}
+    assert len(sent) == len(outputs) - 2
+    assert sent == token_names(spec) | others.get(spec.task, {"truncated"})
 
 
 @pytest.mark.parametrize(
