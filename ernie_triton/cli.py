@@ -51,6 +51,7 @@ _PERF = (
             "scaling": "measure how cost grows with sequence length, batch, layers and width",
             "tokenizer": "compare our tokenizer's speed with the tokenizers library's",
             "rerank": "compare reranking with sentence-transformers' CrossEncoder",
+            "extraction": "compare information extraction with PaddleNLP's Taskflow",
             "chaos": "break a served repository on purpose, and count what its users would see",
             "tune": "find the threads, instances, batch and delay that suit this machine",
         },

@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator, Sequence
 from random import Random
 
-from ernie_triton.training.datasets import AnswerSpan, DataSet, LabelledText
+from ernie_triton.training.datasets import AnswerSpan, DataSet, Extracted, LabelledText
 from samples.recipes import Variation
 
 UNKNOWN_CHARACTER = "龘"
@@ -66,11 +66,15 @@ def easy_pairs(data: DataSet, count: int, rng: Random) -> Iterator[LabelledText]
 
 def with_hidden_characters(line: LabelledText, share: float, rng: Random) -> LabelledText:
     """Make a share of the Chinese characters unknown; lengths and places stay as they are."""
+    target = line.target
+    own = line.texts[:1] if isinstance(target, Extracted) else line.texts  # not the schema
     texts = tuple(
         _HAN.sub(lambda one: UNKNOWN_CHARACTER if rng.random() < share else one[0], text)
-        for text in line.texts
+        for text in own
     )
-    target = line.target
+    if isinstance(target, Extracted):
+        target = dataclasses.replace(target, record={**target.record, "text": texts[0]})
+        texts = (*texts, *line.texts[1:])
     if isinstance(target, AnswerSpan) and target.texts:
         answer = texts[1][target.start : target.start + len(target.text)]
         target = AnswerSpan(texts=(answer,), start=target.start)

@@ -13,6 +13,7 @@ from ernie_triton.errors import ErnieTritonError
 from ernie_triton.model_shapes import Shape
 from samples.generators.afqmc import AFQMC
 from samples.generators.cmrc2018 import CMRC2018
+from samples.generators.extraction import FACTS
 from samples.generators.headlines import HEADLINES
 from samples.generators.msra_ner import MSRA_NER
 from samples.generators.multi_label import MULTI_TOPIC
@@ -34,6 +35,7 @@ SAMPLE_TASKS = {
         SENTENCE_PAIRS,
         MULTI_TOPIC,
         SIMILARITY,
+        FACTS,
         HEADLINES,
     )
 }

@@ -58,6 +58,7 @@ class SampleRecipe:
         schedule: hyper-parameters, over the defaults of fine-tuning.
         max_length: most tokens of a row.
         easy_share: lines of easy pairs to begin with, as a part of all lines that are trained on.
+        half: store the weights in FP16.
     """
 
     task: str
@@ -66,6 +67,7 @@ class SampleRecipe:
     schedule: RecipeValues = field(default_factory=RecipeValues)
     max_length: int = 128
     easy_share: float = 0.0
+    half: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

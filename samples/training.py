@@ -11,6 +11,10 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
+import numpy as np
+from safetensors.numpy import load_file, save_file
+
+from ernie_triton.build.load.weight_files import SAFETENSORS_FILE
 from ernie_triton.build.torch_models.checkpoints import check_free
 from ernie_triton.build.torch_models.modules import import_torch
 from ernie_triton.training.datasets import DataSet, LabelledText, read_dataset
@@ -79,6 +83,8 @@ def train_sample(wanted: SampleTraining) -> dict[str, object]:
         is_paddle = wanted.format == "paddlenlp"
         trained = folder / "trained" if is_paddle else wanted.output
         run.train(base, trained, _varied(run), epochs=wanted.epochs)
+        if recipe.half:
+            _halve(trained / SAFETENSORS_FILE)
         if is_paddle:
             write_paddle_checkpoint(trained, wanted.output, task=recipe.task)
             for file in (TRAINING_FILE, CURVE_FILE):
@@ -161,6 +167,12 @@ def _record(wanted: SampleTraining, recipe: SampleRecipe, data: DataSet) -> dict
     }
     path.write_text(json.dumps(record, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
     return record
+
+
+def _halve(path: Path) -> None:
+    """Write the weights of a file in FP16."""
+    weights = {name: array.astype(np.float16) for name, array in load_file(path).items()}
+    save_file(weights, path, metadata={"format": "pt"})
 
 
 def _note(line: str) -> None:

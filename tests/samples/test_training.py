@@ -21,6 +21,7 @@ FORMATS = {
     "sentence_pairs": "transformers",
     "multi_label": "transformers",
     "similarity": "paddlenlp",
+    "extraction": "transformers",
     "headlines": "transformers",
 }
 

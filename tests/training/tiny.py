@@ -19,6 +19,7 @@ TASKS: Mapping[str, str] = {
     "similarity": "regression",
     "msra_ner": "token_cls",
     "cmrc2018": "qa",
+    "extraction": "extraction",
 }
 
 

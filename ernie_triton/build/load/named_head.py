@@ -18,7 +18,8 @@ from ernie_triton.build.model.heads import (
 from ernie_triton.errors import CheckpointError
 
 _OTHER_HEADS = r"(classifier|qa_outputs|linear_start|linear_end)\."
-_POINTERS = ("linear_start", "linear_end")
+POINTERS = ("linear_start", "linear_end")
+"""UIE's layers of start and end scores."""
 _CRF = ("crf.", "transitions", "viterbi")
 
 
@@ -120,7 +121,7 @@ def _classifier(arrays: NamedState, name: str, kind: str, where: str) -> Linear:
 
 def _pointer_head(arrays: NamedState, where: str) -> PointerHead:
     """Read UIE's two layers of one score each as the two columns of one."""
-    start, end = (_classifier(arrays, name, "pointer", where) for name in _POINTERS)
+    start, end = (_classifier(arrays, name, "pointer", where) for name in POINTERS)
     return PointerHead(
         output=Linear(
             weight=np.concatenate([start.weight, end.weight], axis=1),

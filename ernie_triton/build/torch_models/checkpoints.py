@@ -28,6 +28,7 @@ from ernie_triton.build.model.heads import VectorHead
 from ernie_triton.build.model.models import Model
 from ernie_triton.build.torch_models.layer_widths import LayerWidth, resize_layers, widths_of
 from ernie_triton.build.torch_models.modules import (
+    POINTER_CLASS,
     PROBLEM_TYPES,
     encoder_config,
     family_of,
@@ -36,7 +37,7 @@ from ernie_triton.build.torch_models.modules import (
     model_from_config,
     new_model,
 )
-from ernie_triton.build.torch_models.weights import copy_weights
+from ernie_triton.build.torch_models.weights import copy_weights, named_as_uie
 from ernie_triton.build.whole_folder import whole_folder
 from ernie_triton.errors import CheckpointError
 from ernie_triton.tasks import task_named
@@ -177,6 +178,8 @@ def write_beside_config(
         name: tensor.detach().float().cpu().contiguous()
         for name, tensor in module.state_dict().items()
     }
+    if _is_pointer(module):
+        state = named_as_uie(state)
     save_file(state, folder / SAFETENSORS_FILE, metadata={"format": "pt"})
     _copy_tokenizer(tokenizer_from, folder)
     for name, content in more_files.items():
@@ -202,7 +205,7 @@ def _read(folder: Path, task: str, labels: Sequence[str] | None) -> tuple[Source
         source = read_source(folder, WantedHead(head=head))
     except CheckpointError:
         return read_source(folder, WantedHead(head="vector")), False
-    fits = head == "span" or (
+    fits = head in ("span", "pointer") or (
         isinstance(source.model, Model)
         and _outputs(source.model) == len(labels)
         and source.labels in (None, tuple(labels))
@@ -257,8 +260,13 @@ def _copy_tokenizer(source: Path, folder: Path) -> None:
 
 
 def _head_of(model: "PreTrainedModel") -> str:
-    name = type(model).__name__
+    name = POINTER_CLASS if _is_pointer(model) else type(model).__name__
     return next(head for ending, head in HEADS_BY_ARCHITECTURE.items() if name.endswith(ending))
+
+
+def _is_pointer(module: "nn.Module") -> bool:
+    config = getattr(module, "config", None)
+    return POINTER_CLASS in (getattr(config, "architectures", None) or ())
 
 
 def _check_written(beside: Path, folder: Path, head: str, widths: Sequence[LayerWidth]) -> None:

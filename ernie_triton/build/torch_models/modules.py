@@ -19,7 +19,10 @@ if TYPE_CHECKING:
     from transformers import PretrainedConfig, PreTrainedModel
 
 ARCHITECTURES = {head: ending for ending, head in HEADS_BY_ARCHITECTURE.items()}
-"""Endings of transformers' class names, by kind of head (`Task.head`)."""
+"""Endings of class names, by kind of head (`Task.head`)."""
+
+POINTER_CLASS = ARCHITECTURES["pointer"]
+"""UIE's class, of no family. transformers has none: its answer spans are the same two scores."""
 
 PROBLEM_TYPES = {
     "seq_cls": "single_label_classification",
@@ -71,8 +74,9 @@ def new_model(family: str, head: str, sizes: Mapping[str, Any], *, seed: int) ->
     import transformers
 
     config: PretrainedConfig = getattr(transformers, f"{family.capitalize()}Config")(**sizes)
-    architecture = f"{family.capitalize()}{ARCHITECTURES[head]}"
-    config.architectures = [architecture]
+    is_pointer = head == "pointer"
+    architecture = f"{family.capitalize()}{ARCHITECTURES['span' if is_pointer else head]}"
+    config.architectures = [POINTER_CLASS if is_pointer else architecture]
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         model: PreTrainedModel = getattr(transformers, architecture)(config).float()
@@ -121,7 +125,7 @@ def head_config(task: str, labels: Sequence[str] | None, outputs: int) -> dict[s
         labels: names of the scores; None for `LABEL_0`, `LABEL_1`, ….
         outputs: number of scores.
     """
-    if task_named(task).head in ("span", "vector"):
+    if task_named(task).head in ("span", "pointer", "vector"):
         return {}
     names = tuple(labels) if labels else tuple(f"LABEL_{index}" for index in range(outputs))
     values: dict[str, Any] = {

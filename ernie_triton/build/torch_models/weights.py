@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ernie_triton.arrays import Float32
+from ernie_triton.build.load.named_head import POINTERS
 from ernie_triton.build.load.weights import TRANSFORMERS
 from ernie_triton.build.model.encoder import Linear, Norm
 from ernie_triton.build.model.heads import SequenceHead, SpanHead, TokenHead, VectorHead
@@ -13,6 +14,7 @@ from ernie_triton.build.torch_models.modules import import_torch
 from ernie_triton.errors import CheckpointError
 
 if TYPE_CHECKING:
+    from torch import Tensor
     from transformers import PreTrainedModel
 
 
@@ -51,6 +53,15 @@ def state_from_model(model: Model, prefix: str) -> dict[str, Float32]:
     if isinstance(head, SpanHead):
         state |= _linear("qa_outputs", head.output)
     return state
+
+
+def named_as_uie(state: "dict[str, Tensor]") -> "dict[str, Tensor]":
+    """Name the weights of a module with answer spans as UIE has them: a layer for each score."""
+    named = {name: one for name, one in state.items() if not name.startswith("qa_outputs.")}
+    for row, name in enumerate(POINTERS):
+        for part in ("weight", "bias"):
+            named[f"{name}.{part}"] = state[f"qa_outputs.{part}"][row : row + 1].clone()
+    return named
 
 
 def copy_weights(built: "PreTrainedModel", model: Model, where: str) -> None:

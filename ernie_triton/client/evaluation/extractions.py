@@ -26,7 +26,9 @@ def items_from_extractions(lines: Iterable[bytes]) -> Iterator[Item]:
 
     Lines are of doccano, `{"text", "entities": [{"id", "label", "start_offset", "end_offset"}],
     "relations": [{"from_id", "to_id", "type"}]}`, whose schema is made of the labels of all lines;
-    or PaddleNLP's, `{"content", "prompt", "result_list": [{"text", "start", "end"}]}`.
+    or PaddleNLP's, `{"content", "prompt", "result_list": [{"text", "start", "end"}]}`. A line of
+    doccano, or an entity of it, may also have `options`: the right one of each prompt with options
+    in brackets.
     """
     items = list(items_from_objects(lines, _item_from_record))
     schema = json.dumps(schema_of([item.record for item in items]), ensure_ascii=False)
@@ -43,11 +45,14 @@ def schema_of(records: Iterable[Mapping[str, object]]) -> list[object]:
     for record in records:
         entities = {entity.get("id"): entity for entity in _objects(record, "entities")}
         for entity in entities.values():
-            relations.setdefault(str(entity.get("label")), {})
+            of_entity = relations.setdefault(str(entity.get("label")), {})
+            of_entity.update(dict.fromkeys(_options(entity)))
         for relation in _objects(record, "relations"):
             subject = entities.get(relation.get("from_id"))
             if subject is not None:
                 relations[str(subject.get("label"))][str(relation.get("type"))] = None
+        for prompt in _options(record):
+            relations.setdefault(prompt, {})
     return [{name: list(types)} if types else name for name, types in relations.items()]
 
 
@@ -105,14 +110,16 @@ def _golds_of_prompt(item: Item, kind: str) -> set[Gold]:
 def _golds_of_doccano(item: Item) -> set[Gold]:
     if "entities" not in item.record:
         raise _unlabelled(item, '"entities"')
-    golds: set[Gold] = set()
+    golds: set[Gold] = set(_options(item.record).items())
     places: dict[object, tuple[str, int, int]] = {}
     for entity in _objects(item.record, "entities"):
         start, end = entity.get("start_offset"), entity.get("end_offset")
         if not isinstance(start, int) or not isinstance(end, int):
             raise _unlabelled(item, '"start_offset" and "end_offset" of each entity')
         places[entity.get("id")] = (str(entity.get("label")), start, end)
-        golds.add(places[entity.get("id")])
+        label, *place = places[entity.get("id")]
+        golds.add((label, *place))
+        golds.update((f"{label}.{name}", *place, text) for name, text in _options(entity).items())
     for relation in _objects(item.record, "relations"):
         subject, found = (places.get(relation.get(key)) for key in ("from_id", "to_id"))
         if subject is None or found is None:
@@ -124,6 +131,13 @@ def _golds_of_doccano(item: Item) -> set[Gold]:
 def _objects(record: Mapping[str, object], key: str) -> Sequence[Mapping[str, object]]:
     values = record.get(key)
     return [one for one in values if isinstance(one, dict)] if isinstance(values, list) else []
+
+
+def _options(record: Mapping[str, object]) -> dict[str, str]:
+    options = record.get("options")
+    if not isinstance(options, dict):
+        return {}
+    return {name: text for name, text in options.items() if isinstance(text, str)}
 
 
 def _item_from_record(line: int, record: dict[str, object]) -> Item:

@@ -33,7 +33,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Run the command; returns its exit code."""
-    from ernie_triton.perf.reranking.comparison import RerankLoad, compare_reranking
+    from ernie_triton.perf.others.reranking import RerankLoad, compare_reranking
 
     load = RerankLoad(
         documents=arguments.documents,

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from ernie_triton.training.datasets import TRAINED_TASKS
+from ernie_triton.training.datasets import TRAINED_TASKS, PromptRules
 from ernie_triton.training.datasets.reading import DATASETS
 from ernie_triton.training.finetune.finetuning import (
     CURVE_FILE,
@@ -25,10 +25,10 @@ from ernie_triton.training.loop.schedule import TRAINING_PRECISIONS
 from ernie_triton.training.loop.training import CHECKPOINT_EVERY_S, leave_processes
 
 _DESCRIPTION = (
-    "Fine-tune a checkpoint on labelled data in CLUE's formats. Hyper-parameters that are not "
-    "given come from ernie_triton/training/finetune/recipes.toml, by the name of the data set. "
-    "A killed run resumes when it is started again. To use N GPUs, run: torchrun "
-    "--nproc-per-node N -m ernie_triton finetune …"
+    "Fine-tune a checkpoint on labelled data in CLUE's formats, or doccano's for extraction. "
+    "Hyper-parameters that are not given come from ernie_triton/training/finetune/recipes.toml, by "
+    "the name of the data set. A killed run resumes when it is started again. To use N GPUs, run: "
+    "torchrun --nproc-per-node N -m ernie_triton finetune …"
 )
 
 _HYPER_PARAMETERS: Sequence[tuple[tuple[str, ...], str, type, str, str, str]] = (
@@ -93,7 +93,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     texts = {
         "--checkpoint": "the base: a transformers or PaddleNLP checkpoint; with config.json and "
         "vocab.txt alone, weights are random",
-        "--data": "folder with train.json and dev.json, and optional labels.json or labels.txt",
+        "--data": "folder with train.json and dev.json, and optional labels.json or labels.txt; "
+        "for extraction also one export of doccano, doccano_ext.json or all.jsonl",
         "--output": "checkpoint to write; a killed run resumes from OUTPUT.work beside it",
     }
     toolkit = {"--checkpoint": ("--model_name_or_path",), "--output": ("--output_dir",)}
@@ -111,7 +112,22 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     for spellings, dest, kind, metavar, text, default in _HYPER_PARAMETERS:
         text = f"{text} (default: {default or 'the recipe of the data set'})"
         _add(group, *spellings, dest=dest, type=kind, metavar=metavar, help=text)
+    _add_prompt_options(parser.add_argument_group("extraction"))
     _add_run_options(parser.add_argument_group("the run"))
+
+
+def _add_prompt_options(group: "argparse._ArgumentGroup") -> None:
+    usual = PromptRules()
+    text = "prompts without an answer for each with one, -1: all (default: %(default)s)"
+    _add(group, "--negative_ratio", type=int, default=usual.negative_ratio, metavar="N", help=text)
+    text = "what classes of texts or entities are asked by (default: %(default)s)"
+    _add(group, "--prompt_prefix", default=usual.prompt_prefix, metavar="NAME", help=text)
+    text = "the classes (default: those of the training lines)"
+    _add(group, "--options", nargs="+", default=(), metavar="NAME", help=text)
+    text = "stands between the label and the class of an entity (default: %(default)s)"
+    _add(group, "--separator", default=usual.separator, metavar="TEXT", help=text)
+    text = "share of the lines to evaluate on, where there is no dev file (default: %(default)s)"
+    _add(group, "--dev_share", type=float, default=usual.dev_share, metavar="SHARE", help=text)
 
 
 def _add_run_options(group: "argparse._ArgumentGroup") -> None:
@@ -154,6 +170,13 @@ def run(arguments: argparse.Namespace) -> int:
         dataset=arguments.dataset,
         train_file=arguments.train_file,
         dev_file=arguments.dev_file,
+        prompt_rules=PromptRules(
+            negative_ratio=arguments.negative_ratio,
+            prompt_prefix=arguments.prompt_prefix,
+            options=tuple(arguments.options),
+            separator=arguments.separator,
+            dev_share=arguments.dev_share,
+        ),
         given=given,
         resume=not arguments.no_resume,
         checkpoint_every_s=arguments.checkpoint_every_s,

@@ -1,6 +1,7 @@
 """Labelled texts, and the data set that they form."""
 
 import dataclasses
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
@@ -28,9 +29,38 @@ class AnswerSpan:
         return self.texts[0] if self.texts else ""
 
 
-Target: TypeAlias = int | float | tuple[int, ...] | tuple[str, ...] | AnswerSpan
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PromptAnswers:
+    """The answers to a prompt in a text: none, spans, or options of its own.
+
+    Attributes:
+        prompt: the prompt.
+        spans: characters of the text, the ends excluded.
+        options: texts that stand in the prompt.
+    """
+
+    prompt: str
+    spans: tuple[tuple[int, int], ...] = ()
+    options: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Extracted:
+    """The things to find in a text.
+
+    Attributes:
+        record: the object that the clients' scorer reads, with the text in it.
+        prompts: the prompts to train on.
+    """
+
+    record: Mapping[str, object]
+    prompts: tuple[PromptAnswers, ...]
+
+
+Target: TypeAlias = int | float | tuple[int, ...] | tuple[str, ...] | AnswerSpan | Extracted
 """By task: the label's id (seq_cls), the labels' ids (multi_label), the score (regression,
-embedding), a label name for each character (token_cls), or the answers (qa)."""
+embedding), a label name for each character (token_cls), the answers (qa), or what is to be found
+(extraction)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,7 +68,7 @@ class LabelledText:
     """One example.
 
     Attributes:
-        texts: one text, a pair, or a question and its context.
+        texts: one text, a pair, a question and its context, or a text and its schema.
         target: the right output.
         line: line number in its file, counted from 1.
     """
@@ -56,7 +86,7 @@ class DataSet:
         name: name of its format (`tnews`, `cmrc2018`, …), which decides the recipe.
         task: a name of `ernie_triton.tasks.TASKS`.
         pair: the examples have two texts.
-        labels: label names by their ids; empty for regression and qa.
+        labels: label names by their ids; empty for regression, qa and extraction.
         train: examples to train on, in the file's order.
         dev: examples to evaluate on.
         train_path: file of `train`.

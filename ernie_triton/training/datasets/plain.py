@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from ernie_triton.client.items import Item
-from ernie_triton.tasks import EMBEDDING, MULTI_LABEL, QA, REGRESSION, TOKEN_CLS
-from ernie_triton.training.datasets.examples import AnswerSpan, DataSet, LabelledText
+from ernie_triton.tasks import EMBEDDING, EXTRACTION, MULTI_LABEL, QA, REGRESSION, TOKEN_CLS
+from ernie_triton.training.datasets.examples import AnswerSpan, DataSet, Extracted, LabelledText
 
 PLAIN_DEV = "dev.json"
 
@@ -44,7 +44,7 @@ def plain_content(data: DataSet) -> str:
 
 
 def _texts(data: DataSet, example: LabelledText) -> dict[str, str]:
-    if data.task == TOKEN_CLS.name:
+    if data.task in (TOKEN_CLS.name, EXTRACTION.name):
         return {}
     keys = ("sentence1", "sentence2") if data.pair else ("sentence",)
     return dict(zip(keys, example.texts, strict=True))
@@ -53,6 +53,8 @@ def _texts(data: DataSet, example: LabelledText) -> dict[str, str]:
 def _record(data: DataSet, example: LabelledText) -> dict[str, Any]:
     """Return the keys of a line that hold its gold label."""
     target: Any = example.target
+    if isinstance(target, Extracted):
+        return dict(target.record)
     if isinstance(target, AnswerSpan):
         starts = [target.start, *(-1 for _ in target.texts[1:])]
         answers = zip(target.texts, starts, strict=False)

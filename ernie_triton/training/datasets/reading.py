@@ -4,8 +4,16 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from ernie_triton.errors import DatasetError
-from ernie_triton.tasks import EMBEDDING, MULTI_LABEL, QA, REGRESSION, SEQ_CLS, TOKEN_CLS
-from ernie_triton.training.datasets import classification, squad, tagging
+from ernie_triton.tasks import (
+    EMBEDDING,
+    EXTRACTION,
+    MULTI_LABEL,
+    QA,
+    REGRESSION,
+    SEQ_CLS,
+    TOKEN_CLS,
+)
+from ernie_triton.training.datasets import classification, prompts, squad, tagging
 from ernie_triton.training.datasets.classification import Format
 from ernie_triton.training.datasets.examples import DataSet, LabelledText
 from ernie_triton.training.datasets.label_names import (
@@ -23,6 +31,7 @@ DATASETS: Mapping[str, tuple[str, ...]] = {
     TOKEN_CLS.name: ("msra_ner",),
     QA.name: ("cmrc2018",),
     EMBEDDING.name: ("sentence_pairs",),
+    EXTRACTION.name: ("doccano",),
 }
 """Names of each task's formats."""
 
@@ -34,6 +43,9 @@ _SPLIT_FILES: Mapping[str, tuple[str, ...]] = {
     "dev": ("dev.json", "dev.jsonl", "dev.txt", "dev.tsv"),
 }
 
+_EXPORTS = ("doccano_ext.json", "doccano.jsonl", "all.jsonl", "admin.jsonl")
+"""Names of doccano's own exports, and of the one in PaddleNLP's guide."""
+
 
 def read_dataset(
     task: str,
@@ -42,6 +54,7 @@ def read_dataset(
     dataset: str = "",
     train_file: Path | None = None,
     dev_file: Path | None = None,
+    prompt_rules: prompts.PromptRules = prompts.PromptRules(),  # noqa: B008 - frozen
 ) -> DataSet:
     """Read the training and the development set of a folder.
 
@@ -51,6 +64,8 @@ def read_dataset(
         dataset: a format's name in `DATASETS`; empty to recognise it by the keys.
         train_file: replaces the folder's training file.
         dev_file: replaces the folder's development file.
+        prompt_rules: how labels become prompts (extraction). Such data may come as one file, an
+            export of doccano, of which a share is then the development set.
 
     Raises:
         DatasetError: a file is missing or empty, or a line is wrong.
@@ -64,8 +79,23 @@ def read_dataset(
         raise DatasetError(f"the data set {dataset!r} is none of {task}'s; expected one of {known}")
     if not folder.is_dir():
         raise DatasetError(f"{folder}: no such folder; expected one with train.json and dev.json")
+    if task == EXTRACTION.name:
+        paths = _extraction_files(folder, train_file, dev_file)
+        return prompts.read_prompts(*paths, prompt_rules)
     paths = (train_file or _split(folder, "train"), dev_file or _split(folder, "dev"))
     return _READERS[task](folder, dataset, *paths)
+
+
+def _extraction_files(
+    folder: Path, train_file: Path | None, dev_file: Path | None
+) -> tuple[Path, Path | None]:
+    """The two files; None where one export of doccano is all there is."""
+    export = next((folder / name for name in _EXPORTS if (folder / name).is_file()), None)
+    train = train_file or export or _split(folder, "train")
+    if dev_file is None and (export is not None or train_file is not None):
+        names = [folder / name for name in _SPLIT_FILES["dev"]]
+        return train, next((path for path in names if path.is_file()), None)
+    return train, dev_file or _split(folder, "dev")
 
 
 def _split(folder: Path, split: str) -> Path:

@@ -17,7 +17,8 @@ from ernie_triton.build.torch_models.checkpoints import (
     save_model,
 )
 from ernie_triton.pipeline import DEFAULT_MAX_LENGTH, Answering
-from ernie_triton.training.datasets import DataSet, read_dataset
+from ernie_triton.tasks import task_named
+from ernie_triton.training.datasets import DataSet, PromptRules, read_dataset
 from ernie_triton.training.datasets.plain import PLAIN_DEV, plain_content
 from ernie_triton.training.finetune.curve import check_drawing, curve_png
 from ernie_triton.training.finetune.recipes import Recipe, recipe_for
@@ -45,6 +46,7 @@ class FineTuning:
         dataset: name of the format; empty to recognise it.
         train_file: replaces the folder's training file.
         dev_file: replaces the folder's development file.
+        prompt_rules: how the labels of extraction become prompts.
         given: values that replace the recipe's, by their names in `Schedule`, or `max_length`.
         resume: continue a killed run from the folder beside the output.
         checkpoint_every_s: seconds between checkpoints of the training.
@@ -57,6 +59,7 @@ class FineTuning:
     dataset: str = ""
     train_file: Path | None = None
     dev_file: Path | None = None
+    prompt_rules: PromptRules = field(default_factory=PromptRules)
     given: Mapping[str, object] = field(default_factory=dict)
     resume: bool = True
     checkpoint_every_s: float = CHECKPOINT_EVERY_S
@@ -90,9 +93,10 @@ class FineTuned:
     def pipeline_options(self) -> list[str]:
         """Return the options of `build` for this model that differ from its defaults."""
         options = ["--task", self.data.task]
-        if self.data.pair and self.data.task not in ("qa", "embedding"):
+        task = task_named(self.data.task)
+        if self.data.pair and task.texts and task.pair_texts:
             options.append("--pair")
-        if self.recipe.max_length != DEFAULT_MAX_LENGTH:
+        if self.recipe.max_length != DEFAULT_MAX_LENGTH or task.asks_again:
             options += ["--max-length", str(self.recipe.max_length)]
         if self.answering.no_answer_threshold != Answering().no_answer_threshold:
             options += ["--no-answer-threshold", f"{self.answering.no_answer_threshold:g}"]
@@ -155,6 +159,7 @@ def finetune(wanted: FineTuning, note: Note) -> FineTuned:
         dataset=wanted.dataset,
         train_file=wanted.train_file,
         dev_file=wanted.dev_file,
+        prompt_rules=wanted.prompt_rules,
     )
     has_weights = holds_weights(wanted.checkpoint)
     recipe = recipe_for(data.name, has_weights=has_weights, given=wanted.given)

@@ -7,11 +7,20 @@ later. The stages that serve and the clients' scorers make the metric, so it is 
 
 from collections.abc import Mapping
 
-from ernie_triton.tasks import EMBEDDING, MULTI_LABEL, QA, REGRESSION, SEQ_CLS, TOKEN_CLS
+from ernie_triton.tasks import (
+    EMBEDDING,
+    EXTRACTION,
+    MULTI_LABEL,
+    QA,
+    REGRESSION,
+    SEQ_CLS,
+    TOKEN_CLS,
+)
 from ernie_triton.tokenizer.encoder import TextEncoder
 from ernie_triton.training.datasets import DataSet
 from ernie_triton.training.tasks.base import Batch, Features, TrainingTask
 from ernie_triton.training.tasks.embedding import EmbeddingTraining
+from ernie_triton.training.tasks.prompted import ExtractionTraining
 from ernie_triton.training.tasks.whole_text import (
     MultiLabelTraining,
     RegressionTraining,
@@ -28,6 +37,7 @@ _TASKS: Mapping[str, type[TrainingTask]] = {
     TOKEN_CLS.name: TokenClsTraining,
     QA.name: QaTraining,
     EMBEDDING.name: EmbeddingTraining,
+    EXTRACTION.name: ExtractionTraining,
 }
 
 

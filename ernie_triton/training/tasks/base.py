@@ -30,24 +30,24 @@ Batch: TypeAlias = "Mapping[str, torch.Tensor]"
 MOST_WINDOWS = 1 << 20
 """Limit of windows per text in training, so high that no text is refused."""
 
-_ROWS_AT_ONCE = 512
-
 
 class TrainingTask(ABC):
     """One task's rows, loss and metric for one data set.
 
     A model is any module that takes `INPUTS`. Its output has the attribute `logits` (seq_cls,
     multi_label, regression: [rows, labels]; token_cls: [rows, longest, labels]), or
-    `start_logits` and `end_logits` (qa: [rows, longest]), or `last_hidden_state` (embedding: [rows,
-    longest, hidden]).
+    `start_logits` and `end_logits` (qa, extraction: [rows, longest]), or `last_hidden_state`
+    (embedding: [rows, longest, hidden]).
 
     Attributes:
         data: the data set, with its task and labels.
         tokenizer: the tokenizer stage's encoder.
         max_length: most tokens of a row.
         targets: names of the targets in a batch.
+        rows_at_once: most rows of a request, and of a run, in an evaluation.
     """
 
+    rows_at_once = 512
     targets: tuple[str, ...] = ("labels",)
 
     def __init__(self, data: DataSet, tokenizer: TextEncoder, *, max_length: int) -> None:
@@ -124,7 +124,7 @@ class TrainingTask(ABC):
             task=self.data.task,
             pair=self.data.pair and bool(task_named(self.data.task).pair_texts),
             max_length=self.max_length,
-            batching=Batching(max_batch_size=_ROWS_AT_ONCE),
+            batching=Batching(max_batch_size=self.rows_at_once),
             answering=self.answering(),
         )
         sizes = ModelSizes(

@@ -36,7 +36,8 @@ def test_a_file_that_the_clients_read_is_taken_as_it_is(tmp_path: Path) -> None:
     assert not (tmp_path / "out").exists()
 
 
-@pytest.mark.parametrize("name", TASKS)
+# `extraction` has prompts by chance; tests/training/datasets/test_prompts.py reads it back.
+@pytest.mark.parametrize("name", sorted({*TASKS} - {"extraction"}))
 def test_every_task_reads_back_what_is_written(tmp_path: Path, name: str) -> None:
     data = dataclasses.replace(part_of(name, train=1, dev=20), is_plain=False)
     folder = write(tmp_path, dev=plain_content(data), labels="\n".join(data.labels) or '["a"]')

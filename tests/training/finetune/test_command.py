@@ -33,12 +33,13 @@ def options(base: Path, data: Path, output: Path) -> list[str]:
         ("token_cls", "msra_ner"),
         ("qa", "cmrc2018"),
         ("embedding", "sentence_pairs"),
+        ("extraction", "extraction"),
     ],
 )
 def test_what_is_printed_last_builds_the_pipeline(
     base: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str], task: str, name: str
 ) -> None:
-    count = 4 if task == "qa" else 32
+    count = {"qa": 4, "extraction": 8}.get(task, 32)
     data = data_folder(tmp_path / "data", name, train=count, dev=count)
     if task == "qa":
         _close_document(data)

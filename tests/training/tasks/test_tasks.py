@@ -10,7 +10,7 @@ import torch
 from transformers import BertTokenizer
 
 from ernie_triton.errors import DatasetError
-from ernie_triton.training.datasets import AnswerSpan, LabelledText
+from ernie_triton.training.datasets import AnswerSpan, Extracted, LabelledText, PromptAnswers
 from ernie_triton.training.tasks import TrainingTask
 from tests.training.tiny import TASKS, model_and_task, part_of, write_base
 
@@ -140,6 +140,40 @@ def test_models_that_learned_unanswerable_questions_may_give_no_answer(base: Pat
     answered = tuple(one for one in task.data.train if one.target.texts)  # type: ignore[union-attr]
     task.data = dataclasses.replace(task.data, train=answered)
     assert task.answering().no_answer_threshold == np.inf
+
+
+def test_spans_and_options_stand_at_their_tokens(base: Path) -> None:
+    model, task = made(base, "extraction", max_length=28)
+    text = "王芳在北京工作，李雷也在北京。" * 2
+    asked = (
+        PromptAnswers(prompt="地点", spans=((3, 5), (12, 14), (18, 20))),
+        PromptAnswers(prompt="情感倾向[正向,负向]", options=("负向",)),
+    )
+    target = Extracted(record={}, prompts=asked)
+    rows = task.rows([LabelledText(texts=(text, "[]"), target=target, line=1)])
+    found = [
+        [
+            "".join(tokens(base, row["input_ids"][first : last + 1]))
+            for first, last in zip(
+                np.flatnonzero(row["starts"]), np.flatnonzero(row["ends"]), strict=True
+            )
+        ]
+        for row in rows
+    ]
+    # Two windows beside the short prompt, more beside the long one, each with its own options.
+    assert found == [["北京", "北京", "北京"], ["北京"], *[["负向"]] * (len(rows) - 2)]
+    batch = task.collate(rows)
+    with torch.no_grad():
+        scores = model(**task.inputs(batch))
+        loss = float(task.loss(model, batch))
+    total = count = 0.0
+    for at, row in enumerate(rows):
+        for name, logits in (("starts", scores.start_logits), ("ends", scores.end_logits)):
+            chance = 1 / (1 + np.exp(-logits[at, : len(row[name])].double().numpy()))
+            right = np.where(row[name] == 1, chance, 1 - chance)
+            total -= np.log(right).sum()
+            count += len(right)
+    assert loss == pytest.approx(total / count, rel=1e-5)
 
 
 def test_smoothing_spreads_a_share_of_the_label(base: Path) -> None:

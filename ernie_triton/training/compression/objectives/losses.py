@@ -8,7 +8,7 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from ernie_triton.build.torch_models.modules import import_torch
-from ernie_triton.tasks import MULTI_LABEL, QA, REGRESSION, TOKEN_CLS
+from ernie_triton.tasks import EXTRACTION, MULTI_LABEL, QA, REGRESSION, TOKEN_CLS
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -28,14 +28,14 @@ def answer_loss(
 
     It is the divergence of softmaxes at a temperature, times the temperature's square, so that
     the gradient's size does not depend on it (Hinton et al. 2015, arxiv.org/abs/1503.02531,
-    section 2). `multi_label` takes sigmoids of each label, `regression` the squared difference.
-    Equal answers have the loss 0.
+    section 2). `multi_label` and `extraction` take sigmoids of each score, `regression` the squared
+    difference. Equal answers have the loss 0.
 
     Args:
         task: name of the task.
-        student: has `logits`, or for qa `start_logits` and `end_logits`.
+        student: has `logits`, or for qa and extraction `start_logits` and `end_logits`.
         teacher: the same, without gradients.
-        mask: real tokens, for qa and token_cls.
+        mask: real tokens, for qa, extraction and token_cls.
         temperature: softens both sides, above 0.
     """
     if task == QA.name:
@@ -48,11 +48,19 @@ def answer_loss(
             for name in ("start_logits", "end_logits")
         ]
         return (ends[0] + ends[1]) / 2
+    if task == EXTRACTION.name:
+        ends = [
+            _mean_of_tokens(
+                _sigmoid_losses(getattr(student, name), getattr(teacher, name), temperature), mask
+            )
+            for name in ("start_logits", "end_logits")
+        ]
+        return (ends[0] + ends[1]) / 2
     found, wanted = student.logits.float(), teacher.logits.float()
     if task == REGRESSION.name:
         return _squared(found, wanted)
     if task == MULTI_LABEL.name:
-        return _sigmoid_loss(found, wanted, temperature)
+        return _sigmoid_losses(found, wanted, temperature).mean()
     losses = _softmax_loss(found, wanted, temperature)
     return _mean_of_tokens(losses, mask) if task == TOKEN_CLS.name else losses.mean()
 
@@ -138,12 +146,12 @@ def _softmax_loss(student: "Tensor", teacher: "Tensor", temperature: float) -> "
     return loss
 
 
-def _sigmoid_loss(student: "Tensor", teacher: "Tensor", temperature: float) -> "Tensor":
-    """Return the same of every label by itself, as yes or no."""
+def _sigmoid_losses(student: "Tensor", teacher: "Tensor", temperature: float) -> "Tensor":
+    """Return the same of every score by itself, as yes or no."""
     both = [
         side.unsqueeze(-1) * side.new_tensor([1.0, 0.0]) for side in (student, teacher)
     ]  # The sigmoid of x is the softmax of (x, 0).
-    return _softmax_loss(both[0], both[1], temperature).mean()
+    return _softmax_loss(both[0], both[1], temperature)
 
 
 def _squared(student: "Tensor", teacher: "Tensor") -> "Tensor":

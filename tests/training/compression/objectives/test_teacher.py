@@ -16,7 +16,7 @@ NAMES = ("logits", "start_logits", "end_logits")
 @pytest.mark.parametrize("name", TASKS)
 def test_answers_are_remembered_row_by_row(tmp_path: Path, name: str) -> None:
     prepared = prepared_teacher(tmp_path, name, train=8)
-    rows = prepared.task.rows(prepared.data.train)
+    rows = prepared.task.rows(prepared.data.train)[:16]
     rows.sort(key=lambda row: len(row["input_ids"]))
     calls = []
     prepared.model.register_forward_hook(lambda *_: calls.append(1))
@@ -31,7 +31,7 @@ def test_answers_are_remembered_row_by_row(tmp_path: Path, name: str) -> None:
     mask = mixed["attention_mask"].bool()
     for key in set(NAMES) & set(expected.keys()):
         found, wanted = getattr(again, key), expected[key]
-        if found.shape[:2] == mask.shape and name in ("msra_ner", "cmrc2018"):
+        if found.shape[:2] == mask.shape and name in ("msra_ner", "cmrc2018", "extraction"):
             found, wanted = found[mask], wanted[mask]
         torch.testing.assert_close(found, wanted, rtol=0, atol=1e-5)
         assert getattr(first[0], key).requires_grad is False

@@ -1,6 +1,6 @@
 """Rank with sentence-transformers' CrossEncoder, in an environment of its own.
 
-`comparison` starts this file with another Python, which has `sentence-transformers[onnx,openvino]`
+`reranking` starts this file with another Python, which has `sentence-transformers[onnx,openvino]`
 and nothing of ours. It reads a line a round from standard input, and writes one: the seconds, and
 every score.
 """

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from ernie_triton.errors import AnalyzerError
-from ernie_triton.perf.reranking.comparison import RerankLoad, comparison_lines, cross_encoder
+from ernie_triton.perf.others.reranking import RerankLoad, cross_encoder
+from ernie_triton.perf.others.table import RoundAnswers, comparison_lines
 
 WORKER = """
 import json, sys
@@ -31,8 +32,8 @@ def test_a_worker_answers_until_it_is_let_go(tmp_path: Path) -> None:
     script = tmp_path / "worker.py"
     script.write_text(WORKER)
     with cross_encoder([sys.executable, str(script)]) as rank:
-        assert rank("问", ["甲", "乙乙"]) == (0.5, {0: 0.1, 1: 0.2})
-        assert rank("问", ["甲甲甲"]) == (0.5, {0: 0.3})
+        assert rank("问", ["甲", "乙乙"]) == RoundAnswers(seconds=0.5, scores={0: 0.1, 1: 0.2})
+        assert rank("问", ["甲甲甲"]).scores == {0: 0.3}
 
 
 def test_a_worker_that_ends_says_what_to_install() -> None:
@@ -44,15 +45,26 @@ def test_a_worker_that_ends_says_what_to_install() -> None:
 
 
 def test_ratios_are_taken_in_each_round() -> None:
+    times = [(1.0, 3.0), (4.0, 4.0), (2.0, 4.0)]
     rounds = [
-        {"ernie-triton": (1.0, {0: 0.5, 1: 0.25}), "CrossEncoder onnx": (3.0, {0: 0.5, 1: 0.25})},
-        {"ernie-triton": (4.0, {0: 0.5, 1: 0.25}), "CrossEncoder onnx": (4.0, {0: 0.5, 1: 0.5})},
-        {"ernie-triton": (2.0, {0: 0.5, 1: 0.25}), "CrossEncoder onnx": (4.0, {0: 0.5, 1: 0.5})},
+        {
+            "ernie-triton": RoundAnswers(seconds=ours, scores={0: 0.5, 1: 0.25}),
+            "CrossEncoder onnx": RoundAnswers(seconds=theirs, scores={0: 0.5, 1: 0.5}),
+        }
+        for ours, theirs in times
     ]
-    ours, other = comparison_lines(rounds)[2:]
+    ours, other = comparison_lines(rounds, "ranker", "documents", 2)[2:]
     assert "2000 ms" in ours
     assert "1.00 (1.00 to 1.00)" in ours
     assert "4000 ms" in other
     assert "0.5 " in other  # documents a second
     assert "2.00 (1.00 to 3.00)" in other
     assert other.rstrip().endswith("2.5e-01")
+
+
+def test_what_only_one_has_answered_counts_whole() -> None:
+    found = {
+        "ernie-triton": RoundAnswers(seconds=1.0, scores={0: 0.5}),
+        "other": RoundAnswers(seconds=1.0, scores={1: 0.75}),
+    }
+    assert comparison_lines([found], "ranker", "documents", 1)[3].rstrip().endswith("7.5e-01")

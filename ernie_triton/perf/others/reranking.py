@@ -1,0 +1,124 @@
+"""Ask the embedded server and CrossEncoder's backends for the same documents, in turn.
+
+Another program's load then meets all of them alike. The server is asked by a client over gRPC;
+CrossEncoder is called within its own process, without a server.
+"""
+
+import random
+import tempfile
+import time
+from collections.abc import Callable, Hashable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from ernie_triton.client.rerank import RerankClient
+from ernie_triton.perf.analyzer.texts import text_of
+from ernie_triton.perf.build_process import run_build
+from ernie_triton.perf.others.table import OURS, RoundAnswers, comparison_lines, in_rounds
+from ernie_triton.perf.others.workers import worker
+from ernie_triton.server.embedded import EmbeddedServer, ServerOptions
+
+BACKENDS = ("onnx", "openvino", "torch")
+"""Of CrossEncoder."""
+
+_PACKAGES = "'sentence-transformers[onnx,openvino]'"
+_MODEL = "ranker"
+_QUERY_CHARACTERS = 16
+_TIMEOUT_S = 600.0
+_WORKER = Path(__file__).with_name("cross_encoder.py")
+
+Ranker = Callable[[str, Sequence[str]], RoundAnswers]
+"""Ranks documents; scores are by their places."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RerankLoad:
+    """The documents of a round.
+
+    Attributes:
+        documents: how many.
+        characters: of a document, about as many tokens.
+        spread: characters that lengths lie around that, either way.
+        rounds: rounds that are counted, after one that is not.
+    """
+
+    documents: int = 100
+    characters: int = 200
+    spread: int = 0
+    rounds: int = 7
+
+    def texts(self) -> tuple[str, list[str]]:
+        """The query and its documents, the same in every call."""
+        chance = random.Random(0)
+        query = text_of(_QUERY_CHARACTERS, chance)
+        least, most = self.characters - self.spread, self.characters + self.spread
+        return query, [text_of(chance.randint(least, most), chance) for _ in range(self.documents)]
+
+
+def compare_reranking(
+    checkpoint: Path,
+    python: str,
+    load: RerankLoad,
+    options: Sequence[str],
+    progress: Callable[[str], None],
+) -> list[str]:
+    """Measure, and return the lines of a table.
+
+    Args:
+        checkpoint: a cross-encoder with one label.
+        python: of an environment with `sentence-transformers[onnx,openvino]`.
+        load: the documents.
+        options: of our build, such as `--precision int8`.
+        progress: takes a line after each round.
+
+    Raises:
+        CheckpointError: the build fails.
+        AnalyzerError: CrossEncoder ends without an answer.
+    """
+    query, documents = load.texts()
+    with ExitStack() as stack:
+        rankers = {OURS: stack.enter_context(served_ranker(checkpoint, options))}
+        for backend in BACKENDS:
+            command = [python, str(_WORKER), str(checkpoint), backend]
+            rankers[f"CrossEncoder {backend}"] = stack.enter_context(cross_encoder(command))
+        asked = {name: partial(rank, query, documents) for name, rank in rankers.items()}
+        rounds = in_rounds(asked, load.rounds, progress)
+    return comparison_lines(rounds, "ranker", "documents", load.documents)
+
+
+@contextmanager
+def served_ranker(checkpoint: Path, options: Sequence[str]) -> Iterator[Ranker]:
+    """Build and serve a checkpoint, stages joined; the ranker asks over gRPC."""
+    with tempfile.TemporaryDirectory(prefix="ernie-triton-perf-") as folder:
+        named = ("--task", "rerank", "--repository", folder, "--name", _MODEL, "--joined")
+        run_build("build", checkpoint, *named, *options)
+        served = ServerOptions(repository=Path(folder), grpc_port=0, metrics_port=0)
+        with (
+            EmbeddedServer(served) as server,
+            RerankClient(server.url, _MODEL, timeout_s=_TIMEOUT_S) as client,
+        ):
+
+            def rank(query: str, documents: Sequence[str]) -> RoundAnswers:
+                begin = time.perf_counter()
+                found = client.rank(query, documents)
+                seconds = time.perf_counter() - begin
+                return RoundAnswers(seconds=seconds, scores={one.index: one.score for one in found})
+
+            yield rank
+
+
+@contextmanager
+def cross_encoder(command: Sequence[str]) -> Iterator[Ranker]:
+    """Start a worker that ranks."""
+    with worker(command, _PACKAGES) as ask:
+
+        def rank(query: str, documents: Sequence[str]) -> RoundAnswers:
+            found = ask({"query": query, "documents": [*documents]})
+            scores: dict[Hashable, float] = {
+                int(place): score for place, score in found["scores"].items()
+            }
+            return RoundAnswers(seconds=found["seconds"], scores=scores)
+
+        yield rank
