@@ -14,6 +14,7 @@ from ernie_triton.errors import ErnieTritonError, ServerError
 from ernie_triton.log_settings import LogSettings
 from ernie_triton.server.access_options import add_access_options, key_of_clients, tls_files
 from ernie_triton.server.builds.exchanging import exchangeable
+from ernie_triton.server.builds.remote import LocalRepository, local_repository
 from ernie_triton.server.check_processor import OTHER_PROCESSOR, answers_here, check_processor
 from ernie_triton.server.embedded import EmbeddedServer, ServerOptions
 from ernie_triton.server.supervision.supervision_options import (
@@ -40,7 +41,12 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     """Add the command's description and options."""
     parser.description = "Serve a model repository with the tritonserver of the pip install."
     defaults = ServerOptions(repository=Path())
-    parser.add_argument("--repository", type=Path, required=True, help="the model repository")
+    parser.add_argument(
+        "--repository",
+        required=True,
+        metavar="DIR",
+        help="the model repository: a folder, or an address such as s3://bucket/models",
+    )
     parser.add_argument(
         "--model",
         action="append",
@@ -102,7 +108,14 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Run the command; returns its exit code."""
     settings = log_settings(arguments)
-    options = _options(arguments, settings)
+    with local_repository(arguments.repository) as repository:
+        return _serve(repository, arguments, settings)
+
+
+def _serve(
+    repository: LocalRepository, arguments: argparse.Namespace, settings: LogSettings
+) -> int:
+    options = _options(repository.folder, arguments, settings)
     events = EventLog(settings, file=arguments.log_file, verbose=arguments.verbose)
     _let_signals_stop()
     metrics = SupervisorMetrics()
@@ -121,14 +134,14 @@ def run(arguments: argparse.Namespace) -> int:
             models = server.models()
             if not models:
                 raise ServerError(
-                    f"{options.repository} has no models; "
+                    f"{arguments.repository} has no models; "
                     f"build one with: ernie-triton build CHECKPOINT"
                 )
             if server.http_port is not None:
                 print(_HTTP_WARNING, file=sys.stderr, flush=True)
             with (
                 _opened_endpoint(server, metrics, arguments) as own_address,
-                _exchanging(server, events, metrics, arguments),
+                _exchanging(server, repository, events, metrics, arguments),
             ):
                 print(_ready_line(server, models, own_address), flush=True)
                 events.event("ready", url=server.url, models=sorted(models))
@@ -147,6 +160,7 @@ def run(arguments: argparse.Namespace) -> int:
 @contextmanager
 def _exchanging(
     server: EmbeddedServer,
+    repository: LocalRepository,
     events: EventLog,
     metrics: SupervisorMetrics,
     arguments: argparse.Namespace,
@@ -154,7 +168,7 @@ def _exchanging(
     """Take commands for the server's builds, and new builds if wanted."""
 
     def check(name: str) -> None:
-        check_processor(arguments.repository, name, arguments.other_processor)
+        check_processor(repository.folder, name, arguments.other_processor)
 
     with exchangeable(
         server.live_builds,
@@ -162,6 +176,7 @@ def _exchanging(
         events,
         metrics,
         check=check,
+        fetch=repository.fetch,
         takes_new=arguments.watch,
     ):
         yield
@@ -182,9 +197,11 @@ def _opened_endpoint(
         yield f"{host}:{endpoint.port}"
 
 
-def _options(arguments: argparse.Namespace, settings: LogSettings) -> ServerOptions:
+def _options(
+    repository: Path, arguments: argparse.Namespace, settings: LogSettings
+) -> ServerOptions:
     return ServerOptions(
-        repository=arguments.repository,
+        repository=repository,
         models=tuple(arguments.model),
         host=arguments.host,
         http_port=arguments.http_port,

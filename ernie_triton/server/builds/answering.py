@@ -70,8 +70,19 @@ class BuildWatch:
         while not self._stopping.wait(WATCH_EVERY_S if self._takes_new else _TIDY_EVERY_S):
             with contextlib.suppress(ErnieTritonError):  # the server is stopping
                 self._builds.tidy()
-            for name in self._builds.names() if self._takes_new else ():
-                self._look(name)
+            if self._takes_new:
+                self._take_new()
+
+    def _take_new(self) -> None:
+        try:
+            self._builds.fetch()
+        except ErnieTritonError as error:
+            if self._failed.get("") != str(error):
+                self._failed[""] = str(error)
+                self._say(f"no new builds: {error}")
+            return
+        for name in self._builds.names():
+            self._look(name)
 
     def _look(self, name: str) -> None:
         identity = ""

@@ -19,6 +19,7 @@ def exchangeable(
     metrics: SupervisorMetrics,
     *,
     check: Callable[[str], None],
+    fetch: Callable[[], None] = lambda: None,
     takes_new: bool = False,
 ) -> Iterator[None]:
     """Take commands for a server's builds, and new builds if wanted.
@@ -29,6 +30,7 @@ def exchangeable(
         events: is told of each exchange.
         metrics: counts them.
         check: raises ServerError where the repository's build of a pipeline is not for here.
+        fetch: brings what is new into the repository; raises RepositoryError.
         takes_new: take in new builds without a command.
 
     Raises:
@@ -38,7 +40,7 @@ def exchangeable(
     def say(line: str) -> None:
         events.event("builds", line, message=line)
 
-    builds.check, builds.count = check, metrics.pipeline_reloaded
+    builds.check, builds.fetch, builds.count = check, fetch, metrics.pipeline_reloaded
     with ControlSocket(grpc_port, partial(answer_command, builds, say)):
         watch = BuildWatch(builds, say, takes_new=takes_new)
         try:

@@ -62,6 +62,7 @@ class LiveBuilds:
 
     Attributes:
         forget_after_s: how long a build that left stays loaded, in seconds.
+        fetch: brings what is new into the repository; raises RepositoryError.
         check: raises ServerError where the repository's build of a pipeline is not for this server.
         count: is told of a pipeline whose build was exchanged: `done`, `rolled_back` or `failed`.
     """
@@ -85,6 +86,7 @@ class LiveBuilds:
             turn: a context in which nobody else loads or unloads a pipeline, given its name.
         """
         self.forget_after_s = FORGET_AFTER_S
+        self.fetch: Callable[[], None] = lambda: None
         self.check: Callable[[str], None] = lambda _name: None
         self.count: Callable[[str, str], None] = lambda _name, _outcome: None
         self._repository = repository
@@ -130,11 +132,12 @@ class LiveBuilds:
             canary: leave NAME as it is; the build answers as NAME@IDENTITY.
 
         Raises:
-            RepositoryError: the build is damaged, or the same as the live one.
+            RepositoryError: the build is damaged, the same as the live one, or cannot be fetched.
             ServerError: it cannot be loaded; NAME answers as before.
         """
         with self._lock, self._counted(name, "done"):
             builds = self._of(name)
+            self.fetch()
             self.check(name)
             with verified_repository(self._repository, (name,)) as state:
                 found = next(build for build in state.whole if build.name == name)
