@@ -15,8 +15,9 @@ from ernie_triton.build.load.source import WantedHead
 from ernie_triton.build.model.models import Model
 from ernie_triton.engines import load_engine
 from ernie_triton.settings import EngineSettings
+from ernie_triton.stages.asked_texts import ExtractionSettings
 from ernie_triton.stages.engine import EngineStage
-from ernie_triton.stages.extraction import ExtractionSettings, JoinedExtraction
+from ernie_triton.stages.extraction import JoinedExtraction
 from ernie_triton.tokenizer.encoder import TextEncoder
 from ernie_triton.tokenizer.vocabulary import load_vocabulary
 from tests.paths import FIXTURES

@@ -1,8 +1,9 @@
 """Run the engine that a build made on real texts, and compare it with the source."""
 
 import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -10,14 +11,19 @@ import numpy.typing as npt
 from ernie_triton.batch import TokenBatch
 from ernie_triton.build.check.exported_reference import Reference
 from ernie_triton.build.check.reference import batch_rows
+from ernie_triton.decoders.labels import sigmoid
 from ernie_triton.engines import Engine
 from ernie_triton.errors import ExactnessError
 from ernie_triton.tasks import task_named
 
+_Scores: TypeAlias = Mapping[str, npt.NDArray[Any]]
+
 TOLERANCES = {"fp32": 1e-4, "bf16": 2e-2, "fp16": 2e-2, "int8": math.inf}
 """Largest absolute difference of a logit from the source's, by precision.
 
-INT8 has no limit here: its decisions or metric are checked, see `precision_check`.
+The scores of pointers are compared as the probabilities that decide: large logits of a narrow
+number are far from exact. INT8 has no limit here: its decisions or metric are checked, see
+`precision_check`.
 """
 
 
@@ -57,10 +63,12 @@ def compare(
     Raises:
         ExactnessError: an output differs by more than that, or is not a number.
     """
-    found = output_rows(engine, batch, max_batch_size)
-    expected = [reference.outputs(row) for row in batch_rows(batch)]
+    found: Sequence[_Scores] = output_rows(engine, batch, max_batch_size)
+    expected: Sequence[_Scores] = [reference.outputs(row) for row in batch_rows(batch)]
     worst = _Difference(size=0.0, row=0, output="", found=0.0, expected=0.0)
     same = 0
+    if task_named(engine.settings.task).head == "pointer":
+        found, expected = _as_probabilities(found), _as_probabilities(expected)
     for number, (ours, theirs) in enumerate(zip(found, expected, strict=True)):
         differences = [_difference(number, name, ours[name], theirs[name]) for name in ours]
         worst = max(worst, *differences, key=lambda difference: difference.size)
@@ -90,6 +98,10 @@ def compare(
         tolerance=tolerance if math.isfinite(tolerance) else None,
         same_decisions=same,
     )
+
+
+def _as_probabilities(rows: Sequence[_Scores]) -> list[_Scores]:
+    return [{name: sigmoid(scores) for name, scores in row.items()} for row in rows]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

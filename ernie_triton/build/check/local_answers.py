@@ -18,8 +18,9 @@ from ernie_triton.decoders.labels import LabelSettings
 from ernie_triton.engines import Engine
 from ernie_triton.errors import ErnieTritonError, RequestRefusedError
 from ernie_triton.pipeline import PipelineSpec
+from ernie_triton.stages.asked_texts import ExtractionSettings
 from ernie_triton.stages.engine import EngineStage
-from ernie_triton.stages.extraction import ExtractionSettings, JoinedExtraction
+from ernie_triton.stages.extraction import JoinedExtraction
 from ernie_triton.stages.joined import JoinedStages
 from ernie_triton.stages.postprocess import PostprocessStage
 from ernie_triton.stages.stage import Stage

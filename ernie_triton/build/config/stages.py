@@ -20,7 +20,7 @@ from ernie_triton.decoders.vectors import VectorSettings
 from ernie_triton.errors import PipelineError
 from ernie_triton.pipeline import PipelineSpec
 from ernie_triton.settings import StageSettings, TokenizerSettings
-from ernie_triton.stages.extraction import ExtractionSettings
+from ernie_triton.stages.asked_texts import ExtractionSettings
 from ernie_triton.tasks import (
     MULTI_LABEL,
     RERANK,

@@ -44,9 +44,9 @@ class GivenScores:
         return {"logits": np.array(scores, np.float32)}
 
 
-def engine(runtime: GivenScores, precision: str = "fp32") -> Engine:
+def engine(runtime: GivenScores, precision: str = "fp32", task: str = "seq_cls") -> Engine:
     settings = EngineSettings(
-        task="seq_cls",
+        task=task,
         pair=True,
         engine="openvino",
         precision=precision,
@@ -96,6 +96,26 @@ def test_a_bf16_engine_that_misses_is_told_the_way_out() -> None:
     ways = r"; build with --precision fp32, or accept it with --tolerance 0\.12$"
     with pytest.raises(ExactnessError, match=rf"bf16 engine .*{ways}"):
         compare(engine(GivenScores({3: [0.6, 1.0]}), "bf16"), SOURCE, BATCH, 64)
+
+
+class GivenPointers(GivenScores):
+    """The same score as start and end of every token."""
+
+    def run(self, inputs: Mapping[str, npt.NDArray[Any]]) -> dict[str, Scores]:
+        scores = np.full(int(inputs["lengths"].sum()), self.table[0][0], np.float32)
+        return {"start_logits": scores, "end_logits": scores}
+
+
+def test_pointers_are_compared_by_their_probabilities() -> None:
+    def sure(row: RowTokens) -> dict[str, Scores]:
+        scores = np.full(len(row[0]), 8.0, np.float32)
+        return {"start_logits": scores, "end_logits": scores}
+
+    source = Reference(name="the source", outputs=sure)
+    near = engine(GivenPointers({0: [8.3]}), "bf16", "extraction")
+    assert compare(near, source, BATCH, 64).largest_difference < 1e-3
+    with pytest.raises(ExactnessError, match=r"start_logits \[0\]: 0\.95257 instead of 0\.99966"):
+        compare(engine(GivenPointers({0: [3.0]}), "bf16", "extraction"), source, BATCH, 64)
 
 
 def test_what_the_user_accepts_is_accepted_and_recorded() -> None:

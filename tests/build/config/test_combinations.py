@@ -17,7 +17,7 @@ from ernie_triton.build.model.models import trim_model
 from ernie_triton.build.tensorrt.profiles import pipeline_shapes, profile_of
 from ernie_triton.pipeline import Answering, PipelineSpec
 from ernie_triton.settings import EngineSettings, TokenizerSettings
-from ernie_triton.stages.extraction import ExtractionSettings
+from ernie_triton.stages.asked_texts import ExtractionSettings
 from ernie_triton.tasks import ENGINE_PRECISIONS, LAYOUTS, TASKS
 from tests.build.config.configs import (
     Configs,
