@@ -20,6 +20,7 @@ LONG_TEXT_CHARACTERS = 120
 
 _HAN = re.compile(r"[\u4e00-\u9fa5]")
 _SENTENCE = re.compile("[^。]*。|[^。]+$")
+_HALF_WIDTH = {code + 0xFEE0: code for code in range(0x21, 0x7F) if chr(code).isalnum()}
 _DROP_SHARES = (0.0, 0.3, 0.6)
 _ANSWER_DROP_SHARE = 0.08
 _SYMMETRIC_TASKS = ("seq_cls", "regression", "embedding")
@@ -29,11 +30,11 @@ def varied_lines(data: DataSet, variation: Variation, rng: Random) -> Iterator[L
     """Yield the varied copies of a training set.
 
     Pairs are turned around half of the time. Every second tagged text is joined with those after
-    it. The sentences of a question's context are shuffled, and some of them dropped.
+    it, if wanted. The sentences of a question's context are shuffled, and some of them dropped.
     """
     for _ in range(variation.copies):
         lines = list(data.train)
-        if data.task == "token_cls":
+        if data.task == "token_cls" and variation.joined:
             rng.shuffle(lines)
             lines = half_joined(lines)
         for line in lines:
@@ -41,6 +42,8 @@ def varied_lines(data: DataSet, variation: Variation, rng: Random) -> Iterator[L
                 line = shuffled_context(line, rng)
             elif data.pair and data.task in _SYMMETRIC_TASKS and rng.random() < 0.5:
                 line = dataclasses.replace(line, texts=line.texts[::-1])
+            if variation.half_width_share and rng.random() < variation.half_width_share:
+                line = dataclasses.replace(line, texts=tuple(map(half_width, line.texts)))
             yield with_hidden_characters(line, variation.hidden_share, rng)
 
 
@@ -62,6 +65,11 @@ def easy_pairs(data: DataSet, count: int, rng: Random) -> Iterator[LabelledText]
             yield rng.choice(paraphrases)
         else:
             yield LabelledText(texts=(text, rng.choice(texts)), target=different, line=1)
+
+
+def half_width(text: str) -> str:
+    """Return a text with half-width letters and digits, as today's writers have them."""
+    return text.translate(_HALF_WIDTH)
 
 
 def with_hidden_characters(line: LabelledText, share: float, rng: Random) -> LabelledText:

@@ -1,10 +1,12 @@
 """Write a base to fine-tune from: sizes and a vocabulary, and for some tasks weights."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 
+from ernie_triton.arrays import Float32
 from ernie_triton.build.random_models.checkpoint import check_shape, ernie_config
 from ernie_triton.build.torch_models.checkpoints import load_model, save_model
 from ernie_triton.errors import CheckpointError
@@ -14,6 +16,9 @@ from samples.recipes import TinyModel
 
 BASE_POSITIONS = 512
 """Most tokens of a row, unless another number is given."""
+
+_GAIN = 1.6
+"""Of the weights that look at a neighbour: it gets most of a head's attention, but not all."""
 
 _SPECIAL_TOKENS = {
     "unk_token": "[UNK]",
@@ -82,26 +87,30 @@ def write_tiny_base(model: TinyModel, vocab: Path, folder: Path, *, seed: int) -
         feed_forward=model.feed_forward,
     )
     more_config: dict[str, object] = {"attention_probs_dropout_prob": model.attention_dropout}
-    if model.comparing_layers:
+    if model.comparing_layers or model.neighbours:
         more_config["initializer_range"] = 0.05
     base = write_base(shape, vocab, folder, positions=model.positions, more_config=more_config)
-    if not model.comparing_layers:
+    if not model.comparing_layers and not model.neighbours:
         return base
-    with_weights = folder.with_name(f"{folder.name}_comparing")
-    _write_comparing_base(base, with_weights, model.comparing_layers, seed)
+    encoder = load_model(base, task="embedding", seed=seed)
+    # These arrays share the memory of the weights.
+    weights = {name: one.detach().numpy() for name, one in encoder.named_parameters()}
+    if model.comparing_layers:
+        _compare(weights, model.comparing_layers, seed)
+    if model.neighbours:
+        _look_at_neighbours(weights, model, seed)
+    with_weights = folder.with_name(f"{folder.name}_begun")
+    save_model(encoder, with_weights, tokenizer_from=base)
     return with_weights
 
 
-def _write_comparing_base(base: Path, folder: Path, layers: int, seed: int) -> None:
-    """Write a base with weights: a token of the lowest layers attends to equal tokens.
+def _compare(weights: Mapping[str, Float32], layers: int, seed: int) -> None:
+    """Let a token of the lowest layers attend to equal tokens.
 
     Their query and key weights are equal ("mimetic initialisation", arXiv:2305.09828), and words
     outweigh positions and types. A small cross-encoder that begins otherwise stays at chance on
     pairs for tens of epochs.
     """
-    encoder = load_model(base, task="embedding", seed=seed)
-    # These arrays share the memory of the weights.
-    weights = {name: one.detach().numpy() for name, one in encoder.named_parameters()}
     weights["embeddings.position_embeddings.weight"] *= 0.2
     weights["embeddings.token_type_embeddings.weight"] *= 0.6
     random = np.random.default_rng(seed)
@@ -110,4 +119,29 @@ def _write_comparing_base(base: Path, folder: Path, layers: int, seed: int) -> N
         query = weights[f"{attention}.query.weight"]
         query[...] = random.normal(scale=0.09, size=query.shape)
         weights[f"{attention}.key.weight"][...] = query
-    save_model(encoder, folder, tokenizer_from=base)
+
+
+def _look_at_neighbours(weights: Mapping[str, Float32], model: TinyModel, seed: int) -> None:
+    """Let the first heads of the lowest layers look at places near a token, as a convolution does.
+
+    Positions are waves in as many features as a head has. Keys are these features, and queries are
+    the same, turned on by the wanted distance. A small model of random weights needs many epochs
+    to find its neighbours otherwise.
+    """
+    size = model.hidden // model.heads
+    waves = np.random.default_rng(seed).uniform(0.05, np.pi, size // 2)
+    places = np.arange(model.positions)[:, None] * waves
+    table = weights["embeddings.position_embeddings.weight"]
+    table[...] = 0.0
+    table[:, :size:2], table[:, 1:size:2] = 0.08 * np.cos(places), 0.08 * np.sin(places)
+    for layer, distances in enumerate(model.neighbours):
+        attention = f"encoder.layer.{layer}.attention.self"
+        for head, distance in enumerate(distances):
+            features = slice(head * size, (head + 1) * size)
+            weights[f"{attention}.key.weight"][features] = np.eye(size, model.hidden) * _GAIN
+            turned = np.zeros((size, model.hidden), np.float32)
+            even, odd = np.arange(0, size, 2), np.arange(1, size, 2)
+            turned[even, even] = turned[odd, odd] = np.cos(distance * waves)
+            turned[odd, even] = np.sin(distance * waves)
+            turned[even, odd] = -turned[odd, even]
+            weights[f"{attention}.query.weight"][features] = turned * _GAIN

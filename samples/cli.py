@@ -11,6 +11,7 @@ from pathlib import Path
 
 from ernie_triton.errors import ErnieTritonError
 from ernie_triton.model_shapes import Shape
+from ernie_triton.tokenizer.vocabulary import VOCABULARY_FILE
 from samples.generators.afqmc import AFQMC
 from samples.generators.cmrc2018 import CMRC2018
 from samples.generators.extraction import FACTS
@@ -21,6 +22,7 @@ from samples.generators.rankings import draw_rankings
 from samples.generators.sentence_pairs import SENTENCE_PAIRS
 from samples.generators.similarity import SIMILARITY
 from samples.generators.tnews import TNEWS
+from samples.recipes import recipe_names
 from samples.splits import SplitSizes, write_task_data
 from samples.tasks import write_json_lines
 from samples.vocabulary import DEFAULT_ENTRIES, build_vocabulary, write_vocabulary
@@ -61,6 +63,7 @@ def build_parser() -> argparse.ArgumentParser:
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     _add_generate(commands)
+    _add_real(commands)
     _add_rankings(commands)
     _add_vocabulary(commands)
     _add_base(commands)
@@ -122,15 +125,31 @@ def _train(arguments: argparse.Namespace) -> int:
         SampleTraining(
             sample=arguments.task,
             data=arguments.data,
-            vocab=arguments.vocab or arguments.data.parent / "vocab.txt",
+            vocab=arguments.vocab or _vocabulary_beside(arguments.data),
             output=arguments.output,
             format=arguments.format,
             seed=arguments.seed,
             epochs=arguments.epochs,
             train_lines=arguments.limit,
+            base=arguments.base,
         )
     )
     print(json.dumps(record, ensure_ascii=False))
+    return 0
+
+
+def _vocabulary_beside(data: Path) -> Path:
+    """Return the vocabulary beside a data folder, or the samples' own."""
+    path = data.parent / VOCABULARY_FILE
+    return path if path.is_file() else SAMPLE_VOCABULARY
+
+
+def _real(arguments: argparse.Namespace) -> int:
+    """Fetch, convert and split texts of others."""
+    from samples.real.real_data import write_real_data
+
+    for line in write_real_data(arguments.output):
+        print(line)
     return 0
 
 
@@ -154,6 +173,16 @@ def _add_generate(commands: "argparse._SubParsersAction[argparse.ArgumentParser]
     parser.add_argument("--dev", type=int, help="lines to measure on (default: the task's own)")
     parser.add_argument("--seed", type=int, default=_DEFAULT_SEED, help="default: %(default)s")
     parser.set_defaults(command=_generate)
+
+
+def _add_real(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    parser = commands.add_parser(
+        "real",
+        help="fetch a newspaper's entities and shoppers' reviews, and split them",
+        allow_abbrev=False,
+    )
+    parser.add_argument("--output", type=Path, required=True, help="folder of the data sets")
+    parser.set_defaults(command=_real)
 
 
 def _add_rankings(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -200,11 +229,16 @@ def _add_train(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     parser = commands.add_parser(
         "train", help="train a tiny ERNIE from scratch and save it", allow_abbrev=False
     )
-    parser.add_argument("task", choices=SAMPLE_TASKS)
-    parser.add_argument("--data", type=Path, required=True, help="folder that `generate` wrote")
+    parser.add_argument("task", choices=recipe_names())
+    parser.add_argument(
+        "--data", type=Path, required=True, help="folder that `generate` or `real` wrote"
+    )
+    parser.add_argument("--base", type=Path, help="checkpoint to begin with (default: a tiny one)")
     parser.add_argument("--output", type=Path, required=True, help="folder of the checkpoint")
     parser.add_argument("--format", choices=("transformers", "paddlenlp"), required=True)
-    parser.add_argument("--vocab", type=Path, help="default: vocab.txt beside the data folder")
+    parser.add_argument(
+        "--vocab", type=Path, help="default: vocab.txt beside the data folder, or the samples' own"
+    )
     parser.add_argument(
         "--epochs", type=int, help="passes over the copies of the data (default: the recipe's)"
     )
@@ -219,7 +253,7 @@ def _add_evaluate(commands: "argparse._SubParsersAction[argparse.ArgumentParser]
     parser = commands.add_parser(
         "evaluate", help="measure the task's metrics of a saved checkpoint", allow_abbrev=False
     )
-    parser.add_argument("task", choices=SAMPLE_TASKS)
+    parser.add_argument("task", choices=recipe_names())
     parser.add_argument("--checkpoint", type=Path, required=True, help="folder that `train` wrote")
     parser.add_argument("--data", type=Path, required=True, help="a labelled file, as dev.json")
     parser.set_defaults(command=_evaluate)

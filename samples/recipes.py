@@ -23,6 +23,8 @@ class TinyModel:
         positions: most tokens of a row.
         attention_dropout: share of attention weights that training drops.
         comparing_layers: how many of the lowest layers begin with equal query and key weights.
+        neighbours: for each of the lowest layers, the places before (-) or behind a token that its
+            first heads look at in the beginning.
     """
 
     hidden: int
@@ -32,6 +34,7 @@ class TinyModel:
     positions: int = 160
     attention_dropout: float = 0.1
     comparing_layers: int = 0
+    neighbours: tuple[tuple[int, ...], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,10 +44,14 @@ class Variation:
     Attributes:
         copies: varied copies of the training lines in one epoch.
         hidden_share: part of the Chinese characters that become unknown, 0 to 1.
+        joined: every second tagged text is joined with those after it.
+        half_width_share: part of the lines whose full-width letters and digits become half-width.
     """
 
     copies: int = 1
     hidden_share: float = 0.0
+    joined: bool = True
+    half_width_share: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,6 +66,7 @@ class SampleRecipe:
         max_length: most tokens of a row.
         easy_share: lines of easy pairs to begin with, as a part of all lines that are trained on.
         half: store the weights in FP16.
+        also: name of a sample task whose training lines are trained on too.
     """
 
     task: str
@@ -68,6 +76,7 @@ class SampleRecipe:
     max_length: int = 128
     easy_share: float = 0.0
     half: bool = False
+    also: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,7 +90,20 @@ def sample_recipe(name: str) -> SampleRecipe:
     Raises:
         DataError: the file is malformed, or has no such table.
     """
-    recipes = read_described(_RecipesFile, _RECIPES_FILE, DataError).samples
+    recipes = _recipes()
     if name not in recipes:
         raise DataError(f"{_RECIPES_FILE} has no table [samples.{name}]; add one")
     return recipes[name]
+
+
+def recipe_names() -> tuple[str, ...]:
+    """Return the names of all recipes.
+
+    Raises:
+        DataError: the file is malformed.
+    """
+    return tuple(_recipes())
+
+
+def _recipes() -> Mapping[str, SampleRecipe]:
+    return read_described(_RecipesFile, _RECIPES_FILE, DataError).samples

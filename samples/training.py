@@ -29,9 +29,11 @@ from samples.augmentation import easy_pairs, varied_lines
 from samples.bases import write_tiny_base
 from samples.evaluation import measured_figures
 from samples.paddle_checkpoint import write_paddle_checkpoint
+from samples.real.splits import HELD_OUT_FILE
 from samples.recipes import SampleRecipe, sample_recipe
 
 CHECKPOINT_FORMATS = ("transformers", "paddlenlp")
+SAMPLE_DATA = Path(__file__).parent / "data"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,6 +49,7 @@ class SampleTraining:
         seed: decides weights, order, dropout and variations.
         epochs: instead of the recipe's; None keeps them.
         train_lines: train on so many lines, the first ones; None means all.
+        base: a checkpoint to begin with; None for the recipe's tiny model.
     """
 
     sample: str
@@ -57,10 +60,11 @@ class SampleTraining:
     seed: int
     epochs: int | None = None
     train_lines: int | None = None
+    base: Path | None = None
 
 
 def train_sample(wanted: SampleTraining) -> dict[str, object]:
-    """Train, save, measure what was saved on dev.json, and write training.json.
+    """Train, save, measure what was saved on the held-out or dev lines, and write training.json.
 
     Returns:
         What training.json says.
@@ -73,10 +77,14 @@ def train_sample(wanted: SampleTraining) -> dict[str, object]:
     check_free(wanted.output)
     recipe = sample_recipe(wanted.sample)
     data = read_dataset(recipe.task, wanted.data)
-    data = dataclasses.replace(data, train=data.train[: wanted.train_lines])
+    also = read_dataset(recipe.task, SAMPLE_DATA / recipe.also).train if recipe.also else ()
+    train = data.train[: wanted.train_lines] + also[: wanted.train_lines]
+    data = dataclasses.replace(data, train=train)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        base = write_tiny_base(recipe.model, wanted.vocab, folder / "base", seed=wanted.seed)
+        base = wanted.base or write_tiny_base(
+            recipe.model, wanted.vocab, folder / "base", seed=wanted.seed
+        )
         run = _Run(wanted=wanted, recipe=recipe, data=data, folder=folder)
         if recipe.easy_share:
             base = run.trained_on_easy_pairs(base)
@@ -153,10 +161,17 @@ def _record(wanted: SampleTraining, recipe: SampleRecipe, data: DataSet) -> dict
     print(f"trained in {made['seconds']} s; measuring {wanted.output}", file=sys.stderr)
     settings = dataclasses.asdict(recipe)
     del settings["schedule"]
-    figures = measured_figures(wanted.sample, wanted.output, wanted.data / "dev.json")
+    splits = [wanted.data / "dev.json"]
+    if (wanted.data / HELD_OUT_FILE).is_file():
+        ours = SAMPLE_DATA / (recipe.also or wanted.sample) / "dev.json"
+        splits = [wanted.data / HELD_OUT_FILE, *([ours] if ours.is_file() else [])]
     record = {
         "task": wanted.sample,
-        **{f"dev_{name}": value for name, value in figures.items()},
+        **{
+            f"{split.stem}_{name}": value
+            for split in splits
+            for name, value in measured_figures(wanted.sample, wanted.output, split).items()
+        },
         "train_lines": len(data.train),
         "parameters": made["parameters"],
         "recipe": settings,

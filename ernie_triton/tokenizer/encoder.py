@@ -53,6 +53,7 @@ class TextEncoder:
         classify_id: of the token before each row.
         separate_id: of the token after each text.
         pad_token_id: of padding.
+        unknown_id: of words without a cut into the vocabulary's pieces.
         vocabulary_size: ids are below this.
     """
 
@@ -84,6 +85,7 @@ class TextEncoder:
         self.classify_id = vocabulary.special_id(vocabulary.rules.names.classify)
         self.separate_id = vocabulary.special_id(vocabulary.rules.names.separate)
         self.pad_token_id = vocabulary.pad_id
+        self.unknown_id = vocabulary.unknown_id
         self.vocabulary_size = vocabulary.rows
         self._table = character_table(
             vocabulary, lower_case=lower_case, tokenize_chinese_chars=tokenize_chinese_chars

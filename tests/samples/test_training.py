@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from ernie_triton.build.torch_models.checkpoints import load_model
 from samples.bases import write_tiny_base
@@ -54,6 +55,18 @@ def test_training_runs_end_to_end_on_a_few_lines(
 def test_every_task_has_a_recipe() -> None:
     for name in SAMPLE_TASKS:
         assert sample_recipe(name).schedule.given()
+
+
+def test_heads_begin_by_looking_at_the_neighbours_that_are_wanted(tmp_path: Path) -> None:
+    model = TinyModel(hidden=64, heads=2, feed_forward=64, neighbours=((-1, 2),))
+    base = write_tiny_base(model, SAMPLE_VOCABULARY, tmp_path / "base", seed=0)
+    made = load_model(base, task="embedding")
+    made.set_attn_implementation("eager")
+    tokens = torch.arange(100, 140)[None]
+    with torch.no_grad():
+        before, behind = made(tokens, output_attentions=True).attentions[0][0]
+    assert before.diagonal(-1).mean() > 0.3
+    assert behind.diagonal(2).mean() > 0.3
 
 
 def test_a_comparing_layer_begins_with_equal_queries_and_keys(tmp_path: Path) -> None:

@@ -22,6 +22,7 @@ from ernie_triton.training.datasets import DataSet, PromptRules, read_dataset
 from ernie_triton.training.datasets.plain import PLAIN_DEV, plain_content
 from ernie_triton.training.finetune.curve import check_drawing, curve_png
 from ernie_triton.training.finetune.recipes import Recipe, recipe_for
+from ernie_triton.training.finetune.remarks import remarks
 from ernie_triton.training.loop.training import CHECKPOINT_EVERY_S, TrainingResult, train
 from ernie_triton.training.loop.work_folder import WorkFolder
 from ernie_triton.training.tasks import training_task
@@ -163,12 +164,12 @@ def finetune(wanted: FineTuning, note: Note) -> FineTuned:
     )
     has_weights = holds_weights(wanted.checkpoint)
     recipe = recipe_for(data.name, has_weights=has_weights, given=wanted.given)
-    for line in data_lines(data):
+    tokenizer = load_tokenizer(wanted.checkpoint, max_length=recipe.max_length)
+    for line in (*data_lines(data), *remarks(data, tokenizer)):
         note(line)
     model = load_model(
         wanted.checkpoint, task=data.task, labels=data.outputs, seed=recipe.schedule.seed
     )
-    tokenizer = load_tokenizer(wanted.checkpoint, max_length=recipe.max_length)
     task = training_task(data, tokenizer, max_length=recipe.max_length)
     result = train(
         model,

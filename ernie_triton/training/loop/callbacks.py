@@ -11,6 +11,9 @@ from ernie_triton.training.loop.history import LOSS, history_of
 from ernie_triton.training.loop.row_order import LengthGroupedRows
 from ernie_triton.training.loop.schedule import Schedule
 
+LINE_EVERY_S = 60.0
+"""Seconds between lines of progress where there is no bar."""
+
 
 class ScheduleCallback(TrainerCallback):
     """Evaluate, save and stop by the schedule; save between evaluations by the clock."""
@@ -48,7 +51,7 @@ class ScheduleCallback(TrainerCallback):
 
 
 class ProgressCallback(TrainerCallback):
-    """Show progress on stderr: a bar on a terminal, else a line for each evaluation.
+    """Show progress on stderr: a bar on a terminal, else a line a minute; and each evaluation.
 
     Only the first process shows any.
     """
@@ -57,6 +60,8 @@ class ProgressCallback(TrainerCallback):
         self._name = name
         self._metric = metric
         self._bar: tqdm[Any] | None = None
+        self._said_s = self._began_s = time.perf_counter()
+        self._began_step = 0
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **_: object) -> None:  # noqa: ANN401, ARG002
         """Open the bar, and say so if the training resumes."""
@@ -71,6 +76,8 @@ class ProgressCallback(TrainerCallback):
             disable=None,
             leave=False,
         )
+        self._said_s = self._began_s = time.perf_counter()
+        self._began_step = state.global_step
         if state.global_step:
             self._line(f"resumes after step {state.global_step} of {state.max_steps}")
 
@@ -96,14 +103,25 @@ class ProgressCallback(TrainerCallback):
     def on_log(
         self,
         args: Any,  # noqa: ANN401, ARG002
-        state: Any,  # noqa: ANN401, ARG002
+        state: Any,  # noqa: ANN401
         control: Any,  # noqa: ANN401, ARG002
         logs: dict[str, Any] | None = None,
         **_: object,
     ) -> None:
-        """Show the loss beside the bar."""
-        if self._bar is not None and logs and LOSS in logs:
-            self._bar.set_postfix(loss=f"{logs[LOSS]:.3f}", refresh=False)
+        """Show the loss beside the bar, or in a line with the time that is left."""
+        if self._bar is None or not logs or LOSS not in logs:
+            return
+        self._bar.set_postfix(loss=f"{logs[LOSS]:.3f}", refresh=False)
+        now = time.perf_counter()
+        done = state.global_step - self._began_step
+        if not self._bar.disable or now - self._said_s < LINE_EVERY_S or not done:
+            return
+        self._said_s = now
+        left_s = (now - self._began_s) / done * (state.max_steps - state.global_step)
+        self._line(
+            f"step {state.global_step}/{state.max_steps}  epoch {state.epoch:.2f}  "
+            f"loss {logs[LOSS]:.4f}  {left_s / 60:.0f} min left"
+        )
 
     def on_train_end(self, args: Any, state: Any, control: Any, **_: object) -> None:  # noqa: ANN401, ARG002
         """Close the bar."""

@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from ernie_triton.errors import TrainingError
+from ernie_triton.training.loop import callbacks
 from ernie_triton.training.loop.schedule import Schedule
 from ernie_triton.training.loop.training import TrainingResult, train
 from ernie_triton.training.tasks import TrainingTask
@@ -198,13 +199,22 @@ def test_the_same_seed_gives_the_same_weights(base: Path, tmp_path: Path) -> Non
     assert not all(torch.equal(one, other) for one, _, other in pairs)
 
 
-def test_progress_is_a_line_for_each_evaluation(
-    base: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+def test_progress_is_a_line_for_each_evaluation_and_now_and_then(
+    base: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
 ) -> None:
-    trained(base, tmp_path / "work", dataclasses.replace(SHORT, epochs=2), name="tnews")
+    schedule = dataclasses.replace(SHORT, epochs=2, max_steps=8)
+    assert callbacks.LINE_EVERY_S == 60
+    monkeypatch.setattr(callbacks, "LINE_EVERY_S", 1e-9)
+    trained(base, tmp_path / "work", schedule, name="tnews")
     captured = capfd.readouterr()
     assert captured.out == ""
     lines = captured.err.splitlines()
-    assert len(lines) == 2
-    assert lines[0].startswith("training: step 4/8  epoch 1.00  loss 2.")
-    assert "accuracy" in lines[1]
+    evaluated = [line for line in lines if "accuracy" in line]
+    assert len(evaluated) == 2
+    assert evaluated[0].startswith("training: step 4/8  epoch 1.00  loss 2.")
+    assert len(lines) == 10
+    assert lines[0].startswith("training: step 1/8  epoch 0.25  loss 2.")
+    assert lines[0].endswith("min left")
