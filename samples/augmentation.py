@@ -43,7 +43,7 @@ def varied_lines(data: DataSet, variation: Variation, rng: Random) -> Iterator[L
             elif data.pair and data.task in _SYMMETRIC_TASKS and rng.random() < 0.5:
                 line = dataclasses.replace(line, texts=line.texts[::-1])
             if variation.half_width_share and rng.random() < variation.half_width_share:
-                line = dataclasses.replace(line, texts=tuple(map(half_width, line.texts)))
+                line = dataclasses.replace(line, texts=tuple(map(with_half_width, line.texts)))
             yield with_hidden_characters(line, variation.hidden_share, rng)
 
 
@@ -67,7 +67,7 @@ def easy_pairs(data: DataSet, count: int, rng: Random) -> Iterator[LabelledText]
             yield LabelledText(texts=(text, rng.choice(texts)), target=different, line=1)
 
 
-def half_width(text: str) -> str:
+def with_half_width(text: str) -> str:
     """Return a text with half-width letters and digits, as today's writers have them."""
     return text.translate(_HALF_WIDTH)
 

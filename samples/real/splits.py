@@ -41,14 +41,13 @@ class RealSplits:
     repeated: int
     contradictory: int = 0
 
-    def write(self, folder: Path, labels: Iterable[Mapping[str, object]] = ()) -> str:
+    def write(self, folder: Path, labels: Iterable[Mapping[str, object]]) -> str:
         """Write the files of a data set; returns a line that tells counts and lengths."""
         folder.mkdir(parents=True, exist_ok=True)
         write_lines(folder / "train.json", self.train)
         write_lines(folder / "dev.json", self.dev)
         write_lines(folder / HELD_OUT_FILE, self.held_out)
-        if listed := list(labels):
-            write_json_lines(folder / "labels.json", listed)
+        write_json_lines(folder / "labels.json", labels)
         lengths = sorted(len(line.sentences[0]) for line in (*self.train, *self.dev))
         dropped = f"{self.repeated} repeated"
         dropped += f" and {self.contradictory} contradictory" if self.contradictory else ""
@@ -72,10 +71,10 @@ def write_newspaper(lines: Sequence[str], folder: Path) -> list[str]:
     ]
     entities = [list(short_lines(entity_line(line))) for line in words]
     classes = [_cut_alike(word_line(line), cut) for line, cut in zip(words, entities, strict=True)]
-    labels = [{"label": one, "label_desc": one} for one in ENTITY_LABELS]
+    kinds = sorted({label for cut in classes for line in cut for label in line.labels})
     return [
-        _in_order(entities).write(folder / "entities", labels),
-        _in_order(classes).write(folder / "words"),
+        _in_order(entities).write(folder / "entities", _named(ENTITY_LABELS)),
+        _in_order(classes).write(folder / "words", _named(kinds)),
     ]
 
 
@@ -92,6 +91,10 @@ def write_reviews(opinions: Sequence[Sequence[Review]], folder: Path) -> str:
     splits = _without_repeated(parts, contradictory=len(both))
     labels = ({"label": one.label, "label_desc": one.name} for one in OPINIONS)
     return splits.write(folder / "reviews", labels)
+
+
+def _named(labels: Sequence[str]) -> list[dict[str, str]]:
+    return [{"label": label, "label_desc": label} for label in labels]
 
 
 def _in_order(lines: Sequence[Sequence[TaggedLine]]) -> RealSplits:

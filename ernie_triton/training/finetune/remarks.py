@@ -1,4 +1,4 @@
-"""What to know about data before a training: labels that are rare, texts that are cut."""
+"""Remarks on data before a training: labels that are rare, texts that are cut."""
 
 from collections import Counter
 from collections.abc import Iterator
