@@ -3,9 +3,12 @@
 from collections import Counter
 from collections.abc import Iterator
 
-from ernie_triton.tasks import MULTI_LABEL, QA, SEQ_CLS, TOKEN_CLS
+from ernie_triton.tasks import EMBEDDING, MULTI_LABEL, REGRESSION, SEQ_CLS, TOKEN_CLS
 from ernie_triton.tokenizer.encoder import TextEncoder
 from ernie_triton.training.datasets import DataSet
+
+_CUT_TASKS = (SEQ_CLS.name, MULTI_LABEL.name, REGRESSION.name, EMBEDDING.name)
+"""Tasks without windows, whose long texts are cut."""
 
 _READ_LINES = 2000
 """Training lines whose texts are looked at."""
@@ -54,7 +57,7 @@ def _label_counts(data: DataSet, split: str) -> "Counter[str]":
 
 def _about_texts(data: DataSet, tokenizer: TextEncoder) -> Iterator[str]:
     lines = data.train[:_READ_LINES]
-    if data.task not in (TOKEN_CLS.name, QA.name):
+    if data.task in _CUT_TASKS:
         columns = [list(column) for column in zip(*(line.texts for line in lines), strict=True)]
         cut = int(tokenizer.encode(*columns).truncated.sum())
         if cut > _NOTED_SHARE * len(lines):
