@@ -61,7 +61,7 @@ ALLOWED = {
     "safetensors": _TORCH,
     "onnxscript": {"ernie_triton/build/random_models"},
     "paddle": set(),
-    "paddlenlp": set(),
+    "paddlenlp": {"ernie_triton/perf/others"},
     "paddle2onnx": {"ernie_triton/build/load/paddle"},
     "tensorrt": {"ernie_triton/build/tensorrt"},
     "tensorrt_rtx": {"ernie_triton/build/tensorrt"},

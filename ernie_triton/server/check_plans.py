@@ -14,6 +14,7 @@ from pathlib import Path
 
 from ernie_triton.child_process import run_child
 from ernie_triton.errors import GpuError, PipelineError, PlanError
+from ernie_triton.server.check_options import add_check_options
 from ernie_triton.server.gpu import CudaDriver, Gpu, driver_version, tensorrt_version
 from ernie_triton.server.images import (
     LAST_TENSORRT_WITH_VOLTA,
@@ -72,14 +73,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "driver and the GPUs that are here. Ends with 0 where all fit (or there is none to check), "
         "with 1 where one does not."
     )
-    parser.add_argument("--repository", type=Path, required=True, help="the model repository")
-    parser.add_argument(
-        "--model",
-        action="append",
-        default=[],
-        metavar="NAME",
-        help="check this pipeline alone (repeatable; default: every one)",
-    )
+    add_check_options(parser)
     parser.add_argument(
         "--rebuild",
         action="store_true",

@@ -16,6 +16,7 @@ from ernie_triton.engines.proof import Proof, read_proof
 from ernie_triton.errors import ErnieTritonError, ServerError
 from ernie_triton.processor import instruction_sets
 from ernie_triton.server.builds.files import versions_of
+from ernie_triton.server.check_options import add_check_options
 
 OTHER_PROCESSOR = ("check", "refuse")
 """The choices of a server for engines that were built on another processor."""
@@ -44,14 +45,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "compare the answers with those of the processor of the build. Ends with 0 where all are "
         "the same (or there is none to check), with 1 where one is not. A server does it by itself."
     )
-    parser.add_argument("--repository", type=Path, required=True, help="the model repository")
-    parser.add_argument(
-        "--model",
-        action="append",
-        default=[],
-        metavar="NAME",
-        help="check this pipeline alone (repeatable; default: every one)",
-    )
+    add_check_options(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -1,4 +1,4 @@
-"""Extraction on the real server: PaddleNLP's answers, alone and among 200 requests."""
+"""Extraction on the real server: PaddleNLP's answers, alone and among many requests."""
 
 import asyncio
 import json
@@ -61,13 +61,13 @@ def test_answers_are_those_of_paddlenlp(extraction_server: EmbeddedServer, model
                 assert same_answer(expected, as_json(answer)), name
 
 
-def test_200_requests_of_other_schemas_change_no_answer(
+def test_many_requests_of_other_schemas_change_no_answer(
     extraction_server: EmbeddedServer,
 ) -> None:
     texts = [text for case in CASES if isinstance(case["texts"], list) for text in case["texts"]]
     choose = random.Random(5)
     schemas: list[Any] = [case["schema"] for case in CASES]
-    asked = [(choose.choice(texts), choose.choice(schemas)) for _ in range(190)]
+    asked = [(choose.choice(texts), choose.choice(schemas)) for _ in range(80)]
     # Some are refused: their neighbours do not notice.
     asked += [("", ["人物"]), ("王芳", []), ("王芳", [5])] * 3 + [(texts[0], "人物")]
     choose.shuffle(asked)

@@ -43,28 +43,28 @@ def test_a_document_has_the_score_of_its_pair_and_the_best_comes_first(
     assert scores == sorted(scores, reverse=True)
 
 
-def test_200_requests_in_flight_have_their_solo_answers_beside_bad_ones(
+def test_many_requests_in_flight_have_their_solo_answers_beside_bad_ones(
     server: EmbeddedServer,
 ) -> None:
     chance = random.Random(0)
     asked = [
         (chance.choice(DOCUMENTS), chance.choices(DOCUMENTS, k=chance.randint(1, 9)))
-        for _ in range(200)
+        for _ in range(80)
     ]
 
     async def ask_all() -> list[Ranking | BaseException]:
         async with AsyncRerankClient(server.url, timeout_s=120) as client:
             calls = [client.rank(query, documents) for query, documents in asked]
-            for place in range(0, 200, 20):
+            for place in range(0, 80, 20):
                 calls.insert(place, client.rank(QUERY, ["a"] * 1025))
             return await asyncio.gather(*calls, return_exceptions=True)
 
     answered_before, runs_before = engine_runs(server.url, "ernie_rerank")
     together = asyncio.run(ask_all())
-    answered, runs = engine_runs(server.url, "ernie_rerank", requests=answered_before + 200)
-    assert (answered - answered_before, runs - runs_before < 100) == (200, True)
+    answered, runs = engine_runs(server.url, "ernie_rerank", requests=answered_before + len(asked))
+    assert (answered - answered_before, runs - runs_before < 40) == (80, True)
     refused = [one for one in together if isinstance(one, BaseException)]
-    assert len(refused) == 10
+    assert len(refused) == 4
     assert all("1,025 documents; expected at most 1,024" in str(one) for one in refused)
     rankings = [one for one in together if not isinstance(one, BaseException)]
     with RerankClient(server.url, timeout_s=120) as client:
