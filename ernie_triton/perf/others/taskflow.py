@@ -9,10 +9,13 @@ import json
 import os
 import sys
 import time
+from importlib import import_module
 
 
 def main() -> None:
     """Load the checkpoint of the first argument; further ones: schema, length, batch, threads."""
+    # scipy 1.17 cannot be loaded after Paddle 2.6, whose zlib it then finds.
+    import_module("scipy.linalg")
     from paddlenlp import Taskflow
 
     checkpoint, schema, length, batch, threads = sys.argv[1:]
