@@ -14,7 +14,9 @@ from ernie_triton.errors import PipelineError
 from ernie_triton.settings import DEFAULT_TEXT_BYTES
 from ernie_triton.strict_toml import read_described
 from ernie_triton.tasks import (
+    AUTO_ENGINE,
     CALIBRATORS,
+    CPU_ENGINES,
     DEVICES,
     ENGINE_PRECISIONS,
     ENGINES,
@@ -220,7 +222,7 @@ class PipelineSpec:
         max_length: most tokens of one row, special tokens included; longer texts are cut. 0 is
             what the checkpoint says, or `DEFAULT_MAX_LENGTH` where it says nothing. It never
             exceeds what a sentence-transformers folder says.
-        engine: the runtime, one of `ENGINES`.
+        engine: the runtime, one of `ENGINES`, or `AUTO_ENGINE`.
         precision: of the engine's computation, one of `PRECISIONS`.
         layout: `packed` (real tokens only) or `padded`.
         device: of ONNX Runtime in a container, `cpu` or `gpu`; TensorRT's is `gpu`.
@@ -241,7 +243,7 @@ class PipelineSpec:
     vocab: Path | None = None
     texts: Path | None = None
     max_length: int = 0
-    engine: str = "openvino"
+    engine: str = AUTO_ENGINE
     precision: str = "fp32"
     layout: str = "packed"
     device: str = "cpu"
@@ -259,7 +261,7 @@ class PipelineSpec:
         if not task.texts:
             object.__setattr__(self, "pair", True)
         task.text_inputs(pair=self.pair)
-        _one_of(ENGINES, self, "engine")
+        _one_of((AUTO_ENGINE, *ENGINES), self, "engine")
         _one_of(PRECISIONS, self, "precision")
         _one_of(LAYOUTS, self, "layout")
         _one_of(DEVICES, self, "device")
@@ -279,21 +281,30 @@ class PipelineSpec:
                 f"name has {len(self.name)} characters; a model's name has at most "
                 f"{_LONGEST_NAME}, for a folder's name has at most 255"
             )
-        if self.precision not in ENGINE_PRECISIONS[self.engine]:
-            able = [name for name, known in ENGINE_PRECISIONS.items() if self.precision in known]
+        able = [name for name, known in ENGINE_PRECISIONS.items() if self.precision in known]
+        if self.engine not in (AUTO_ENGINE, *able):
             raise PipelineError(
                 f"the engine {self.engine} has no {self.precision}, only "
                 f"{', '.join(ENGINE_PRECISIONS[self.engine])}; use --engine {' or '.join(able)}"
             )
         if self.engine == "tensorrt":
             object.__setattr__(self, "device", "gpu")
-        elif self.engine == "openvino" and self.device != "cpu":
-            raise PipelineError("the engine openvino runs on cpu; use --engine onnxruntime for gpu")
+        elif self.engine in (AUTO_ENGINE, "openvino") and self.device != "cpu":
+            raise PipelineError(
+                f"the engine {self.engine} runs on cpu; use --engine onnxruntime for gpu"
+            )
         if self.joined and self.device != "cpu":
             raise PipelineError(
                 f"joined stages run in one Python process, on cpu; found device {self.device}; "
                 f"leave joined out"
             )
+
+    @property
+    def engines(self) -> tuple[str, ...]:
+        """The engines that the build may take: the one named, or those of the precision on CPU."""
+        if self.engine != AUTO_ENGINE:
+            return (self.engine,)
+        return tuple(name for name in CPU_ENGINES if self.precision in ENGINE_PRECISIONS[name])
 
     @property
     def overlap(self) -> int:
@@ -305,7 +316,7 @@ class PipelineSpec:
         """Most documents of one request; 0 where the task has no list of texts."""
         if not task_named(self.task).list_input:
             return 0
-        return self.answering.max_documents or MOST_DOCUMENTS[self.engine]
+        return self.answering.max_documents or min(MOST_DOCUMENTS[name] for name in self.engines)
 
     @property
     def max_stage_rows(self) -> int:

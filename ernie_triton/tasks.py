@@ -20,6 +20,10 @@ ENGINE_PRECISIONS: Mapping[str, tuple[str, ...]] = {
 """The precisions that each engine can compute in."""
 
 ENGINES = tuple(ENGINE_PRECISIONS)
+AUTO_ENGINE = "auto"
+"""Stands for the engine on CPU that is fastest where the pipeline is built."""
+CPU_ENGINES = ("openvino", "onnxruntime")
+"""What `AUTO_ENGINE` chooses from."""
 DEVICES = ("cpu", "gpu")
 CALIBRATORS = ("minmax", "percentile", "entropy")
 TOKEN_POOLINGS = ("cls", "max", "mean", "mean_sqrt_len", "weightedmean", "lasttoken")

@@ -25,6 +25,7 @@ from ernie_triton.build.convert.conversion import (
     convert_graph,
     engine_of_graph,
 )
+from ernie_triton.build.convert.engine_choice import with_engine_chosen
 from ernie_triton.build.convert.engine_file import adopt_graph, write_engine
 from ernie_triton.build.graph.export import export_onnx
 from ernie_triton.build.inputs import BuildInputs, SourceOutputs, pipeline_labels
@@ -58,7 +59,7 @@ def build_pipeline(spec: PipelineSpec, step: StepReporter) -> manifest.Manifest:
     Raises:
         ErnieTritonError: any step failed; the repository is as it was.
     """
-    inputs = read_inputs(spec, step)
+    inputs = with_engine_chosen(read_inputs(spec, step), step)
     spec = inputs.spec
     with StagedPipeline(spec.repository, spec.models, spec.version) as staged:
         made = _write_and_check(inputs, staged, step)
@@ -193,6 +194,7 @@ def _write_and_check(
         quantization=converted.quantization,
         plan=plan,
         folder=inputs.folder,
+        choice=inputs.choice,
     )
     with step("write"):
         return write_models(inputs, sizes, made, staged)

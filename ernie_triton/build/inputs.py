@@ -13,6 +13,7 @@ from ernie_triton.batch import TokenBatch
 from ernie_triton.build.check.exported_reference import Reference, RowTokens
 from ernie_triton.build.check.reference import batch_rows, reference_for
 from ernie_triton.build.check.sample_texts import SampleTexts
+from ernie_triton.build.check.speed import EngineChoice
 from ernie_triton.build.config import ModelSizes
 from ernie_triton.build.load.labels import read_label_file
 from ernie_triton.build.load.source import Source
@@ -73,6 +74,7 @@ class BuildInputs:
         graph: the source as an FP32 graph.
         source_outputs: the source's own outputs on the sample texts.
         folder: how the files beside the weights decide the answers, in words; may be empty.
+        choice: the speeds by which the engine was chosen; None where it was named.
     """
 
     spec: PipelineSpec
@@ -86,6 +88,7 @@ class BuildInputs:
     graph: onnx.ModelProto
     source_outputs: SourceOutputs
     folder: str = ""
+    choice: EngineChoice | None = None
 
     def checking_settings(self, precision: str) -> EngineSettings:
         """The settings to run the engine on this machine, with ONNX Runtime for TensorRT."""

@@ -4,7 +4,8 @@ import os
 import platform
 import statistics
 import time
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -31,6 +32,35 @@ class Speed:
     ratio_to_fp32: float | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EngineChoice:
+    """The candidates' speed, texts per second by engine and rows of a batch.
+
+    Attributes:
+        speeds: of those that answer as the source does.
+        refused: why others were left out, by engine.
+    """
+
+    speeds: Mapping[str, Mapping[int, float]]
+    refused: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def fastest(self) -> str:
+        """The engine with the best geometric mean of its speeds."""
+        return max(self.speeds, key=lambda name: float(np.prod([*self.speeds[name].values()])))
+
+    def sentence(self) -> str:
+        """The speeds in words, the fastest engine first."""
+        names = sorted(self.speeds, key=lambda name: name != self.fastest)
+        rows = "/".join(map(str, self.speeds[self.fastest]))
+        speeds = ", ".join(
+            f"{name} {'/'.join(f'{speed:,.0f}' for speed in self.speeds[name].values())}"
+            for name in names
+        )
+        left_out = "".join(f"; {name} left out: {why}" for name, why in self.refused.items())
+        return f"{speeds} texts/s at {rows} rows{left_out}"
+
+
 def measure_speed(
     engine: Engine, batch: TokenBatch, max_batch_size: int, fp32: Engine | None = None
 ) -> Speed:
@@ -45,12 +75,7 @@ def measure_speed(
     size = min(_TIMED_BATCH, max_batch_size)
     timed = batch.select(np.arange(size) % batch.rows)
     engines = [engine] if fp32 is None else [engine, fp32]
-    for each in engines:
-        each.run(timed)
-    runs: list[tuple[float, ...]] = []
-    start = time.perf_counter()
-    while not runs or time.perf_counter() - start < _TIMING_S * len(engines):
-        runs.append(tuple(_run_s(each, timed) for each in engines))
+    runs = time_in_turn(engines, [timed])
     return Speed(
         texts_per_s=size * len(runs) / sum(run[0] for run in runs),
         batch=size,
@@ -59,6 +84,29 @@ def measure_speed(
         processor=named_processor(),
         ratio_to_fp32=statistics.median(run[1] / run[0] for run in runs) if fp32 else None,
     )
+
+
+def time_in_turn(
+    engines: Sequence[Engine], batches: Sequence[TokenBatch]
+) -> list[tuple[float, ...]]:
+    """Run batches on each engine in turn, for about a second an engine.
+
+    Args:
+        engines: what to time.
+        batches: run one after the other, again and again; each once before anything counts.
+
+    Returns:
+        For each run the seconds of every engine.
+    """
+    for batch in batches:
+        for engine in engines:
+            engine.run(batch)
+    runs: list[tuple[float, ...]] = []
+    start = time.perf_counter()
+    while not runs or time.perf_counter() - start < _TIMING_S * len(engines):
+        batch = batches[len(runs) % len(batches)]
+        runs.append(tuple(_run_s(engine, batch) for engine in engines))
+    return runs
 
 
 def named_processor() -> str:

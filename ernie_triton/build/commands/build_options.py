@@ -20,6 +20,7 @@ from ernie_triton.pipeline import (
     load_pipeline,
 )
 from ernie_triton.tasks import (
+    AUTO_ENGINE,
     CALIBRATORS,
     DEVICES,
     ENGINES,
@@ -74,7 +75,8 @@ def add_build_options(parser: argparse.ArgumentParser) -> None:
     length_help = f"most tokens of a row (default: as the checkpoint says, or {DEFAULT_MAX_LENGTH})"
     general("--max-length", length_help, int)
     engine = _adder(parser.add_argument_group("engine"))
-    engine("--engine", "the runtime", choices=ENGINES)
+    auto_help = f"the runtime; {AUTO_ENGINE} times those of a CPU and takes the fastest"
+    engine("--engine", auto_help, choices=(AUTO_ENGINE, *ENGINES))
     engine("--precision", "what the engine computes in", choices=PRECISIONS)
     engine("--layout", "packed: real tokens only", choices=LAYOUTS)
     engine("--device", "where a container's onnxruntime runs", choices=DEVICES)

@@ -136,7 +136,7 @@ def _precision_check(inputs: BuildInputs, fp32: Engine) -> PrecisionCheck:
 
 def _fp16(inputs: BuildInputs, check: PrecisionCheck, step: StepReporter) -> Converted:
     with step("fp16") as notes:
-        model = _own_model(inputs)
+        model = own_model(inputs)
         graph = export_onnx(model, inputs.spec.layout, Numerics(compute="fp16"))
         notes.append(_fp16_note(model, calibration_texts(inputs)))
     return Converted(graph=graph, fp32=check.fp32, check=check)
@@ -149,7 +149,7 @@ def int8_graphs(inputs: BuildInputs, texts: TokenBatch, step: StepReporter) -> I
         CheckpointError: the model was not recognised.
         PrecisionError: what stays in FP16 does not fit it.
     """
-    spec, model = inputs.spec, _own_model(inputs)
+    spec, model = inputs.spec, own_model(inputs)
     with step("calibrate") as notes:
         scales = calibrated_scales(model, texts, spec.quantization.calibrator)
         notes.append(f"{spec.quantization.calibrator} on {texts.rows} texts")
@@ -200,7 +200,13 @@ def calibrated_scales(model: Model, texts: TokenBatch, calibrator: str) -> dict[
     return input_scales(linears, seen, calibrator)
 
 
-def _own_model(inputs: BuildInputs) -> Model:
+def own_model(inputs: BuildInputs) -> Model:
+    """The encoder that graphs in other precisions are written of.
+
+    Raises:
+        CheckpointError: the model was not recognised.
+        PrecisionError: it is a student, which has no such graph.
+    """
     if inputs.model is None:
         raise CheckpointError(
             f"{inputs.source.path} is served as it came ({inputs.source.unrecognised}); "

@@ -10,7 +10,7 @@ import onnx
 
 from ernie_triton.build.check.exactness import Exactness
 from ernie_triton.build.check.precision_check import Quality
-from ernie_triton.build.check.speed import Speed
+from ernie_triton.build.check.speed import EngineChoice, Speed
 from ernie_triton.build.convert.quantization import QuantizationFacts
 from ernie_triton.build.load.source import Source
 from ernie_triton.build.model.models import Model
@@ -106,6 +106,7 @@ class Manifest:
         files: SHA-256 of every file that decides an answer, by its path in the repository.
         build: the identity of those, the same in every place that names the build.
         folder: how the files beside the weights decide the answers, in words; may be empty.
+        choice: the speeds by which the engine was chosen; None where it was named.
     """
 
     name: str
@@ -127,6 +128,7 @@ class Manifest:
     files: Mapping[str, str] = field(default_factory=dict)
     build: str = ""
     folder: str = ""
+    choice: EngineChoice | None = None
 
     def to_json(self) -> str:
         """The manifest as indented JSON, with its own checksum as the last entry."""

@@ -21,6 +21,8 @@ def summary(made: Manifest) -> str:
         f"{made.engine.layout}",
         "engine": _engine(made),
     }
+    if made.choice is not None:
+        lines["chosen"] = made.choice.sentence()
     if made.folder:
         lines["answers"] = made.folder
     if made.quantization is not None:
