@@ -53,6 +53,19 @@ class TokenBatch:
             lengths = np.concatenate([lengths, tail])
         return {"input_ids": ids, "token_type_ids": types, "lengths": lengths}
 
+    def packed_alone(self, token_step: int, pad_token_id: int, most: int) -> dict[str, Int32]:
+        """Inputs of a packed graph for a batch of one row, filled up within the row.
+
+        Padding at its end, which the graph masks, makes its length a multiple of `token_step`, or
+        `most` tokens.
+        """
+        filler = min(-len(self.input_ids) % token_step, most - len(self.input_ids))
+        return {
+            "input_ids": np.append(self.input_ids, np.full(filler, pad_token_id, np.int32)),
+            "token_type_ids": np.append(self.token_type_ids, np.zeros(filler, np.int32)),
+            "lengths": self.lengths + np.int32(filler),
+        }
+
     def select(self, rows: Int64) -> "TokenBatch":
         """Some of the rows, in the order given; a row may come more than once."""
         tokens = self.token_places(rows)

@@ -23,7 +23,7 @@ ENGINES = tuple(ENGINE_PRECISIONS)
 AUTO_ENGINE = "auto"
 """Stands for the engine on CPU that is fastest where the pipeline is built."""
 CPU_ENGINES = ("openvino", "onnxruntime")
-"""What `AUTO_ENGINE` chooses from."""
+"""The engines that `AUTO_ENGINE` stands for."""
 DEVICES = ("cpu", "gpu")
 CALIBRATORS = ("minmax", "percentile", "entropy")
 TOKEN_POOLINGS = ("cls", "max", "mean", "mean_sqrt_len", "weightedmean", "lasttoken")

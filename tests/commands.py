@@ -8,7 +8,7 @@ from ernie_triton.cli import main
 
 STEP = re.compile(
     r" *\d+\.\d\d s  (pipeline|task|read|vocabulary|graph|source|calibrate|quantize|fp16|engine"
-    r"|compare|evaluate|speed|plan|write|publish) .*"
+    r"|choose|compare|evaluate|speed|plan|write|publish) .*"
 )
 
 

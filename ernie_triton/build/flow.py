@@ -59,10 +59,10 @@ def build_pipeline(spec: PipelineSpec, step: StepReporter) -> manifest.Manifest:
     Raises:
         ErnieTritonError: any step failed; the repository is as it was.
     """
-    inputs = with_engine_chosen(read_inputs(spec, step), step)
+    inputs = read_inputs(spec, step)
     spec = inputs.spec
     with StagedPipeline(spec.repository, spec.models, spec.version) as staged:
-        made = _write_and_check(inputs, staged, step)
+        made = _write_and_check(with_engine_chosen(inputs, step), staged, step)
         with step("publish") as notes:
             staged.publish()
             notes.append(f"{spec.repository / spec.name}")

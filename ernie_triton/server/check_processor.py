@@ -13,9 +13,10 @@ from pathlib import Path
 
 from ernie_triton.child_process import run_child
 from ernie_triton.engines.proof import Proof, read_proof
-from ernie_triton.errors import ErnieTritonError, ServerError
+from ernie_triton.errors import ErnieTritonError, RepositoryError, ServerError
 from ernie_triton.processor import instruction_sets
 from ernie_triton.server.builds.files import versions_of
+from ernie_triton.server.builds.manifest_file import MANIFEST_FILE, read_sealed
 from ernie_triton.server.check_options import add_check_options
 
 OTHER_PROCESSOR = ("check", "refuse")
@@ -82,6 +83,33 @@ def proved_engines(repository: Path, models: Sequence[str] = ()) -> list[ProvedE
     return engines
 
 
+def chosen_elsewhere(repository: Path, models: Sequence[str] = ()) -> list[str]:
+    """A line for each engine that was chosen by its speed on a processor with other instructions.
+
+    Another engine may be faster here; the answers are not in question. Manifests that cannot be
+    read are left to the verification of builds.
+
+    Args:
+        repository: the model repository.
+        models: pipelines to look at; every one when empty.
+    """
+    lines = []
+    for path in sorted(repository.glob(f"*/*/{MANIFEST_FILE}")):
+        try:
+            made = read_sealed(path)
+        except RepositoryError:
+            continue
+        built = tuple(made["engine"]["instructions"])
+        is_asked = not models or made["name"] in models
+        if is_asked and made.get("choice") and built != instruction_sets():
+            lines.append(
+                f"{made['name']}: {made['engine']['engine']} was the fastest engine on a "
+                f"processor with {_named(built)}; this one has {_named(instruction_sets())}: "
+                f"build it here to choose again"
+            )
+    return lines
+
+
 def answers_here(repository: Path, models: Sequence[str], choice: str) -> bool:
     """Check the engines of other processors, in a process of its own; prints a line for each.
 
@@ -96,6 +124,8 @@ def answers_here(repository: Path, models: Sequence[str], choice: str) -> bool:
     Raises:
         ServerError: engines of other processors are to be refused, or the check crashed.
     """
+    for line in chosen_elsewhere(repository, models):
+        print(line, flush=True)
     others = [
         engine for engine in proved_engines(repository, models) if not engine.is_of_this_processor
     ]

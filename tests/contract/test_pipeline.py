@@ -164,7 +164,7 @@ def test_the_committed_pipelines_can_be_read(path: Path) -> None:
         ("threads = -1", "threads is -1; expected at least 0"),
         (
             'engine = "tensor"',
-            "engine is 'tensor'; expected one of openvino, onnx",
+            "engine is 'tensor'; expected one of auto, openvino, onnx",
         ),
         ('precision = "FP32"', "precision is 'FP32'; expected one of fp32, bf16"),
         ('layout = "ragged"', "layout is 'ragged'; expected one of packed, padded"),

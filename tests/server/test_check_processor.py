@@ -14,6 +14,8 @@ from ernie_triton.engines import load_engine
 from ernie_triton.engines.proof import PROOF_FILE, Proof, read_proof
 from ernie_triton.errors import EngineError, ExactnessError
 from ernie_triton.processor import instruction_sets
+from ernie_triton.server.builds.manifest_file import MANIFEST_FILE, sealed_json
+from ernie_triton.server.check_processor import chosen_elsewhere
 from ernie_triton.tasks import TASKS
 from tests.engines.tiny_model import (
     engine_settings,
@@ -151,6 +153,22 @@ def test_an_engine_of_this_processor_and_one_without_a_proof_start_at_once(
     for choice in ("check", "refuse"):
         assert supervise(tmp_path, choice).stdout.startswith("started")
     assert "expected check or refuse" in supervise(tmp_path, "ignore").stderr
+
+
+def test_an_engine_that_was_chosen_by_speed_elsewhere_is_told_with_a_line(tmp_path: Path) -> None:
+    for name, instructions, choice in (
+        ("news", [*ELSEWHERE], {"speeds": {}}),
+        ("here", [*instruction_sets()], {"speeds": {}}),
+        ("named", [*ELSEWHERE], None),
+    ):
+        engine = {"engine": "openvino", "instructions": instructions}
+        path = tmp_path / name / "1" / MANIFEST_FILE
+        path.parent.mkdir(parents=True)
+        path.write_text(sealed_json({"name": name, "engine": engine, "choice": choice}))
+    (line,) = chosen_elsewhere(tmp_path)
+    assert line.startswith("news: openvino was the fastest engine on a processor with avx2, ")
+    assert line.endswith("build it here to choose again")
+    assert chosen_elsewhere(tmp_path, ("here",)) == []
 
 
 def test_the_command_checks_the_newest_version_wherever_it_was_built(

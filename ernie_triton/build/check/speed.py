@@ -87,13 +87,14 @@ def measure_speed(
 
 
 def time_in_turn(
-    engines: Sequence[Engine], batches: Sequence[TokenBatch]
+    engines: Sequence[Engine], batches: Sequence[TokenBatch], share: float = 1.0
 ) -> list[tuple[float, ...]]:
-    """Run batches on each engine in turn, for about a second an engine.
+    """Run batches on each engine in turn, for about a second an engine, or a share of that.
 
     Args:
         engines: what to time.
         batches: run one after the other, again and again; each once before anything counts.
+        share: of a second.
 
     Returns:
         For each run the seconds of every engine.
@@ -103,7 +104,7 @@ def time_in_turn(
             engine.run(batch)
     runs: list[tuple[float, ...]] = []
     start = time.perf_counter()
-    while not runs or time.perf_counter() - start < _TIMING_S * len(engines):
+    while not runs or time.perf_counter() - start < share * _TIMING_S * len(engines):
         batch = batches[len(runs) % len(batches)]
         runs.append(tuple(_run_s(engine, batch) for engine in engines))
     return runs

@@ -48,6 +48,7 @@ def choose_engine(inputs: BuildInputs) -> EngineChoice:
     Raises:
         ErnieTritonError: of the first candidate, where none is left.
     """
+    inputs.sizes()  # first: wrong labels are a clearer error than wrong scores
     engines: dict[str, Engine] = {}
     failures: dict[str, Exception] = {}
     for name in inputs.spec.engines:
@@ -61,7 +62,7 @@ def choose_engine(inputs: BuildInputs) -> EngineChoice:
     speeds: dict[str, dict[int, float]] = {name: {} for name in engines}
     for rows in sorted({min(rows, most) for rows in _TIMED_ROWS}):
         batches = _batches(inputs.batch, rows)
-        runs = time_in_turn([*engines.values()], batches)
+        runs = time_in_turn([*engines.values()], batches, 1 / len(_TIMED_ROWS))
         for name, seconds in zip(engines, zip(*runs, strict=True), strict=True):
             speeds[name][rows] = rows / statistics.median(seconds)
     return EngineChoice(speeds=speeds, refused={name: str(e) for name, e in failures.items()})

@@ -105,9 +105,10 @@ def _speed(speed: Speed | None) -> str:
     if speed is None:
         return "not measured here: the engine is for a GPU"
     ratio = "" if speed.ratio_to_fp32 is None else f" ({speed.ratio_to_fp32:.2f}x FP32)"
+    advice = "; --precision fp32 is faster here" if (speed.ratio_to_fp32 or 1.0) < 0.95 else ""
     return (
         f"{speed.texts_per_s:,.0f} texts/s{ratio} of the engine alone, batch {speed.batch}, mean "
-        f"{speed.mean_tokens:.0f} tokens, {speed.threads} threads of {speed.processor}"
+        f"{speed.mean_tokens:.0f} tokens, {speed.threads} threads of {speed.processor}{advice}"
     )
 
 

@@ -353,7 +353,7 @@ def test_help_names_every_choice_and_the_defaults(capsys: pytest.CaptureFixture[
         assert choice in text
     for default in (
         "checkpoint says, or 128)",
-        "(default openvino)",
+        "(default auto)",
         "(default 64)",
         "(default 256)",
     ):
