@@ -50,6 +50,7 @@ _PERF = (
             "gateway-memory": "watch a gateway's memory under mixed requests",
             "scaling": "measure how cost grows with sequence length, batch, layers and width",
             "tokenizer": "compare our tokenizer's speed with the tokenizers library's",
+            "peers": "compare serving with FastAPI, mosec and LitServe around ONNX Runtime",
             "rerank": "compare reranking with sentence-transformers' CrossEncoder",
             "extraction": "compare information extraction with PaddleNLP's Taskflow",
             "chaos": "break a served repository on purpose, and count what its users would see",

@@ -34,6 +34,8 @@ ELSEWHERE: Mapping[str, str] = {
     r"ernie-triton gateway --url localhost:8001": "tests/docs/test_snippets",
     r"ernie-triton perf rerank .*": "wants sentence-transformers; see tests/perf/others",
     r"ernie-triton perf extraction .*": "wants PaddleNLP; see tests/perf/others",
+    r"ernie-triton perf peers .*": "wants FastAPI and others; see tests/perf/peers",
+    r"(python -m venv|build/peers/bin/python -m pip) .*": "the environment for that",
     r"(git clone|cd) .*": "a clone is here already",
     r"([A-Z_]+=\S+ )*docker compose .*": "wants Docker; tests/containers holds it to the files",
     r"(curl|grpcurl|javac|java|go) .*": "tests/docs/test_snippets",

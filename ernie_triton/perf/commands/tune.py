@@ -109,7 +109,7 @@ def run(arguments: argparse.Namespace) -> int:
     except ImportError as error:
         raise MissingExtraError("psutil", "perf", "watching the machine") from error
     from ernie_triton.perf.tuning.report import smaller_batch_warning, trials_table, verdict
-    from ernie_triton.perf.tuning.repository import check_built
+    from ernie_triton.perf.tuning.repository import as_built
     from ernie_triton.perf.tuning.toml_file import write_tuned
     from ernie_triton.perf.tuning.tune import tune
 
@@ -119,7 +119,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.repository:
         spec = dataclasses.replace(spec, repository=arguments.repository)
         how += f" --repository {arguments.repository}"
-    check_built(spec, how)
+    spec = as_built(spec, how)
     options = _options(arguments)
     try:
         with sigterm_as_ctrl_c():

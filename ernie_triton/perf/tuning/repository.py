@@ -3,6 +3,7 @@
 The tuned values are in the configurations alone, so a candidate needs no engine of its own.
 """
 
+import dataclasses
 import shutil
 from pathlib import Path
 
@@ -22,8 +23,8 @@ _CONFIGS = ("config.pbtxt", "configs")
 _DECIDED_BY_THE_BUILD = ("task", "engine", "precision", "layout", "max_length")
 
 
-def check_built(spec: PipelineSpec, how: str) -> None:
-    """Refuse a pipeline that cannot be served and tuned here.
+def as_built(spec: PipelineSpec, how: str) -> PipelineSpec:
+    """The pipeline with the engine that its build took; one that cannot be tuned here is refused.
 
     Args:
         spec: the pipeline.
@@ -43,6 +44,8 @@ def check_built(spec: PipelineSpec, how: str) -> None:
             f"{spec.repository} has no version {spec.version} of {spec.name}; run: {how}"
         )
     _, built = pipeline_stage(spec.repository, spec.name, "engine")
+    if built.get("engine") in spec.engines:
+        spec = dataclasses.replace(spec, engine=built["engine"])
     for name in _DECIDED_BY_THE_BUILD:
         wanted = str(getattr(spec, name))
         as_the_checkpoint_says = name == "max_length" and not spec.max_length
@@ -51,6 +54,7 @@ def check_built(spec: PipelineSpec, how: str) -> None:
                 f"{spec.name} in {spec.repository} was built with {name} {built.get(name)}, but "
                 f"the pipeline says {wanted}; run: {how}"
             )
+    return spec
 
 
 def lay_out(spec: PipelineSpec, setting: Setting, folder: Path) -> Path:

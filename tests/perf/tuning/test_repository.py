@@ -8,9 +8,10 @@ import pytest
 
 from ernie_triton.build.config.reading import stage_parameters
 from ernie_triton.errors import PipelineError, RepositoryError
-from ernie_triton.perf.tuning.repository import check_built, lay_out
+from ernie_triton.perf.tuning.repository import as_built, lay_out
 from ernie_triton.perf.tuning.setting import DEFAULTS, Setting
 from ernie_triton.pipeline import PipelineSpec
+from ernie_triton.tasks import AUTO_ENGINE
 from tests.perf.conftest import Tiny
 
 SETTING = Setting(threads=1, instances=2, max_batch_size=16, max_queue_delay_us=500)
@@ -89,13 +90,15 @@ def small_repository(folder: Path) -> PipelineSpec:
 
 
 def test_a_pipeline_that_is_built_as_it_says_is_accepted(tmp_path: Path) -> None:
-    check_built(small_repository(tmp_path), HOW)
+    spec = small_repository(tmp_path)
+    assert spec.engine == AUTO_ENGINE
+    assert as_built(spec, HOW).engine == "openvino"
 
 
 def test_a_pipeline_that_is_not_built_is_told_how(tmp_path: Path) -> None:
     spec = small_repository(tmp_path)
     with pytest.raises(RepositoryError, match=f"has no version 2 of a; run: {HOW}"):
-        check_built(dataclasses.replace(spec, version=2), HOW)
+        as_built(dataclasses.replace(spec, version=2), HOW)
 
 
 def test_a_pipeline_that_was_built_otherwise_is_refused(tmp_path: Path) -> None:
@@ -103,7 +106,7 @@ def test_a_pipeline_that_was_built_otherwise_is_refused(tmp_path: Path) -> None:
     with pytest.raises(
         PipelineError, match="built with precision fp32, but the pipeline says bf16"
     ):
-        check_built(spec, HOW)
+        as_built(spec, HOW)
 
 
 def test_a_pipeline_for_a_gpu_is_refused(tmp_path: Path) -> None:
@@ -111,7 +114,7 @@ def test_a_pipeline_for_a_gpu_is_refused(tmp_path: Path) -> None:
         small_repository(tmp_path), engine="tensorrt", precision="fp16", device="gpu"
     )
     with pytest.raises(PipelineError, match="is for a GPU"):
-        check_built(spec, HOW)
+        as_built(spec, HOW)
 
 
 def test_the_embedded_servers_configuration_is_the_one_that_is_changed(tmp_path: Path) -> None:

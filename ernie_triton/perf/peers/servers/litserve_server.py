@@ -1,0 +1,47 @@
+"""LitServe: FastAPI in front of a worker process with dynamic batches."""
+
+import sys
+from typing import Any
+
+import litserve
+from onnx_scorer import Scorer
+
+_MOST = 32
+_WAIT_S = 0.001
+
+
+class Classify(litserve.LitAPI):
+    """Answers batches."""
+
+    def __init__(self, folder: str) -> None:
+        super().__init__(max_batch_size=_MOST, batch_timeout=_WAIT_S)
+        self._folder = folder
+
+    def setup(self, device: str) -> None:
+        """Open the graph in the worker."""
+        del device
+        self._scorer = Scorer(self._folder)
+
+    def decode_request(self, request: dict[str, str]) -> str:
+        """The text of a request."""
+        return request["text"]
+
+    def predict(self, x: list[str]) -> list[list[float]]:
+        """The probabilities of one batch."""
+        return self._scorer.scores(list(x))
+
+    def encode_response(self, output: list[float]) -> dict[str, Any]:
+        """The answer to a request."""
+        return {"scores": output}
+
+
+def main() -> None:
+    """Serve the checkpoint of the first argument at the port of the second."""
+    server = litserve.LitServer(Classify(sys.argv[1]), accelerator="cpu")
+    server.run(
+        host="127.0.0.1", port=int(sys.argv[2]), log_level="error", generate_client_file=False
+    )
+
+
+if __name__ == "__main__":
+    main()

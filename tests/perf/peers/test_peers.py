@@ -1,0 +1,129 @@
+"""Peers are asked alike, must answer alike, and are compared round by round."""
+
+import json
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+
+from ernie_triton.errors import AnalyzerError
+from ernie_triton.perf.commands import peers as command
+from ernie_triton.perf.peers import comparison
+from ernie_triton.perf.peers.comparison import PEERS, Subject, table_lines
+from ernie_triton.perf.peers.http_load import HttpEndpoint
+from tests.commands import command as command_named
+from tests.perf.conftest import Tiny
+
+ASKED: list[str] = []
+STAND_IN = """
+import sys
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+class Answer(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    def do_POST(self):
+        self.rfile.read(int(self.headers["Content-Length"]))
+        body = b'{"scores": [0.2, 0.2, 0.2, 0.2, 0.2]}'
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+    def log_message(self, *args):
+        pass
+
+ThreadingHTTPServer(("127.0.0.1", int(sys.argv[2])), Answer).serve_forever()
+"""
+"""A peer that thinks that every label is as likely."""
+
+
+class Answer(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def do_POST(self) -> None:
+        asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))["text"]
+        ASKED.append(asked)
+        body = json.dumps({"scores": [len(asked), 0.5]}).encode()
+        self.send_response(200 if asked != "坏" else 500)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@contextmanager
+def answering() -> Iterator[HttpEndpoint]:
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Answer)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        yield HttpEndpoint(port=server.server_port, path="/score")
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+def test_every_text_is_sent_and_every_answer_counted() -> None:
+    ASKED.clear()
+    texts = ["央行", "降息了", "好"]
+    with answering() as endpoint:
+        assert endpoint.scores("四个汉字") == [4, 0.5]
+        found = endpoint.load(texts, concurrency=3, seconds=0.5)
+    assert set(ASKED[1:]) == set(texts)
+    # The first fifth is not counted; the last answers come after the end.
+    assert 0 < found.requests_per_s * 0.4 <= len(ASKED)
+    assert 0 < found.p50_ms <= found.p99_ms
+
+
+def test_an_answer_that_is_no_success_is_told() -> None:
+    with answering() as endpoint, pytest.raises(AnalyzerError, match=r"answered HTTP/1\.1 500"):
+        endpoint.load(["坏"], concurrency=1, seconds=0.2)
+
+
+def test_ratios_are_to_the_best_peer_of_each_concurrency_in_the_same_round() -> None:
+    lines = table_lines(
+        {
+            "ernie-triton joined": {1: [50.0, 100.0, 60.0], 32: [300.0, 310.0, 330.0]},
+            "fastapi": {1: [100.0, 100.0, 30.0], 32: [90.0, 95.0, 99.0]},
+            "mosec": {1: [10.0, 20.0, 20.0], 32: [100.0, 155.0, 110.0]},
+        }
+    )
+    assert lines[0].split("  ")[0] == "server"
+    ours, fastapi = lines[2], lines[3]
+    assert "60.00 (50.00 to 100.00)" in ours
+    assert "1.00x (0.50 to 2.00)" in ours  # over fastapi
+    assert "3.00x (2.00 to 3.00)" in ours  # over mosec
+    assert "1.00x (1.00 to 1.00)" in fastapi
+
+
+def test_a_server_that_answers_otherwise_is_named() -> None:
+    def subject(score: float) -> Subject:
+        return Subject(rate=float, scores=lambda _: [score, 1 - score])
+
+    comparison._check({"a": subject(0.25), "b": subject(0.2502)}, ["好"])
+    with pytest.raises(AnalyzerError, match=r"b answers '好' with .* differ by 2\.0e-03"):
+        comparison._check({"a": subject(0.25), "b": subject(0.252)}, ["好"])
+
+
+@pytest.mark.live
+def test_a_peer_that_answers_otherwise_ends_the_comparison_in_one_line(
+    tiny: Tiny, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "fastapi_server.py").write_text(STAND_IN, encoding="utf-8")
+    monkeypatch.setattr(comparison, "_SERVERS", tmp_path)
+    options = ("--peer", "fastapi", "--rounds", "1", "--seconds", "1", "--concurrency", "4")
+    arguments = ["peers", str(tiny.checkpoint), "--python", sys.executable, *options]
+    assert command_named("perf")(arguments) == 1
+    assert "error: fastapi answers " in capsys.readouterr().err
+    monkeypatch.setattr(comparison, "_TOLERANCE", 1.0)
+    assert command_named("perf")(arguments) == 0
+    header, _, joined, ensemble, peer = capsys.readouterr().out.splitlines()
+    assert "over the best peer at 4" in header
+    assert joined.startswith("ernie-triton joined")
+    assert ensemble.startswith("ernie-triton ensemble")
+    assert peer.startswith("fastapi")
+    assert set(command._PEERS) == set(PEERS)
