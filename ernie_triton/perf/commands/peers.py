@@ -53,9 +53,9 @@ def run(arguments: argparse.Namespace) -> int:
         rounds=arguments.rounds,
         seconds=arguments.seconds,
     )
-    options = ("--engine", arguments.engine, "--precision", arguments.precision)
+    options = ["--engine", arguments.engine, "--precision", arguments.precision]
     if arguments.precision == "int8":
-        options += ("--allowed-changes", "1")
+        options += ["--allowed-changes", "1"]
     peers = arguments.peer or _PEERS
     found = compare_peers(
         arguments.checkpoint, arguments.python, peers, load, options, write_progress

@@ -30,8 +30,8 @@ from ernie_triton.tokenizer.vocabulary import VOCABULARY_FILE
 PEERS: Mapping[str, str] = {"fastapi": "/score", "mosec": "/inference", "litserve": "/predict"}
 """The peers of `servers/`, with the path that each answers at."""
 
-GRAPH_FILE = "fused.onnx"
-OURS = ("ernie-triton joined", "ernie-triton ensemble")
+_GRAPH_FILE = "fused.onnx"
+OUR_FORMS = ("ernie-triton joined", "ernie-triton ensemble")
 _SERVERS = Path(__file__).parent / "servers"
 _MODEL = "peer"
 _READY_S = 120.0
@@ -55,7 +55,7 @@ class PeerLoad:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Subject:
+class ServerSubject:
     """A server: its rate under so many requests, and the probabilities of one text."""
 
     rate: Callable[[int], float]
@@ -113,7 +113,7 @@ def table_lines(rates: Mapping[str, Mapping[int, Sequence[float]]]) -> list[str]
     levels = [*next(iter(rates.values()))]
     best = {
         level: max(
-            (rates[name][level] for name in rates if name not in OURS),
+            (rates[name][level] for name in rates if name not in OUR_FORMS),
             key=lambda values: spread(values).median,
             default=None,
         )
@@ -131,7 +131,7 @@ def table_lines(rates: Mapping[str, Mapping[int, Sequence[float]]]) -> list[str]
     return Table(columns).lines(rows)
 
 
-def _check(subjects: Mapping[str, Subject], texts: Sequence[str]) -> None:
+def _check(subjects: Mapping[str, ServerSubject], texts: Sequence[str]) -> None:
     """Compare every server's answers with the first's.
 
     Raises:
@@ -153,10 +153,10 @@ def _check(subjects: Mapping[str, Subject], texts: Sequence[str]) -> None:
 @contextmanager
 def _ours(
     checkpoint: Path, options: Sequence[str], texts: Sequence[str], seconds: float
-) -> Iterator[dict[str, Subject]]:
+) -> Iterator[dict[str, ServerSubject]]:
     """Build and serve both forms of the pipeline; perf_analyzer asks them over gRPC."""
     with tempfile.TemporaryDirectory(prefix="ernie-triton-perf-") as folder:
-        models = dict(zip(OURS, (f"{_MODEL}_joined", _MODEL), strict=True))
+        models = dict(zip(OUR_FORMS, (f"{_MODEL}_joined", _MODEL), strict=True))
         for model in models.values():
             form = "--joined" if model.endswith("joined") else "--no-joined"
             named = ("--task", "seq_cls", "--repository", folder, "--name", model, form)
@@ -175,7 +175,7 @@ def _ours(
 
 def _served(
     url: str, model: str, client: SeqClsClient, texts: Sequence[str], seconds: float
-) -> Subject:
+) -> ServerSubject:
     test = LoadTest(
         url=url,
         model=model,
@@ -192,7 +192,7 @@ def _served(
         (found,) = client.classify([text], top_k=len(client.label_names()))
         return [label.score for label in sorted(found.labels, key=lambda label: label.id)]
 
-    return Subject(rate=rate, scores=scores)
+    return ServerSubject(rate=rate, scores=scores)
 
 
 def _write_peer_files(checkpoint: Path, folder: Path) -> None:
@@ -203,7 +203,7 @@ def _write_peer_files(checkpoint: Path, folder: Path) -> None:
     """
     shutil.copyfile(checkpoint / VOCABULARY_FILE, folder / VOCABULARY_FILE)
     module = "ernie_triton.perf.peers.fused_graph"
-    command = (sys.executable, "-m", module, str(checkpoint), str(folder / GRAPH_FILE))
+    command = (sys.executable, "-m", module, str(checkpoint), str(folder / _GRAPH_FILE))
     done = run_child(command, stderr=subprocess.PIPE)
     if done.returncode:
         last = done.stderr.decode("utf-8", "replace").strip().rpartition("\n")[2]
@@ -213,7 +213,7 @@ def _write_peer_files(checkpoint: Path, folder: Path) -> None:
 @contextmanager
 def _peer(
     name: str, python: str, folder: Path, texts: Sequence[str], load: PeerLoad
-) -> Iterator[Subject]:
+) -> Iterator[ServerSubject]:
     """Start a peer, and wait until it answers."""
     endpoint = HttpEndpoint(port=free_port(), path=PEERS[name])
     command = [python, str(_SERVERS / f"{name}_server.py"), str(folder), str(endpoint.port)]
@@ -236,7 +236,7 @@ def _peer(
             return found.requests_per_s
 
         try:
-            yield Subject(rate=rate, scores=endpoint.scores)
+            yield ServerSubject(rate=rate, scores=endpoint.scores)
         finally:
             _end(process.pid)
 

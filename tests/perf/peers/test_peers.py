@@ -13,7 +13,7 @@ import pytest
 from ernie_triton.errors import AnalyzerError
 from ernie_triton.perf.commands import peers as command
 from ernie_triton.perf.peers import comparison
-from ernie_triton.perf.peers.comparison import PEERS, Subject, table_lines
+from ernie_triton.perf.peers.comparison import PEERS, ServerSubject, table_lines
 from ernie_triton.perf.peers.http_load import HttpEndpoint
 from tests.commands import command as command_named
 from tests.perf.conftest import Tiny
@@ -101,8 +101,8 @@ def test_ratios_are_to_the_best_peer_of_each_concurrency_in_the_same_round() -> 
 
 
 def test_a_server_that_answers_otherwise_is_named() -> None:
-    def subject(score: float) -> Subject:
-        return Subject(rate=float, scores=lambda _: [score, 1 - score])
+    def subject(score: float) -> ServerSubject:
+        return ServerSubject(rate=float, scores=lambda _: [score, 1 - score])
 
     comparison._check({"a": subject(0.25), "b": subject(0.2502)}, ["好"])
     with pytest.raises(AnalyzerError, match=r"b answers '好' with .* differ by 2\.0e-03"):

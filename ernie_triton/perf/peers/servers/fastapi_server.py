@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 
 import uvicorn
 from fastapi import FastAPI
-from onnx_scorer import Scorer
+from onnx_scorer import OnnxScorer
 from pydantic import BaseModel
 
 _MOST = 32
@@ -23,7 +23,7 @@ class Asked(BaseModel):
 class Batcher:
     """Gathers the texts that arrive while the engine runs."""
 
-    def __init__(self, scorer: Scorer) -> None:
+    def __init__(self, scorer: OnnxScorer) -> None:
         self._scorer = scorer
         self._waiting: asyncio.Queue[tuple[str, asyncio.Future[list[float]]]] = asyncio.Queue()
         self._engine = ThreadPoolExecutor(1)
@@ -50,7 +50,7 @@ class Batcher:
 
 def main() -> None:
     """Serve the checkpoint of the first argument at the port of the second."""
-    batcher = Batcher(Scorer(sys.argv[1]))
+    batcher = Batcher(OnnxScorer(sys.argv[1]))
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -61,7 +61,7 @@ def main() -> None:
 
     app = FastAPI(lifespan=lifespan)
 
-    @app.post("/score")
+    @app.post("/score")  # type: ignore[untyped-decorator]
     async def score(asked: Asked) -> dict[str, list[float]]:
         return {"scores": await batcher.scores(asked.text)}
 

@@ -4,13 +4,13 @@ import sys
 from typing import Any
 
 import litserve
-from onnx_scorer import Scorer
+from onnx_scorer import OnnxScorer
 
 _MOST = 32
 _WAIT_S = 0.001
 
 
-class Classify(litserve.LitAPI):
+class LitClassifier(litserve.LitAPI):  # type: ignore[misc]
     """Answers batches."""
 
     def __init__(self, folder: str) -> None:
@@ -20,7 +20,7 @@ class Classify(litserve.LitAPI):
     def setup(self, device: str) -> None:
         """Open the graph in the worker."""
         del device
-        self._scorer = Scorer(self._folder)
+        self._scorer = OnnxScorer(self._folder)
 
     def decode_request(self, request: dict[str, str]) -> str:
         """The text of a request."""
@@ -28,7 +28,8 @@ class Classify(litserve.LitAPI):
 
     def predict(self, x: list[str]) -> list[list[float]]:
         """The probabilities of one batch."""
-        return self._scorer.scores(list(x))
+        found: list[list[float]] = self._scorer.scores(list(x))
+        return found
 
     def encode_response(self, output: list[float]) -> dict[str, Any]:
         """The answer to a request."""
@@ -37,7 +38,7 @@ class Classify(litserve.LitAPI):
 
 def main() -> None:
     """Serve the checkpoint of the first argument at the port of the second."""
-    server = litserve.LitServer(Classify(sys.argv[1]), accelerator="cpu")
+    server = litserve.LitServer(LitClassifier(sys.argv[1]), accelerator="cpu")
     server.run(
         host="127.0.0.1", port=int(sys.argv[2]), log_level="error", generate_client_file=False
     )

@@ -4,18 +4,18 @@ import os
 import sys
 
 from mosec import Server, Worker
-from onnx_scorer import Scorer
+from onnx_scorer import OnnxScorer
 
 _MOST = 32
 _WAIT_MS = 1
 _FOLDER = "PEER_CHECKPOINT"
 
 
-class Classify(Worker):
+class MosecClassifier(Worker):  # type: ignore[misc]
     """Answers batches."""
 
     def __init__(self) -> None:
-        self._scorer = Scorer(os.environ[_FOLDER])
+        self._scorer = OnnxScorer(os.environ[_FOLDER])
 
     def forward(self, data: list[dict[str, str]]) -> list[dict[str, list[float]]]:
         """The answers of one batch."""
@@ -27,7 +27,7 @@ def main() -> None:
     os.environ[_FOLDER], port = sys.argv[1:]
     sys.argv[1:] = ["--address", "127.0.0.1", "--port", port, "--log-level", "error"]
     server = Server()
-    server.append_worker(Classify, max_batch_size=_MOST, max_wait_time=_WAIT_MS)
+    server.append_worker(MosecClassifier, max_batch_size=_MOST, max_wait_time=_WAIT_MS)
     server.run()
 
 

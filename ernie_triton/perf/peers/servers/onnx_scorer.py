@@ -9,7 +9,7 @@ from tokenizers import BertWordPieceTokenizer
 _LONGEST = 128
 
 
-class Scorer:
+class OnnxScorer:
     """A tokenizer of Hugging Face and a session with every core."""
 
     def __init__(self, folder: str) -> None:
