@@ -35,6 +35,7 @@ OUR_FORMS = ("ernie-triton joined", "ernie-triton ensemble")
 _SERVERS = Path(__file__).parent / "servers"
 _MODEL = "peer"
 _READY_S = 120.0
+_STANDARD_ERROR = 2
 _CHECKED = 8
 _TOLERANCE = 1e-3
 
@@ -217,7 +218,7 @@ def _peer(
     """Start a peer, and wait until it answers."""
     endpoint = HttpEndpoint(port=free_port(), path=PEERS[name])
     command = [python, str(_SERVERS / f"{name}_server.py"), str(folder), str(endpoint.port)]
-    with running_child(command, stdout=sys.stderr.fileno()) as process:
+    with running_child(command, stdout=_STANDARD_ERROR) as process:
         deadline = time.monotonic() + _READY_S
         while True:
             try:
