@@ -1,4 +1,4 @@
-"""What requests of information extraction ask: texts with their schemas, within limits."""
+"""Texts with their schemas, as requests of information extraction ask them, within limits."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
