@@ -44,8 +44,9 @@ _HEADERS = [
     {
         "name": "X-Request-Id",
         "in": "header",
-        "description": "The request's name in logs and traces; a random one otherwise.",
-        "schema": {"type": "string", "pattern": "^[!-~]{1,128}$"},
+        "description": "The request's name in logs and traces, 1 to 128 visible characters of "
+        "ASCII; another is replaced by a random one.",
+        "schema": {"type": "string"},
     },
     {
         "name": "X-Request-Timeout",

@@ -36,6 +36,36 @@ def test_embeddings_have_openai_s_shape(caller: Caller) -> None:
     }
 
 
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        # openai 3.57, langchain-openai 1.7 and llama-index-embeddings-openai 0.6 send the same.
+        (
+            "/v1/embeddings",
+            '{"model":"ernie_embedding","input":["1 2","3 4"],"encoding_format":"base64"}',
+        ),
+        # The clients of cohere 7.3.
+        (
+            "/v2/rerank",
+            '{"model":"ernie_rerank","query":"ab","documents":["c","abab","a"],"top_n":3}',
+        ),
+        (
+            "/v1/rerank",
+            '{"model":"ernie_rerank","query":"ab","documents":["c","abab","a"],'
+            '"return_documents":true}',
+        ),
+    ],
+)
+def test_real_clients_are_answered_as_they_ask(caller: Caller, path: str, body: str) -> None:
+    answer = caller.post(path, body.encode(), accept_encoding="gzip, deflate, zstd")
+    assert answer.status == 200
+    assert answer.headers["content-type"] == "application/json"
+    if path == "/v1/embeddings":
+        assert [type(item["embedding"]) for item in answer.json["data"]] == [str, str]
+    else:
+        assert [one["index"] for one in answer.json["results"]] == [1, 2, 0]
+
+
 def test_base64_holds_little_endian_float32(caller: Caller) -> None:
     body = {"input": "0.1 -2", "encoding_format": "base64", "dimensions": 2, "user": "me"}
     [item] = caller.post("/v1/embeddings", body).json["data"]

@@ -99,6 +99,10 @@ def test_the_cost_of_a_gateway_is_measured_beside_direct_grpc(
     with running_gateway("--url", server.url) as started:
         place = ("--url", server.url, "--gateway", f"http://{started.address}")
         done = run("perf", "gateway-cost", *place, "--rounds", 1, "--seconds", 0.3)
+        options = ("--process", started.process.pid, "--minutes", 0.05, "--rate", 50)
+        watched = run("perf", "gateway-memory", "--gateway", place[-1], *options)
+    assert watched.code == 0, watched.stderr
+    assert re.search(r"0: left before it\): .* x 200, .* x 4\d\d", watched.stdout)
     assert done.code == 0, done.stderr
     rows = done.stdout.splitlines()[2:]
     assert [row.split("  ")[0] for row in rows] == ["32 x 8", "32 x 8", "1 x 1", "1 x 1"]
