@@ -191,9 +191,9 @@ class Gateway:
             decoded = self._decoded(endpoint.path, body)
             started = time.perf_counter()
             try:
-                work = asyncio.wait_for(endpoint.answer(call, decoded), timeout_s + 1)
-                found = await request.unless_caller_leaves(work)
-            except (asyncio.TimeoutError, TimeoutError):
+                work = endpoint.answer(call, decoded)
+                found = await request.unless_caller_leaves(work, timeout_s + 1)
+            except TimeoutError:
                 raise ProblemError(
                     "deadline-exceeded",
                     504,

@@ -90,19 +90,21 @@ class HttpRequest:
                 {"connection": "close"},
             ) from None
 
-    async def unless_caller_leaves(self, work: Coroutine[Any, Any, _T]) -> _T:
+    async def unless_caller_leaves(self, work: Coroutine[Any, Any, _T], within_s: float) -> _T:
         """The result of the work, which is cancelled when the caller leaves; after the body.
 
         Raises:
             CallerGoneError: the caller left.
+            TimeoutError: the work takes longer.
         """
         task = asyncio.ensure_future(work)
         leaving = asyncio.ensure_future(self._receive())
         try:
-            await asyncio.wait({task, leaving}, return_when=asyncio.FIRST_COMPLETED)
+            both = {task, leaving}
+            await asyncio.wait(both, timeout=within_s, return_when=asyncio.FIRST_COMPLETED)
             if task.done():
                 return task.result()
-            raise CallerGoneError
+            raise CallerGoneError if leaving.done() else TimeoutError
         finally:
             for one in (task, leaving):
                 if not one.done():

@@ -282,6 +282,18 @@ def received(caller: socket.socket) -> bytes:
     return b"".join(parts)
 
 
+def test_headers_and_body_come_as_one_and_headers_alone_come_too() -> None:
+    with on_port(new_gateway({URL: FakeServer()}), ConnectionBounds()) as port:
+        for method, ending in (("GET", "live"), ("HEAD", "")):
+            for more in ("", "connection: close\r\n"):
+                with socket.create_connection(("127.0.0.1", port), timeout=20) as caller:
+                    head = f"{method} /health/live HTTP/1.1\r\nhost: a\r\n{more}\r\n"
+                    caller.sendall(head.encode())
+                    first = caller.recv(65536)
+                    assert first.startswith(b"HTTP/1.1 200")
+                    assert ending.encode() in first.partition(b"\r\n\r\n")[2]
+
+
 def test_an_answer_that_nobody_reads_is_given_up() -> None:
     gateway = new_gateway({URL: FakeServer()})
     with on_port(gateway, ConnectionBounds(unread_s=0.5)) as port:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, TypeVar
 
@@ -110,7 +110,7 @@ class JsonEndpoint:
     summary: str
     request: type[msgspec.Struct]
     answer_type: Any
-    answer: Callable[[Call, Any], Awaitable[object]]
+    answer: Callable[[Call, Any], Coroutine[Any, Any, object]]
     example: Mapping[str, object]
     example_answer: Mapping[str, object]
     tasks: tuple[Task, ...]

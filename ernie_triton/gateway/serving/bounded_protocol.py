@@ -62,6 +62,8 @@ class BoundedProtocol(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Make room for the connection, and give it time for its first request."""
         super().connection_made(transport)
+        # uvicorn's type says what it needs of a transport, which this has.
+        self.transport = JoinedWrites(transport)  # type: ignore[assignment]
         # What its reader has not taken counts as unread; with 0, asyncio's TLS pauses for ever.
         transport.set_write_buffer_limits(high=1)
         if len(self.connections) > self.own_bounds.connections:
@@ -103,6 +105,7 @@ class BoundedProtocol(HttpToolsProtocol):
     def on_response_complete(self) -> None:
         """Note that the connection is idle again."""
         super().on_response_complete()
+        self.transport.write(b"")
         if self._is_between_requests():
             self.idle[self] = None
 
@@ -138,6 +141,36 @@ class BoundedProtocol(HttpToolsProtocol):
             return
         self._is_ended = True
         self.transport.write(answer)
+        self.transport.write(b"")
         if self.transport.can_write_eof():
             self.transport.write_eof()
         self.loop.call_later(_LAST_WORD_S, self.transport.abort)
+
+
+class JoinedWrites:
+    """A transport that sends an answer's headers with its body, not before it.
+
+    uvicorn writes them one after the other: two system calls, and a reader that wakes up twice.
+    """
+
+    def __init__(self, transport: asyncio.Transport) -> None:
+        self._transport = transport
+        self._held = b""
+
+    def write(self, data: bytes) -> None:
+        """Send, or hold headers until the next write, which may be empty."""
+        if data.endswith(b"\r\n\r\n") and not data.startswith(b"HTTP/1.1 1"):
+            self._held += data
+            return
+        if self._held:
+            data, self._held = self._held + data, b""
+        if data:
+            self._transport.write(data)
+
+    def close(self) -> None:
+        """Send what is held, and close."""
+        self.write(b"")
+        self._transport.close()
+
+    def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - everything else is the transport's
+        return getattr(self._transport, name)
