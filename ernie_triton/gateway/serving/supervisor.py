@@ -17,10 +17,9 @@ from types import FrameType
 
 from ernie_triton.errors import ServerError
 from ernie_triton.gateway.guard.limits import write_limit_table
-from ernie_triton.gateway.serving.worker import SharedFiles, run_worker
+from ernie_triton.gateway.serving.worker import BACKLOG, SharedFiles, run_worker
 from ernie_triton.gateway.settings import GatewaySettings
 
-_BACKLOG = 2048
 _EARLY_END_S = 10.0
 _MOST_EARLY_ENDS = 3
 _KILL_AFTER_S = 5.0
@@ -137,7 +136,7 @@ def stopped_by_signals(supervisor: GatewayProcesses) -> Iterator[None]:
 
 def _bound(host: str, port: int) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    bound = socket.create_server((host, port), family=family, backlog=_BACKLOG)
+    bound = socket.create_server((host, port), family=family, backlog=BACKLOG)
     # Connections inherit it; asyncio sets it for sockets alone that name their protocol. Without
     # it an answer's body waits 40 ms for the acknowledgement of its headers.
     bound.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

@@ -30,6 +30,10 @@ from ernie_triton.gateway.views import PathView, page_views, pipeline_views
 from ernie_triton.gateway.watching import Watching
 from ernie_triton.server.telemetry.event_log import EventLog
 
+BACKLOG = 2048
+"""Connections that may wait to be taken."""
+
+_ACCEPTED_AT_ONCE = 1
 _METRICS_FOLDER = "PROMETHEUS_MULTIPROC_DIR"
 
 
@@ -71,7 +75,7 @@ def _run(
     watching = Watching(settings.log, log, GatewayMetrics())
     parts = make_parts(settings, watching, shared.limits, number)
     tls = RenewedTls(settings.tls) if settings.tls else None
-    server = uvicorn.Server(uvicorn_config(Gateway(parts), settings, tls))
+    server = _FairServer(uvicorn_config(Gateway(parts), settings, tls))
     asyncio.run(_serve(server, sockets, tls))
 
 
@@ -117,10 +121,24 @@ def uvicorn_config(
         access_log=False,
         proxy_headers=False,
         server_header=False,
+        backlog=_ACCEPTED_AT_ONCE,
         timeout_keep_alive=int(settings.connection_bounds.idle_s),
         timeout_graceful_shutdown=int(settings.drain_s),
         ssl_context_factory=(lambda _config, _default: tls.context) if tls else None,
     )
+
+
+class _FairServer(uvicorn.Server):
+    """Takes connections one by one, so that workers that share a port get as many each.
+
+    asyncio takes as many at once as may wait in line, which is another number: it is set back.
+    """
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Serve the sockets."""
+        await super().startup(sockets)
+        for one in sockets or ():
+            one.listen(BACKLOG)
 
 
 async def _serve(
