@@ -95,7 +95,7 @@ async def _watched(found: argparse.Namespace) -> _Seen:
 
 
 def _requests(gateway: str) -> Iterator[tuple[str, bytes]]:
-    """Each endpoint's example for each of its pipelines, short and long, and what is refused."""
+    """Requests that are refused, and each endpoint's example for each of its pipelines, twice."""
     with urllib.request.urlopen(f"{gateway}/v1/models", timeout=30) as answer:
         models = json.load(answer)["data"]
     bodies = []
@@ -108,7 +108,7 @@ def _requests(gateway: str) -> Iterator[tuple[str, bytes]]:
                     example["pair"] = [_LONG]
                 long = {**example, **({"input": [_LONG] * 4} if "input" in example else {})}
                 bodies += [(endpoint.path, json.dumps(one).encode()) for one in (example, long)]
-    return cycle([*bodies, *_REFUSED])
+    return cycle([*_REFUSED, *bodies])
 
 
 def _resident_mebibytes(process: int) -> float:
