@@ -30,7 +30,7 @@ ELSEWHERE: Mapping[str, str] = {
     r"ernie-triton benchmark .*": "minutes; tests/perf has a small one",
     r"ernie-triton perf (goals|scaling|tune) .*": "minutes even when quick; see tests/perf",
     r"python -m pip install -e .*": "would write into the clone; it is what `make` does",
-    r"ernie-triton perf gateway-(cost|memory)": "tests/live/test_gateway",
+    r"ernie-triton perf gateway-(cost|memory --process PID)": "tests/live/test_gateway",
     r"ernie-triton gateway --url localhost:8001": "tests/docs/test_snippets",
     r"ernie-triton perf rerank .*": "wants sentence-transformers; see tests/perf/others",
     r"ernie-triton perf extraction .*": "wants PaddleNLP; see tests/perf/others",
