@@ -7,8 +7,9 @@ from pathlib import Path
 
 from tests.paths import ROOT
 
-CHINESE = ROOT / "README.zh-CN.md"
-"""Held to README.md, block by block; its commands run there."""
+CHINESE_ENDING = ".zh-CN.md"
+CHINESE, CHINESE_TUTORIAL = ROOT / "README.zh-CN.md", ROOT / "docs/tutorial.zh-CN.md"
+"""Held to README.md and docs/tutorial.md, block by block; their commands run there."""
 
 _BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 
@@ -70,6 +71,7 @@ def guide(name: str) -> Guide:
 GUIDES = {
     str(path.relative_to(ROOT)): Guide(path=path)
     for path in (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
+    if not path.name.endswith(CHINESE_ENDING)
 }
 """The documents whose commands run, by path."""
 
@@ -79,4 +81,9 @@ POINTERS = {
 }
 """Documents without a guide's shell blocks."""
 
-ALL = {**GUIDES, **POINTERS, CHINESE.name: Guide(path=CHINESE)}
+ALL = {
+    **GUIDES,
+    **POINTERS,
+    CHINESE.name: Guide(path=CHINESE),
+    "docs/tutorial.zh-CN.md": Guide(path=CHINESE_TUTORIAL),
+}

@@ -10,7 +10,7 @@ import pytest
 from ernie_triton.cli import COMMANDS
 from ernie_triton.commands import Command
 from ernie_triton.perf.goals.table import goals_table, read_goals
-from tests.docs.guides import ALL, CHINESE, GUIDES, Guide
+from tests.docs.guides import ALL, CHINESE, CHINESE_ENDING, CHINESE_TUTORIAL, GUIDES, Guide
 from tests.paths import ROOT
 
 README, CHINESE_README = GUIDES["README.md"], Guide(path=CHINESE)
@@ -35,9 +35,10 @@ def test_the_readme_is_read_in_one_go() -> None:
     assert len(README.text.splitlines()) <= 130
 
 
-def test_both_readmes_have_the_same_commands_programs_and_output() -> None:
+def test_both_languages_have_the_same_commands_programs_and_output() -> None:
     # Without the picture of the flow, whose words are translated.
     assert CHINESE_README.blocks[1:] == README.blocks[1:]
+    assert Guide(path=CHINESE_TUTORIAL).blocks == GUIDES["docs/tutorial.md"].blocks
     assert [name for name, _ in CHINESE_README.blocks] == [name for name, _ in README.blocks]
 
 
@@ -51,7 +52,8 @@ def test_both_readmes_have_the_same_sections_figures_and_links() -> None:
 
     assert skeleton(CHINESE_README) == skeleton(README)
     assert figures(CHINESE_README) == figures(README)
-    assert set(CHINESE_README.links) - {README.path.name} == set(README.links) - {CHINESE.name}
+    links = {link.replace(CHINESE_ENDING, ".md") for link in CHINESE_README.links}
+    assert links - {README.path.name} == set(README.links) - {CHINESE.name}
     assert README.path.name in CHINESE_README.text.splitlines()[0]
     assert CHINESE.name in README.text.splitlines()[0]
 
