@@ -28,7 +28,7 @@ from ernie_triton.gateway.guard.limits import KeyLimits, write_limit_table
 from ernie_triton.gateway.metrics import GatewayMetrics
 from ernie_triton.gateway.openapi import openapi_view
 from ernie_triton.gateway.pipelines import Pipelines, Ways
-from ernie_triton.gateway.serving.worker import uvicorn_config
+from ernie_triton.gateway.serving.worker import BACKLOG, uvicorn_config
 from ernie_triton.gateway.settings import ConnectionBounds, GatewaySettings, RequestBounds
 from ernie_triton.gateway.spans import Spans
 from ernie_triton.gateway.views import page_views, pipeline_views
@@ -279,7 +279,7 @@ def on_port(gateway: Gateway, connections: ConnectionBounds) -> Iterator[int]:
     """The gateway on a real port, in a thread."""
     settings = GatewaySettings(servers=(), port=0, connection_bounds=connections, drain_s=1)
     config = uvicorn_config(gateway, settings)
-    config.port = 0
+    config.port, config.backlog = 0, BACKLOG
     server = uvicorn.Server(config)
     thread = threading.Thread(target=lambda: asyncio.run(server._serve()), daemon=True)
     thread.start()
