@@ -30,6 +30,8 @@ QUESTIONS: dict[str, str] = {
     "ernie_tokencls": "token_cls --mark --text 王芳在北京大学工作了三年",
     "ernie_qa": "qa --question 大桥全长多少米？ "
     "--context 济阳黄河大桥位于山东省济南市，全长2023米，于1982年建成通车。",
+    "ernie_uie": "extraction --text 陈思远1986年3月出生于成都，毕业于浙江大学。 "
+    """--schema '{"人物": ["毕业院校", "出生地"]}'""",
     "ernie_embedding": "embedding --text 花呗怎么提前还款 --text-pair 花呗可以提前还清吗",
 }
 """Arguments of `ernie-triton ask` for each model, without the server's address and the name."""

@@ -63,6 +63,12 @@ def test_top_k_gives_names_in_falling_order(server: EmbeddedServer) -> None:
             "msra_ner",
             {"precision": "dev_precision", "recall": "dev_recall", "F1": "dev_f1"},
         ),
+        (
+            "extraction",
+            "ernie_uie",
+            "extraction",
+            {"precision": "dev_precision", "recall": "dev_recall", "F1": "dev_f1"},
+        ),
         ("qa", "ernie_qa", "cmrc2018", {"exact match": "dev_exact_match", "F1": "dev_f1"}),
         ("embedding", "ernie_embedding", "sentence_pairs", {"Spearman": "dev_spearman"}),
     ],

@@ -29,6 +29,7 @@ FILES = {
     "sentence_pairs": TRANSFORMERS_FILES,
     "multi_label": TRANSFORMERS_FILES,
     "similarity": TRANSFORMERS_FILES,
+    "extraction": TRANSFORMERS_FILES,
 }
 ALL_TASKS = pytest.mark.parametrize("task", FILES)
 # The figure that says most of a checkpoint, and the bounds that it must be within.
@@ -40,6 +41,7 @@ FIGURES = {
     "sentence_pairs": ("spearman", 0.75, 1.0),
     "multi_label": ("micro_f1", 0.8, 1.0),
     "similarity": ("spearman", 0.7, 1.0),
+    "extraction": ("f1", 0.6, 1.0),
 }
 # Written out by hand, apart from the names that `samples` itself goes by.
 LAYER_MODULES = {
