@@ -99,9 +99,10 @@ def chosen_elsewhere(repository: Path, models: Sequence[str] = ()) -> list[str]:
             made = read_sealed(path)
         except RepositoryError:
             continue
+        if not made.get("choice") or (models and made["name"] not in models):
+            continue
         built = tuple(made["engine"]["instructions"])
-        is_asked = not models or made["name"] in models
-        if is_asked and made.get("choice") and built != instruction_sets():
+        if built != instruction_sets():
             lines.append(
                 f"{made['name']}: {made['engine']['engine']} was the fastest engine on a "
                 f"processor with {_named(built)}; this one has {_named(instruction_sets())}: "

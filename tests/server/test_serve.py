@@ -67,7 +67,7 @@ def test_the_help_states_every_option_with_its_default(
     assert caught.value.code == 0
     text = " ".join(capsys.readouterr().out.split())
     for expected in (
-        "--repository REPOSITORY the model repository",
+        "--repository DIR the model repository",
         "(default 127.0.0.1)",
         "port of grpc, 0 for a free one (default 8001)",
         "port of HTTP, 0 for a free one (default: no HTTP, one small request can crash it)",

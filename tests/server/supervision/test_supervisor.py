@@ -175,7 +175,9 @@ def test_a_stage_whose_requests_triton_fails_by_itself_is_killed_and_brought_bac
 def test_a_stage_of_others_may_fail_requests(
     server: FakeServer, said: list[str], metrics: Metrics, tmp_path: Path
 ) -> None:
-    (tmp_path / "pairs_joined/1/model.py").write_text("raise ValueError", encoding="utf-8")
+    # The stage's process may be about to read it.
+    others = "import time\ntime.sleep(600)\n"
+    (tmp_path / "pairs_joined/1/model.py").write_text(others, encoding="utf-8")
     url = f"http://127.0.0.1:{metrics.server_port}/metrics"
     given_up = given_up_stages.GivenUpStages(url)
     supervisor = Supervisor(server.process.pid, server, said.append, given_up=given_up)
