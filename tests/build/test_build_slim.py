@@ -97,7 +97,7 @@ def test_bf16_is_openvino_s_own_matter(tmp_path: Path, run: Run) -> None:
     [
         (
             ("--precision", "int8"),
-            "in fp32, or in bf16 by openvino; found the engine openvino in int8",
+            "in fp32, or in bf16 by openvino; found the engine auto in int8",
         ),
         (
             ("--engine", "onnxruntime", "--precision", "fp16"),

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 from ernie_triton.errors import DatasetError, TextFileError
-from ernie_triton.tasks import MULTI_LABEL, QA, REGRESSION, SEQ_CLS
+from ernie_triton.tasks import EXTRACTION, MULTI_LABEL, QA, REGRESSION, SEQ_CLS
 from ernie_triton.text_files import lines_of, read_text_file
 
 
@@ -119,7 +119,8 @@ def with_unlabelled(data: DataSet, path: Path | None) -> DataSet:
 
     Args:
         data: the data set; its task decides how many texts an example has.
-        path: UTF-8, one example per line, a tab between the two texts of a pair; None for no file.
+        path: UTF-8, one example per line, a tab between the two texts of a pair, or between a text
+            and a name to find in it; None for no file.
 
     Raises:
         DatasetError: the file cannot be read, or a line has the wrong number of texts.
@@ -151,5 +152,6 @@ def _target(data: DataSet, text: str) -> Target:
         MULTI_LABEL.name: (),
         REGRESSION.name: 0.0,
         QA.name: AnswerSpan(texts=(), start=-1),
+        EXTRACTION.name: Extracted(record={}, prompts=(PromptAnswers(prompt=text),)),
     }
     return known.get(data.task, data.labels[:1] * len(text))

@@ -24,6 +24,7 @@ LEARNED = {
     "similarity": (96, 6, 0.7),
     "msra_ner": (96, 6, 0.5),
     "cmrc2018": (16, 4, 0.85),
+    "extraction": (12, 3, 0.6),
 }
 """Lines and epochs of a short training, and the share of its first losses that is left at most."""
 

@@ -58,7 +58,8 @@ def test_a_pruned_checkpoint_of_every_task_builds_as_any_other(
     assert built.code == 0, built.stderr
     (manifest,) = (tmp_path / "models").glob("*/1/manifest.json")
     facts = manifest.read_text(encoding="utf-8")
-    assert "transformers 5" in facts
+    # transformers has no class of UIE's heads.
+    assert ("NumPy" if name == "extraction" else "transformers 5") in facts
 
 
 def test_the_whole_width_changes_nothing(tmp_path: Path) -> None:
