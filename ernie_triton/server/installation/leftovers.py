@@ -1,13 +1,15 @@
-"""Remove folders and shared memory that belong to processes that are no more.
+"""Remove folders, shared memory and stages that belong to processes that are no more.
 
 Their names carry the owner: its PID namespace, its process id, and the time at which it started.
-Those of other namespaces, such as another container's, are left alone.
+Those of other namespaces, such as another container's, are left alone. A stage ends with its
+tritonserver, but not always: one that waits for a lock of the dead server waits for ever.
 """
 
 import contextlib
 import os
 import re
 import shutil
+import signal
 import tempfile
 from pathlib import Path
 
@@ -21,16 +23,30 @@ def owned_prefix() -> str:
 
 
 def remove_leftovers(shared_memory: Path = SHARED_MEMORY) -> tuple[Path, ...]:
-    """Remove what dead processes left among temporary files and in shared memory.
+    """End the stages of dead processes, and remove their temporary files and shared memory.
 
     Returns:
         What was removed.
     """
+    for process in orphaned_stages():
+        with contextlib.suppress(OSError):
+            os.kill(process, signal.SIGKILL)
     removed = []
     for folder in (Path(tempfile.gettempdir()), shared_memory):
         with contextlib.suppress(OSError):
             removed += [path for path in list(folder.iterdir()) if _is_dead(path) and _gone(path)]
     return tuple(removed)
+
+
+def orphaned_stages() -> list[int]:
+    """The processes whose program lies in a folder of a dead owner, as a stage's does."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        with contextlib.suppress(OSError):
+            program = Path(path.read_bytes().partition(b"\0")[0].decode("utf-8", "replace"))
+            if any(map(_is_dead, program.parents)):
+                found.append(int(path.parent.name))
+    return found
 
 
 def _is_dead(path: Path) -> bool:

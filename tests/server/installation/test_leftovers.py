@@ -1,5 +1,7 @@
 """What dead processes left is removed, and nothing of the living or of others."""
 
+import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -42,3 +44,25 @@ def test_only_what_belongs_to_the_dead_is_removed(
     assert set(remove_leftovers(tmp_path / "shm")) == set(gone)
     assert all(path.exists() for path in kept)
     assert not any(path.exists() for path in gone)
+
+
+def test_a_stage_of_a_dead_server_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    (tmp_path / "shm").mkdir()
+    command = [sys.executable, "-c", PRINT_PREFIX]
+    dead = subprocess.check_output(command, cwd=ROOT, encoding="utf-8").strip()
+    stages = []
+    for prefix in (dead, owned_prefix()):
+        program = tmp_path / f"{prefix}a" / "backends" / "stub"
+        program.parent.mkdir(parents=True)
+        shutil.copy("/bin/sleep", program)
+        stages.append(subprocess.Popen([str(program), "600"]))
+    orphan, alive = stages
+    try:
+        remove_leftovers(tmp_path / "shm")
+        assert orphan.wait(timeout=30) == -signal.SIGKILL
+        assert alive.poll() is None
+    finally:
+        for stage in stages:
+            stage.kill()
+            stage.wait()
