@@ -181,8 +181,12 @@ def _answered(client: QaClient, row: TextRow) -> Answer:
 
 
 def _extracted(client: ExtractionClient, row: TextRow) -> Extraction:
-    text, schema = row
-    return client.extract([text], json.loads(schema))[0]
+    text, given = row
+    try:
+        schema = json.loads(given)
+    except json.JSONDecodeError:
+        schema = given  # a name to find
+    return client.extract([text], schema)[0]
 
 
 def _embedded(client: EmbeddingClient, row: TextRow) -> Float32:
