@@ -1,5 +1,6 @@
 """The commands of `ernie-triton perf`, one module each, and what they share."""
 
+import argparse
 import os
 import signal
 import sys
@@ -17,6 +18,17 @@ CACHE = Path("build/perf")
 def write_progress(line: str) -> None:
     """Print a line of progress on stderr."""
     print(line, file=sys.stderr, flush=True)
+
+
+def add_our_build(parser: argparse.ArgumentParser, engine: str) -> None:
+    """Add the options of our own build in a comparison with others, with its default engine."""
+    parser.add_argument("--engine", default=engine, help="of ours (default: %(default)s)")
+    parser.add_argument("--precision", default="fp32", help="of ours (default: %(default)s)")
+
+
+def our_build(arguments: argparse.Namespace) -> tuple[str, ...]:
+    """The options of `build` that these arguments mean."""
+    return ("--engine", arguments.engine, "--precision", arguments.precision)
 
 
 def check_output(path: Path) -> None:

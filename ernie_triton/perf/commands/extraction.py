@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from ernie_triton.perf.commands import write_progress
+from ernie_triton.perf.commands import add_our_build, our_build, write_progress
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -35,8 +35,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         help="lengths to which Taskflow pads its rows, each measured (default: 512 128)",
     )
     parser.add_argument("--rounds", type=int, default=3, help="default: %(default)s")
-    parser.add_argument("--engine", default="openvino", help="of ours (default: %(default)s)")
-    parser.add_argument("--precision", default="fp32", help="of ours (default: %(default)s)")
+    add_our_build(parser, engine="openvino")
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -50,7 +49,7 @@ def run(arguments: argparse.Namespace) -> int:
         rounds=arguments.rounds,
         lengths=tuple(arguments.lengths),
     )
-    options = ("--engine", arguments.engine, "--precision", arguments.precision)
+    options = our_build(arguments)
     found = compare_extraction(
         arguments.checkpoint, arguments.python, load, options, write_progress
     )

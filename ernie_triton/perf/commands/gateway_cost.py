@@ -15,6 +15,7 @@ from ernie_triton.client.security_options import key_from_file
 from ernie_triton.client.seq_cls import AsyncSeqClsClient
 from ernie_triton.commands import path_or_none
 from ernie_triton.errors import UsageError
+from ernie_triton.perf.paired import paired_ratio
 from ernie_triton.perf.running.http_caller import HttpCaller
 from ernie_triton.text_table import Table
 
@@ -118,10 +119,9 @@ def _rows(
 
 def _compared(pairs: Sequence[tuple[float, float]]) -> tuple[str, str, str]:
     """The medians of both, and the median and the range of their ratios."""
-    ratios = [through / direct for direct, through in pairs]
-    span = f"{statistics.median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f})"
-    first, second = (statistics.median(column) for column in zip(*pairs, strict=True))
-    return f"{first:.1f}", f"{second:.1f}", span
+    direct, through = zip(*pairs, strict=True)
+    first, second = statistics.median(direct), statistics.median(through)
+    return f"{first:.1f}", f"{second:.1f}", paired_ratio(through, direct).text()
 
 
 class _Classifier:

@@ -3,9 +3,9 @@
 import argparse
 from pathlib import Path
 
-from ernie_triton.perf.commands import write_progress
+from ernie_triton.perf.commands import add_our_build, our_build, write_progress
+from ernie_triton.perf.peers.servers import PEERS
 
-_PEERS = ("fastapi", "mosec", "litserve")
 _CONCURRENCY = (1, 8, 32)
 
 
@@ -27,7 +27,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--peer",
         action="append",
-        choices=_PEERS,
+        choices=PEERS,
         help="a server to compare with (repeatable; default: every one)",
     )
     parser.add_argument(
@@ -40,8 +40,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--seconds", type=float, default=4.0, help="of a figure (default: %(default)s)"
     )
-    parser.add_argument("--engine", default="auto", help="of ours (default: %(default)s)")
-    parser.add_argument("--precision", default="fp32", help="of ours (default: %(default)s)")
+    add_our_build(parser, engine="auto")
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -53,10 +52,10 @@ def run(arguments: argparse.Namespace) -> int:
         rounds=arguments.rounds,
         seconds=arguments.seconds,
     )
-    options = ["--engine", arguments.engine, "--precision", arguments.precision]
+    options = our_build(arguments)
     if arguments.precision == "int8":
-        options += ["--allowed-changes", "1"]
-    peers = arguments.peer or _PEERS
+        options = (*options, "--allowed-changes", "1")
+    peers = arguments.peer or [*PEERS]
     found = compare_peers(
         arguments.checkpoint, arguments.python, peers, load, options, write_progress
     )

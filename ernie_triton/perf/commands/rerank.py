@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from ernie_triton.perf.commands import write_progress
+from ernie_triton.perf.commands import add_our_build, our_build, write_progress
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -27,8 +27,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "--spread", type=int, default=0, help="distance of the lengths from that, either way"
     )
     parser.add_argument("--rounds", type=int, default=7, help="default: %(default)s")
-    parser.add_argument("--engine", default="openvino", help="of ours (default: %(default)s)")
-    parser.add_argument("--precision", default="fp32", help="of ours (default: %(default)s)")
+    add_our_build(parser, engine="openvino")
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -41,7 +40,7 @@ def run(arguments: argparse.Namespace) -> int:
         spread=arguments.spread,
         rounds=arguments.rounds,
     )
-    options = ("--engine", arguments.engine, "--precision", arguments.precision)
+    options = our_build(arguments)
     found = compare_reranking(arguments.checkpoint, arguments.python, load, options, write_progress)
     print("\n".join(found))
     return 0

@@ -18,10 +18,9 @@ from typing import Any
 
 from ernie_triton.client.extraction import ExtractionClient
 from ernie_triton.perf.analyzer.texts import text_of
-from ernie_triton.perf.build_process import run_build
 from ernie_triton.perf.others.table import OURS, RoundAnswers, comparison_lines, in_rounds
 from ernie_triton.perf.others.workers import AskWorker, worker
-from ernie_triton.server.embedded import EmbeddedServer, ServerOptions
+from ernie_triton.perf.served_builds import served_builds
 
 _PACKAGES = "paddlenlp and paddlepaddle"
 _MODEL = "extractor"
@@ -82,7 +81,7 @@ def compare_extraction(
     schema, texts = load.asked()
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="ernie-triton-perf-")))
-        asked = {OURS: stack.enter_context(_served(checkpoint, schema, texts, folder, options))}
+        asked = {OURS: stack.enter_context(_served(checkpoint, schema, texts, options))}
         for length in load.lengths:
             # Taskflow writes its export beside the checkpoint.
             copied = folder / f"taskflow_{length}"
@@ -101,16 +100,12 @@ def _asked(ask: AskWorker, texts: Sequence[str]) -> RoundAnswers:
 
 @contextmanager
 def _served(
-    checkpoint: Path, schema: list[str], texts: list[str], folder: Path, options: Sequence[str]
+    checkpoint: Path, schema: list[str], texts: list[str], options: Sequence[str]
 ) -> Iterator[Callable[[], RoundAnswers]]:
     """Build and serve a checkpoint, stages joined."""
-    repository = folder / "repository"
-    named = ("--task", "extraction", "--name", _MODEL, "--joined")
-    run_build("build", checkpoint, *named, "--repository", str(repository), *options)
-    served = ServerOptions(repository=repository, grpc_port=0, metrics_port=0)
     with (
-        EmbeddedServer(served) as server,
-        ExtractionClient(server.url, _MODEL, timeout_s=_TIMEOUT_S) as client,
+        served_builds(checkpoint, "extraction", {_MODEL: ("--joined", *options)}) as url,
+        ExtractionClient(url, _MODEL, timeout_s=_TIMEOUT_S) as client,
     ):
 
         def extract() -> RoundAnswers:

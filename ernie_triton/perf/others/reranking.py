@@ -5,7 +5,6 @@ CrossEncoder is called within its own process, without a server.
 """
 
 import random
-import tempfile
 import time
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -15,10 +14,9 @@ from pathlib import Path
 
 from ernie_triton.client.rerank import RerankClient
 from ernie_triton.perf.analyzer.texts import text_of
-from ernie_triton.perf.build_process import run_build
 from ernie_triton.perf.others.table import OURS, RoundAnswers, comparison_lines, in_rounds
 from ernie_triton.perf.others.workers import worker
-from ernie_triton.server.embedded import EmbeddedServer, ServerOptions
+from ernie_triton.perf.served_builds import served_builds
 
 BACKENDS = ("onnx", "openvino", "torch")
 """Of CrossEncoder."""
@@ -91,22 +89,18 @@ def compare_reranking(
 @contextmanager
 def served_ranker(checkpoint: Path, options: Sequence[str]) -> Iterator[Ranker]:
     """Build and serve a checkpoint, stages joined; the ranker asks over gRPC."""
-    with tempfile.TemporaryDirectory(prefix="ernie-triton-perf-") as folder:
-        named = ("--task", "rerank", "--repository", folder, "--name", _MODEL, "--joined")
-        run_build("build", checkpoint, *named, *options)
-        served = ServerOptions(repository=Path(folder), grpc_port=0, metrics_port=0)
-        with (
-            EmbeddedServer(served) as server,
-            RerankClient(server.url, _MODEL, timeout_s=_TIMEOUT_S) as client,
-        ):
+    with (
+        served_builds(checkpoint, "rerank", {_MODEL: ("--joined", *options)}) as url,
+        RerankClient(url, _MODEL, timeout_s=_TIMEOUT_S) as client,
+    ):
 
-            def rank(query: str, documents: Sequence[str]) -> RoundAnswers:
-                begin = time.perf_counter()
-                found = client.rank(query, documents)
-                seconds = time.perf_counter() - begin
-                return RoundAnswers(seconds=seconds, scores={one.index: one.score for one in found})
+        def rank(query: str, documents: Sequence[str]) -> RoundAnswers:
+            begin = time.perf_counter()
+            found = client.rank(query, documents)
+            seconds = time.perf_counter() - begin
+            return RoundAnswers(seconds=seconds, scores={one.index: one.score for one in found})
 
-            yield rank
+        yield rank
 
 
 @contextmanager

@@ -19,16 +19,14 @@ from ernie_triton.client.seq_cls import SeqClsClient
 from ernie_triton.errors import AnalyzerError, CheckpointError
 from ernie_triton.perf.analyzer.load_test import LoadTest
 from ernie_triton.perf.analyzer.texts import TITLES, rows_of_kind
-from ernie_triton.perf.build_process import run_build
 from ernie_triton.perf.paired import paired_ratio, spread
 from ernie_triton.perf.peers.http_load import HttpEndpoint
+from ernie_triton.perf.peers.servers import PEERS
 from ernie_triton.perf.results import CONCURRENCY, RequestLoad
-from ernie_triton.server.embedded import EmbeddedServer, ServerOptions, free_port
+from ernie_triton.perf.served_builds import served_builds
+from ernie_triton.server.embedded import free_port
 from ernie_triton.text_table import Table
 from ernie_triton.tokenizer.vocabulary import VOCABULARY_FILE
-
-PEERS: Mapping[str, str] = {"fastapi": "/score", "mosec": "/inference", "litserve": "/predict"}
-"""The peers of `servers/`, with the path that each answers at."""
 
 _GRAPH_FILE = "fused.onnx"
 OUR_FORMS = ("ernie-triton joined", "ernie-triton ensemble")
@@ -156,22 +154,13 @@ def _ours(
     checkpoint: Path, options: Sequence[str], texts: Sequence[str], seconds: float
 ) -> Iterator[dict[str, ServerSubject]]:
     """Build and serve both forms of the pipeline; perf_analyzer asks them over gRPC."""
-    with tempfile.TemporaryDirectory(prefix="ernie-triton-perf-") as folder:
-        models = dict(zip(OUR_FORMS, (f"{_MODEL}_joined", _MODEL), strict=True))
-        for model in models.values():
-            form = "--joined" if model.endswith("joined") else "--no-joined"
-            named = ("--task", "seq_cls", "--repository", folder, "--name", model, form)
-            run_build("build", checkpoint, *named, *options)
-        served = ServerOptions(repository=Path(folder), grpc_port=0, metrics_port=0)
-        with EmbeddedServer(served) as server, ExitStack() as stack:
-            clients = {
-                name: stack.enter_context(SeqClsClient(server.url, model))
-                for name, model in models.items()
-            }
-            yield {
-                name: _served(server.url, models[name], client, texts, seconds)
-                for name, client in clients.items()
-            }
+    forms = {f"{_MODEL}_joined": "--joined", _MODEL: "--no-joined"}
+    builds = {model: (form, *options) for model, form in forms.items()}
+    with served_builds(checkpoint, "seq_cls", builds) as url, ExitStack() as stack:
+        yield {
+            name: _served(url, model, stack.enter_context(SeqClsClient(url, model)), texts, seconds)
+            for name, model in zip(OUR_FORMS, forms, strict=True)
+        }
 
 
 def _served(

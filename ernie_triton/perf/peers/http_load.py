@@ -12,9 +12,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ernie_triton.errors import AnalyzerError
+from ernie_triton.perf.running.http_caller import HttpCaller
 
 _WARM_UP_SHARE = 0.2
-_OK = b"200"
+_OK = 200
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,15 +34,6 @@ class HttpEndpoint:
     port: int
     path: str
 
-    def request(self, text: str) -> bytes:
-        """The bytes of a request."""
-        body = json.dumps({"text": text}, ensure_ascii=False).encode()
-        head = (
-            f"POST {self.path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
-            f"Content-Length: {len(body)}\r\n\r\n"
-        )
-        return head.encode() + body
-
     def scores(self, text: str) -> list[float]:
         """Ask once.
 
@@ -51,11 +43,11 @@ class HttpEndpoint:
         """
 
         async def ask() -> bytes:
-            reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
+            caller = self._caller()
             try:
-                return await _answer(reader, writer, self.request(text))
+                return await self._answer(caller, _body(text))
             finally:
-                writer.close()
+                caller.close()
 
         found: list[float] = json.loads(asyncio.run(ask()))["scores"]
         return found
@@ -66,27 +58,24 @@ class HttpEndpoint:
         Raises:
             AnalyzerError: an answer is no 200, or none came in time.
         """
-        return asyncio.run(self._load([self.request(one) for one in texts], concurrency, seconds))
+        return asyncio.run(self._load([*map(_body, texts)], concurrency, seconds))
 
-    async def _load(
-        self, requests: Sequence[bytes], concurrency: int, seconds: float
-    ) -> HttpFigures:
+    async def _load(self, bodies: Sequence[bytes], concurrency: int, seconds: float) -> HttpFigures:
         begin = time.perf_counter()
         first, last = begin + _WARM_UP_SHARE * seconds, begin + seconds
         latencies: list[float] = []
 
         async def caller(start: int) -> None:
-            reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
-            number = start
+            http, number = self._caller(), start
             try:
                 while (sent := time.perf_counter()) < last:
-                    await _answer(reader, writer, requests[number % len(requests)])
+                    await self._answer(http, bodies[number % len(bodies)])
                     done = time.perf_counter()
                     if first <= done <= last:
                         latencies.append(done - sent)
                     number += concurrency
             finally:
-                writer.close()
+                http.close()
 
         await asyncio.gather(*(caller(number) for number in range(concurrency)))
         if len(latencies) < 2:
@@ -98,15 +87,15 @@ class HttpEndpoint:
             p99_ms=1000 * hundredths[98],
         )
 
+    def _caller(self) -> HttpCaller:
+        return HttpCaller(f"http://127.0.0.1:{self.port}")
 
-async def _answer(
-    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, request: bytes
-) -> bytes:
-    writer.write(request)
-    head = await reader.readuntil(b"\r\n\r\n")
-    lines = head.split(b"\r\n")
-    fields = dict(line.lower().split(b": ", 1) for line in lines[1:] if b": " in line)
-    body = await reader.readexactly(int(fields.get(b"content-length", b"0")))
-    if lines[0].split(b" ")[1:2] != [_OK]:
-        raise AnalyzerError(f"a peer answered {lines[0].decode()}: {body.decode()[:200]}")
-    return body
+    async def _answer(self, caller: HttpCaller, body: bytes) -> bytes:
+        status, answer = await caller.post(self.path, body)
+        if status != _OK:
+            raise AnalyzerError(f"a peer answered HTTP/1.1 {status}: {answer.decode()[:200]}")
+        return answer
+
+
+def _body(text: str) -> bytes:
+    return json.dumps({"text": text}, ensure_ascii=False).encode()

@@ -1,4 +1,4 @@
-"""A caller of a gateway over one connection, as light as measurements need it."""
+"""A caller of an HTTP server over one connection, as light as measurements need it."""
 
 from __future__ import annotations
 
@@ -26,7 +26,8 @@ class HttpCaller:
             raise UsageError(f"--gateway is {gateway!r}; expected http://host:port")
         self._place = place.hostname, place.port or 80
         bearer = f"authorization: Bearer {key}\r\n" if key else ""
-        self._headers = f"host: {place.hostname}\r\n{bearer}"
+        kind = "content-type: application/json\r\n"
+        self._headers = f"host: {place.hostname}\r\n{kind}{bearer}"
         self._streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
 
     async def send(self, path: str, body: bytes) -> asyncio.StreamReader:
@@ -43,7 +44,7 @@ class HttpCaller:
         reader = await self.send(path, body)
         head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
         first, *rest = head.split("\r\n")
-        lines = dict(line.split(": ", 1) for line in rest if line)
+        lines = dict(line.lower().split(": ", 1) for line in rest if line)
         answer = await reader.readexactly(int(lines["content-length"]))
         if lines.get("connection") == "close":
             self.close()

@@ -11,14 +11,15 @@ from pathlib import Path
 import pytest
 
 from ernie_triton.errors import AnalyzerError
-from ernie_triton.perf.commands import peers as command
 from ernie_triton.perf.peers import comparison
-from ernie_triton.perf.peers.comparison import PEERS, ServerSubject, table_lines
+from ernie_triton.perf.peers.comparison import ServerSubject, table_lines
 from ernie_triton.perf.peers.http_load import HttpEndpoint
+from ernie_triton.perf.peers.servers import PEERS
 from tests.commands import command as command_named
 from tests.perf.conftest import Tiny
 
 ASKED: list[str] = []
+SERVERS = comparison._SERVERS
 STAND_IN = """
 import sys
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -126,4 +127,4 @@ def test_a_peer_that_answers_otherwise_ends_the_comparison_in_one_line(
     assert joined.startswith("ernie-triton joined")
     assert ensemble.startswith("ernie-triton ensemble")
     assert peer.startswith("fastapi")
-    assert set(command._PEERS) == set(PEERS)
+    assert {path.name for path in SERVERS.glob("*_server.py")} == {f"{n}_server.py" for n in PEERS}

@@ -55,7 +55,6 @@ def main() -> None:
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         task = asyncio.create_task(batcher.run())
-        print("ready", flush=True)
         yield
         task.cancel()
 
