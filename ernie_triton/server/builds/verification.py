@@ -48,7 +48,8 @@ class RepositoryState:
 
     Attributes:
         whole: those whose build is as it was written.
-        refused: for each of the others one line with the file, and what to do.
+        refused: what is wrong with the others and what to do, a line for each damaged build and one
+            for all that have none.
         unverified: models that no build of ours made.
     """
 
@@ -96,8 +97,17 @@ def _state_of(repository: Path, models: Sequence[str]) -> RepositoryState:
     owners = {name: owner for name in names if (owner := _owner(repository, name))}
     wanted = [owners.get(name, name) for name in models or names]
     pipelines = sorted({name for name in wanted if name in owners.values()})
+    folders = {name: repository / name for name in pipelines}
+    unbuilt = [name for name, at in folders.items() if at.is_dir() and not versions_of(at)]
     whole, refused = [], []
+    if unbuilt:
+        refused.append(
+            f"{repository} holds no build yet of {', '.join(unbuilt)}, only the configuration: "
+            "make build makes the samples, ernie-triton build CHECKPOINT your own"
+        )
     for name in pipelines:
+        if name in unbuilt:
+            continue
         try:
             whole.append(verify_build(repository, name))
         except RepositoryError as error:

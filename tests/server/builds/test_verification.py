@@ -184,6 +184,19 @@ def test_only_the_pipelines_to_be_served_must_be_whole(tmp_path: Path) -> None:
         check_repository(tmp_path)
 
 
+def test_configurations_without_builds_are_told_in_one_line(tmp_path: Path) -> None:
+    publish_small_build(tmp_path, "a")
+    for name in ("q1", "q2"):
+        for model in ENSEMBLE:
+            shutil.copytree(tmp_path / model, tmp_path / model.replace("p", name, 1))
+        shutil.rmtree(tmp_path / name / "1")
+    assert [build.name for build in repository_state(tmp_path).whole] == ["p"]
+    with pytest.raises(RepositoryError) as refused:
+        check_repository(tmp_path)
+    assert str(refused.value).startswith(f"{tmp_path} holds no build yet of q1, q2, only the conf")
+    assert "\n" not in str(refused.value)
+
+
 def test_a_change_on_purpose_is_accepted_and_told(tmp_path: Path, run: Run) -> None:
     publish_small_build(tmp_path, "a")
     before = verify_build(tmp_path, "p").identity
