@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from xdist.remote import Producer
 
 from ernie_triton.build import flow
 from ernie_triton.build.check import speed
@@ -18,6 +19,18 @@ from ernie_triton.client.seq_cls import SeqClsClient
 from ernie_triton.server.embedded import EmbeddedServer, ServerOptions
 from tests.commands import Outcome, Run
 from tests.paths import FIXTURES, ROOT
+from tests.scheduling import FoldersTogether, longest_first
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Order the folders for several processes; within a folder the order stays."""
+    items.sort(key=lambda item: longest_first(item.nodeid))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> FoldersTogether:
+    """Share the tests by folders, where `--numprocesses` is given."""
+    return FoldersTogether(config, log)
 
 
 def pytest_collection_finish() -> None:

@@ -31,9 +31,9 @@ number are far from exact. INT8 has no limit here: its decisions or metric are c
 class Exactness:
     """The engine's outputs compared with the source's on sample texts.
 
-    `largest_difference` is the maximum of the absolute differences of logits, `same_decisions` the
-    number of texts whose likeliest label is the same. `tolerance` is None for no limit: INT8 is
-    judged by `Quality`.
+    `largest_difference` is the maximum of the absolute differences of logits. `same_decisions` is
+    the number of texts with the same likeliest label or, for extraction, with the same places where
+    spans begin and end. `tolerance` is None for no limit: INT8 is judged by `Quality`.
     """
 
     reference: str
@@ -67,15 +67,14 @@ def compare(
     expected: Sequence[_Scores] = [reference.outputs(row) for row in batch_rows(batch)]
     worst = _Difference(size=0.0, row=0, output="", found=0.0, expected=0.0)
     same = 0
+    decided = _likeliest
     if task_named(engine.settings.task).head == "pointer":
         found, expected = _as_probabilities(found), _as_probabilities(expected)
+        decided = _selected
     for number, (ours, theirs) in enumerate(zip(found, expected, strict=True)):
         differences = [_difference(number, name, ours[name], theirs[name]) for name in ours]
         worst = max(worst, *differences, key=lambda difference: difference.size)
-        same += all(
-            np.array_equal(ours[name].argmax(axis=-1), theirs[name].argmax(axis=-1))
-            for name in ours
-        )
+        same += all(np.array_equal(decided(ours[name]), decided(theirs[name])) for name in ours)
     precision = engine.settings.precision
     tolerance = tolerance or TOLERANCES[precision]
     is_number = math.isfinite(worst.size)
@@ -98,6 +97,14 @@ def compare(
         tolerance=tolerance if math.isfinite(tolerance) else None,
         same_decisions=same,
     )
+
+
+def _likeliest(scores: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    return np.asarray(scores.argmax(axis=-1))
+
+
+def _selected(probabilities: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    return np.asarray(probabilities > 0.5)
 
 
 def _as_probabilities(rows: Sequence[_Scores]) -> list[_Scores]:

@@ -118,6 +118,30 @@ def test_pointers_are_compared_by_their_probabilities() -> None:
         compare(engine(GivenPointers({0: [3.0]}), "bf16", "extraction"), source, BATCH, 64)
 
 
+def test_pointers_decide_by_the_places_and_not_by_the_highest_of_equal_ones() -> None:
+    def rounded(row: RowTokens) -> dict[str, Scores]:
+        scores = np.full(len(row[0]), 20.0, np.float32)
+        scores[-1] += 1.0
+        return {"start_logits": scores, "end_logits": scores}
+
+    source = Reference(name="the source", outputs=rounded)
+    same = compare(engine(GivenPointers({0: [20.0]}), task="extraction"), source, BATCH, 64)
+    assert same.same_decisions == same.texts
+    other = compare(
+        engine(GivenPointers({0: [-0.01]}), "bf16", "extraction"),
+        Reference(
+            name="the source",
+            outputs=lambda row: {
+                name: np.full(len(row[0]), 0.01, np.float32)
+                for name in ("start_logits", "end_logits")
+            },
+        ),
+        BATCH,
+        64,
+    )
+    assert other.same_decisions == 0
+
+
 def test_what_the_user_accepts_is_accepted_and_recorded() -> None:
     runtime = GivenScores({3: [0.6, 1.0]})
     exactness = compare(engine(runtime), SOURCE, BATCH, 64, tolerance=0.12)
