@@ -14,8 +14,6 @@ DEBIAN_PROGRAMS := docker-compose prometheus promtool
 # A browser for the tests of the gateway's page, which are skipped where no package has this name.
 BROWSER := chromium-headless-shell
 
-SERVER_TESTS := $(addprefix tests/,client containers live perf server)
-
 .PHONY: install demo serve build test debian-packages lint audit format clean
 
 install: $(VENV)/installed
@@ -64,18 +62,13 @@ debian-packages:
 	  DEBIAN_FRONTEND=noninteractive apt-get install -qq --yes --no-install-recommends $(BROWSER); } || \
 	  echo "$(BROWSER) cannot be installed: the tests of the page are skipped" >&2
 
-# Two runs side by side: tests that start servers wait more than they compute. Their output comes last.
-# A shell lets what it starts with `&` ignore Ctrl-C, and all its children with it: `env` undoes that.
-# PyTorch's threads spin while they wait for each other: where both runs share the cores, two threads
+# One process more than cores: tests that start servers wait more than they compute.
+# PyTorch's threads spin while they wait for each other: where processes share the cores, two threads
 # took 12 times the processor time of one.
 test: export OMP_NUM_THREADS = 1
 test: export ERNIE_TRITON_PIR_PYTHON = $(CURDIR)/.venv-pir/bin/python
 test: $(VENV)/installed-test .venv-pir/installed debian-packages
-	@mkdir -p build
-	@env --default-signal=INT $(PY) -m pytest $(SERVER_TESTS) > build/server-tests.log 2>&1 & \
-	  servers=$$!; trap 'kill -INT $$servers' INT TERM; \
-	  $(PY) -m pytest $(addprefix --ignore=,$(SERVER_TESTS)); others=$$?; \
-	  wait $$servers; code=$$?; cat build/server-tests.log; exit $$((code + others))
+	$(PY) -m pytest --numprocesses $$(($$(nproc) + 1)) --no-loadscope-reorder
 
 lint: $(VENV)/installed-test
 	$(PY) -m ruff check .

@@ -1,7 +1,7 @@
 """Run the engine that a build made on real texts, and compare it with the source."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -67,7 +67,7 @@ def compare(
     expected: Sequence[_Scores] = [reference.outputs(row) for row in batch_rows(batch)]
     worst = _Difference(size=0.0, row=0, output="", found=0.0, expected=0.0)
     same = 0
-    decided = _likeliest
+    decided: Callable[[npt.NDArray[Any]], npt.NDArray[Any]] = _likeliest
     if task_named(engine.settings.task).head == "pointer":
         found, expected = _as_probabilities(found), _as_probabilities(expected)
         decided = _selected
