@@ -4,16 +4,22 @@ import queue
 import threading
 from concurrent.futures import Future
 from functools import partial
+from time import perf_counter
 
 from ernie_triton.arrays import Tensors
 from ernie_triton.stages.engine import EngineStage
+from ernie_triton.stages.part_counts import PartCounts
 from ernie_triton.tasks import INPUT_IDS
 
 _Asked = tuple[Tensors, "Future[Tensors]"]
 
 
 class EngineQueue:
-    """Runs what many threads ask in batches, as the server does for an engine of its own."""
+    """Runs what many threads ask in batches, as the server does for an engine of its own.
+
+    Attributes:
+        part_counts: counts of these batches, as the engine's.
+    """
 
     def __init__(self, engine: EngineStage, max_rows: int) -> None:
         """Start nothing yet.
@@ -22,6 +28,7 @@ class EngineQueue:
             engine: the stage that runs batches.
             max_rows: rows from which on a batch takes no further request.
         """
+        self.part_counts = PartCounts()
         self._engine = engine
         self._max_rows = max_rows
         self._asked: queue.SimpleQueue[_Asked | None] = queue.SimpleQueue()
@@ -62,6 +69,7 @@ class EngineQueue:
             self._run(batch)
 
     def _run(self, batch: list[_Asked]) -> None:
+        started = perf_counter()
         try:
             outputs = self._engine.run([self._engine.read(tensors) for tensors, _ in batch])
         except Exception as error:
@@ -71,6 +79,13 @@ class EngineQueue:
             else:
                 batch[0][1].set_exception(error)
             return
+        self.part_counts.add(
+            "engine",
+            perf_counter() - started,
+            requests=len(batch),
+            rows=sum(len(tensors[INPUT_IDS.name]) for tensors, _ in batch),
+            tokens=sum(self._engine.token_counts()),
+        )
         for (_, future), output in zip(batch, outputs, strict=True):
             if isinstance(output, Future):
                 output.add_done_callback(partial(_pass_on, future))

@@ -12,7 +12,9 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from time import perf_counter
 from typing import TypeAlias
 
 import numpy as np
@@ -25,6 +27,7 @@ from ernie_triton.settings import part_parameters
 from ernie_triton.stages.asked_texts import AskedText, ExtractionSettings, SchemaReader
 from ernie_triton.stages.engine import EngineStage
 from ernie_triton.stages.engine_queue import EngineQueue
+from ernie_triton.stages.part_counts import PartCounts
 from ernie_triton.stages.postprocess import not_finite
 from ernie_triton.stages.stage import Stage, StageOutput
 from ernie_triton.stages.tokenization import Tokenization
@@ -318,6 +321,7 @@ class JoinedExtraction(Stage[list[AskedText]]):
         self._reader = SchemaReader(settings)
         self._extractor = Extractor(settings, encoder)
         self._queue = EngineQueue(engine, settings.engine_rows)
+        self.part_counts: PartCounts = self._queue.part_counts
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="extraction")
 
     @classmethod
@@ -337,14 +341,40 @@ class JoinedExtraction(Stage[list[AskedText]]):
 
     def run(self, items: Sequence[list[AskedText]]) -> list[StageOutput]:
         """Begin to answer a batch of requests; every answer comes later."""
-        return [
-            self._threads.submit(self._extractor.answer, item, self._queue.ask) for item in items
-        ]
+        return [self._threads.submit(self._answered, item) for item in items]
+
+    def _answered(self, item: list[AskedText]) -> Tensors:
+        """The answer to a request; counted as the ensemble's stages share the work."""
+        started = perf_counter()
+        asking = _TimedAsking(self._queue.ask)
+        answer = self._extractor.answer(item, asking)
+        ended = perf_counter()
+        first = asking.first or ended
+        count = partial(self.part_counts.add, requests=1, rows=len(item))
+        count("tokenizer", first - started)
+        count("postprocess", ended - first - asking.waited_s)
+        return answer
 
     def close(self) -> None:
         """Answer what has begun."""
         self._threads.shutdown(wait=True)
         self._queue.close()
+
+
+class _TimedAsking:
+    """Asks the engine for one request; knows when it asked first, and how long it waited."""
+
+    def __init__(self, ask: AskEngine) -> None:
+        self._ask = ask
+        self.first = 0.0
+        self.waited_s = 0.0
+
+    def __call__(self, tensors: Tensors) -> Tensors:
+        started = perf_counter()
+        self.first = self.first or started
+        outputs = self._ask(tensors)
+        self.waited_s += perf_counter() - started
+        return outputs
 
 
 def _no_engine(_tensors: Tensors) -> Tensors:

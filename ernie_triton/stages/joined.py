@@ -8,15 +8,18 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
 from functools import partial
 from pathlib import Path
+from time import perf_counter
 from typing import Any
 
 from ernie_triton.arrays import Tensors
 from ernie_triton.settings import part_parameters
 from ernie_triton.stages.deferred import then
 from ernie_triton.stages.engine import EngineStage
+from ernie_triton.stages.part_counts import PartCounts
 from ernie_triton.stages.postprocess import PostprocessStage
 from ernie_triton.stages.stage import Stage, StageOutput
 from ernie_triton.stages.tokenizer import TokenizerStage
+from ernie_triton.tasks import INPUT_IDS
 
 
 class JoinedStages(Stage[tuple[list[str], ...]]):
@@ -31,6 +34,7 @@ class JoinedStages(Stage[tuple[list[str], ...]]):
         self._postprocess = postprocess
         self.inputs = tokenizer.inputs
         self.tokenization = tokenizer.tokenization
+        self.part_counts: PartCounts = PartCounts()
         self._results = [tensor.name for tensor in tokenizer.task.tokenizer_results]
 
     @classmethod
@@ -60,10 +64,14 @@ class JoinedStages(Stage[tuple[list[str], ...]]):
         Raises:
             TextError: a request needs more windows than allowed.
         """
+        started = perf_counter()
         tokens = self._tokenizer.run(items)
+        tokenized = perf_counter()
+        passed = _passed(self._engine, tokens)
+        self._count(tokens, tokenized - started, perf_counter() - tokenized)
         answers: dict[int, StageOutput] = {}
         scored: dict[int, Tensors] = {}
-        for place, outputs in enumerate(_passed(self._engine, tokens)):
+        for place, outputs in enumerate(passed):
             if isinstance(outputs, Future):
                 answers[place] = then(outputs, partial(self._answered_alone, tokens[place]))
             else:
@@ -80,12 +88,24 @@ class JoinedStages(Stage[tuple[list[str], ...]]):
         """Answer what was deferred."""
         self._engine.close()
 
+    def _count(self, tokens: Sequence[Tensors], tokenizer_s: float, engine_s: float) -> None:
+        """Count a batch; of requests that the engine's stage defers, the time is not known yet."""
+        requests, rows = len(tokens), sum(len(one[INPUT_IDS.name]) for one in tokens)
+        count = partial(self.part_counts.add, requests=requests, rows=rows)
+        count("tokenizer", tokenizer_s)
+        count("engine", engine_s, tokens=sum(self._engine.token_counts()))
+
     def _answered(self, scored: Sequence[Tensors]) -> Sequence[Tensors]:
         """The answers to requests with the tensors of the first two stages."""
-        return [
+        started = perf_counter()
+        answers = [
             {**answer, **{name: tensors[name] for name in self._results}}
             for answer, tensors in zip(_passed(self._postprocess, scored), scored, strict=True)
         ]
+        rows = sum(len(one[INPUT_IDS.name]) for one in scored)
+        seconds = perf_counter() - started
+        self.part_counts.add("postprocess", seconds, requests=len(scored), rows=rows)
+        return answers
 
     def _answered_alone(self, tokens: Tensors, outputs: Tensors) -> Tensors:
         return self._answered([{**tokens, **outputs}])[0]

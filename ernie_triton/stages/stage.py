@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Generic, TypeAlias, TypeVar
 
 from ernie_triton.arrays import Tensors
+from ernie_triton.stages.part_counts import PartCounts
 from ernie_triton.stages.tokenization import Tokenization
 
 StageOutput: TypeAlias = Tensors | Future[Tensors]
@@ -21,10 +22,12 @@ class Stage(ABC, Generic[_Item]):
     Attributes:
         inputs: names of the tensors that `read` is given.
         tokenization: shows tokens of texts; None where the stage takes none.
+        part_counts: counts of its parts, where it is several in one.
     """
 
     inputs: tuple[str, ...]
     tokenization: Tokenization | None = None
+    part_counts: PartCounts | None = None
 
     @classmethod
     @abstractmethod

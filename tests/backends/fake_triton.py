@@ -128,6 +128,42 @@ class Logger:
         cls.errors.append(message)
 
 
+class Metric:
+    """A counter with labels."""
+
+    def __init__(self, labels: Mapping[str, str]) -> None:
+        self.labels = labels
+        self.value = 0.0
+
+    def increment(self, added: float) -> None:
+        if added <= 0:
+            raise TritonModelException(f"a counter goes up; found {added}")
+        self.value += added
+
+
+class MetricFamily:
+    """Metrics of one name; `all` has them by their text in the server's answer."""
+
+    COUNTER, GAUGE = range(2)
+    all: ClassVar[dict[str, Metric]] = {}
+
+    def __init__(self, name: str, description: str, kind: int) -> None:
+        if kind != self.COUNTER or not description:
+            raise TritonModelException(f"the metric {name} cannot be made")
+        self._name = name
+
+    def Metric(self, labels: Mapping[str, str]) -> Metric:  # noqa: N802 - the name is Triton's
+        metric = Metric(labels)
+        listed = ",".join(f'{name}="{labels[name]}"' for name in sorted(labels))
+        self.all[f"{self._name}{{{listed}}}"] = metric
+        return metric
+
+    @classmethod
+    def text(cls) -> str:
+        """All metrics as the server answers them."""
+        return "".join(f"{name} {metric.value:.17g}\n" for name, metric in cls.all.items())
+
+
 def get_input_tensor_by_name(request: InferenceRequest, name: str) -> Tensor | None:
     """The request's tensor, or None as in Triton."""
     return request.tensor(name)
@@ -143,6 +179,7 @@ def as_module() -> ModuleType:
         TritonError,
         InferenceResponse,
         Logger,
+        MetricFamily,
         get_input_tensor_by_name,
     ):
         setattr(module, part.__name__, part)

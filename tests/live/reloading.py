@@ -107,8 +107,9 @@ class Load:
 
 def take_pipeline(source: Path, name: str, repository: Path) -> None:
     """Put another repository's build of a pipeline in the place of this one's."""
+    for old in repository.glob(f"{name}*"):
+        shutil.rmtree(old)
     for model in (path for path in source.iterdir() if path.name.startswith(name)):
-        shutil.rmtree(repository / model.name, ignore_errors=True)
         shutil.copytree(model, repository / model.name)
 
 

@@ -1,6 +1,6 @@
 """Stages that are joined in one model answer as the ensemble of them does."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from queue import Queue
 from typing import Any
 
@@ -10,6 +10,9 @@ import pytest
 import tritonclient.grpc as triton
 from tritonclient.utils import InferenceServerException
 
+from ernie_triton.client.statistics import StageCounts, StatisticsClient
+from ernie_triton.perf.running.joined_counts import joined_counts
+from ernie_triton.pipeline import PARTS
 from ernie_triton.server.embedded import EmbeddedServer
 from ernie_triton.server.stage_processes import stage_processes
 from tests.conftest import build_sample, options_for
@@ -105,6 +108,31 @@ def test_what_clients_gave_up_is_not_computed(joined: EmbeddedServer) -> None:
     client.infer("ernie_seqcls", [tensor])  # after all that is still computed
     assert _rows_computed(client) - before < rows * requests / 2
     client.close()
+
+
+def test_the_metrics_tell_of_each_stage_what_the_statistics_tell_of_all(
+    joined: EmbeddedServer,
+) -> None:
+    metrics_url = f"http://127.0.0.1:{joined.metrics_port}/metrics"
+    with StatisticsClient(joined.url, "ernie_rerank") as statistics:
+
+        def counts() -> tuple[StageCounts, Mapping[str, StageCounts]]:
+            whole = statistics.counts(("ernie_rerank",))["ernie_rerank"]
+            return whole, joined_counts(whole, metrics_url, "ernie_rerank")
+
+        before, parts_before = counts()
+        for _ in range(20):
+            answered(joined.url, "ernie_rerank")
+        after, parts_after = counts()
+    whole = after.since(before)
+    parts = {part: parts_after[part].since(parts_before[part]) for part in PARTS}
+    assert {part.requests for part in parts.values()} == {whole.requests} == {20}
+    assert {part.rows for part in parts.values()} == {40}
+    assert all(part.compute_ns > 0 for part in parts.values())
+    spent = [one.queue_ns + one.input_ns + one.compute_ns + one.output_ns for one in parts.values()]
+    assert sum(spent) == pytest.approx(
+        whole.queue_ns + whole.input_ns + whole.compute_ns + whole.output_ns
+    )
 
 
 def _rows_computed(client: triton.InferenceServerClient) -> int:

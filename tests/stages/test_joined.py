@@ -47,3 +47,12 @@ def test_a_long_request_is_answered_after_the_short_ones_of_its_batch(
 def test_the_tokens_of_each_request_are_those_of_the_tokenizer(joined: JoinedStages) -> None:
     answers(joined, [{"text": texts("北京", "")}, {"text": texts("北京的天")}])
     assert joined.token_counts() == [4 + 2, 6]
+
+
+def test_each_part_counts_what_it_runs(joined: JoinedStages) -> None:
+    answers(joined, [{"text": texts("北京", "")}, {"text": texts("北京的天")}])
+    answers(joined, [{"text": texts("好")}])
+    for part, tokens in (("tokenizer", 0), ("engine", 4 + 2 + 6 + 3), ("postprocess", 0)):
+        sums = joined.part_counts[part]
+        assert (sums.requests, sums.runs, sums.rows, sums.tokens) == (3, 2, 4, tokens)
+        assert 0 < sums.seconds < sums.request_seconds < 2 * sums.seconds

@@ -47,6 +47,11 @@ def _add_place(run: argparse.ArgumentParser) -> None:
         "--url", default="", help="host:port of a running server's gRPC (default: start one)"
     )
     run.add_argument(
+        "--metrics-url",
+        default="",
+        help="of that server, for the stages of joined pipelines (default: the port after gRPC's)",
+    )
+    run.add_argument(
         "--repository",
         type=Path,
         default=Path("model_repository"),
@@ -112,7 +117,9 @@ def _measured(scenario: Scenario, arguments: argparse.Namespace) -> ScenarioRun:
     from ernie_triton.perf.running.runner import run_scenario
     from ernie_triton.perf.running.server import ServingPlace
 
-    place = ServingPlace(url=arguments.url, repository=arguments.repository)
+    place = ServingPlace(
+        url=arguments.url, metrics_url=arguments.metrics_url, repository=arguments.repository
+    )
     name = arguments.scenario.stem
     return run_scenario(scenario, name, place, quick=arguments.quick, progress=write_progress)
 

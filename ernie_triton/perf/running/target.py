@@ -15,8 +15,9 @@ from ernie_triton.errors import ClientError, ContractError
 from ernie_triton.perf.analyzer.texts import Columns, TextRow, input_columns
 from ernie_triton.perf.results import StageTimes, Subject
 from ernie_triton.perf.running.answers import comparison_of
+from ernie_triton.perf.running.joined_counts import joined_counts
 from ernie_triton.perf.running.server import Serving
-from ernie_triton.tasks import INPUT_IDS, Task
+from ernie_triton.tasks import INPUT_IDS, TOKEN_COUNT, Task
 
 TIMEOUT_S = 30.0
 
@@ -31,7 +32,8 @@ class ServedSubject:
         task: of its model.
         inputs: the model's inputs, in the task's order.
         max_batch_size: most rows of a request.
-        stages: models of the ensemble, by stage (`engine`).
+        stages: models of the ensemble, by stage (`engine`); of a joined pipeline, itself.
+        metrics_url: the address of the server's metrics.
         server_version: of Triton.
         ask: returns the answer to a row, now.
         statistics: the connection for the server's statistics.
@@ -44,18 +46,27 @@ class ServedSubject:
     inputs: tuple[str, ...]
     max_batch_size: int
     stages: Mapping[str, str]
+    metrics_url: str
     server_version: str
     ask: Callable[[TextRow], Any]
     statistics: StatisticsClient
     server_pid: int | None
 
+    @property
+    def is_joined(self) -> bool:
+        """True where one model is the whole pipeline."""
+        return tuple(self.stages.values()) == (self.subject.model,)
+
     def counts(self) -> Mapping[str, StageCounts]:
-        """Read each stage's counts since the server started.
+        """Read each stage's counts since the server started; parts of a joined one are stages too.
 
         Raises:
             ClientError: the server is away.
         """
         counts = self.statistics.counts(tuple(self.stages.values()))
+        if self.is_joined:
+            model = self.subject.model
+            return joined_counts(counts[model], self.metrics_url, model)
         return {name: counts[model] for name, model in self.stages.items()}
 
     def columns(self, rows: Sequence[TextRow]) -> Columns:
@@ -96,6 +107,7 @@ def connected(
                 inputs=inputs,
                 max_batch_size=facts.max_batch_size,
                 stages=_named_stages(subject.model, statistics.stages()),
+                metrics_url=serving.metrics_url,
                 server_version=statistics.server_version(),
                 ask=lambda row: comparison.ask(client, row),
                 statistics=statistics,
@@ -110,14 +122,17 @@ def counted_tokens(target: ServedSubject, rows: Sequence[TextRow]) -> list[int] 
 
     A row that is cut counts the tokens that are left; a row of several windows counts their sum.
     """
-    stage = target.stages.get("tokenizer")
+    stage = target.subject.model if target.is_joined else target.stages.get("tokenizer")
     if stage is None:
         return None
+    output = TOKEN_COUNT if target.is_joined else INPUT_IDS
     transport = GrpcTransport(Connection(endpoint=Endpoint(url=target.url, model=stage)))
-    tokens = (RequestedOutput(name=INPUT_IDS.name),)
+    tokens = (RequestedOutput(name=output.name),)
     try:
         replies = [transport.infer(_request(target.inputs, row, tokens), TIMEOUT_S) for row in rows]
-        return [_real_tokens(reply[INPUT_IDS.name]) for reply in replies]
+        if target.is_joined:
+            return [int(reply[output.name].sum()) for reply in replies]
+        return [_real_tokens(reply[output.name]) for reply in replies]
     except (ClientError, KeyError):
         return None
     finally:

@@ -8,7 +8,7 @@ and nobody waits. Then it is loaded again, which starts the stage anew. All othe
 import threading
 import time
 from collections import defaultdict, deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 
 from ernie_triton.errors import ServerError
@@ -154,11 +154,11 @@ class Supervisor:
             self._failure = f"{end}, and cannot be brought back: {error}"
 
     def _bring_back_alone(self, ends: Sequence[StageEnd], start: float) -> None:
-        ends = [end for end in ends if self._matters(end)]
+        stages_of = self._control.pipelines()
+        ends = [end for end in ends if self._matters(end, stages_of)]
         dead = frozenset(end.stage for end in ends)
         if not ends or self._turns.is_closed:
             return
-        stages_of = self._control.pipelines()
         pipelines = sorted(name for name, stages in stages_of.items() if stages & dead)
         said = ", ".join(pipelines)
         for end in ends:
@@ -186,12 +186,15 @@ class Supervisor:
             self._say(f"{said} back after {time.monotonic() - start:.1f} s")
             return
 
-    def _matters(self, end: StageEnd) -> bool:
+    def _matters(self, end: StageEnd, stages_of: Mapping[str, frozenset[str]]) -> bool:
         """Return whether a stage is to be brought back, with every process that runs it.
 
-        It is not when it is already back, or when somebody unloads or loads it. Triton also starts
-        a process to complete a stage's configuration, which ends well while another serves.
+        It is not when it is already back, or when somebody unloads or loads it, or when an ensemble
+        took the place of a joined pipeline. Triton also starts a process to complete a stage's
+        configuration, which ends well while another serves.
         """
+        if end.stage not in stages_of.get(end.stage, {end.stage}):
+            return False
         if end.seen_at < self._back_at.get(end.stage, float("-inf")):
             return False
         if end.how == ENDED and end.stage in self._watch.refresh():

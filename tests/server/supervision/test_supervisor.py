@@ -275,6 +275,20 @@ def test_a_stage_that_was_unloaded_has_ended_as_it_should(
     assert server.calls[2:] == ["unload pairs", "unload pairs_joined", "load pairs"]
 
 
+def test_the_end_of_a_joined_pipeline_that_an_ensemble_replaced_is_as_it_should_be(
+    server: FakeServer, said: list[str]
+) -> None:
+    server.stages_of["one"] = frozenset({"one"})
+    server.load("one")
+    supervisor = Supervisor(server.process.pid, server, said.append)
+    server.stages_of["one"] = PIPELINES["news"]
+    kill(server.pid_of("one"))
+    supervisor.check()
+    kill(server.pid_of("pairs_joined"))
+    check_until(supervisor, said, "pairs back after")
+    assert "unload one" not in server.calls
+
+
 def test_a_stage_that_ends_again_and_again_is_given_up_with_the_reason(
     server: FakeServer,
     supervisor: Supervisor,
