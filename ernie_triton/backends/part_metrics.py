@@ -41,9 +41,11 @@ class PartMetrics:
         self._thread.start()
 
     def close(self) -> None:
-        """Tell the last changes, and end the thread."""
+        """Tell the last changes, end the thread, and take the metrics away."""
         self._closing.set()
         self._thread.join()
+        self._metrics.clear()
+        self._families.clear()
 
     def _work(self) -> None:
         is_last = False
