@@ -19,7 +19,7 @@ PART_COUNTS: Mapping[str, str] = {
     "seconds": "Seconds that a stage of a joined pipeline ran.",
     "request_seconds": "Seconds that requests were in such runs, each run counted once for each.",
 }
-"""What is counted, with its text for Prometheus."""
+"""Each count, with its text for Prometheus."""
 
 _SAMPLE = re.compile(r"ernie_triton_stage_(?P<count>\w+)_total\{(?P<labels>.*)\} (?P<value>\S+)")
 

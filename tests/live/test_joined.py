@@ -1,6 +1,6 @@
 """Stages that are joined in one model answer as the ensemble of them does."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from queue import Queue
 from typing import Any
 
@@ -10,7 +10,7 @@ import pytest
 import tritonclient.grpc as triton
 from tritonclient.utils import InferenceServerException
 
-from ernie_triton.client.statistics import StageCounts, StatisticsClient
+from ernie_triton.client.statistics import StatisticsClient
 from ernie_triton.perf.running.joined_counts import joined_counts
 from ernie_triton.pipeline import PARTS
 from ernie_triton.server.embedded import EmbeddedServer
@@ -114,17 +114,14 @@ def test_the_metrics_tell_of_each_stage_what_the_statistics_tell_of_all(
     joined: EmbeddedServer,
 ) -> None:
     metrics_url = f"http://127.0.0.1:{joined.metrics_port}/metrics"
-    with StatisticsClient(joined.url, "ernie_rerank") as statistics:
-
-        def counts() -> tuple[StageCounts, Mapping[str, StageCounts]]:
-            whole = statistics.counts(("ernie_rerank",))["ernie_rerank"]
-            return whole, joined_counts(whole, metrics_url, "ernie_rerank")
-
-        before, parts_before = counts()
+    model = "ernie_rerank"
+    with StatisticsClient(joined.url, model) as statistics:
+        parts_before = joined_counts(statistics, metrics_url, model)
+        before = statistics.counts((model,))[model]
         for _ in range(20):
-            answered(joined.url, "ernie_rerank")
-        after, parts_after = counts()
-    whole = after.since(before)
+            answered(joined.url, model)
+        parts_after = joined_counts(statistics, metrics_url, model)
+        whole = statistics.counts((model,))[model].since(before)
     parts = {part: parts_after[part].since(parts_before[part]) for part in PARTS}
     assert {part.requests for part in parts.values()} == {whole.requests} == {20}
     assert {part.rows for part in parts.values()} == {40}

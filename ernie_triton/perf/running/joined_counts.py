@@ -6,7 +6,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Mapping
 
-from ernie_triton.client.statistics import StageCounts
+from ernie_triton.client.statistics import StageCounts, StatisticsClient
 from ernie_triton.stages.part_counts import PartSums, sums_of_metrics
 
 _TIMEOUT_S = 5.0
@@ -23,21 +23,29 @@ def part_sums(metrics_url: str, pipeline: str) -> Mapping[str, PartSums]:
         return {}
 
 
-def joined_counts(whole: StageCounts, metrics_url: str, pipeline: str) -> Mapping[str, StageCounts]:
+def joined_counts(
+    statistics: StatisticsClient, metrics_url: str, pipeline: str
+) -> Mapping[str, StageCounts]:
     """The counts of each part of a pipeline that computes nothing now; waits until they are told.
 
+    The first part has the pipeline's queue. The last has as output the time that no part computed:
+    it went into tensors.
+
     Args:
-        whole: the server's counts of the pipeline. The first part has its queue. The last has as
-            output what no part computed: it went into tensors.
+        statistics: of the server.
         metrics_url: of the server.
         pipeline: the model.
 
     Returns:
         The counts by part, or of the one model where the metrics do not tell.
+
+    Raises:
+        ClientError: the server is away.
     """
     if not part_sums(metrics_url, pipeline):
-        return {pipeline: whole}
+        return statistics.counts((pipeline,))
     time.sleep(_UPDATED_S)
+    whole = statistics.counts((pipeline,))[pipeline]
     sums = part_sums(metrics_url, pipeline)
     computed_ns = sum(int(one.request_seconds * 1e9) for one in sums.values())
     output_ns = whole.output_ns + whole.compute_ns - computed_ns

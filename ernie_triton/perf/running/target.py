@@ -63,10 +63,9 @@ class ServedSubject:
         Raises:
             ClientError: the server is away.
         """
-        counts = self.statistics.counts(tuple(self.stages.values()))
         if self.is_joined:
-            model = self.subject.model
-            return joined_counts(counts[model], self.metrics_url, model)
+            return joined_counts(self.statistics, self.metrics_url, self.subject.model)
+        counts = self.statistics.counts(tuple(self.stages.values()))
         return {name: counts[model] for name, model in self.stages.items()}
 
     def columns(self, rows: Sequence[TextRow]) -> Columns:
