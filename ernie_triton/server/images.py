@@ -13,6 +13,8 @@ Sources, read in 2026:
   forward compatibility package takes over; then libcuda tells the newer CUDA version by itself.
 - Compute capabilities: https://developer.nvidia.com/cuda-gpus ; 7.5 and later from 24.10 on for
   TensorRT, since TensorRT 10.5 dropped Volta (its release notes).
+- Blackwell: 10.0 and 12.0 from CUDA 12.8 on, 10.3 and 12.1 from 12.9 on (the release notes of
+  https://docs.nvidia.com/cuda/ ). No plan was built for one.
 """
 
 from collections.abc import Mapping
@@ -61,11 +63,13 @@ class GpuKind:
         name: as it is sold.
         compute_capability: which kernels it runs.
         has_int8: it has INT8 tensor cores.
+        oldest_cuda: the first version of CUDA that compiles for it, where some image's is older.
     """
 
     name: str
     compute_capability: str
     has_int8: bool
+    oldest_cuda: str = "0"
 
     @property
     def tags(self) -> tuple[str, ...]:
@@ -74,6 +78,7 @@ class GpuKind:
             image.tag
             for image in IMAGES
             if version_of(image.compute_capability) <= version_of(self.compute_capability)
+            and version_of(self.oldest_cuda) <= version_of(image.cuda)
         )
 
 
@@ -115,6 +120,10 @@ GPUS = (
     GpuKind(name="A10", compute_capability="8.6", has_int8=True),
     GpuKind(name="L4", compute_capability="8.9", has_int8=True),
     GpuKind(name="H100", compute_capability="9.0", has_int8=True),
+    GpuKind(name="B200", compute_capability="10.0", has_int8=True, oldest_cuda="12.8"),
+    GpuKind(name="B300", compute_capability="10.3", has_int8=True, oldest_cuda="12.9"),
+    GpuKind(name="RTX PRO 6000", compute_capability="12.0", has_int8=True, oldest_cuda="12.8"),
+    GpuKind(name="GB10", compute_capability="12.1", has_int8=True, oldest_cuda="12.9"),
 )
 
 VOLTA_IMAGE = IMAGES[0]

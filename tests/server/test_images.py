@@ -12,10 +12,17 @@ def test_a_v100_is_served_by_24_09_alone_and_without_int8() -> None:
     assert (v100.tags, v100.has_int8) == (("24.09",), False)
 
 
-def test_every_other_gpu_is_served_by_every_image_with_int8() -> None:
+def test_every_other_gpu_before_blackwell_is_served_by_every_image_with_int8() -> None:
     for gpu in GPUS[1:]:
-        assert gpu.tags == tuple(image.tag for image in IMAGES)
         assert gpu.has_int8
+        if version_of(gpu.compute_capability) < (10,):
+            assert gpu.tags == tuple(image.tag for image in IMAGES)
+
+
+def test_blackwell_is_served_by_images_whose_cuda_knows_it() -> None:
+    tags = {gpu.compute_capability: gpu.tags for gpu in GPUS}
+    assert tags["10.0"] == tags["12.0"] == ("25.03", "26.04", "26.08")
+    assert tags["10.3"] == tags["12.1"] == ("26.04", "26.08")
 
 
 @pytest.mark.parametrize("image", IMAGES, ids=lambda image: image.tag)

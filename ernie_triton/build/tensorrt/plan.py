@@ -23,6 +23,7 @@ from ernie_triton.errors import PlanError
 from ernie_triton.pipeline import PipelineSpec, TensorRtBuild
 from ernie_triton.server.check_plans import this_server
 from ernie_triton.server.gpu import CudaDriver, Gpu, driver_version
+from ernie_triton.server.images import COMPUTE_CAPABILITIES
 from ernie_triton.server.plans import PlanFacts, facts_path, file_sha256, header_version, plan_path
 
 NO_INT8 = ("7.0",)
@@ -121,6 +122,12 @@ def build_plan(
 def make_plan(request: PlanRequest, machine: Machine, step: StepReporter) -> PlanFacts:
     """Build, check and place a plan; see `build_plan` for the errors."""
     gpu, tensorrt = machine.gpu, machine.tensorrt
+    if gpu.compute_capability not in COMPUTE_CAPABILITIES:
+        raise PlanError(
+            f"the {gpu.name} has compute capability {gpu.compute_capability}, for which no "
+            f"configuration names a plan, only for {', '.join(COMPUTE_CAPABILITIES)}; build the "
+            "pipeline with --engine onnxruntime --device gpu"
+        )
     if request.precision == "int8" and gpu.compute_capability in NO_INT8:
         raise PlanError(
             f"the {gpu.name} (compute capability {gpu.compute_capability}) has no INT8 tensor "

@@ -119,6 +119,15 @@ def test_int8_is_refused_for_a_v100(
         )
 
 
+def test_a_gpu_that_no_configuration_names_is_refused_before_the_plan_is_built(
+    compiler: TensorRt, small_graph: WriteGraph, tmp_path: Path
+) -> None:
+    graph = small_graph("fp16", "packed")
+    unknown = Gpu(name="Rubin", compute_capability="10.7")
+    with pytest.raises(PlanError, match=r"the Rubin has compute capability 10\.7, for which no"):
+        make_plan(request(graph, tmp_path), machine(compiler, graph, gpu=unknown), step)
+
+
 def test_a_folder_that_cannot_be_written_is_told(
     compiler: TensorRt, small_graph: WriteGraph, tmp_path: Path
 ) -> None:
