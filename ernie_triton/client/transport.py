@@ -17,6 +17,12 @@ from typing import Any
 
 import numpy as np
 
+from ernie_triton.client.addresses import (
+    BALANCING_ARGUMENTS,
+    PING_ARGUMENTS,
+    channel_target,
+    is_balanced,
+)
 from ernie_triton.client.wire import Endpoint, InferRequest, ModelFacts, Reply
 from ernie_triton.errors import (
     ClientError,
@@ -61,6 +67,8 @@ class Connection:
         certificate: the client's own certificate, for a server that asks for one, with `key`.
         key: the private key of that certificate.
         api_key: the key that a server wants from its clients; empty for one that wants none.
+        tls_name: the name in the server's certificate, where it is not the address's own.
+        has_peers: other servers can answer in this one's place, so it is given up if it hangs.
     """
 
     endpoint: Endpoint
@@ -69,12 +77,15 @@ class Connection:
     certificate: Path | None = None
     key: Path | None = None
     api_key: str = ""
+    tls_name: str = ""
+    has_peers: bool = False
 
     def channel_options(self) -> dict[str, Any]:
         """The arguments of a tritonclient client.
 
         Raises:
-            ClientError: a file cannot be read, or a certificate comes without its key.
+            ClientError: a file cannot be read, a certificate comes without its key, or several
+                addresses with TLS.
         """
         if (self.certificate is None) != (self.key is None):
             raise ClientError(
@@ -87,12 +98,28 @@ class Connection:
             "private_key": _readable(self.key, "key", _CLIENT_FILES),
             "certificate_chain": _readable(self.certificate, "certificate", _CLIENT_FILES),
         }
+        encrypted = self.tls or any(files.values())
+        if encrypted and "," in self.endpoint.url:
+            raise ClientError(
+                f"{self.endpoint.url} are several addresses, and a certificate is checked for one "
+                "name; name them all by one dns:///host:port, or ask through a gateway"
+            )
         return {
-            "url": self.endpoint.url,
-            "ssl": self.tls or any(files.values()),
-            "channel_args": list(_CHANNEL_ARGUMENTS),
+            "url": channel_target(self.endpoint.url),
+            "ssl": encrypted,
+            "channel_args": self._channel_arguments(),
             **files,
         }
+
+    def _channel_arguments(self) -> list[tuple[str, str | int]]:
+        arguments: list[tuple[str, str | int]] = [*_CHANNEL_ARGUMENTS]
+        if is_balanced(self.endpoint.url):
+            arguments += BALANCING_ARGUMENTS
+        elif self.has_peers:
+            arguments += PING_ARGUMENTS
+        if self.tls_name:
+            arguments.append(("grpc.ssl_target_name_override", self.tls_name))
+        return arguments
 
     def headers(self) -> dict[str, str]:
         """The headers of each call."""

@@ -9,6 +9,7 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
+from ernie_triton.client.addresses import host_of, is_name_of_many
 from ernie_triton.client.security_options import add_security_options, connection_from_namespace
 from ernie_triton.client.wire import Endpoint
 from ernie_triton.errors import UsageError
@@ -42,7 +43,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "--url",
         action="append",
         metavar="HOST:PORT",
-        help="gRPC of a Triton server; repeatable (default: localhost:8001)",
+        help="gRPC of a Triton server; repeatable; dns:///HOST:PORT is every server of that name "
+        "(default: localhost:8001)",
     )
     add_security_options(servers)
     servers.add_argument(
@@ -110,7 +112,10 @@ def settings_from_namespace(found: argparse.Namespace) -> GatewaySettings:
     if (found.tls_cert is None) != (found.tls_key is None):
         raise UsageError("--tls-cert and --tls-key belong together; name both")
     server = connection_from_namespace(found, Endpoint(url="", model=""))
-    urls = tuple(dict.fromkeys(found.url or ["localhost:8001"]))
+    given = ",".join(found.url or ["localhost:8001"])
+    urls = tuple(dict.fromkeys(url.strip() for url in given.split(",")))
+    for url in filter(is_name_of_many, urls):
+        host_of(url)  # refused here, not at every look
     tls = TlsFiles(certificate=found.tls_cert, key=found.tls_key) if found.tls_cert else None
     return GatewaySettings(
         servers=tuple(replace(server, endpoint=Endpoint(url=url, model="")) for url in urls),

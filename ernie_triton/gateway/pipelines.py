@@ -13,6 +13,7 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
+from ernie_triton.client.addresses import host_of, is_name_of_many, servers_of_name
 from ernie_triton.client.client import AsyncioClient
 from ernie_triton.client.health import probe_columns
 from ernie_triton.client.statistics import AsyncStatistics
@@ -154,16 +155,26 @@ class Pipelines:
         """Remember the servers; nothing is asked yet.
 
         Args:
-            servers: connections without a model's name.
+            servers: connections without a model's name; `dns:///host:port` is each server that
+                the name stands for at the latest look.
             ways: to the servers; by default gRPC.
         """
-        self.urls = tuple(server.endpoint.url for server in servers)
         self._ways = ways or Ways()
-        self._servers = {server.endpoint.url: server for server in servers}
-        self._asked = {url: self._ways.connect(server) for url, server in self._servers.items()}
+        by_url = {server.endpoint.url: server for server in servers}
+        self._names = {url: server for url, server in by_url.items() if is_name_of_many(url)}
+        self._servers: dict[str, Connection] = {}
+        self._asked: dict[str, AsyncTransport] = {}
         self._served: dict[tuple[str, str], ServedPipeline] = {}
         self._others: set[tuple[str, str]] = set()
         self._away: set[str] = set()
+        for url, server in by_url.items():
+            if url not in self._names:
+                self._add(replace(server, has_peers=len(by_url) > 1))
+
+    @property
+    def urls(self) -> tuple[str, ...]:
+        """The addresses of the servers, given and found."""
+        return (*self._names, *self._servers)
 
     def by_name(self) -> Mapping[str, tuple[ServedPipeline, ...]]:
         """Every pipeline with those who serve it, sorted by name."""
@@ -221,7 +232,8 @@ class Pipelines:
 
     async def look(self, after_s: float) -> None:
         """Find the pipelines of every server, and probe those that were not asked a moment ago."""
-        await asyncio.gather(*(self._look_at(url) for url in self._servers))
+        await asyncio.gather(*(self._look_up(name) for name in self._names))
+        await asyncio.gather(*(self._look_at(url) for url in tuple(self._servers)))
         await asyncio.gather(*(one.probe(after_s) for one in tuple(self._served.values())))
 
     async def watch(self, every_s: float) -> None:
@@ -236,6 +248,33 @@ class Pipelines:
             await served.close()
         for asked in self._asked.values():
             await asked.close()
+
+    def _add(self, server: Connection) -> None:
+        self._servers[server.endpoint.url] = server
+        self._asked[server.endpoint.url] = self._ways.connect(server)
+
+    async def _look_up(self, name: str) -> None:
+        """Take in the servers that a name has gained; forget those that it lost and are away."""
+        server, host = self._names[name], host_of(name)
+        try:
+            found = await servers_of_name(name)
+        except ClientError:
+            self._away.add(name)
+            return  # those that are known may answer still
+        self._away.discard(name)
+        for url in (url for url in found if url not in self._servers):
+            endpoint = replace(server.endpoint, url=url)
+            self._add(replace(server, endpoint=endpoint, has_peers=True, tls_name=host))
+        of_name = {url for url, known in self._servers.items() if known.tls_name == host}
+        for url in (of_name & self._away) - set(found):
+            await self._forget(url)
+
+    async def _forget(self, url: str) -> None:
+        for key in [key for key in self._served if key[1] == url]:
+            await self._served.pop(key).close()
+        await self._asked.pop(url).close()
+        del self._servers[url]
+        self._away.discard(url)
 
     async def _look_at(self, url: str) -> None:
         try:

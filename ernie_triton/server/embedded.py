@@ -48,6 +48,9 @@ from ernie_triton.server.wheel import WheelFiles, find_wheel, lay_out_backend, s
 from ernie_triton.settings import EMBEDDED_CONFIG_NAME
 
 STOP_TIMEOUT_S = 5
+# Clients of several servers ping each one every two seconds (`client/addresses`); by itself Triton
+# takes that for abuse when a request runs long, and drops the connection.
+_PINGS = "--grpc-http2-min-recv-ping-interval-without-data=1000"
 _KEPT_LOG_LINES = 400
 _POLL_S = 0.05
 
@@ -369,6 +372,7 @@ class EmbeddedServer:
             *closing_options(self._key, self.options.client_key),
             *self._http_options(),
             *self._grpc_options(),
+            _PINGS,
             f"--metrics-address={self.options.metrics_host}",
             f"--metrics-port={self.metrics_port}",
             f"--exit-timeout-secs={STOP_TIMEOUT_S}",

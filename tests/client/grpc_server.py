@@ -161,6 +161,13 @@ class Servicer(service_pb2_grpc.GRPCInferenceServiceServicer):  # type: ignore[m
         return MODELS[name]
 
 
+# gRPC's health protocol as Triton has it: `Check` alone; the message is `status: SERVING`.
+_HEALTH = grpc.method_handlers_generic_handler(
+    "grpc.health.v1.Health",
+    {"Check": grpc.unary_unary_rpc_method_handler(lambda *_: b"\x08\x01")},
+)
+
+
 @contextmanager
 def running_server(
     credentials: grpc.ServerCredentials | None = None, servicer: Servicer | None = None
@@ -168,6 +175,7 @@ def running_server(
     """The port of a server on the loopback address."""
     server = grpc.server(ThreadPoolExecutor(max_workers=4))
     service_pb2_grpc.add_GRPCInferenceServiceServicer_to_server(servicer or Servicer(), server)
+    server.add_generic_rpc_handlers((_HEALTH,))
     if credentials is None:
         port = server.add_insecure_port("127.0.0.1:0")
     else:

@@ -14,6 +14,8 @@ from typing import Any
 
 import pytest
 
+from ernie_triton.client.transport import Connection
+from ernie_triton.client.wire import AsyncTransport, Endpoint
 from ernie_triton.errors import (
     ClientError,
     ContractError,
@@ -23,7 +25,9 @@ from ernie_triton.errors import (
     RequestRefusedError,
     ServerUnavailableError,
 )
+from ernie_triton.gateway import pipelines
 from ernie_triton.gateway.guard.keys import ApiKey, digest_of_key, key_table
+from ernie_triton.gateway.pipelines import Pipelines, Ways
 from ernie_triton.gateway.settings import ConnectionBounds, RequestBounds
 from tests.client.fakes import FakeModel
 from tests.gateway.fakes import URL, Answered, Caller, FakeServer, asked, new_gateway, on_port
@@ -69,6 +73,36 @@ def test_another_server_of_the_pipeline_answers_where_one_is_away() -> None:
     away = with_model(failing(ServerUnavailableError("none; start it")))
     caller = Caller(new_gateway({URL: away, "near:8001": with_model(FakeModel())}))
     assert [caller.post("/v1/classify", GOOD).status for _ in range(3)] == [200, 200, 200]
+
+
+def test_a_name_is_every_server_it_stands_for_now(monkeypatch: pytest.MonkeyPatch) -> None:
+    first, second = "10.0.0.1:1", "10.0.0.2:1"
+    servers = {first: FakeServer(), second: FakeServer()}
+    names = [[first], [second], [second], []]
+
+    async def look_up(url: str) -> list[str]:
+        assert url == "dns:///triton:1"
+        if not names[0]:
+            raise ServerUnavailableError("no such name; is it right?")
+        return names.pop(0)
+
+    def connect(connection: Connection) -> AsyncTransport:
+        assert connection.tls_name == "triton"
+        assert connection.has_peers
+        return servers[connection.endpoint.url].transport(connection)
+
+    async def served() -> list[list[str]]:
+        server = Connection(endpoint=Endpoint(url="dns:///triton:1", model=""))
+        found_by = Pipelines([server], Ways(connect=connect))
+        found = []
+        for _ in range(4):
+            await found_by.look(60.0)
+            found.append(sorted({one.url for one in found_by.by_name()["ernie_seqcls"]}))
+            servers[first].away = True
+        return found
+
+    monkeypatch.setattr(pipelines, "servers_of_name", look_up)
+    assert asyncio.run(served()) == [[first], [first, second], [second], [second]]
 
 
 def test_readiness_is_of_each_pipeline_and_honest() -> None:

@@ -66,7 +66,11 @@ def add_common_options(parser: argparse.ArgumentParser, usage: Usage) -> None:
     )
     server = parser.add_argument_group("server")
     server.add_argument(
-        "--url", default="localhost:8001", help="host:port of Triton's gRPC (default: %(default)s)"
+        "--url",
+        default="localhost:8001",
+        metavar="HOST:PORT",
+        help="Triton's gRPC; several with commas between them, or dns:///HOST:PORT "
+        "(default: %(default)s)",
     )
     server.add_argument(
         "--model", default=usage.default_model, help="name of the ensemble (default: %(default)s)"
