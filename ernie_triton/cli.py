@@ -27,6 +27,7 @@ _ASK = _commands(
         "multi_label": "find all labels of texts or pairs",
         "regression": "score texts or pairs with one number",
         "rerank": "rank documents by their relevance to a query",
+        "choice": "choose the answers to questions from options",
         "token_cls": "find entities in texts",
         "qa": "answer questions about contexts",
         "extraction": "find what a schema names in texts",

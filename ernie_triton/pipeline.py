@@ -39,8 +39,8 @@ DEFAULT_MAX_LENGTH = 128
 """Tokens of a row where neither the pipeline nor the checkpoint says how many."""
 
 MOST_DOCUMENTS: Mapping[str, int] = {"openvino": 1024, "onnxruntime": 256, "tensorrt": 256}
-"""Documents of a request where the pipeline does not say. Triton's own backends run all rows of a
-request at once, so the attention of each takes its memory at the same time."""
+"""Documents or options of a request where the pipeline does not say. Triton's own backends run all
+rows of a request at once, so the attention of each takes its memory at the same time."""
 
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
 _LONGEST_NAME = 200
@@ -102,7 +102,8 @@ class Answering:
         max_schema_depth: most names under each other in a schema (extraction).
         activation: what the score goes through (regression, rerank), one of `RANK_ACTIVATIONS`;
             empty as the checkpoint says.
-        max_documents: most documents of one request (rerank); 0 is `MOST_DOCUMENTS` of the engine.
+        max_documents: most documents (rerank) or options (choice) of one request; 0 is
+            `MOST_DOCUMENTS` of the engine.
         rank_label: the label whose score ranks (rerank), where the model has several.
     """
 
@@ -260,12 +261,12 @@ class PipelineSpec:
         task = task_named(self.task)
         if not task.texts:
             object.__setattr__(self, "pair", True)
-        task.text_inputs(pair=self.pair)
         _one_of((AUTO_ENGINE, *ENGINES), self, "engine")
         _one_of(PRECISIONS, self, "precision")
         _one_of(LAYOUTS, self, "layout")
         _one_of(DEVICES, self, "device")
-        shortest = SHORTEST_WINDOW_TOKENS if task.has_windows else SHORTEST_TEXT_TOKENS + self.pair
+        shortest = SHORTEST_TEXT_TOKENS + self.row_texts - 1
+        shortest = SHORTEST_WINDOW_TOKENS if task.has_windows else shortest
         if self.max_length:
             _at_least(shortest, self, "max_length")
         _at_least(1, self, "version", "instances")
@@ -305,6 +306,11 @@ class PipelineSpec:
         if self.engine != AUTO_ENGINE:
             return (self.engine,)
         return tuple(name for name in CPU_ENGINES if self.precision in ENGINE_PRECISIONS[name])
+
+    @property
+    def row_texts(self) -> int:
+        """Texts of one row of the engine."""
+        return len(task_named(self.task).text_inputs(pair=self.pair))
 
     @property
     def overlap(self) -> int:

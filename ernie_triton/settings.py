@@ -87,7 +87,7 @@ class TokenizerSettings(StageSettings):
     converted to lower case first. Texts of more than `max_text_bytes` are refused,
     and requests while `max_waiting` others wait for the engine; 0 is no bound.
     `rules` are a tokenizer's unusual rules, as `TokenRules` writes them. A request may have
-    `max_documents`, where the task has a list of texts.
+    `max_documents` texts in its list, where the task has one.
     """
 
     task: str

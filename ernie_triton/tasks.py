@@ -64,14 +64,16 @@ class Task:
     Attributes:
         name: as in pipelines and on command lines.
         default_model: the default name of its ensemble.
-        head: the graph's last part: `sequence` (scores of a text), `token` (scores of each token),
-            `span` (start and end scores of each token), `pointer` (the same, with a sigmoid of each
-            score instead of a softmax over the tokens) or `vector`.
+        head: the graph's last part: `sequence` (scores of a text), `choice` (one score of a text,
+            against those of its alternatives), `token` (scores of each token), `span` (start and
+            end scores of each token), `pointer` (the same, with a sigmoid of each score instead of
+            a softmax over the tokens) or `vector`.
         texts: names of the STRING inputs of single texts; empty where the task needs a pair.
         pair_texts: the same for pairs of texts; empty where the task has none.
         has_windows: long texts are covered by overlapping windows; otherwise they are cut.
         list_input: the last of `pair_texts` where it holds a list of texts for each row of a
             request; empty where every input holds one.
+        fewest: least texts of that list.
         engine_outputs: outputs of the engine for each row.
         tokenizer_results: results of the tokenizer stage.
         results: results of the postprocess stage.
@@ -91,6 +93,7 @@ class Task:
     results: tuple[TensorSpec, ...]
     optional_results: tuple[TensorSpec, ...] = ()
     list_input: str = ""
+    fewest: int = 1
     asks_again: bool = False
 
     @property
@@ -175,6 +178,23 @@ RERANK = dataclasses.replace(
 )
 """A score for each document of a query; `order` has the documents' places, best first."""
 
+CHOICE = dataclasses.replace(
+    RERANK,
+    name="choice",
+    default_model="ernie_choice",
+    head="choice",
+    pair_texts=("context", "question", "options"),
+    list_input="options",
+    fewest=2,
+    engine_outputs=(TensorSpec(name="logits", dtype="FP32", dims=(1,)),),
+    results=(
+        TensorSpec(name="choice", dtype="INT64", dims=(1,)),
+        TensorSpec(name="probabilities", dtype="FP32", dims=(-1,)),
+        TensorSpec(name="scores", dtype="FP32", dims=(-1,)),
+    ),
+)
+"""The best of several options as the answer to a question; `choice` is its place among them."""
+
 TOKEN_CLS = Task(
     name="token_cls",
     default_model="ernie_tokencls",
@@ -237,7 +257,7 @@ EXTRACTION = Task(
 TASKS: Mapping[str, Task] = {
     task.name: task
     for task in (
-        *(SEQ_CLS, MULTI_LABEL, REGRESSION, RERANK, TOKEN_CLS, QA, EMBEDDING),
+        *(SEQ_CLS, MULTI_LABEL, REGRESSION, RERANK, CHOICE, TOKEN_CLS, QA, EMBEDDING),
         EXTRACTION,
     )
 }
@@ -273,7 +293,7 @@ its first window, and empty in the others.
 """
 
 QUERY_ROW = TensorSpec(name="query_row", dtype="INT32", dims=(1,))
-"""The place in the request of the query that a document's row of tokens belongs to."""
+"""The place in the request of the query that a row of tokens, of a document or option, is of."""
 
 ASKED = TensorSpec(name="asked", dtype="STRING", dims=(1,))
 """The question of a request, for a postprocess stage that asks the engine again.

@@ -17,6 +17,7 @@ from ernie_triton.tasks import (
     REGRESSION,
     RERANK,
     SCORE_ACTIVATIONS,
+    task_named,
 )
 
 _LONGEST_ROW = 512
@@ -56,8 +57,10 @@ def with_checkpoint_defaults(spec: PipelineSpec, source: Source) -> PipelineSpec
         answering = dataclasses.replace(answering, activation=_rank_activation(answering, source))
     elif answering.activation:
         raise PipelineError(f"activation is for regression and rerank; the task is {spec.task}")
-    if spec.task != RERANK.name and (answering.rank_label or answering.max_documents):
-        raise PipelineError(f"rank_label and max_documents are for rerank; the task is {spec.task}")
+    if spec.task != RERANK.name and answering.rank_label:
+        raise PipelineError(f"rank_label is for rerank; the task is {spec.task}")
+    if not task_named(spec.task).list_input and answering.max_documents:
+        raise PipelineError(f"max_documents is for rerank and choice; the task is {spec.task}")
     return dataclasses.replace(spec, answering=answering, max_length=_max_length(spec, source))
 
 

@@ -113,8 +113,9 @@ def read_inputs(spec: PipelineSpec, step: StepReporter) -> BuildInputs:
         prompt=spec.answering.prompt or "",
         lower_texts=source.sentence is not None and source.sentence.lower_case,
     )
-    has_prompts = task_named(spec.task).asks_again
-    samples = read_sample_texts(spec.texts, pair=spec.pair, has_prompts=has_prompts)
+    samples = read_sample_texts(
+        spec.texts, texts=spec.row_texts, has_prompts=task_named(spec.task).asks_again
+    )
     batch = samples.encode(encoder)
     return BuildInputs(
         spec=spec,

@@ -7,13 +7,15 @@
         print(result.best.name, result.best.score)
 
 Errors are in `ernie_triton.errors`. The flow of a call: a task's module (`seq_cls`, `multi_label`,
-`regression`, `rerank`, `token_cls`, `qa`, `embedding`, `extraction`) names the outputs to ask for
-and reads the reply; `core` cuts the rows into requests, retries what is safe to retry and isolates
-a failing row; `transport` speaks gRPC. `evaluation` scores answers, `cli` has the command lines.
+`regression`, `rerank`, `choice`, `token_cls`, `qa`, `embedding`, `extraction`) names the outputs to
+ask for and reads the reply; `core` cuts the rows into requests, retries what is safe to retry and
+isolates a failing row; `transport` speaks gRPC. `evaluation` scores answers, `cli` has the command
+lines.
 
 A new task is a module here, a scorer and a row in `evaluation.tasks`, and a module under `cli`.
 """
 
+from ernie_triton.client.choice import AsyncChoiceClient, ChoiceClient, ChosenOption
 from ernie_triton.client.core import Policy
 from ernie_triton.client.embedding import AsyncEmbeddingClient, EmbeddingClient
 from ernie_triton.client.extraction import (
@@ -34,6 +36,7 @@ from ernie_triton.client.wire import AsyncTransport, Endpoint, Transport
 
 __all__ = [
     "Answer",
+    "AsyncChoiceClient",
     "AsyncEmbeddingClient",
     "AsyncExtractionClient",
     "AsyncMultiLabelClient",
@@ -44,6 +47,8 @@ __all__ = [
     "AsyncTokenClsClient",
     "AsyncTransport",
     "Candidate",
+    "ChoiceClient",
+    "ChosenOption",
     "Classification",
     "Connection",
     "EmbeddingClient",

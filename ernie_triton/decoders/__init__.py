@@ -1,21 +1,31 @@
 """Engine outputs to answers, in NumPy alone: one decoder for each task.
 
-`labels` decides for whole texts, `ranks` puts the documents of a query in order, `entities` and
-`spans` find places in a text, `vectors` passes embeddings on. `window_merging` puts the windows of
-long texts together for the two that find places. A new task's decoder is a module here and an entry
-in `DECODERS`.
+`labels` decides for whole texts, `ranks` puts the documents of a query in order, `choices` picks
+one of a question's options, `entities` and `spans` find places in a text, `vectors` passes
+embeddings on. `window_merging` puts the windows of long texts together for the two that find
+places. A new task's decoder is a module here and an entry in `DECODERS`.
 """
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 from ernie_triton.arrays import Tensors
+from ernie_triton.decoders.choices import ChoiceDecoder
 from ernie_triton.decoders.entities import EntityDecoder
 from ernie_triton.decoders.labels import LabelDecoder
 from ernie_triton.decoders.ranks import RankDecoder
 from ernie_triton.decoders.spans import AnswerDecoder
 from ernie_triton.decoders.vectors import VectorDecoder
-from ernie_triton.tasks import EMBEDDING, MULTI_LABEL, QA, REGRESSION, RERANK, SEQ_CLS, TOKEN_CLS
+from ernie_triton.tasks import (
+    CHOICE,
+    EMBEDDING,
+    MULTI_LABEL,
+    QA,
+    REGRESSION,
+    RERANK,
+    SEQ_CLS,
+    TOKEN_CLS,
+)
 
 
 class Decoder(Protocol):
@@ -41,6 +51,7 @@ DECODERS: Mapping[str, Callable[[Mapping[str, str], Sequence[str]], Decoder]] = 
     MULTI_LABEL.name: LabelDecoder,
     REGRESSION.name: LabelDecoder,
     RERANK.name: RankDecoder,
+    CHOICE.name: ChoiceDecoder,
     TOKEN_CLS.name: EntityDecoder,
     QA.name: AnswerDecoder,
     EMBEDDING.name: VectorDecoder,

@@ -85,7 +85,9 @@ class Tokenization:
         if self._task.asks_again:  # the schema is no text to the model
             del columns[1:]
         if len({len(column) for column in columns}) > 1:
-            raise TextError("tokens are shown of one document for each query; send one")
+            raise TextError(
+                f"tokens are shown of one of the {self._task.list_input} for each row; send one"
+            )
         settings = self._settings
         most = settings.max_windows * settings.max_length * SHORT_TEXT_CHARACTERS_PER_TOKEN
         found = sum(len(text) for column in columns for text in column)
@@ -113,13 +115,12 @@ class Tokenization:
         rows = self._encoder.encode(*columns)
         before = [self._settings.prompt] if self._settings.prompt and len(columns) == 1 else []
         prompt = sum(len(tokens.ids) for tokens in self._encoder.tokens_with_spans(before))
-        found, first = [], 0
-        for length in rows.lengths.tolist():
-            second = int(rows.token_type_ids[first : first + length].sum())
-            kept = [max(length - second - 2 - prompt, 0), second - 1][: len(columns)]
-            found.append(_Read(count=length, kept=kept, windows=[]))
-            first += length
-        return found
+        kept = rows.kept.copy()
+        kept[:, 0] = np.maximum(kept[:, 0] - prompt, 0)
+        return [
+            _Read(count=count, kept=own, windows=[])
+            for count, own in zip(rows.lengths.tolist(), kept.tolist(), strict=True)
+        ]
 
     def _tokens(self, texts: Sequence[str]) -> list[tuple[Int32, Int32]]:
         """Ids and places, int32 [tokens, 2], of whole texts, which are tokenised as spelled."""

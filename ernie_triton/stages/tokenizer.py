@@ -66,7 +66,7 @@ class TokenizerStage(Stage[tuple[list[str], ...]]):
             TextError: a text is not UTF-8, or too long; there are no documents, or too many.
         """
         if self.task.list_input:
-            check_documents(tensors[self.task.list_input], self._max_documents)
+            check_documents(self.task, tensors[self.task.list_input], self._max_documents)
         return tuple(
             [
                 decoded_text(text, name, row, self._max_text_bytes)

@@ -19,7 +19,7 @@ from ernie_triton.tokenizer.joined_texts import END, START, JoinedTexts
 from ernie_triton.tokenizer.long_texts import LONGEST_PIECED_WORD, without_runs
 from ernie_triton.tokenizer.piece_table import PieceTable
 from ernie_triton.tokenizer.ruled import tokenizer_by_rules
-from ernie_triton.tokenizer.token_rows import TextTokens, TokenizedRows, pair_rows, single_rows
+from ernie_triton.tokenizer.token_rows import TextTokens, TokenizedRows, several_rows, single_rows
 from ernie_triton.tokenizer.vocabulary import Vocabulary
 from ernie_triton.tokenizer.word_cache import WordCache
 
@@ -110,28 +110,29 @@ class TextEncoder:
             )
             self._pieces = PieceTable(vocabulary, characters)
 
-    def encode(self, texts: Sequence[str], pairs: Sequence[str] | None = None) -> TokenizedRows:
+    def encode(self, texts: Sequence[str], *others: Sequence[str]) -> TokenizedRows:
         """Tokenise, cut rows to the length allowed, add special tokens.
 
-        The longer text of a pair is cut first.
+        The longest text of a row is cut first.
 
         Args:
             texts: one for each row; an empty text is a valid text.
-            pairs: second texts, as many, or None for single texts.
+            others: further texts of each row, as many; none for single texts.
 
         Raises:
             TextError: a text would take too long (see `long_texts`).
         """
-        if pairs is None:
+        if not others:
             if self._prompt:
                 texts = [self._prompt + text for text in texts]
             if self._lower_texts:
                 texts = [text.lower() for text in texts]
             return single_rows(*self._tokens(texts, 1), self._max_length)
+        every = [text for row in zip(texts, *others, strict=True) for text in row]
         if self._lower_texts:
-            texts, pairs = [text.lower() for text in texts], [pair.lower() for pair in pairs]
-        both = [text for couple in zip(texts, pairs, strict=True) for text in couple]
-        return pair_rows(*self._tokens(both, 2), self._max_length)
+            every = [text.lower() for text in every]
+        each = 1 + len(others)
+        return several_rows(*self._tokens(every, each), self._max_length, each)
 
     def tokens_with_spans(self, texts: Sequence[str]) -> list[TextTokens]:
         """The tokens of whole texts, and the place of each in its text."""

@@ -18,7 +18,7 @@ START, END = "\x02", "\x03"
 
 
 class JoinedTexts:
-    """The texts of a batch in the order of their rows: START text END, or START text END text END.
+    """A batch in the order of its rows: START text END, or START text END text END, and so on.
 
     Attributes:
         text: all of them.
@@ -33,8 +33,9 @@ class JoinedTexts:
         if texts_per_row == 1:
             self.text = f"{START}{f'{END}{START}'.join(texts)}{END}"
         else:
-            couples = zip(texts[::2], texts[1::2], strict=True)
-            self.text = "".join([f"{START}{a}{END}{b}{END}" for a, b in couples])
+            columns = (texts[place::texts_per_row] for place in range(texts_per_row))
+            rows = map(END.join, zip(*columns, strict=True))
+            self.text = "".join([f"{START}{row}{END}" for row in rows])
         # A lone surrogate is no character, but the original tokenizer drops it like a control.
         self._codes = np.frombuffer(self.text.encode("utf-32-le", "surrogatepass"), np.uint32)
         self.values: Int32 = table.take(self._codes, mode="clip")

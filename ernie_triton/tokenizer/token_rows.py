@@ -16,15 +16,17 @@ class TokenizedRows:
 
     Attributes:
         input_ids: int32 [tokens].
-        token_type_ids: int32 [tokens]; 0 for the first text and its special tokens, 1 for the
-            second's.
+        token_type_ids: int32 [tokens]; 0 for the first text and its special tokens, 1 for those
+            of the others.
         lengths: int32 [rows], tokens of each row; at least 2.
+        kept: int32 [rows, texts], tokens of each text in its row.
         truncated: bool [rows], whether the row's text did not fit.
     """
 
     input_ids: Int32
     token_type_ids: Int32
     lengths: Int32
+    kept: Int32
     truncated: Bool
 
     def by_request(self, rows: Sequence[int], pad_token_id: int) -> list[dict[str, Any]]:
@@ -132,36 +134,40 @@ def single_rows(ids: Int32, counts: Int32, max_length: int) -> TokenizedRows:
         input_ids=ids,
         token_type_ids=np.zeros(len(ids), np.int32),
         lengths=counts + 2,
+        kept=counts[:, None],
         truncated=truncated,
     )
 
 
-def pair_rows(ids: Int32, counts: Int32, max_length: int) -> TokenizedRows:
-    """Rows of two texts each.
+def several_rows(ids: Int32, counts: Int32, max_length: int, texts: int) -> TokenizedRows:
+    """Rows of several texts each.
 
     Args:
-        ids: int32 [tokens]: as for `single_rows`, then the second text's tokens and the special
+        ids: int32 [tokens]: as for `single_rows`, then each further text's tokens and the special
             token that ends it.
-        counts: int32 [2 * rows], tokens of each text.
-        max_length: most tokens of a row; the longer of the two texts is cut first.
+        counts: int32 [texts * rows], tokens of each text.
+        max_length: most tokens of a row; the longest of its texts is cut first.
+        texts: how many a row has, at least 2.
     """
-    firsts, seconds = counts[::2], counts[1::2]
-    room = max_length - 3
-    truncated = firsts + seconds > room
+    found = counts.reshape(-1, texts)
+    room = max_length - 1 - texts
+    truncated = found.sum(axis=1) > room
+    kept = found
     if np.count_nonzero(truncated):
-        kept = np.empty_like(counts)
-        kept[::2], kept[1::2] = _longest_first(firsts, seconds, room)
+        kept = np.where(truncated[:, None], _longest_first(found, room), found)
         heads = kept.copy()
-        heads[::2] += 1
-        ids = ids[_kept_tokens(heads, counts - kept)]
-        firsts, seconds = kept[::2], kept[1::2]
-    of_types = np.empty_like(counts)
-    of_types[::2], of_types[1::2] = firsts + 2, seconds + 1
-    pattern = np.tile(np.array([0, 1], np.int32), len(firsts))
+        heads[:, 0] += 1
+        ids = ids[_kept_tokens(heads.reshape(-1), (found - kept).reshape(-1))]
+    lengths = kept.sum(axis=1, dtype=np.int32) + np.int32(1 + texts)
+    of_types = np.empty((len(kept), 2), np.int32)
+    of_types[:, 0] = kept[:, 0] + 2
+    of_types[:, 1] = lengths - of_types[:, 0]
+    pattern = np.tile(np.array([0, 1], np.int32), len(kept))
     return TokenizedRows(
         input_ids=ids,
-        token_type_ids=np.repeat(pattern, of_types),
-        lengths=firsts + seconds + 3,
+        token_type_ids=np.repeat(pattern, of_types.reshape(-1)),
+        lengths=lengths,
+        kept=kept,
         truncated=truncated,
     )
 
@@ -173,13 +179,27 @@ def _kept_tokens(heads: Int32, cut: Int32) -> Bool:
     return np.repeat(np.tile([True, False, True], len(heads)), stretches.reshape(-1))
 
 
-def _longest_first(firsts: Int32, seconds: Int32, room: int) -> tuple[Int32, Int32]:
-    """Lengths after cutting the longer text, or the second of equals, until both fit."""
-    half = room // 2
-    fits = firsts + seconds <= room
-    kept = np.minimum(firsts, np.maximum(room - seconds, room - half))
-    kept = np.where(fits, firsts, kept)
-    return kept, np.where(fits, seconds, np.minimum(seconds, room - kept))
+def _longest_first(counts: Int32, room: int) -> Int32:
+    """Lengths after cutting the longest text, token by token, until those of a row fit.
+
+    Of equals, the second of two is cut first, as transformers does; the first of three, as
+    PaddleNLP does.
+
+    Args:
+        counts: int32 [rows, texts], each row's more than `room` in sum.
+        room: tokens of all texts of a row.
+    """
+    texts = counts.shape[1]
+    ordered = np.sort(counts, axis=1)
+    uncut = np.cumsum(ordered, axis=1) - ordered
+    # With the shortest k texts whole, the others have this many tokens each; the rest is shared.
+    level = ((room - uncut) // np.arange(texts, 0, -1)).max(axis=1, keepdims=True)
+    kept = np.minimum(counts, level)
+    is_cut = counts > level
+    before = np.cumsum(is_cut if texts == 2 else is_cut[:, ::-1], axis=1)
+    place = before if texts == 2 else before[:, ::-1]
+    longer = is_cut & (place <= room - kept.sum(axis=1, keepdims=True))
+    return (kept + longer).astype(np.int32)
 
 
 def _rectangle(values: Int32, lengths: Int32, filler: int) -> Int32:

@@ -77,7 +77,7 @@ class Sample:
 
     def texts(self) -> TokenBatch:
         """Our own sample texts, which no sample was trained or is measured on."""
-        return read_sample_texts(None, pair=self.spec.pair).encode(self.parts.encoder)
+        return read_sample_texts(None, texts=self.spec.row_texts).encode(self.parts.encoder)
 
     def engine(self, graph: onnx.ModelProto, folder: Path, engine: str, precision: str) -> Engine:
         """An engine of a packed graph."""

@@ -156,3 +156,25 @@ def _rank_tensor(request: InferRequest, output: RequestedOutput) -> Array:
         "truncated": np.array([len(text) > 20 for text in texts]),
     }
     return tensors[output.name][None]
+
+
+def choice_model() -> FakeModel:
+    """An option's score is its number of the context's characters; they share the probability."""
+    outputs = {"choice": (1,), "probabilities": (-1,), "scores": (-1,), "truncated": (-1,)}
+    inputs = ("context", "question", "options")
+    facts = ModelFacts(max_batch_size=4, inputs=inputs, outputs=outputs)
+    return FakeModel(facts=facts, tensor=_choice_tensor)
+
+
+def _choice_tensor(request: InferRequest, output: RequestedOutput) -> Array:
+    [context], texts = request.columns["context"], request.columns["options"]
+    scores = np.array(
+        [sum(text.decode().count(one) for one in context.decode()) for text in texts], np.float32
+    )
+    tensors = {
+        "choice": np.array([scores.argmax()]),
+        "probabilities": scores / scores.sum(),
+        "scores": scores,
+        "truncated": np.array([len(text) > 20 for text in texts]),
+    }
+    return tensors[output.name][None]

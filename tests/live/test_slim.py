@@ -49,7 +49,7 @@ def test_served_scores_are_those_of_the_formulas(name: str, url: str, tmp_path: 
     module = student(shape, pair=pair)
     vocabulary = load_vocabulary(save_checkpoint(module, tmp_path / name) / "vocab.txt")
     encoder = TextEncoder(vocabulary, max_length=128, lower_case=True)
-    rows = SampleTexts(texts=tuple(TEXTS), pairs=tuple(PAIRS) if pair else None).encode(encoder)
+    rows = SampleTexts(columns=(tuple(TEXTS), tuple(PAIRS))[: 1 + pair]).encode(encoder)
     logits = np.array([slim_outputs(model_of(module), row)["logits"] for row in single_rows(rows)])
     exponents = np.exp(logits - logits.max(axis=1, keepdims=True))
     expected = exponents / exponents.sum(axis=1, keepdims=True)

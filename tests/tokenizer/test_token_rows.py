@@ -10,7 +10,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ernie_triton.tokenizer.token_rows import LengthBuckets, TokenizedRows, pair_rows, single_rows
+from ernie_triton.tokenizer.token_rows import (
+    LengthBuckets,
+    TokenizedRows,
+    several_rows,
+    single_rows,
+)
 
 CLASSIFY, SEPARATE, PAD = 1, 2, 0
 FILLER = 9
@@ -47,24 +52,27 @@ def test_single_rows_keep_the_beginning_of_each_text(counts: list[int], max_leng
 
 
 @given(
-    couples=st.lists(st.tuples(st.integers(0, 9), st.integers(0, 9)), min_size=1, max_size=5),
-    max_length=st.integers(3, 12),
+    each=st.integers(2, 3),
+    rows=st.lists(st.tuples(*[st.integers(0, 9)] * 3), min_size=1, max_size=5),
+    max_length=st.integers(4, 14),
 )
-def test_pair_rows_lose_tokens_of_the_longer_text_one_by_one(
-    couples: list[tuple[int, int]], max_length: int
+def test_rows_of_several_texts_lose_tokens_of_the_longest_one_by_one(
+    each: int, rows: list[tuple[int, ...]], max_length: int
 ) -> None:
-    texts = numbered([count for couple in couples for count in couple])
-    made = pair_rows(ids_of(texts, 2), counts_of(texts), max_length)
+    texts = numbered([count for row in rows for count in row[:each]])
+    made = several_rows(ids_of(texts, each), counts_of(texts), max_length, each)
     ids, types, lengths, truncated = [], [], [], []
-    for first, second in zip(texts[::2], texts[1::2], strict=True):
-        kept = [first.copy(), second.copy()]
-        while sum(map(len, kept)) > max_length - 3:
-            kept[len(kept[0]) <= len(kept[1])].pop()
-        row = [CLASSIFY, *kept[0], SEPARATE, *kept[1], SEPARATE]
+    for place in range(0, len(texts), each):
+        kept = [text.copy() for text in texts[place : place + each]]
+        truncated.append(sum(map(len, kept)) > max_length - 1 - each)
+        while sum(map(len, kept)) > max_length - 1 - each:
+            # PaddleNLP cuts the first of three equals, transformers the second of two.
+            order = kept if each == 3 else kept[::-1]
+            max(order, key=len).pop()
+        row = [CLASSIFY, *(one for text in kept for one in (*text, SEPARATE))]
         ids += row
-        types += [0] * (len(kept[0]) + 2) + [1] * (len(kept[1]) + 1)
+        types += [0] * (len(kept[0]) + 2) + [1] * (len(row) - len(kept[0]) - 2)
         lengths.append(len(row))
-        truncated.append(len(first) + len(second) > max_length - 3)
     assert made.input_ids.tolist() == ids
     assert made.token_type_ids.tolist() == types
     assert made.lengths.tolist() == lengths
@@ -74,7 +82,7 @@ def test_pair_rows_lose_tokens_of_the_longer_text_one_by_one(
 @pytest.fixture
 def rows() -> TokenizedRows:
     texts = numbered([1, 3, 0, 2])
-    made = pair_rows(ids_of([*texts, *texts], 2), counts_of([*texts, *texts]), 6)
+    made = several_rows(ids_of([*texts, *texts], 2), counts_of([*texts, *texts]), 6, 2)
     assert made.lengths.tolist() == [6, 5, 6, 5]
     return made
 

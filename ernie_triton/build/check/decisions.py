@@ -39,7 +39,7 @@ def agreement(
     A decision is, by task: the likeliest label of a text; all selected labels of a text; the label
     of a token; where an answer begins and where it ends; all positions where spans of a prompt
     begin, and all where they end; which of two texts has the higher score, for every pair of texts
-    (regression, and rerank with one label); or a vector, the same from a cosine of
+    (regression, choice, and rerank with one label); or a vector, the same from a cosine of
     `SAME_VECTOR_COSINE` on.
 
     Args:
@@ -74,7 +74,7 @@ def agreement(
     if task.name == "multi_label":
         limits = _logits(thresholds)
         return _counted([np.array_equal(one >= limits, two >= limits) for one, two in pairs])
-    if task.name in ("regression", "rerank") and all(one.size == 1 for one, _ in pairs):
+    if task.name in ("regression", "rerank", "choice") and all(one.size == 1 for one, _ in pairs):
         return _counted(_same_orders(pairs))
     return _counted([one.argmax() == two.argmax() for one, two in pairs])
 

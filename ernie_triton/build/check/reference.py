@@ -79,6 +79,8 @@ def _transformers(
 
     def outputs(row: RowTokens) -> Mapping[str, npt.NDArray[Any]]:
         ids, token_types = (torch.from_numpy(values[None].astype(np.int64)) for values in row)
+        if task.head == "choice":  # [questions, options, tokens]
+            ids, token_types = ids[None], token_types[None]
         # As PaddleNLP has it, and our graph: a padding token is masked wherever it stands.
         mask = (ids != pad_token_id).long()
         with torch.inference_mode():

@@ -93,7 +93,7 @@ def _assembled(source: Source, model: Model, task: Task, pooling: str) -> "PreTr
         reason = str(error).splitlines()[-1].strip()
         raise CheckpointError(f"transformers cannot load {source.path}: {reason}") from error
     # Random weights of an unused pooler do not matter.
-    uses_pooler = task.head == "sequence" or pooling == "pooler"
+    uses_pooler = task.head in ("sequence", "choice") or pooling == "pooler"
     missing = [name for name in loaded.missing_keys if uses_pooler or "pooler" not in name]
     if missing:
         raise CheckpointError(

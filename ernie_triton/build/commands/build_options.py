@@ -121,7 +121,11 @@ def add_build_options(parser: argparse.ArgumentParser) -> None:
     through = f"what the score goes through (regression, rerank) {says}"
     answers("--activation", through, choices=RANK_ACTIVATIONS)
     most = ", ".join(f"{count} with {engine}" for engine, count in MOST_DOCUMENTS.items())
-    answers("--max-documents", f"most documents of one request (rerank) (default {most})", int)
+    answers(
+        "--max-documents",
+        f"most documents or options of one request (rerank, choice) (default {most})",
+        int,
+    )
     answers("--rank-label", "the label whose score ranks, of several (rerank)")
     parser.add_argument(
         "--threshold",

@@ -12,6 +12,7 @@ from ernie_triton.build.config.messages import (
     allow_ragged,
     python_stage,
 )
+from ernie_triton.decoders.choices import ChoiceSettings
 from ernie_triton.decoders.entities import EntitySettings
 from ernie_triton.decoders.labels import LabelSettings
 from ernie_triton.decoders.ranks import RankSettings
@@ -129,6 +130,8 @@ def postprocess_settings(spec: PipelineSpec, task: Task, sizes: ModelSizes) -> S
         )
     if task.head == "vector":
         return VectorSettings(task=task.name, normalize=answering.normalize is not False)
+    if task.head == "choice":
+        return ChoiceSettings(task=task.name)
     if task == RERANK:
         return RankSettings(
             task=task.name,

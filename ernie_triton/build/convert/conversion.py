@@ -225,8 +225,10 @@ def calibration_texts(inputs: BuildInputs) -> TokenBatch:
     path = inputs.spec.quantization.calibration
     if path is None:
         return inputs.batch
-    has_prompts = task_named(inputs.spec.task).asks_again
-    samples = read_sample_texts(path, pair=inputs.spec.pair, has_prompts=has_prompts)
+    spec = inputs.spec
+    samples = read_sample_texts(
+        path, texts=spec.row_texts, has_prompts=task_named(spec.task).asks_again
+    )
     return samples.encode(inputs.encoder)
 
 

@@ -17,6 +17,7 @@ from ernie_triton.build.load.checkpoint import read_checkpoint
 from ernie_triton.build.load.onnx_graph.file import find_onnx_file, folder_beside, read_onnx
 from ernie_triton.build.load.onnx_graph.model import model_from_onnx
 from ernie_triton.build.load.onnx_graph.names import fixed_length, with_our_input_names
+from ernie_triton.build.load.onnx_graph.options import takes_options, without_options
 from ernie_triton.build.load.onnx_graph.outputs import (
     is_vector_alone,
     plain_scores,
@@ -42,7 +43,7 @@ from ernie_triton.build.load.weight_files import find_weights, no_checkpoint_fau
 from ernie_triton.build.model.heads import HEAD_NAMES, SequenceHead, VectorHead
 from ernie_triton.build.model.models import Model
 from ernie_triton.errors import CheckpointError, OtherTaskError, UnrecognisedGraphError
-from ernie_triton.tasks import EXTRACTION
+from ernie_triton.tasks import CHOICE, EXTRACTION
 from ernie_triton.tokenizer.vocabulary import VOCABULARY_FILE
 
 
@@ -92,11 +93,18 @@ def _from_graph(kind: str, path: Path, graph: onnx.ModelProto, wanted: WantedHea
     folder = path if path.is_dir() else folder_beside(path, (*CONFIG_FILES, VOCABULARY_FILE))
     has_config = any((folder / name).is_file() for name in CONFIG_FILES)
     config = read_config(folder) if has_config else None
-    graph = with_our_input_names(graph)
+    has_options = takes_options(graph)
+    if has_options and wanted.head not in (None, "choice"):
+        raise OtherTaskError(
+            f"{path} takes the options of a question; build it with --task {CHOICE.name}"
+        )
+    graph = with_our_input_names(without_options(graph))
     scores, vectors = plain_scores(graph), vector_outputs(graph, wanted.pooling)
     model, reason, used = None, "", vectors if wanted.head == "vector" else scores.graph
     has_sigmoids = "Sigmoid" in scores.functions
-    heads = [head for head in HEAD_NAMES.values() if head != "pointer" or has_sigmoids]
+    told = {"pointer": has_sigmoids, "choice": False}
+    heads = [head for head in HEAD_NAMES.values() if told.get(head, True)]
+    heads = ["choice"] if has_options else heads
     for head in (wanted.head,) if wanted.head else heads:
         read = vectors if head == "vector" else scores.graph
         try:

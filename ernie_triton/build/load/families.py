@@ -19,6 +19,7 @@ HEADS_BY_ARCHITECTURE = {
     "UIE": "pointer",
     "UIEModel": "pointer",
     "ForSequenceClassification": "sequence",
+    "ForMultipleChoice": "choice",
     "ForTokenClassification": "token",
     "ForQuestionAnswering": "span",
     "Model": "vector",

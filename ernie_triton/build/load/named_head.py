@@ -8,6 +8,7 @@ from ernie_triton.build.load.settings import CheckpointConfig
 from ernie_triton.build.load.source import WantedHead
 from ernie_triton.build.model.encoder import Linear
 from ernie_triton.build.model.heads import (
+    ChoiceHead,
     Head,
     PointerHead,
     SequenceHead,
@@ -43,6 +44,8 @@ def head_from_arrays(
     head: SequenceHead | TokenHead
     if kind == "sequence":
         head = _sequence_head(arrays, family, config, where)
+    elif kind == "choice":
+        return _choice_head(arrays, family, config, where)
     elif kind == "vector":
         arrays.skip_matching(_OTHER_HEADS)
         activation = _pooler_activation(family, config)
@@ -92,12 +95,35 @@ def _sequence_head(
     )
 
 
+def _choice_head(
+    arrays: NamedState, family: Family, config: CheckpointConfig, where: str
+) -> ChoiceHead:
+    """Read the layer of an option's score: after the pooler, whatever the family's classifiers."""
+    if arrays.has("sequence_summary.summary.weight") or arrays.has("sequence_summary.dense.weight"):
+        raise CheckpointError(
+            f"{where} scores options by a sequence_summary, as ELECTRA does; expected a pooler; "
+            f"export the model to ONNX and build from that file"
+        )
+    if arrays.has("classifier.out_proj.weight"):  # DistilBERT's, by the names of `own_names`
+        pooler, output = arrays.linear("classifier.dense"), "classifier.out_proj"
+        activation = family.text_head
+    else:
+        pooler, output = _pooler(arrays), "classifier"
+        activation = _pooler_activation(family, config)
+    return ChoiceHead(
+        pooler=pooler,
+        pooler_activation=activation,
+        output=_classifier(arrays, output, "choice", where),
+    )
+
+
 def _classifier(arrays: NamedState, name: str, kind: str, where: str) -> Linear:
     """Read the layer of the scores; where it is missing, name what is there instead."""
     if arrays.has(f"{name}.weight"):
         return arrays.linear(name)
     of = {
         "sequence": "sequence",
+        "choice": "multiple choice",
         "token": "token",
         "span": "answer span",
         "pointer": "prompted span",

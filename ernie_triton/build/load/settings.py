@@ -12,6 +12,7 @@ from ernie_triton.build.load.own_names import with_bert_settings
 from ernie_triton.build.load.tokenizer_json import TOKENIZER_JSON, json_settings
 from ernie_triton.errors import CheckpointError, TextFileError
 from ernie_triton.tasks import (
+    CHOICE,
     EMBEDDING,
     EXTRACTION,
     MULTI_LABEL,
@@ -43,7 +44,10 @@ _SIZES = (
     *("task_type_vocab_size", "intermediate_size", "embedding_size", "num_hidden_groups"),
 )
 _JSON_CLASSES = frozenset(("PreTrainedTokenizer", "TokenizersBackend", "PythonBackend"))
-_TASKS_BY_HEAD = {"token": TOKEN_CLS, "span": QA, "pointer": EXTRACTION, "vector": EMBEDDING}
+_TASKS_BY_HEAD = {
+    **{"choice": CHOICE, "token": TOKEN_CLS, "span": QA, "pointer": EXTRACTION},
+    "vector": EMBEDDING,
+}
 _TASKS_BY_PROBLEM = {"multi_label_classification": MULTI_LABEL, "regression": REGRESSION}
 
 

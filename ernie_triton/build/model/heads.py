@@ -37,6 +37,19 @@ class SequenceHead:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class ChoiceHead(SequenceHead):
+    """One score of a text with one of its options, for a softmax over all options."""
+
+    def __post_init__(self) -> None:
+        SequenceHead.__post_init__(self)
+        if self.output.outputs != 1:
+            raise CheckpointError(
+                f"the classifier of multiple choice has {self.output.outputs} outputs; expected "
+                f"one score of each option"
+            )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class TokenHead:
     """Scores of every token: `output` on its vector."""
 
@@ -156,10 +169,11 @@ def _taken(layer: VectorLayer) -> int | None:
     return len(layer.scale) if isinstance(layer, Norm) else None
 
 
-Head = SequenceHead | TokenHead | SpanHead | PointerHead | VectorHead
+Head = SequenceHead | ChoiceHead | TokenHead | SpanHead | PointerHead | VectorHead
 
 HEAD_NAMES = {
     SequenceHead: "sequence",
+    ChoiceHead: "choice",
     TokenHead: "token",
     SpanHead: "span",
     PointerHead: "pointer",

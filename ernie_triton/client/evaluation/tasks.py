@@ -11,9 +11,11 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, Protocol, TypeVar
 
+from ernie_triton.client.choice import ChoiceCodec
 from ernie_triton.client.core import Caller, Codec, Send
 from ernie_triton.client.embedding import similarity_outcomes
 from ernie_triton.client.evaluation.answers import AnswerScorer, items_from_squad
+from ernie_triton.client.evaluation.choices import ChoiceScorer, items_from_choices
 from ernie_triton.client.evaluation.entities import EntityScorer, items_from_tokens
 from ernie_triton.client.evaluation.extractions import ExtractionScorer, items_from_extractions
 from ernie_triton.client.evaluation.labels import ClassificationScorer, MultiLabelScorer
@@ -28,6 +30,7 @@ from ernie_triton.client.rerank import RerankCodec
 from ernie_triton.client.seq_cls import SeqClsCodec, label_names
 from ernie_triton.client.token_cls import EntityCodec
 from ernie_triton.tasks import (
+    CHOICE,
     EMBEDDING,
     EXTRACTION,
     MULTI_LABEL,
@@ -152,6 +155,13 @@ _METHODS = (
         read=lambda lines, _: items_from_rankings(lines),
         scorer=lambda _: RankScorer(),
         codec=lambda _: RerankCodec(),
+    ),
+    EvaluationMethod(
+        task=CHOICE,
+        metric=Metric(name="accuracy", figures=("accuracy",)),
+        read=lambda lines, _: items_from_choices(lines),
+        scorer=lambda _: ChoiceScorer(),
+        codec=lambda _: ChoiceCodec(),
     ),
     EvaluationMethod(
         task=TOKEN_CLS,

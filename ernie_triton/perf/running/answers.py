@@ -8,11 +8,13 @@ itself holds two decisions that are that close.
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Generic, TypeVar
 
 import numpy as np
 
 from ernie_triton.arrays import Float32
+from ernie_triton.client.choice import ChoiceClient, ChosenOption
 from ernie_triton.client.client import BlockingClient
 from ernie_triton.client.embedding import EmbeddingClient
 from ernie_triton.client.extraction import Extraction, ExtractionClient
@@ -98,6 +100,12 @@ def same_ranking(solo: Ranking, loaded: Ranking, tolerance: float) -> bool:
     )
 
 
+def same_choice(solo: ChosenOption, loaded: ChosenOption, tolerance: float) -> bool:
+    """Accept the same probabilities; the choice may differ where the best two tie."""
+    ones, twos = solo.probabilities, loaded.probabilities
+    return len(ones) == len(twos) and all(map(partial(_close, tolerance=tolerance), ones, twos))
+
+
 def same_entities(solo: tuple[Entity, ...], loaded: tuple[Entity, ...], tolerance: float) -> bool:
     """Accept the same entities with the same scores; those of one answer alone must be unsure.
 
@@ -172,6 +180,10 @@ def _ranked(client: RerankClient, row: TextRow) -> Ranking:
     return client.rank(row[0], row[1:])
 
 
+def _chosen(client: ChoiceClient, row: TextRow) -> ChosenOption:
+    return client.choose(row[0], row[1], row[2:])
+
+
 def _entities(client: TokenClsClient, row: TextRow) -> tuple[Entity, ...]:
     return client.entities(*_columns(row))[0]
 
@@ -199,6 +211,7 @@ _COMPARISONS: Mapping[str, Comparison[Any, Any]] = {
     "multi_label": Comparison(MultiLabelClient, _selected, same_labels),
     "regression": Comparison(RegressionClient, _scored, same_score),
     "rerank": Comparison(RerankClient, _ranked, same_ranking),
+    "choice": Comparison(ChoiceClient, _chosen, same_choice),
     "token_cls": Comparison(TokenClsClient, _entities, same_entities),
     "qa": Comparison(QaClient, _answered, same_answer),
     "extraction": Comparison(ExtractionClient, _extracted, same_extraction),

@@ -169,6 +169,7 @@ class LibraryTokenizer:
             input_ids=input_ids,
             token_type_ids=np.zeros_like(input_ids),
             lengths=lengths,
+            kept=lengths[:, None] - 2,
             truncated=np.zeros(len(ids), np.bool_),
         )
 

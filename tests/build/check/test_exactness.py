@@ -47,7 +47,7 @@ class GivenScores:
 def engine(runtime: GivenScores, precision: str = "fp32", task: str = "seq_cls") -> Engine:
     settings = EngineSettings(
         task=task,
-        pair=True,
+        texts=2,
         engine="openvino",
         precision=precision,
         layout="packed",
@@ -236,34 +236,33 @@ def test_no_run_has_more_rows_than_allowed(most: int, runs: list[int]) -> None:
 
 
 def test_our_sample_texts_are_single_texts_or_pairs_of_neighbours() -> None:
-    texts = read_sample_texts(None, pair=False)
+    texts = read_sample_texts(None, texts=1)
     lines = SAMPLE_TEXTS.read_text(encoding="utf-8").splitlines()
-    assert list(texts.texts) == lines
-    assert texts.pairs is None
+    assert texts.columns == (tuple(lines),)
     assert texts.row(1) == (lines[1],)
-    pairs = read_sample_texts(None, pair=True)
-    assert pairs.texts == texts.texts
-    assert pairs.pairs == (*texts.texts[1:], texts.texts[0])
+    pairs = read_sample_texts(None, texts=2)
+    assert pairs.columns == (tuple(lines), (*lines[1:], lines[0]))
     assert pairs.row(2) == (lines[2], lines[3])
+    assert read_sample_texts(None, texts=3).row(len(lines) - 1) == (lines[-1], *lines[:2])
 
 
 def test_sample_texts_of_a_file_may_hold_pairs(tmp_path: Path) -> None:
     path = tmp_path / "texts.txt"
     path.write_text("甲\t乙\n\n丙\n丁\t戊\t己\n", encoding="utf-8")
-    texts = read_sample_texts(path, pair=True)
+    texts = read_sample_texts(path, texts=2)
     assert [texts.row(index) for index in range(3)] == [
         ("甲", "乙"),
         ("丙", "丁\t戊\t己"),
         ("丁", "戊\t己"),
     ]
-    assert read_sample_texts(path, pair=False).texts == ("甲\t乙", "丙", "丁\t戊\t己")
+    assert read_sample_texts(path, texts=1).columns == (("甲\t乙", "丙", "丁\t戊\t己"),)
 
 
 def test_sample_texts_become_one_batch_of_tokens(tmp_path: Path) -> None:
     vocabulary = load_vocabulary(write_vocabulary(tmp_path / "vocab.txt", vocabulary_lines()))
     path = tmp_path / "texts.txt"
     path.write_text("1 2\n3\n", encoding="utf-8")
-    batch = read_sample_texts(path, pair=True).encode(
+    batch = read_sample_texts(path, texts=2).encode(
         TextEncoder(vocabulary, max_length=16, lower_case=True)
     )
     one, two, three = (vocabulary.ids[digit] for digit in "123")
@@ -281,6 +280,6 @@ def test_sample_texts_that_are_none_are_refused(tmp_path: Path, content: bytes, 
     path = tmp_path / "texts.txt"
     path.write_bytes(content)
     with pytest.raises(TextError, match=fault):
-        read_sample_texts(path, pair=False)
+        read_sample_texts(path, texts=1)
     with pytest.raises(TextError, match="cannot be read"):
-        read_sample_texts(tmp_path / "nowhere", pair=False)
+        read_sample_texts(tmp_path / "nowhere", texts=1)

@@ -48,7 +48,7 @@ def _combinations() -> Iterator[PipelineSpec]:
                 precision=precision,
                 layout=layout,
                 device=device,
-                answering=Answering(rank_label="label 1" if task.list_input else ""),
+                answering=Answering(rank_label="label 1" if task.name == "rerank" else ""),
             )
 
 

@@ -21,6 +21,7 @@ TRANSFORMERS: dict[str, dict[str, Any]] = {
 }
 HEADS = {
     "sequence": "ForSequenceClassification",
+    "choice": "ForMultipleChoice",
     "token": "ForTokenClassification",
     "span": "ForQuestionAnswering",
     "vector": "Model",
@@ -171,13 +172,20 @@ _EXPORTER_WARNINGS: Sequence[tuple[str, type[Warning]]] = (
 )
 
 
-def export(module: nn.Module, opset: int = 17, *, dynamo: bool = False) -> onnx.ModelProto:
-    """The ONNX graph of a module with `inputs`, for any number of texts and tokens."""
+def export(
+    module: nn.Module, opset: int = 17, *, dynamo: bool = False, options: int = 0
+) -> onnx.ModelProto:
+    """The ONNX graph of a module with `inputs`, for any number of texts and tokens.
+
+    With `options`, inputs are [texts, options, tokens].
+    """
     module.eval()
     names = [str(name) for name in module.inputs]  # type: ignore[union-attr]
     ids = torch.randint(5, VOCABULARY, (2, 8), generator=torch.Generator().manual_seed(0))
     examples = {IDS: ids, TYPES: torch.zeros_like(ids), MASK: torch.ones_like(ids)}
     examples[PLACES] = torch.arange(ids.shape[1]).expand_as(ids)
+    if options:
+        examples = {name: value[:, None].repeat(1, options, 1) for name, value in examples.items()}
     arguments = tuple(examples[name] for name in names)
     with warnings.catch_warnings():
         for message, category in _EXPORTER_WARNINGS:
@@ -213,6 +221,6 @@ def _export_traced(
         input_names=names,
         opset_version=opset,
         dynamo=False,
-        dynamic_axes={name: {0: "texts", 1: "tokens"} for name in names},
+        dynamic_axes={name: {0: "texts", arguments[0].ndim - 1: "tokens"} for name in names},
     )
     return onnx.load_from_string(written.getvalue())

@@ -18,7 +18,7 @@ from ernie_triton.build.load.onnx_graph.token_heads import (
     read_token_head,
 )
 from ernie_triton.build.load.onnx_graph.vector_head import read_vector_head
-from ernie_triton.build.model.heads import SequenceHead
+from ernie_triton.build.model.heads import ChoiceHead, SequenceHead
 from ernie_triton.errors import OtherTaskError, UnrecognisedGraphError
 from ernie_triton.tasks import TASKS
 
@@ -34,7 +34,8 @@ def read_head(reading: Reading, task_head: str) -> FoundHead:
         return _READERS[task_head](reading)
     except UnrecognisedGraphError as error:
         # Two layers may be those of an answer as well: their sigmoids, if any, are off by now.
-        not_told = {task_head, "pointer"} if task_head == "span" else {task_head}
+        # One score of a text may be an option's too: the graph's inputs tell.
+        not_told = {task_head, "choice"} | ({"pointer"} if task_head == "span" else set())
         others = [kind for kind in _READERS.keys() - not_told if _can_read(reading, kind)]
         if not others:
             raise
@@ -85,6 +86,24 @@ def read_sequence_head(reading: Reading) -> FoundHead:
     return FoundHead(head=head, hidden=hidden)
 
 
+def read_choice_head(reading: Reading) -> FoundHead:
+    """Read a classifier of an option in its text, from a graph of single rows.
+
+    Raises:
+        UnrecognisedGraphError: the output is not one score of each row.
+    """
+    found = read_sequence_head(reading)
+    head = found.head
+    if not isinstance(head, SequenceHead) or head.output.outputs != 1:
+        raise UnrecognisedGraphError(
+            "the graph gives several scores of each row; expected one, of an option"
+        )
+    alone = ChoiceHead(
+        pooler=head.pooler, pooler_activation=head.pooler_activation, output=head.output
+    )
+    return FoundHead(head=alone, hidden=found.hidden)
+
+
 def _not_first_token(reading: Reading, name: str) -> UnrecognisedGraphError:
     origins = " and ".join(f"the {reading.producer(n)}" for n in selected_from(reading, name))
     return UnrecognisedGraphError(
@@ -96,6 +115,7 @@ def _not_first_token(reading: Reading, name: str) -> UnrecognisedGraphError:
 _READERS: Mapping[str, Callable[[Reading], FoundHead]] = MappingProxyType(
     {
         "sequence": read_sequence_head,
+        "choice": read_choice_head,
         "token": read_token_head,
         "span": read_span_head,
         "pointer": read_pointer_head,

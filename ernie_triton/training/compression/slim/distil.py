@@ -172,8 +172,8 @@ def _rows(ready: PreparedModel, how: SlimTraining) -> list[Features]:
         for row in ready.task.rows(ready.data.train)
     ]
     if how.unlabelled is not None:
-        found = read_sample_texts(how.unlabelled, pair=ready.data.pair)
-        rows += maker.plain_rows(found.texts, found.pairs)
+        found = read_sample_texts(how.unlabelled, texts=1 + ready.data.pair)
+        rows += maker.plain_rows(*found.columns)
     examples = [maker.texts(row) for row in rows]
     path = vocabulary_beside(ready.checkpoint)
     if path is None:

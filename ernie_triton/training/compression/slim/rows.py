@@ -76,9 +76,9 @@ class RowMaker:
             types.append(np.full(length + 1, kind, np.int32))
         return {"input_ids": np.concatenate(ids), "token_type_ids": np.concatenate(types)}
 
-    def plain_rows(self, texts: Sequence[str], pairs: Sequence[str] | None) -> Iterator[Features]:
-        """Encode texts into rows."""
-        encoded = self._tokenizer.encode(texts, pairs)
+    def plain_rows(self, *columns: Sequence[str]) -> Iterator[Features]:
+        """Encode texts, or pairs of two columns, into rows."""
+        encoded = self._tokenizer.encode(*columns)
         ends = np.cumsum(encoded.lengths)[:-1]
         for ids, types in zip(
             np.split(encoded.input_ids, ends), np.split(encoded.token_type_ids, ends), strict=True
