@@ -199,7 +199,7 @@ def _longest_first(counts: Int32, room: int) -> Int32:
     before = np.cumsum(is_cut if texts == 2 else is_cut[:, ::-1], axis=1)
     place = before if texts == 2 else before[:, ::-1]
     longer = is_cut & (place <= room - kept.sum(axis=1, keepdims=True))
-    return (kept + longer).astype(np.int32)
+    return np.asarray(kept + longer, np.int32)
 
 
 def _rectangle(values: Int32, lengths: Int32, filler: int) -> Int32:

@@ -177,4 +177,4 @@ def _choice_tensor(request: InferRequest, output: RequestedOutput) -> Array:
         "scores": scores,
         "truncated": np.array([len(text) > 20 for text in texts]),
     }
-    return tensors[output.name][None]
+    return np.asarray(tensors[output.name])[None]

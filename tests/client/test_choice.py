@@ -46,8 +46,8 @@ def test_the_command_line_shows_the_best_option_and_counts_the_right_ones(
     asked = ["--context", "ab", "--question", "q", "--option", "b", "--option", "aab"]
     assert main(asked) == 0
     head, _, row = capsys.readouterr().out.splitlines()
-    assert head.split() == ["line", "index", "option", "probability", "cut", "question"]
-    assert row.split() == ["1", "1", "aab", "0.7500", "q"]
+    assert head.split() == ["line", "index", "option", "probability", "cut", "context"]
+    assert row.split() == ["1", "1", "aab", "0.7500", "ab"]
     lines = [
         {"context": "ab", "question": "q", "options": ["b", "aab"], "answer": "aab"},
         {"context": ["a", "b"], "options": ["b", "aab"], "answer": 0},

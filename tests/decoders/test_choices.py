@@ -12,7 +12,8 @@ def test_each_question_has_its_own_choice_and_of_equal_options_the_first() -> No
     decoder = ChoiceDecoder({"task": "choice"}, ())
     [found] = decoder.run([decoder.read({"logits": logits, "query_row": rows})])
     table = logits.reshape(2, 3)
-    assert (found["choice"].tolist(), found["choice"].dtype) == ([[1], [2]], np.int64)
+    assert found["choice"].tolist() == [[1], [2]]
+    assert found["choice"].dtype == np.int64
     assert found["scores"].tolist() == table.tolist()
     expected = torch.from_numpy(table).softmax(dim=1).numpy()
     np.testing.assert_allclose(found["probabilities"], expected, atol=1e-6)

@@ -123,7 +123,7 @@ def test_random_long_texts_make_the_rows_of_the_whole(
     small_encoders: dict[int, TextEncoder],
     original: OriginalTokenizer,
 ) -> None:
-    made = small_encoders[max_length].encode([first], None if second is None else [second])
+    made = small_encoders[max_length].encode([first], *([] if second is None else [[second]]))
     expected = original.row(first, second, max_length)
     assert (made.input_ids.tolist(), made.token_type_ids.tolist()) == expected
 

@@ -31,7 +31,7 @@ async def _new_job(_found: argparse.Namespace, caller: Caller) -> Job[ChosenOpti
         send=partial(choice_outcomes, caller),
         json_from_result=_json_from_result,
         printer=TablePrinter(
-            ("index", "option", "probability", "cut"), texts[1:2], _cells_from_result
+            ("index", "option", "probability", "cut"), texts[:1], _cells_from_result
         ),
         method=EVALUATION_METHODS[CHOICE.name],
     )

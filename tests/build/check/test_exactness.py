@@ -47,7 +47,7 @@ class GivenScores:
 def engine(runtime: GivenScores, precision: str = "fp32", task: str = "seq_cls") -> Engine:
     settings = EngineSettings(
         task=task,
-        texts=2,
+        pair=True,
         engine="openvino",
         precision=precision,
         layout="packed",

@@ -69,7 +69,8 @@ def _as_row(
 ) -> onnx.NodeProto:
     """The node after the change: flattening an input, cast or not, is passing on its rows."""
     if node.op_type == "Reshape":
-        source, kind, attributes = node.input[0], "Identity", {}
+        source, kind = node.input[0], "Identity"
+        attributes: dict[str, int] = {}
         while source in casts:
             kind = "Cast"
             attributes = attributes or {"to": casts[source].attribute[0].i}
@@ -91,7 +92,8 @@ def _take_scores(graph: onnx.ModelProto) -> None:
         while name in producers and producers[name].op_type in _AROUND_SCORES:
             name = producers[name].input[0]
         found[name] = None
-    needed, kept = set(found), []
+    kept: list[onnx.NodeProto] = []
+    needed = set(found)
     for node in reversed(graph.graph.node):
         if not needed.isdisjoint(node.output):
             needed.update(node.input)

@@ -32,7 +32,7 @@ def test_rows_are_taken_apart_and_put_together_as_the_tokenizer_makes_them(
     tmp_path: Path, pair: bool
 ) -> None:
     maker = RowMaker(task_of(tmp_path, pair=pair))
-    rows = list(maker.plain_rows(TEXTS, PAIRS if pair else None))
+    rows = list(maker.plain_rows(*(TEXTS, PAIRS)[: 1 + pair]))
     assert len(rows) == len(TEXTS)
     for row in rows:
         texts = maker.texts(row)
@@ -47,11 +47,11 @@ def test_rows_are_taken_apart_and_put_together_as_the_tokenizer_makes_them(
 def test_what_does_not_fit_is_cut_as_the_tokenizer_cuts_it(tmp_path: Path, pair: bool) -> None:
     whole = TextEncoder(VOCABULARY, max_length=100, lower_case=True)
     maker = RowMaker(task_of(tmp_path, pair=pair))
-    expected = list(maker.plain_rows(TEXTS, PAIRS if pair else None))
+    expected = list(maker.plain_rows(*(TEXTS, PAIRS)[: 1 + pair]))
     long = task_of(tmp_path, pair=pair)
     long.tokenizer = whole
     for row, cut in zip(
-        RowMaker(long).plain_rows(TEXTS, PAIRS if pair else None), expected, strict=True
+        RowMaker(long).plain_rows(*(TEXTS, PAIRS)[: 1 + pair]), expected, strict=True
     ):
         made = maker.row(maker.texts(row))
         np.testing.assert_array_equal(made["input_ids"], cut["input_ids"])
