@@ -16,7 +16,9 @@ from ernie_triton.client.transport import Connection, GrpcTransport
 from ernie_triton.client.wire import Endpoint, InferRequest
 from ernie_triton.errors import ClientError, ModelNotReadyError, QueueFullError
 
-_PROBE_TEXT, _PROBE_SCHEMA = "健康", '["健康"]'
+_PROBE_TEXT = "健康"
+_PROBES = {"schema": ('["健康"]',), "options": (_PROBE_TEXT, _PROBE_TEXT), "parameters": ("",)}
+"""The values of inputs that take no plain text, or several."""
 _REQUEST_TIMEOUT_S = 15.0
 
 
@@ -85,8 +87,10 @@ def check(connection: Connection, repository: Path) -> list[str]:
 
 def probe_columns(inputs: Sequence[str]) -> dict[str, list[bytes]]:
     """One small row for a pipeline with these inputs."""
-    probes = {name: _PROBE_SCHEMA if name == "schema" else _PROBE_TEXT for name in inputs}
-    return {name: [probe.encode()] for name, probe in probes.items()}
+    # Models that fill in a mask have one name of it or the other.
+    text = f"{_PROBE_TEXT}[MASK]<mask>" if "parameters" in inputs else _PROBE_TEXT
+    probes = {name: _PROBES.get(name, (text,)) for name in inputs}
+    return {name: [value.encode() for value in values] for name, values in probes.items()}
 
 
 def _connection_to(name: str, connection: Connection) -> Connection:

@@ -113,5 +113,5 @@ def test_what_is_too_much_or_unclear_is_refused(folder: Path, paddle_vocab: Path
         shown(stage_of(folder, paddle_vocab), {"text": texts("好" * 1000)})
     stage = stage_of(folder, paddle_vocab, "rerank", pair=True)
     documents = np.array([[b"a", b"b"]], np.object_)
-    with pytest.raises(TextError, match="one document for each query"):
+    with pytest.raises(TextError, match="one of the documents for each row"):
         shown(stage, {"query": texts("a"), "documents": documents})

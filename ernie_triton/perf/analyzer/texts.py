@@ -123,28 +123,31 @@ def _rows_of_kind(spec: TextSpec, kind: TextKind, count: int, texts: int) -> lis
     if spec.schema:
         return [(*_row(length_of(kind, chance), 1, 1, chance), spec.schema) for _ in range(count)]
     return [
-        _listed_row(spec, kind, chance)
+        _listed_row(spec, kind, chance, max(texts, 2))
         if spec.documents > 1
         else _row(length_of(kind, chance), texts, spec.first_share, chance)
         for _ in range(count)
     ]
 
 
-def _listed_row(spec: TextSpec, kind: TextKind, chance: random.Random) -> TextRow:
-    """Make a row of a first text and several for the second input, each of a length of its own."""
+def _listed_row(spec: TextSpec, kind: TextKind, chance: random.Random, texts: int) -> TextRow:
+    """Make a row with several texts for its last input, each of a length of its own."""
     lengths = [length_of(kind, chance) for _ in range(spec.documents)]
-    first, second = _row(lengths[0], 2, spec.first_share, chance)
-    others = [text_of(max(length - len(first) - 3, 1), chance) for length in lengths[1:]]
-    return (first, second, *others)
+    *before, last = _row(lengths[0], texts, spec.first_share, chance)
+    taken = sum(map(len, before)) + texts + 1
+    others = [text_of(max(length - taken, 1), chance) for length in lengths[1:]]
+    return (*before, last, *others)
 
 
 def _row(tokens: int, texts: int, first_share: float, chance: random.Random) -> TextRow:
-    """Make a row: one text and two special tokens, or two texts and three."""
+    """Make a row of texts, with a special token before it and one after each text."""
     characters = max(tokens - texts - 1, texts)
     if texts == 1:
         return (text_of(characters, chance),)
-    first = min(max(1, round(characters * first_share)), characters - 1)
-    return text_of(first, chance), text_of(characters - first, chance)
+    first = min(max(1, round(characters * first_share)), characters - texts + 1)
+    each, more = divmod(characters - first, texts - 1)
+    others = (each + (place < more) for place in range(texts - 1))
+    return tuple(text_of(length, chance) for length in (first, *others))
 
 
 def _common_character(chance: random.Random) -> str:
