@@ -5,6 +5,7 @@ both it takes rows [rows, tokens] and gives one score of each, whatever the numb
 """
 
 from collections.abc import Collection, Mapping
+from typing import Any
 
 import onnx
 from onnx import TensorProto, helper
@@ -70,7 +71,7 @@ def _as_row(
     """The node after the change: flattening an input, cast or not, is passing on its rows."""
     if node.op_type == "Reshape":
         source, kind = node.input[0], "Identity"
-        attributes: dict[str, int] = {}
+        attributes: dict[str, Any] = {}
         while source in casts:
             kind = "Cast"
             attributes = attributes or {"to": casts[source].attribute[0].i}
