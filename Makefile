@@ -81,7 +81,7 @@ $(DEPLOY)/unpacked: tests/deploy/tools.py | $(VENV)/installed-test
 test: export OMP_NUM_THREADS = 1
 test: export ERNIE_TRITON_PIR_PYTHON = $(CURDIR)/.venv-pir/bin/python
 test: $(VENV)/installed-test .venv-pir/installed debian-packages deploy-tools
-	$(PY) -m pytest --numprocesses $$(($$(nproc) + 1)) --no-loadscope-reorder
+	$(PY) -m pytest --numprocesses $$(($$(nproc) + 1)) --no-loadscope-reorder --durations 25
 
 lint: $(VENV)/installed-test
 	$(PY) -m ruff check .
