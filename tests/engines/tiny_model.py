@@ -15,6 +15,7 @@ from ernie_triton.build.convert.engine_file import write_engine
 from ernie_triton.build.graph.export import export_onnx
 from ernie_triton.build.model.encoder import Encoder, Layer, Linear, Norm
 from ernie_triton.build.model.heads import (
+    ChoiceHead,
     Head,
     PointerHead,
     SequenceHead,
@@ -77,6 +78,7 @@ def random_model(seed: int = 7, task: str = "seq_cls") -> Model:
         "span": SpanHead(output=linear(_HIDDEN, 2)),
         "pointer": PointerHead(output=linear(_HIDDEN, 2)),
         "vector": VectorHead(pooling="mean", pooler=None, pooler_activation="identity"),
+        "choice": ChoiceHead(pooler=pooler, pooler_activation="tanh", output=linear(_HIDDEN, 1)),
     }
     return Model(encoder=encoder, head=heads[task_named(task).head])
 

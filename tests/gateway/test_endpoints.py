@@ -145,6 +145,19 @@ def test_rerank_orders_documents_as_the_client_does(caller: Caller) -> None:
     assert caller.post("/v2/rerank", body).json == answer.json
 
 
+def test_choose_names_the_best_option_with_the_probability_of_each(caller: Caller) -> None:
+    answer = caller.post("/v1/choose", {"context": "ab", "options": ["b", "aab"]})
+    assert answer.json == {
+        "model": "ernie_choice",
+        "index": 1,
+        "option": "aab",
+        "probabilities": [0.25, 0.75],
+        "scores": [1.0, 3.0],
+        "truncated": [False, False],
+    }
+    assert caller.post("/v1/choose", {"context": "ab", "options": ["b"]}).status == 422
+
+
 def test_extract_sends_the_schema_and_nests_what_is_found(caller: Caller) -> None:
     body = {"input": ["见A"], "schema": [{"人物": ["单位"]}]}
     [result] = caller.post("/v1/extract", body).json["results"]
@@ -264,6 +277,7 @@ def test_the_pipelines_are_listed_with_their_tasks(caller: Caller) -> None:
         "ernie_tokencls": "token_cls",
         "ernie_qa": "qa",
         "ernie_rerank": "rerank",
+        "ernie_choice": "choice",
         "ernie_uie": "extraction",
         "ernie_embedding": "embedding",
     }

@@ -29,6 +29,10 @@ ASKED: Mapping[str, tuple[dict[str, str], str]] = {
     "ernie_multilabel": ({"input": "ac"}, "Labels that apply c:娱乐、a:体育 Likeliest labels"),
     "ernie_regression": ({"input": "2.5 a", "pair": "x"}, "Score 2.5000"),
     "ernie_rerank": ({"query": "ab", "documents": "c\nabab\na"}, "abab 2.0000 a 0.5000 c 0.0000"),
+    "ernie_choice": (
+        {"context": "ab", "question": "q", "options": "b\naab"},
+        "aab Best answers b 0.2500 aab 0.7500",
+    ),
     "ernie_uie": ({"input": "见A", "schema": "人物"}, '见 A 人物 人物: A 0.7500 schema: "人物"'),
     "ernie_tokencls": ({"input": "😀👩‍👩‍👧见ABC与BCD😀"}, "😀👩‍👩‍👧见 ABC LOC 与 BCD PER 😀"),
     "ernie_qa": ({"question": "京", "context": LONG}, f"京 {'长' * 2990} 京 ，{'😀' * 8}"),

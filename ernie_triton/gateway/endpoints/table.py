@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from ernie_triton.gateway.endpoints.answer import ANSWER_ENDPOINT
+from ernie_triton.gateway.endpoints.choose import CHOOSE_ENDPOINT
 from ernie_triton.gateway.endpoints.classify import CLASSIFY_ENDPOINT
 from ernie_triton.gateway.endpoints.embeddings import EMBEDDINGS_ENDPOINT
 from ernie_triton.gateway.endpoints.endpoint import JsonEndpoint
@@ -21,6 +22,7 @@ ENDPOINTS: Mapping[str, JsonEndpoint] = {
         ANSWER_ENDPOINT,
         SCORE_ENDPOINT,
         RERANK_ENDPOINT,
+        CHOOSE_ENDPOINT,
         EXTRACT_ENDPOINT,
         TOKENIZE_ENDPOINT,
     )

@@ -49,6 +49,8 @@ async def _answer(call: Call, request: TokenizeRequest) -> TokenizeAnswer:
             second = [""] * len(texts)
         check_pair(served, second)
         columns = {"input": texts, "pair": second} if second is not None else {"input": texts}
+        if second is not None and len(served.task.pair_texts) > 2:  # no question between the two
+            columns = {"input": texts, "question": [""] * len(texts), "pair": second}
         rows = rows_from_columns({**columns})
         results = await served.tokens.shown(rows, call.timeout_s)
         return TokenizeAnswer(model=served.name, results=results)

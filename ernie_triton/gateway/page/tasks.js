@@ -47,6 +47,15 @@ function ranking(answer, asked) {
   })))];
 }
 
+function chosen(answer, asked, words) {
+  const cut = answer.truncated.some((one) => one) ? [note(words.truncated)] : [];
+  const options = asked.options.map((name, place) => ({ name, score: answer.probabilities[place], place }));
+  return [
+    element("p", answer.option, "big"), element("h2", words.best),
+    bars(options, (one) => one.place === answer.index), ...cut,
+  ];
+}
+
 function extracted(answer, asked, words) {
   const [found] = answer.results;
   const marks = Object.entries(found).flatMap(([label, spans]) => spans
@@ -87,6 +96,15 @@ export const TASKS = {
     ],
     body: (texts) => ({ query: texts.query, documents: lines(texts.documents) }),
     tokens: (asked) => ({ input: asked.documents.map(() => asked.query), pair: asked.documents }),
+  },
+  choice: {
+    path: "/v1/choose", view: chosen,
+    fields: () => [
+      textField("context", "男：房间很干净。女：但是早餐不好吃。", 4), textField("question", "女的觉得什么不好？", 2),
+      { ...textField("options", "房间\n早餐\n服务", 4), word: "options" },
+    ],
+    body: (texts) => ({ context: texts.context, question: texts.question, options: lines(texts.options) }),
+    tokens: (asked) => ({ input: asked.options.map(() => asked.context), pair: asked.options }),
   },
   extraction: {
     path: "/v1/extract", view: extracted,

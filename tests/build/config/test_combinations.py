@@ -69,7 +69,7 @@ def graph_of(spec: PipelineSpec, compute: str) -> onnx.ModelProto:
 @functools.cache
 def _graph_of(head: str, layout: str, compute: str, max_length: int, pair: bool) -> onnx.ModelProto:
     # Two scores of each token make one graph, whatever function comes after them.
-    source = transformers_model("ernie", head="span" if head == "pointer" else head)
+    source = transformers_model("ernie", head={"pointer": "span"}.get(head, head))
     model = model_from_state(arrays_of(source), TRANSFORMERS, checkpoint_config(source), "here")
     model = trim_model(model, max_length=max_length, pair=pair)
     return export_onnx(model, layout, Numerics(compute=compute))
@@ -100,7 +100,7 @@ def modes(spec: PipelineSpec) -> tuple[Configs, Configs]:
 
 
 def test_there_are_combinations_of_every_kind() -> None:
-    assert len(COMBINATIONS) == 11 * 2 * (3 + 3 * 2 + 3)
+    assert len(COMBINATIONS) == 12 * 2 * (3 + 3 * 2 + 3)
 
 
 def test_both_modes_are_consistent_and_fit_the_graph(
