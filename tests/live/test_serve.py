@@ -40,10 +40,6 @@ def serving(
         variables: of its environment.
     """
 
-    def limit() -> None:
-        if limit_bytes is not None:
-            resource.setrlimit(resource.RLIMIT_FSIZE, (limit_bytes, limit_bytes))
-
     command = [sys.executable, "-m", "ernie_triton", "serve", "--repository", str(repository)]
     process = subprocess.Popen(
         [*command, *options],
@@ -52,8 +48,10 @@ def serving(
         stderr=subprocess.PIPE,
         encoding="utf-8",
         env={**os.environ, **variables},
-        preexec_fn=limit,
     )
+    # Not by a function in the child: a fork beside threads of gRPC may crash.
+    if limit_bytes is not None:
+        resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (limit_bytes, limit_bytes))
     try:
         yield process
     finally:
