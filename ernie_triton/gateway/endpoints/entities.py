@@ -47,11 +47,11 @@ ENTITIES_ENDPOINT = JsonEndpoint(
     request=EntitiesRequest,
     answer_type=EntitiesAnswer,
     answer=_answer,
-    example={"model": "ernie_tokencls", "input": ["王芳在北京大学工作了三年"]},
+    example={"model": "ernie_tokencls", "input": ["新华社记者王芳从上海报道"]},
     example_answer={
         "model": "ernie_tokencls",
         "results": [
-            {"entities": [{"text": "王芳", "label": "PER", "start": 0, "end": 2, "score": 0.98}]}
+            {"entities": [{"text": "新华社", "label": "ORG", "start": 0, "end": 3, "score": 0.98}]}
         ],
     },
     tasks=(TOKEN_CLS,),

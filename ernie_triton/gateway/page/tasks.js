@@ -117,7 +117,7 @@ export const TASKS = {
   },
   token_cls: {
     path: "/v1/entities", view: entities, body: single,
-    fields: () => [textField("input", "王芳在北京大学工作了三年", 6)],
+    fields: () => [textField("input", "新华社记者王芳从上海报道", 6)],
   },
   qa: {
     path: "/v1/answer", view: answers,
