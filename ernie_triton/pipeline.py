@@ -213,9 +213,10 @@ class PipelineSpec:
         checkpoint: folder or file of the source model.
         task: one of `ernie_triton.tasks.TASKS`.
         repository: the model repository to build into.
-        name: the ensemble's name; its stages are `<name>_tokenizer`, `_engine`, `_postprocess`.
+        name: its name as a model. An ensemble's stages are `<name>_tokenizer`, `_engine`,
+            `_postprocess`.
         joined: one model of that name with all three stages in one process, instead of an
-            ensemble: faster, but without the server's figures for each stage. On CPU only.
+            ensemble; None joins them on a CPU.
         pair: the model reads two texts at once.
         labels: file of label names; the checkpoint's own when absent.
         vocab: `vocab.txt`; the one beside the checkpoint when absent.
@@ -238,7 +239,7 @@ class PipelineSpec:
     task: str
     repository: Path
     name: str = ""
-    joined: bool = False
+    joined: bool | None = None
     pair: bool = False
     labels: Path | None = None
     vocab: Path | None = None
@@ -301,6 +302,11 @@ class PipelineSpec:
             )
 
     @property
+    def is_joined(self) -> bool:
+        """True where all stages are one model; on a CPU unless the pipeline says otherwise."""
+        return self.device == "cpu" if self.joined is None else self.joined
+
+    @property
     def engines(self) -> tuple[str, ...]:
         """The engines that the build may take: the one named, or those of the precision on CPU."""
         if self.engine != AUTO_ENGINE:
@@ -337,7 +343,7 @@ class PipelineSpec:
 
     def stage(self, part: str) -> str:
         """The model name of one of the `PARTS`."""
-        return self.name if self.joined else f"{self.name}_{part}"
+        return self.name if self.is_joined else f"{self.name}_{part}"
 
 
 def load_pipeline(path: Path) -> PipelineSpec:

@@ -196,6 +196,7 @@ def _write_and_check(
         plan=plan,
         folder=inputs.folder,
         choice=inputs.choice,
+        joined=spec.is_joined,
     )
     with step("write"):
         return write_models(inputs, sizes, made, staged)

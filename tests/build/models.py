@@ -315,7 +315,8 @@ def padded_inputs(batch: TokenBatch, pad_token_id: int) -> dict[str, npt.NDArray
 def spec_of(**values: Any) -> PipelineSpec:
     """A pipeline of `seq_cls` with some values replaced; its paths need not exist."""
     paths = {"checkpoint": Path("checkpoint"), "repository": Path("repository")}
-    given = {"task": "seq_cls", "max_length": 128, "engine": "openvino", **paths, **values}
+    usual = {"task": "seq_cls", "max_length": 128, "engine": "openvino", "joined": False}
+    given = {**usual, **paths, **values}
     return PipelineSpec(**given)
 
 

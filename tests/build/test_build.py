@@ -19,6 +19,7 @@ from tritonclient.grpc import model_config_pb2 as pb
 import ernie_triton
 from ernie_triton.batch import TokenBatch
 from ernie_triton.build.check.sample_texts import SAMPLE_TEXTS
+from ernie_triton.build.config.reading import pipeline_stage
 from ernie_triton.engines import load_engine
 from ernie_triton.processor import has_bfloat16, instruction_sets
 from ernie_triton.server.check_processor import proved_engines
@@ -45,19 +46,15 @@ PAIRS = random_rows((9, 2, 100, 33), types=2)
 
 def engine_settings(repository: Path, name: str = "ernie_seqcls") -> EngineSettings:
     """What the embedded server tells the engine stage."""
-    folder = repository / f"{name}_engine"
-    embedded = folder / EMBEDDED_CONFIG_FILE
-    path = embedded if embedded.is_file() else folder / "config.pbtxt"
-    config = text_format.Parse(path.read_text(encoding="utf-8"), pb.ModelConfig())
-    parameters = {key: value.string_value for key, value in config.parameters.items()}
-    return EngineSettings.from_parameters(parameters)
+    return EngineSettings.from_parameters(pipeline_stage(repository, name, "engine")[1])
 
 
 def served_logits(
     repository: Path, batch: TokenBatch, name: str = "ernie_seqcls", version: int = 1
 ) -> npt.NDArray[np.float32]:
     """What the engine stage answers, loaded as it loads itself."""
-    engine = load_engine(repository / f"{name}_engine/{version}", engine_settings(repository, name))
+    folder, parameters = pipeline_stage(repository, name, "engine")
+    engine = load_engine(folder / str(version), EngineSettings.from_parameters(parameters))
     return engine.run(batch)["logits"]
 
 
@@ -77,7 +74,8 @@ def test_a_checkpoint_becomes_a_pipeline_that_answers_as_it(
 ) -> None:
     repository = tmp_path / "models"
     options = ("--engine", engine, "--layout", layout, "--task", "seq_cls", "--threads", 1)
-    done = run("build", "--checkpoint", checkpoint, "--repository", repository, *options)
+    where = ("--checkpoint", checkpoint, "--repository", repository)
+    done = run("build", *where, "--no-joined", *options)
     assert (done.code, done.steps, done.other_lines) == (0, STEPS, [])
     assert not proved_engines(repository)  # FP32 is FP32 everywhere
 
@@ -166,8 +164,10 @@ def test_the_manifest_and_the_summary_say_what_was_built(
     assert made["speed"]["texts_per_s"] > 0
 
     summary = dict(line.split(maxsplit=1) for line in done.stdout.splitlines())
+    assert made["joined"]
     assert list(summary) == [
         "pipeline",
+        "form",
         "build",
         "source",
         "model",
@@ -207,7 +207,8 @@ def test_pairs_are_built_from_a_paddlenlp_checkpoint(tmp_path: Path, ernie: Any,
     (tmp_path / "texts.tsv").write_text("1 2\t3 4\n好\t今天\n", encoding="utf-8")
     repository = tmp_path / "models"
     arguments = ("--checkpoint", folder, "--task", "seq_cls", "--repository", repository)
-    assert run("build", *arguments, "--pair", "--texts", tmp_path / "texts.tsv").code == 0
+    options = ("--pair", "--no-joined", "--texts", tmp_path / "texts.tsv")
+    assert run("build", *arguments, *options).code == 0
     made = manifest_in(repository)
     assert made["pair"]
     assert made["exactness"]["texts"] == 2
@@ -236,7 +237,7 @@ def test_an_onnx_file_is_built_with_labels_and_vocabulary_from_elsewhere(
     labels.write_text(json.dumps(["一", "二", "三", "四", "五"]), encoding="utf-8")
     repository = tmp_path / "models"
     arguments = ("--checkpoint", exported, "--task", "seq_cls", "--repository", repository)
-    done = run("build", *arguments, "--labels", labels, "--vocab", vocabulary)
+    done = run("build", *arguments, "--no-joined", "--labels", labels, "--vocab", vocabulary)
     assert (done.code, done.other_lines) == (0, [])
     found = served_logits(repository, BATCH)
     np.testing.assert_allclose(found, transformers_logits(ernie, BATCH), rtol=0, atol=1e-5)
@@ -282,7 +283,7 @@ def test_a_toml_file_is_built_with_what_options_replace(
     pipeline = tmp_path / "pipelines/tiny.toml"
     pipeline.write_text(
         'task = "seq_cls"\nname = "tiny"\ncheckpoint = "../data/tiny"\nrepository = "../models"\n'
-        'max_length = 64\nengine = "onnxruntime"\nlayout = "padded"\n'
+        'joined = false\nmax_length = 64\nengine = "onnxruntime"\nlayout = "padded"\n'
         "[batching]\nmax_batch_size = 16\nmax_queue_size = 9\n",
         encoding="utf-8",
     )

@@ -72,7 +72,7 @@ def test_int8_is_built_and_its_cost_recorded(
     assert made["engine"]["fp32_size_bytes"] > 4 * made["model"]["parameters"]
     # Of so small a model the description is most; the numbers are a byte each, and some scales.
     if engine == "openvino":
-        numbers = (models / "ernie_seqcls_engine/1/model.bin").stat().st_size
+        numbers = (models / "ernie_seqcls/1/model.bin").stat().st_size
         assert numbers < 2.5 * made["model"]["parameters"]
     rest = {"openvino": "bf16 where the CPU has it", "onnxruntime": "fp32"}
     facts = made["quantization"]

@@ -66,9 +66,9 @@ def build(tmp_path: Path, run: Run, texts: Path) -> Build:
     """Build a checkpoint as `p` into `models`; give the configurations, which have to fit."""
 
     def build(task: str, checkpoint: Path, *options: object) -> Configs:
-        where = ("--repository", tmp_path / "models", "--name", "p", "--texts", texts)
+        where = ("--repository", tmp_path / "models", "--name", "p", "--no-joined")
         chosen = ("--task", task, "--checkpoint", checkpoint)
-        done = run("build", *chosen, *where, "--max-batch-size", 8, *options)
+        done = run("build", *chosen, *where, "--texts", texts, "--max-batch-size", 8, *options)
         assert (done.code, done.other_lines) == (0, []), done.stderr
         configs = configs_in(tmp_path / "models", "p")
         assert_links_agree(configs)

@@ -227,8 +227,13 @@ def test_a_file_that_is_not_utf_8_is_refused(tmp_path: Path) -> None:
         load_pipeline(path)
 
 
-def test_stages_are_named_after_their_pipeline() -> None:
-    assert spec(name="news").stage("engine") == "news_engine"
+def test_stages_are_joined_on_a_cpu_and_named_after_their_ensemble_elsewhere() -> None:
+    on_gpu = {"engine": "onnxruntime", "device": "gpu"}
+    for given, joined in (({}, True), ({"joined": False}, False), (on_gpu, False)):
+        made = spec(name="news", **given)
+        assert made.is_joined is joined
+        assert made.stage("engine") == ("news" if joined else "news_engine")
+    assert not dataclasses.replace(spec(), engine="tensorrt").is_joined
 
 
 def test_windows_share_a_quarter_of_their_length_unless_told() -> None:

@@ -30,8 +30,8 @@ def extraction_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Embe
     folder = tmp_path_factory.mktemp("uie")
     command = ["build", str(UIE), "--repository", str(folder), "--max-length", str(MAX_LENGTH)]
     small = ["--threads", "1", "--max-batch-size", "16"]
-    assert ernie_triton([*command, *small]) == 0
-    assert ernie_triton([*command, *small, "--name", "joined_uie", "--joined"]) == 0
+    assert ernie_triton([*command, *small, "--no-joined"]) == 0
+    assert ernie_triton([*command, *small, "--name", "joined_uie"]) == 0
     with EmbeddedServer(options_for(folder)) as running:
         yield running
 

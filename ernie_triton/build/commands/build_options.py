@@ -65,8 +65,9 @@ def add_build_options(parser: argparse.ArgumentParser) -> None:
     general("--task", task_help, choices=sorted(TASKS))
     repository_help = f"model repository to build into (default {_REPOSITORY}, or a TOML's own)"
     general("--repository", repository_help, Path)
-    general("--name", "the ensemble's name (default: the task's own)")
-    general("--joined", "the three stages in one model and process (cpu)", bool)
+    general("--name", "the pipeline's name as a model (default: the task's own)")
+    joined_help = "the stages in one model and process, or an ensemble (default: joined on a cpu)"
+    general("--joined", joined_help, bool)
     general("--version", "version directory to write", int)
     general("--labels", "label names: a JSON list, a name a line, or CLUE's labels.json", Path)
     general("--vocab", "vocab.txt, where the checkpoint has none beside it", Path)

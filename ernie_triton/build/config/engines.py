@@ -82,7 +82,7 @@ def python_engine(
         pad_token_id=sizes.pad_token_id,
         vocabulary_size=sizes.vocabulary_size,
         token_types=sizes.token_types,
-        tells_taken=bool(spec.batching.max_queue_size) and not spec.joined,
+        tells_taken=bool(spec.batching.max_queue_size) and not spec.is_joined,
     )
     config = python_stage(spec, "engine", inputs, task.engine_outputs, sizes, settings)
     if spec.device == "cpu":  # copies were asked for on a GPU otherwise

@@ -98,7 +98,7 @@ def batch_dynamically(config: pb.ModelConfig, spec: PipelineSpec) -> None:
     In an ensemble the tokenizer refuses: tritonserver 2.51 crashes where a bound of its own does.
     """
     config.dynamic_batching.SetInParent()
-    if spec.joined and spec.batching.max_queue_size:
+    if spec.is_joined and spec.batching.max_queue_size:
         policy = config.dynamic_batching.default_queue_policy
         policy.max_queue_size = spec.batching.max_queue_size
 

@@ -29,13 +29,13 @@ def pipeline_configs(
     Raises:
         PipelineError: what the pipeline asks for does not fit the model.
     """
-    bucket = 1 if spec.joined else length_bucket(spec, sizes)
+    bucket = 1 if spec.is_joined else length_bucket(spec, sizes)
     parts = {
         "tokenizer": tokenizer_config(spec, sizes, length_bucket=bucket),
         "engine": python_engine(spec, sizes, warm_up_lengths),
         "postprocess": postprocess_config(spec, sizes, length_bucket=bucket),
     }
-    if spec.joined:
+    if spec.is_joined:
         return {spec.name: _files((joined_config(spec, sizes, parts),))}
     configs: dict[str, Sequence[pb.ModelConfig]] = {spec.name: (ensemble_config(spec, sizes),)}
     configs |= {spec.stage(part): (config,) for part, config in parts.items()}

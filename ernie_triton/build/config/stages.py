@@ -79,7 +79,7 @@ def tokenizer_stage_settings(
         prompt=spec.answering.prompt or "",
         lower_texts=sizes.lower_texts,
         max_text_bytes=spec.batching.max_text_bytes,
-        max_waiting=0 if spec.joined else spec.batching.max_queue_size,
+        max_waiting=0 if spec.is_joined else spec.batching.max_queue_size,
         rules=sizes.rules.to_text(),
         max_documents=spec.max_documents,
     )

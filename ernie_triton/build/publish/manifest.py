@@ -107,6 +107,7 @@ class Manifest:
         build: the identity of those, the same in every place that names the build.
         folder: how the files beside the weights decide the answers, in words; may be empty.
         choice: the speeds by which the engine was chosen; None where it was named.
+        joined: whether all stages are one model, instead of an ensemble.
     """
 
     name: str
@@ -129,6 +130,7 @@ class Manifest:
     build: str = ""
     folder: str = ""
     choice: EngineChoice | None = None
+    joined: bool = False
 
     def to_json(self) -> str:
         """The manifest as indented JSON, with its own checksum as the last entry."""

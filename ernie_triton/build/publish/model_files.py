@@ -54,7 +54,7 @@ def write_models(
         write_vocabulary_lines(inputs.vocabulary, tokenizer / VOCABULARY_FILE)
     else:
         shutil.copyfile(inputs.vocabulary_path, tokenizer / VOCABULARY_FILE)
-    if task_named(spec.task).asks_again and not spec.joined:
+    if task_named(spec.task).asks_again and not spec.is_joined:
         postprocess = staged.version_folder(spec.stage("postprocess"))
         shutil.copyfile(tokenizer / VOCABULARY_FILE, postprocess / VOCABULARY_FILE)
     folder = staged.model_folder(spec.name)
@@ -93,7 +93,7 @@ def write_stage_files(
         labels: label names in the order of the output units.
         warm_up: for each sample of `WARM_UP_TEXTS` its texts and their tokens.
     """
-    for part in ("joined",) if spec.joined else PARTS:
+    for part in ("joined",) if spec.is_joined else PARTS:
         path = staged.version_folder(spec.stage(part)) / "model.py"
         path.write_text(_model_py(part), encoding="utf-8")
     for model in {spec.name, spec.stage("postprocess")} if labels else ():
@@ -107,7 +107,7 @@ def write_stage_files(
             # A BYTES element as Triton stores it: its length, then itself.
             content = struct.pack("<I", len(encoded)) + encoded
             (tokenizer / f"{sample}_{name}").write_bytes(content)
-        if spec.joined:
+        if spec.is_joined:
             continue
         engine = _warm_up_folder(staged, spec.stage("engine"))
         for tensor, array in zip(token_tensors(pair=spec.pair), row, strict=False):

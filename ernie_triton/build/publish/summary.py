@@ -8,12 +8,15 @@ from ernie_triton.build.publish.manifest import Manifest
 from ernie_triton.processor import has_bfloat16
 
 _MIB = 1024 * 1024
+_JOINED = "joined stages, one model in one process, the default on a CPU; or --no-joined"
+_ENSEMBLE = "ensemble of three stages"
 
 
 def summary(made: Manifest) -> str:
     """The manifest, one fact a line."""
     lines = {
         "pipeline": _pipeline(made),
+        "form": _JOINED if made.joined else _ENSEMBLE,
         "build": f"{made.build}, {len(made.files)} files",
         "source": f"{made.source.kind}, {made.source.path}",
         "model": _model(made),

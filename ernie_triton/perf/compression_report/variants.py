@@ -34,14 +34,12 @@ class Variant:
         checkpoint: folder of the checkpoint; for INT8 the one that `quantize` wrote.
         precision: of the engine.
         engine: the runtime; empty for the precision's default.
-        joined: serve the three stages as one model instead of an ensemble.
     """
 
     model: str
     checkpoint: Path
     precision: str
     engine: str = ""
-    joined: bool = False
 
     @property
     def name(self) -> str:
@@ -67,7 +65,6 @@ class Variant:
             task=data.task,
             repository=repository,
             name=self.pipeline,
-            joined=self.joined,
             pair=data.pair,
             max_length=max_length,
             precision=self.precision,
@@ -91,8 +88,7 @@ def variants_of(
             precision="int8" if step.kind == "quantize" else "fp32",
         )
         if step.kind == "slim":
-            # The hops between three stages would take most of the time of so small a model.
-            variant = dataclasses.replace(variant, engine="onnxruntime", joined=True)
+            variant = dataclasses.replace(variant, engine="onnxruntime")
         variants.append(variant)
     return variants
 

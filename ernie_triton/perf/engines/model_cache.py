@@ -74,7 +74,7 @@ class ModelCache:
         """Build a pipeline of such a checkpoint into the repository.
 
         Args:
-            name: of the ensemble; built again only where the options changed.
+            name: of the pipeline; built again only where the options changed.
             shape: of its model.
             options: of `ernie-triton build`.
 

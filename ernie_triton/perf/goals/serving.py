@@ -192,7 +192,7 @@ def build_models(
         baseline=cache.baseline(f"{name}_baseline", shape),
         joined=cache.pipeline(f"{name}_joined", shape, *int8, "--joined"),
         pipelines={
-            precision: cache.pipeline(f"{name}_{precision}", shape, *options)
+            precision: cache.pipeline(f"{name}_{precision}", shape, *options, "--no-joined")
             for precision, options in {"int8": int8, "bf16": bf16}.items()
             if precision in precisions
         },

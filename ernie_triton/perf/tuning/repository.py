@@ -98,7 +98,7 @@ def _changes(tuned: PipelineSpec) -> dict[str, ServingChange]:
     """Return the changes of each model's configuration, by model."""
     rows, threads = tuned.batching.max_batch_size, str(tuned.threads)
     delay_us = tuned.batching.max_queue_delay_us
-    if tuned.joined:
+    if tuned.is_joined:
         change = ServingChange(
             max_batch_size=rows,
             max_queue_delay_us=delay_us,

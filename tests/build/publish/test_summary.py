@@ -40,6 +40,7 @@ def lines_of(made: Manifest) -> dict[str, str]:
 def test_the_summary_is_a_fact_a_line() -> None:
     assert summary(MADE).splitlines() == [
         "pipeline  ernie_seqcls version 3 (seq_cls, 2 labels, up to 128 tokens, batches up to 64)",
+        "form      ensemble of three stages",
         "build     0123456789ab, 1 files",
         "source    PaddleNLP checkpoint, models/tnews",
         "model     2 layers x 312, 10 to 12 heads, feed-forward 1248, 18,000,000 parameters",
@@ -117,3 +118,9 @@ def test_a_graph_without_its_plan_names_the_command() -> None:
     assert lines["engine"].startswith("tensorrt, bf16, 1.5 MiB")
     assert "run ernie-triton engine" in lines["engine"]
     assert lines["speed"].startswith("not measured here")
+
+
+def test_a_joined_pipeline_says_how_to_build_an_ensemble() -> None:
+    form = lines_of(dataclasses.replace(MADE, joined=True))["form"]
+    assert form.startswith("joined stages, one model in one process")
+    assert form.endswith("or --no-joined")

@@ -119,7 +119,7 @@ def test_its_figures_are_those_of_other_sources(compressed: Compressed, report: 
     # The task type is part of the token types in what is counted.
     unused = sum(array.size for name, array in arrays.items() if "task_type" in name)
     assert first["parameters"] == sum(array.size for array in arrays.values()) - unused
-    engine = compressed.output / "model_repository/original_fp32_engine/1"
+    engine = compressed.output / "model_repository/original_fp32/1"
     files = [path for path in engine.iterdir() if path.suffix in (".xml", ".bin")]
     assert first["size_bytes"] == sum(path.stat().st_size for path in files)
     assert first["points"] == pytest.approx(transformers_points(compressed.data), abs=1e-6)

@@ -28,6 +28,7 @@ def test_a_server_has_the_cores_and_the_setting_and_is_gone_afterwards(tiny: Tin
             task="seq_cls",
             repository=tiny.repository,
             name=tiny.pipeline,
+            joined=False,
         ),
         texts=TextSpec(kinds=(TITLES,), entries=16),
         concurrency=2,

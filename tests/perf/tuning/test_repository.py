@@ -21,7 +21,11 @@ HOW = "ernie-triton build p.toml"
 @pytest.fixture
 def spec(tiny: Tiny) -> PipelineSpec:
     return PipelineSpec(
-        checkpoint=tiny.checkpoint, task="seq_cls", repository=tiny.repository, name=tiny.pipeline
+        checkpoint=tiny.checkpoint,
+        task="seq_cls",
+        repository=tiny.repository,
+        name=tiny.pipeline,
+        joined=False,
     )
 
 
@@ -47,7 +51,7 @@ def test_a_setting_is_what_a_build_with_it_would_write(spec: PipelineSpec, tmp_p
     from ernie_triton.cli import main as build_scripts
 
     build = ["build", "--checkpoint", str(spec.checkpoint), "--task", "seq_cls"]
-    options = ["--threads", "1", "--instances", "2", "--max-batch-size", "16"]
+    options = ["--no-joined", "--threads", "1", "--instances", "2", "--max-batch-size", "16"]
     options += ["--max-queue-delay-us", "500", "--name", spec.name]
     rebuilt = tmp_path / "rebuilt"
     assert build_scripts([*build, *options, "--repository", str(rebuilt)]) == 0
@@ -86,7 +90,9 @@ def small_repository(folder: Path) -> PipelineSpec:
         for key, value in values.items()
     )
     (folder / "a_engine" / "config.pbtxt").write_text(text, encoding="utf-8")
-    return PipelineSpec(checkpoint=Path("c"), task="seq_cls", repository=folder, name="a")
+    return PipelineSpec(
+        checkpoint=Path("c"), task="seq_cls", repository=folder, name="a", joined=False
+    )
 
 
 def test_a_pipeline_that_is_built_as_it_says_is_accepted(tmp_path: Path) -> None:
