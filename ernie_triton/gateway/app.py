@@ -32,13 +32,12 @@ from ernie_triton.gateway.problems import (
     ProblemError,
     problem_from_error,
 )
-from ernie_triton.gateway.settings import ConnectionBounds, RequestBounds
+from ernie_triton.gateway.settings import LEAST_TIME_S, ConnectionBounds, RequestBounds
 from ernie_triton.gateway.spans import Spans
 from ernie_triton.gateway.views import PathView
 from ernie_triton.gateway.watching import Seen, Watching
 
 _CALLER_GONE = 499  # as nginx logs it
-_NO_TIME_S = 0.001
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -247,19 +246,19 @@ def _timeout_s(request: HttpRequest, most_s: float) -> float:
     OpenAI's clients name theirs in a header of their own.
 
     Raises:
-        ProblemError: it is no number of seconds above zero.
+        ProblemError: it is no number of seconds, or less than a millisecond.
     """
     for name in ("x-request-timeout", "x-stainless-read-timeout"):
         if not (value := request.header(name)):
             continue
         with contextlib.suppress(ValueError):
-            if (seconds := float(value)) > 0:
-                return max(min(seconds, most_s), _NO_TIME_S)
+            if (seconds := float(value)) >= LEAST_TIME_S:
+                return min(seconds, most_s)
         if name == "x-request-timeout":
             raise ProblemError(
                 "not-as-described",
                 400,
-                f"X-Request-Timeout is {value[:40]!r}; expected seconds above 0",
+                f"X-Request-Timeout is {value[:40]!r}; expected seconds, {LEAST_TIME_S} or more",
                 "send a number, as in 2.5",
             )
     return most_s

@@ -10,6 +10,7 @@ import msgspec
 from ernie_triton.gateway.endpoints.endpoint import JsonEndpoint
 from ernie_triton.gateway.http import JSON_TYPE, HttpAnswer
 from ernie_triton.gateway.problems import PROBLEM_TYPE
+from ernie_triton.gateway.settings import LEAST_TIME_S
 from ernie_triton.gateway.views import PathView, fixed_view
 
 _PROBLEMS: Mapping[str, str] = {
@@ -52,7 +53,7 @@ _HEADERS = [
         "name": "X-Request-Timeout",
         "in": "header",
         "description": "Seconds until the answer; the server's deadline too.",
-        "schema": {"type": "number", "exclusiveMinimum": 0},
+        "schema": {"type": "number", "minimum": LEAST_TIME_S},
     },
 ]
 

@@ -10,6 +10,8 @@ from ernie_triton.server.telemetry.tracing import Tracing
 from ernie_triton.server.tls_front import TlsFiles
 
 MEBIBYTE = 1 << 20
+LEAST_TIME_S = 0.001
+"""The least time that a caller may give an answer, in seconds; less could only be refused."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

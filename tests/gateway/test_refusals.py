@@ -145,6 +145,7 @@ def test_a_gateway_without_a_server_is_alive_and_not_ready() -> None:
         (b'{"input": ["' + b'","' * 400 + b'"]}', {}, 413),
         (b'{"input": "a"}', {"x_request_timeout": "soon"}, 400),
         (b'{"input": "a"}', {"x_request_timeout": "-1"}, 400),
+        (b'{"input": "a"}', {"x_request_timeout": "5e-324"}, 400),
     ],
 )
 def test_a_bad_request_is_refused_and_the_next_is_served(
