@@ -33,7 +33,9 @@ class Options:
         file: a path, or `-` for standard input.
         evaluate: a path of labelled examples, or `-`.
         jsonl: the file holds JSON lines, not plain text.
+        parquet: the file is Parquet.
         output: where results go instead of standard output.
+        part_rows: rows of each Parquet file in the folder `output`; None for one file.
         json: JSON lines instead of a table.
     """
 
@@ -44,7 +46,9 @@ class Options:
     file: str | None
     evaluate: str | None
     jsonl: bool
+    parquet: bool
     output: Path | None
+    part_rows: int | None
     json: bool
 
     @property
@@ -60,6 +64,13 @@ def add_common_options(parser: argparse.ArgumentParser, usage: Usage) -> None:
     result = parser.add_argument_group("results")
     result.add_argument(
         "--output", type=Path, metavar="FILE", help=f"write the results here: {usage.output}"
+    )
+    result.add_argument(
+        "--part-rows",
+        type=positive_int,
+        metavar="ROWS",
+        help="write Parquet files of so many rows into the folder --output; run again, it goes on "
+        "after the files that are there",
     )
     result.add_argument(
         "--json", action="store_true", help="print JSON lines instead of an aligned table"
@@ -88,6 +99,8 @@ def options_from_namespace(found: argparse.Namespace, texts: Sequence[TextOption
     columns = _columns(found, texts)
     if found.format and not found.file:
         raise UsageError("--format is for --file")
+    if found.part_rows is not None and not (found.file and found.output):
+        raise UsageError("--part-rows is for --file and --output, which is a folder then")
     if sum(map(bool, (columns, found.file, found.evaluate))) != 1:
         raise UsageError(f"give one of {texts[0].option}, --file and --evaluate")
     endpoint = Endpoint(url=found.url, model=found.model)
@@ -99,7 +112,9 @@ def options_from_namespace(found: argparse.Namespace, texts: Sequence[TextOption
         file=found.file,
         evaluate=found.evaluate,
         jsonl=found.evaluate is not None or _is_jsonl(found.file, found.format),
+        parquet=_is_parquet(found.file, found.format),
         output=found.output,
+        part_rows=found.part_rows,
         json=found.json,
     )
 
@@ -170,6 +185,12 @@ def _is_jsonl(file: str | None, file_format: str | None) -> bool:
     return file is not None and Path(file).suffix in (".jsonl", ".json")
 
 
+def _is_parquet(file: str | None, file_format: str | None) -> bool:
+    if file_format is not None:
+        return file_format == "parquet"
+    return file is not None and Path(file).suffix == ".parquet"
+
+
 def _add_source_options(parser: argparse.ArgumentParser, usage: Usage) -> None:
     source = parser.add_argument_group("texts")
     for text in usage.texts:
@@ -184,7 +205,7 @@ def _add_source_options(parser: argparse.ArgumentParser, usage: Usage) -> None:
     )
     source.add_argument(
         "--format",
-        choices=("txt", "jsonl"),
+        choices=("txt", "jsonl", "parquet"),
         help="format of --file (default: by its name, else txt)",
     )
     source.add_argument("--evaluate", metavar="FILE", help=f"print the scores on {usage.examples}")

@@ -10,14 +10,22 @@ import asyncio
 import json
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, aclosing, contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
+from itertools import count, islice
 from typing import TYPE_CHECKING, Any, Generic, NoReturn, TypeVar
 
 from ernie_triton.client.cli.job import Job, TaskCommand
 from ernie_triton.client.cli.options import Options, add_common_options, options_from_namespace
+from ernie_triton.client.cli.parts import (
+    PartSink,
+    file_facts,
+    opened_parquet,
+    opened_part_folder,
+)
 from ernie_triton.client.cli.sink import JsonPrinter, Sink, opened_text_sink, partial_path
 from ernie_triton.client.cli.stream import Outcome, RequestLimits, stream_outcomes
 from ernie_triton.client.core import Caller
@@ -83,17 +91,27 @@ async def execute(
         job = await command.new_job(found, caller)
         scorer = await _new_scorer(job, caller) if options.evaluate is not None else None
         largest = (await caller.facts()).max_batch_size
-        return await _Run(job, scorer, command.usage.fields, options, tally).execute(largest)
+        run = _Run(job, scorer, command.usage.fields, options, tally, _task_options(command, found))
+        return await run.execute(largest)
     except ErnieTritonError as error:
         # Printed here, not raised: a pipe that is being read keeps the event loop from ending for
         # as long as it stays open.
         print(f"error: {error}", file=sys.stderr)
-        if tally.done and options.output is not None:
+        if tally.done and options.part_rows is not None:
+            print(f"run it again to go on with {options.output}", file=sys.stderr)
+        elif tally.done and options.output is not None:
             written = partial_path(options.output)
             print(f"the {tally.done} lines before that are in {written}", file=sys.stderr)
         return 1
     finally:
         await caller.close()
+
+
+def _task_options(command: TaskCommand, found: argparse.Namespace) -> dict[str, str]:
+    """The task's own options as they were given."""
+    parser = argparse.ArgumentParser()
+    command.add_options(parser)
+    return {name: str(getattr(found, name)) for name in vars(parser.parse_args([]))}
 
 
 async def _new_scorer(job: Job[Any], caller: Caller) -> Scorer[Any]:
@@ -120,12 +138,14 @@ class _Run(Generic[_R]):
         fields: Sequence[TextField],
         options: Options,
         tally: _Tally,
+        task_options: Mapping[str, str],
     ) -> None:
         self._job = job
         self._scorer = scorer
         self._fields = fields
         self._options = options
         self._tally = tally
+        self._task_options = task_options
 
     async def execute(self, largest_batch: int) -> int:
         """Answer every line, and print the scores if they are asked for; returns the exit code."""
@@ -133,8 +153,11 @@ class _Run(Generic[_R]):
         limits = self._options.limits
         rows = min(limits.batch_size, largest_batch) // self._job.model_rows
         limits = replace(limits, batch_size=max(rows, 1))
-        with self._items() as items, self._opened_sink() as sink:
-            await self._stream(items, sink, limits)
+        if self._options.part_rows is not None:
+            await self._write_parts(self._options.part_rows, limits)
+        else:
+            with self._items() as items, self._opened_sink() as sink:
+                await self._stream(items, sink, limits)
         if self._scorer is not None:
             as_json = json.dumps(self._scorer.as_json(), ensure_ascii=False)
             print(as_json if self._options.json else "\n".join(self._scorer.lines()))
@@ -142,6 +165,36 @@ class _Run(Generic[_R]):
             print(self._options.output)
         self._summarise(time.monotonic() - started)
         return 1 if self._tally.failed else 0
+
+    async def _write_parts(self, part_rows: int, limits: RequestLimits) -> None:
+        """Write each part that is not there yet; one row of a part for each row of the file."""
+        assert self._options.path is not None
+        assert self._options.output is not None
+        with (
+            opened_part_folder(self._options.output, self._part_facts(part_rows)) as folder,
+            self._items() as items,
+        ):
+            rest = iter(items)
+            for number in count():
+                part = islice(rest, part_rows)
+                if folder.path(number).exists():
+                    deque(part, maxlen=0)  # read past them
+                    continue
+                sink = PartSink(self._job.json_from_result)
+                await self._stream(part, sink, limits)
+                if not sink.rows:
+                    return
+                folder.write(number, sink)
+
+    def _part_facts(self, part_rows: int) -> dict[str, object]:
+        endpoint = self._options.connection.endpoint
+        return {
+            "model": endpoint.model,
+            "part_rows": part_rows,
+            "inputs": list(self._job.texts),
+            "options": dict(self._task_options),
+            **file_facts(str(self._options.path)),
+        }
 
     async def _stream(
         self, items: Iterable[Item], sink: Sink[_R] | None, limits: RequestLimits
@@ -166,10 +219,11 @@ class _Run(Generic[_R]):
         if path is None:
             yield items_from_texts(self._options.columns)
             return
-        with opened_lines(path) as lines:
+        opened = opened_parquet(path, self._fields) if self._options.parquet else opened_lines(path)
+        with opened as lines:
             if self._options.evaluate is not None and job.method is not None:
                 yield job.method.read(lines, job.texts)
-            elif self._options.jsonl:
+            elif self._options.jsonl or self._options.parquet:
                 yield items_from_jsonl(lines, job.texts, self._fields)
             else:
                 has_list = any(field.is_list for field in self._fields)
@@ -198,7 +252,7 @@ class _Run(Generic[_R]):
         results_there = printing and sys.stdout.isatty()
         shown = path is not None and sys.stderr.isatty() and not results_there
         total = None
-        if shown and path is not None:
+        if shown and path is not None and self._options.part_rows is None:
             # The examples of a JSON document are a list; their number is not its lines'.
             total = len(items) if isinstance(items, Sequence) else count_lines(path)
         return tqdm(total=total, unit="line", delay=1, disable=not shown, file=sys.stderr)
