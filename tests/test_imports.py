@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import graphlib
 import subprocess
 import sys
@@ -109,8 +110,13 @@ SCRIPTS = [path for folder in ("build_scripts", "clients", "perf") for path in m
 MODULES = [*OURS, *SCRIPTS, *modules_of("samples")]
 
 
-def imported(module: Path) -> Iterator[tuple[str, tuple[str, ...]]]:
+@functools.cache
+def imported(module: Path) -> tuple[tuple[str, tuple[str, ...]], ...]:
     """Every module that a file imports, at any depth of it, with the names taken from it."""
+    return tuple(_imported(module))
+
+
+def _imported(module: Path) -> Iterator[tuple[str, tuple[str, ...]]]:
     for node in ast.walk(ast.parse((ROOT / module).read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
             yield from ((alias.name, ()) for alias in node.names)

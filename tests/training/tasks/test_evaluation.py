@@ -13,7 +13,7 @@ from ernie_triton.training.datasets import DataSet, read_dataset
 from ernie_triton.training.tasks import training_task
 from ernie_triton.training.tasks.evaluation import TorchRuntime, _settings
 from tests.paths import SAMPLES
-from tests.training.tiny import TASKS, model_and_task, part_of, write_base
+from tests.training.tiny import TASKS, data_folder, model_and_task, part_of, write_base
 
 RECORDED = {
     "tnews": "dev_accuracy",
@@ -40,7 +40,11 @@ def test_a_sample_checkpoint_has_the_points_that_its_own_training_measured(name:
 @pytest.mark.parametrize("name", TASKS)
 def test_examples_have_the_points_of_their_file(tmp_path: Path, name: str) -> None:
     # The file's way: the reader of `--evaluate`.
-    data = part_of(name, train=30, dev=10_000)
+    if name == "extraction":  # an untrained model finds spans everywhere, and asks for each again
+        folder = data_folder(tmp_path / "data", name, train=30, dev=12)
+        data = read_dataset(TASKS[name], folder)
+    else:
+        data = part_of(name, train=30, dev=10_000)
     model, task = model_and_task(write_base(tmp_path / "base"), data, max_length=64)
     parts = task.parts()
     outputs = [tensor.name for tensor in parts.task.engine_outputs]
