@@ -31,6 +31,7 @@ _ASK = _commands(
         "token_cls": "find entities in texts",
         "qa": "answer questions about contexts",
         "extraction": "find what a schema names in texts",
+        "cloze": "fill in the masks of texts",
         "embedding": "turn texts into vectors, or pairs of texts into cosines",
     },
 )

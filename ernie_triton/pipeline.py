@@ -42,6 +42,10 @@ MOST_DOCUMENTS: Mapping[str, int] = {"openvino": 1024, "onnxruntime": 256, "tens
 """Documents or options of a request where the pipeline does not say. Triton's own backends run all
 rows of a request at once, so the attention of each takes its memory at the same time."""
 
+MOST_MASKS = 64
+"""Places to fill in of a request where the pipeline does not say; each has a score for every token
+of the vocabulary."""
+
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
 _LONGEST_NAME = 200
 
@@ -102,8 +106,8 @@ class Answering:
         max_schema_depth: most names under each other in a schema (extraction).
         activation: what the score goes through (regression, rerank), one of `RANK_ACTIVATIONS`;
             empty as the checkpoint says.
-        max_documents: most documents (rerank) or options (choice) of one request; 0 is
-            `MOST_DOCUMENTS` of the engine.
+        max_documents: most documents (rerank), options (choice) or masks (cloze) of one request; 0
+            is `MOST_DOCUMENTS` of the engine, or `MOST_MASKS`.
         rank_label: the label whose score ranks (rerank), where the model has several.
     """
 
@@ -316,7 +320,7 @@ class PipelineSpec:
     @property
     def row_texts(self) -> int:
         """Texts of one row of the engine."""
-        return len(task_named(self.task).text_inputs(pair=self.pair))
+        return len(task_named(self.task).pair_texts) if self.pair else 1
 
     @property
     def overlap(self) -> int:
@@ -325,9 +329,12 @@ class PipelineSpec:
 
     @property
     def max_documents(self) -> int:
-        """Most documents of one request; 0 where the task has no list of texts."""
-        if not task_named(self.task).list_input:
+        """Most documents, options or masks of one request; 0 for other tasks."""
+        task = task_named(self.task)
+        if not task.has_rows_of_a_text:
             return 0
+        if not task.list_input:
+            return self.answering.max_documents or MOST_MASKS
         return self.answering.max_documents or min(MOST_DOCUMENTS[name] for name in self.engines)
 
     @property

@@ -87,7 +87,8 @@ class TokenizerSettings(StageSettings):
     converted to lower case first. Texts of more than `max_text_bytes` are refused,
     and requests while `max_waiting` others wait for the engine; 0 is no bound.
     `rules` are a tokenizer's unusual rules, as `TokenRules` writes them. A request may have
-    `max_documents` texts in its list, where the task has one.
+    `max_documents` texts in its list, where the task has one, or masks. In the row of one mask the
+    others have the id `other_mask`.
     """
 
     task: str
@@ -104,6 +105,7 @@ class TokenizerSettings(StageSettings):
     max_waiting: int = 0
     rules: str = ""
     max_documents: int = 0
+    other_mask: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

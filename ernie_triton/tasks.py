@@ -42,7 +42,8 @@ class TensorSpec:
     Attributes:
         name: as on the wire.
         dtype: Triton's name of the type, without `TYPE_`.
-        dims: a number, -1 for any length, or the name of a size that the model decides (`labels`).
+        dims: a number, -1 for any length, or the name of a size that the model decides: `labels`,
+            `hidden`, `vocabulary`.
         has_label_names: clients may ask for its highest values by label name (Triton's
             classification extension).
     """
@@ -67,7 +68,8 @@ class Task:
         head: the graph's last part: `sequence` (scores of a text), `choice` (one score of a text,
             against those of its alternatives), `token` (scores of each token), `span` (start and
             end scores of each token), `pointer` (the same, with a sigmoid of each score instead of
-            a softmax over the tokens) or `vector`.
+            a softmax over the tokens), `masked` (a score of every token of the vocabulary in the
+            place of one token) or `vector`.
         texts: names of the STRING inputs of single texts; empty where the task needs a pair.
         pair_texts: the same for pairs of texts; empty where the task has none.
         has_windows: long texts are covered by overlapping windows; otherwise they are cut.
@@ -102,8 +104,23 @@ class Task:
         return self.head in ("token", "span", "pointer")
 
     @property
+    def is_asked(self) -> bool:
+        """True if its last input says what is asked, and is no text to the model.
+
+        The last stage then makes tokens, or names them: it has the vocabulary too.
+        """
+        return self.asks_again or self.head == "masked"
+
+    @property
+    def has_rows_of_a_text(self) -> bool:
+        """True if a text makes several rows: one for each of a list, or each place to fill in."""
+        return bool(self.list_input) or self.head == "masked"
+
+    @property
     def row_tensors(self) -> tuple[TensorSpec, ...]:
         """Tensors from the tokenizer to the postprocess stage, where a text makes several rows."""
+        if self.head == "masked":
+            return (QUERY_ROW, ASKED)
         if self.list_input:
             return (QUERY_ROW,)
         if self.asks_again:
@@ -254,11 +271,24 @@ EXTRACTION = Task(
 )
 """Spans that a schema names, found in a text; a prompt and the text are a pair to the engine."""
 
+CLOZE = Task(
+    name="cloze",
+    default_model="ernie_cloze",
+    head="masked",
+    texts=("text", "parameters"),
+    pair_texts=(),
+    has_windows=False,
+    engine_outputs=(TensorSpec(name="logits", dtype="FP32", dims=("vocabulary",)),),
+    tokenizer_results=(_TRUNCATED,),
+    results=(TensorSpec(name="fills", dtype="STRING", dims=(1,)),),
+)
+"""The likeliest tokens in the place of each `[MASK]` of a text; each is a row to the engine."""
+
 TASKS: Mapping[str, Task] = {
     task.name: task
     for task in (
         *(SEQ_CLS, MULTI_LABEL, REGRESSION, RERANK, CHOICE, TOKEN_CLS, QA, EMBEDDING),
-        EXTRACTION,
+        *(EXTRACTION, CLOZE),
     )
 }
 
@@ -293,12 +323,13 @@ its first window, and empty in the others.
 """
 
 QUERY_ROW = TensorSpec(name="query_row", dtype="INT32", dims=(1,))
-"""The place in the request of the query that a row of tokens, of a document or option, is of."""
+"""The place in the request of the query or text that a row of tokens is of."""
 
 ASKED = TensorSpec(name="asked", dtype="STRING", dims=(1,))
-"""The question of a request, for a postprocess stage that asks the engine again.
+"""The question of a request, for a postprocess stage that needs it.
 
-JSON of the request's inputs in its first row, empty in the others.
+JSON of the request's inputs in its first row, empty in the others; where a text has several rows,
+JSON of what is asked of the text in each.
 """
 
 TOKENIZATION = TensorSpec(name="tokenization", dtype="STRING", dims=(1,))

@@ -11,6 +11,7 @@ from ernie_triton.build.model.models import Model
 from ernie_triton.errors import CheckpointError, PipelineError
 from ernie_triton.pipeline import DEFAULT_MAX_LENGTH, Answering, PipelineSpec
 from ernie_triton.tasks import (
+    CLOZE,
     EMBEDDING,
     EXTRACTION,
     RANK_ACTIVATIONS,
@@ -21,8 +22,8 @@ from ernie_triton.tasks import (
 )
 
 _LONGEST_ROW = 512
-"""Tokens of a query and a document, or a prompt and a text, where neither the pipeline nor the
-checkpoint says how many."""
+"""Tokens of a query and a document, a prompt and a text, or a text with masks, where neither the
+pipeline nor the checkpoint says how many."""
 
 
 def with_checkpoint_defaults(spec: PipelineSpec, source: Source) -> PipelineSpec:
@@ -59,8 +60,10 @@ def with_checkpoint_defaults(spec: PipelineSpec, source: Source) -> PipelineSpec
         raise PipelineError(f"activation is for regression and rerank; the task is {spec.task}")
     if spec.task != RERANK.name and answering.rank_label:
         raise PipelineError(f"rank_label is for rerank; the task is {spec.task}")
-    if not task_named(spec.task).list_input and answering.max_documents:
-        raise PipelineError(f"max_documents is for rerank and choice; the task is {spec.task}")
+    if not task_named(spec.task).has_rows_of_a_text and answering.max_documents:
+        raise PipelineError(
+            f"max_documents is for rerank, choice and cloze; the task is {spec.task}"
+        )
     return dataclasses.replace(spec, answering=answering, max_length=_max_length(spec, source))
 
 
@@ -170,7 +173,7 @@ def _max_length(spec: PipelineSpec, source: Source) -> int:
     sentence, model = source.sentence, source.model
     if sentence is None:
         usual = DEFAULT_MAX_LENGTH
-        if spec.task in (RERANK.name, EXTRACTION.name) and model is not None:
+        if spec.task in (RERANK.name, EXTRACTION.name, CLOZE.name) and model is not None:
             usual = min(model.max_positions, _LONGEST_ROW)
         length = spec.max_length or usual
         return min(length, source.fixed_length or length)

@@ -15,7 +15,7 @@ from ernie_triton.build.check.preconditions import (
     check_vocabulary,
     vocabulary_path,
 )
-from ernie_triton.build.check.sample_texts import read_sample_texts
+from ernie_triton.build.check.sample_texts import read_sample_texts, sample_rules
 from ernie_triton.build.check.speed import Speed, measure_speed
 from ernie_triton.build.checkpoint_defaults import folder_words, with_checkpoint_defaults
 from ernie_triton.build.config import ModelSizes, ranking_label
@@ -33,7 +33,7 @@ from ernie_triton.build.load import read_source
 from ernie_triton.build.load.settings import trained_task
 from ernie_triton.build.load.source import Source, wanted_head
 from ernie_triton.build.model.heads import VectorHead
-from ernie_triton.build.model.models import AnyModel, trim_model
+from ernie_triton.build.model.models import AnyModel, trim_model, with_mask_id
 from ernie_triton.build.model.slim import SlimModel
 from ernie_triton.build.progress import StepReporter
 from ernie_triton.build.publish import manifest
@@ -84,6 +84,11 @@ def read_inputs(spec: PipelineSpec, step: StepReporter) -> BuildInputs:
         notes += [source.kind, source.note] if source.note else [source.kind]
         if folder := folder_words(given, spec, source):
             notes.append(folder)
+        if source.unrecognised and task_named(spec.task).head == "masked":
+            raise CheckpointError(
+                f"{source.path} is not recognised ({source.unrecognised}), and a graph that is "
+                f"served as it came scores every token; build from the weights"
+            )
         if source.unrecognised:
             notes.append(f"served as it came, padded: {source.unrecognised}")
             spec = dataclasses.replace(spec, layout="padded")
@@ -91,6 +96,8 @@ def read_inputs(spec: PipelineSpec, step: StepReporter) -> BuildInputs:
         path = vocabulary_path(source, spec)
         asked, spec = spec.max_length, bounded_length(spec, source)
         vocabulary = check_vocabulary(path, source, spec)
+        model = with_mask_id(source.model, vocabulary, path)
+        source = dataclasses.replace(source, model=model)
         notes.append(f"{vocabulary.rows:,} tokens, {path}")
         if spec.max_length != asked:
             notes.append(f"max_length {spec.max_length}, its model_max_length, instead of {asked}")
@@ -100,7 +107,6 @@ def read_inputs(spec: PipelineSpec, step: StepReporter) -> BuildInputs:
         if spec.task == RERANK.name:
             ranking_label(labels, spec.answering.rank_label)
     with step("graph") as notes:
-        model = source.model
         if model is not None:
             model = trim_model(model, max_length=spec.max_length, pair=spec.pair)
         graph = _graph(model, source, spec)
@@ -113,9 +119,7 @@ def read_inputs(spec: PipelineSpec, step: StepReporter) -> BuildInputs:
         prompt=spec.answering.prompt or "",
         lower_texts=source.sentence is not None and source.sentence.lower_case,
     )
-    samples = read_sample_texts(
-        spec.texts, texts=spec.row_texts, has_prompts=task_named(spec.task).asks_again
-    )
+    samples = read_sample_texts(spec.texts, sample_rules(spec, vocabulary))
     batch = samples.encode(encoder)
     return BuildInputs(
         spec=spec,

@@ -7,15 +7,16 @@
         print(result.best.name, result.best.score)
 
 Errors are in `ernie_triton.errors`. The flow of a call: a task's module (`seq_cls`, `multi_label`,
-`regression`, `rerank`, `choice`, `token_cls`, `qa`, `embedding`, `extraction`) names the outputs to
-ask for and reads the reply; `core` cuts the rows into requests, retries what is safe to retry and
-isolates a failing row; `transport` speaks gRPC. `evaluation` scores answers, `cli` has the command
-lines.
+`regression`, `rerank`, `choice`, `token_cls`, `qa`, `embedding`, `extraction`, `cloze`) names the
+outputs to ask for and reads the reply; `core` cuts the rows into requests, retries what is safe to
+retry and isolates a failing row; `transport` speaks gRPC. `evaluation` scores answers, `cli` has
+the command lines.
 
 A new task is a module here, a scorer and a row in `evaluation.tasks`, and a module under `cli`.
 """
 
 from ernie_triton.client.choice import AsyncChoiceClient, ChoiceClient, ChosenOption
+from ernie_triton.client.cloze import AsyncClozeClient, ClozeClient, FilledText, FilledToken
 from ernie_triton.client.core import Policy
 from ernie_triton.client.embedding import AsyncEmbeddingClient, EmbeddingClient
 from ernie_triton.client.extraction import (
@@ -37,6 +38,7 @@ from ernie_triton.client.wire import AsyncTransport, Endpoint, Transport
 __all__ = [
     "Answer",
     "AsyncChoiceClient",
+    "AsyncClozeClient",
     "AsyncEmbeddingClient",
     "AsyncExtractionClient",
     "AsyncMultiLabelClient",
@@ -50,12 +52,15 @@ __all__ = [
     "ChoiceClient",
     "ChosenOption",
     "Classification",
+    "ClozeClient",
     "Connection",
     "EmbeddingClient",
     "Endpoint",
     "Entity",
     "ExtractedSpan",
     "ExtractionClient",
+    "FilledText",
+    "FilledToken",
     "Label",
     "LabelSet",
     "MultiLabelClient",

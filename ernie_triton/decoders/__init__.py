@@ -1,9 +1,9 @@
 """Engine outputs to answers, in NumPy alone: one decoder for each task.
 
 `labels` decides for whole texts, `ranks` puts the documents of a query in order, `choices` picks
-one of a question's options, `entities` and `spans` find places in a text, `vectors` passes
-embeddings on. `window_merging` puts the windows of long texts together for the two that find
-places. A new task's decoder is a module here and an entry in `DECODERS`.
+one of a question's options, `cloze` fills in masks, `entities` and `spans` find places in a text,
+`vectors` passes embeddings on. `window_merging` puts the windows of long texts together for the two
+that find places. A new task's decoder is a module here and an entry in `DECODERS`.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -11,6 +11,7 @@ from typing import Any, Protocol
 
 from ernie_triton.arrays import Tensors
 from ernie_triton.decoders.choices import ChoiceDecoder
+from ernie_triton.decoders.cloze import ClozeDecoder
 from ernie_triton.decoders.entities import EntityDecoder
 from ernie_triton.decoders.labels import LabelDecoder
 from ernie_triton.decoders.ranks import RankDecoder
@@ -18,6 +19,7 @@ from ernie_triton.decoders.spans import AnswerDecoder
 from ernie_triton.decoders.vectors import VectorDecoder
 from ernie_triton.tasks import (
     CHOICE,
+    CLOZE,
     EMBEDDING,
     MULTI_LABEL,
     QA,
@@ -55,5 +57,6 @@ DECODERS: Mapping[str, Callable[[Mapping[str, str], Sequence[str]], Decoder]] = 
     TOKEN_CLS.name: EntityDecoder,
     QA.name: AnswerDecoder,
     EMBEDDING.name: VectorDecoder,
+    CLOZE.name: ClozeDecoder,
 }
-"""Decoder classes by task; each takes the stage's parameters and the label names, if any."""
+"""Decoder classes by task; each takes the stage's parameters and the names of scores, if any."""

@@ -12,6 +12,8 @@ from ernie_triton.decoders.labels import LABELS_FILE, load_labels
 from ernie_triton.errors import NotFiniteError
 from ernie_triton.stages.stage import Stage
 from ernie_triton.tasks import NO_SPAN, WINDOW_TENSORS, task_named
+from ernie_triton.tokenizer.rules import TokenRules
+from ernie_triton.tokenizer.vocabulary import VOCABULARY_FILE, load_vocabulary
 
 _SPANS, _WINDOW = (tensor.name for tensor in WINDOW_TENSORS[:2])
 
@@ -24,7 +26,8 @@ class PostprocessStage(Stage[Any]):
 
         Args:
             parameters: of the stage's configuration.
-            labels: names in the order of the engine's scores; empty for tasks without labels.
+            labels: names in the order of the engine's scores: labels, or the vocabulary's tokens;
+                empty for tasks without.
 
         Raises:
             PipelineError: a parameter is missing or wrong.
@@ -37,12 +40,16 @@ class PostprocessStage(Stage[Any]):
 
     @classmethod
     def open(cls, parameters: Mapping[str, str], folder: Path) -> "PostprocessStage":
-        """Read the label names beside a version's folder, where the task has labels.
+        """Read the label names beside a version's folder, or the vocabulary in it.
 
         Raises:
             PipelineError: a parameter is missing or wrong.
             LabelCountError: the names cannot be read, or are not one for each score.
+            VocabularyError: the vocabulary is missing or damaged.
         """
+        if task_named(parameters.get("task", "")).head == "masked":
+            rules = TokenRules.from_text(parameters.get("rules", ""))
+            return cls(parameters, load_vocabulary(folder / VOCABULARY_FILE, rules).names())
         labels = load_labels(folder.parent / LABELS_FILE) if "labels" in parameters else ()
         return cls(parameters, labels)
 

@@ -82,7 +82,7 @@ class Tokenization:
             [decoded_text(text, name, row, most_bytes) for row, text in enumerate(tensor.flat)]
             for name, tensor in given.items()
         ]
-        if self._task.asks_again:  # the schema is no text to the model
+        if self._task.is_asked:  # the schema or the parameters are no text to the model
             del columns[1:]
         if len({len(column) for column in columns}) > 1:
             raise TextError(

@@ -8,6 +8,7 @@ import numpy as np
 from ernie_triton.arrays import Array, Tensors
 from ernie_triton.settings import TokenizerSettings
 from ernie_triton.stages.documents import check_documents, document_rows, with_document_rows
+from ernie_triton.stages.masks import MaskRows
 from ernie_triton.stages.stage import Stage
 from ernie_triton.stages.texts import decoded_text
 from ernie_triton.stages.tokenization import Tokenization
@@ -46,6 +47,7 @@ class TokenizerStage(Stage[tuple[list[str], ...]]):
         )
         self._windows = WindowEncoder(encoder, rules)
         self.tokenization = Tokenization(settings, encoder)
+        self._masks = MaskRows(settings, encoder) if self.task.head == "masked" else None
         self._last: Sequence[Tensors] = ()
 
     @classmethod
@@ -81,6 +83,12 @@ class TokenizerStage(Stage[tuple[list[str], ...]]):
         Raises:
             TextError: a request needs more windows than allowed, or a text would take too long.
         """
+        if self._masks is not None:
+            self._last = [
+                self._sent({**self._masks.tensors(texts, self._masks.asked(asked))})
+                for texts, asked in items
+            ]
+            return self._last
         if self.task.has_windows:
             self._last = [self._window_tensors(columns) for columns in items]
             return self._last

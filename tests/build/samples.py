@@ -10,7 +10,7 @@ import onnx
 
 from ernie_triton.batch import TokenBatch
 from ernie_triton.build.check.local_answers import PipelineParts
-from ernie_triton.build.check.sample_texts import read_sample_texts
+from ernie_triton.build.check.sample_texts import SampleRules, read_sample_texts
 from ernie_triton.build.config import ModelSizes
 from ernie_triton.build.convert.engine_file import write_engine
 from ernie_triton.build.load import read_source
@@ -77,7 +77,9 @@ class Sample:
 
     def texts(self) -> TokenBatch:
         """Our own sample texts, which no sample was trained or is measured on."""
-        return read_sample_texts(None, texts=self.spec.row_texts).encode(self.parts.encoder)
+        return read_sample_texts(None, SampleRules(texts=self.spec.row_texts)).encode(
+            self.parts.encoder
+        )
 
     def engine(self, graph: onnx.ModelProto, folder: Path, engine: str, precision: str) -> Engine:
         """An engine of a packed graph."""

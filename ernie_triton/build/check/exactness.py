@@ -11,7 +11,7 @@ import numpy.typing as npt
 from ernie_triton.batch import TokenBatch
 from ernie_triton.build.check.exported_reference import Reference
 from ernie_triton.build.check.reference import batch_rows
-from ernie_triton.decoders.labels import sigmoid
+from ernie_triton.decoders.labels import sigmoid, softmax
 from ernie_triton.engines import Engine
 from ernie_triton.errors import ExactnessError
 from ernie_triton.tasks import task_named
@@ -21,10 +21,17 @@ _Scores: TypeAlias = Mapping[str, npt.NDArray[Any]]
 TOLERANCES = {"fp32": 1e-4, "bf16": 2e-2, "fp16": 2e-2, "int8": math.inf}
 """Largest absolute difference of a logit from the source's, by precision.
 
-The scores of pointers are compared as the probabilities that decide: large logits of a narrow
-number are far from exact. INT8 has no limit here: its decisions or metric are checked, see
-`precision_check`.
+The scores of pointers and of the vocabulary are compared as the probabilities that decide: large
+logits of a narrow number are far from exact. INT8 has no limit here: its decisions or metric are
+checked, see `precision_check`.
 """
+
+
+_PROBABILITIES: Mapping[str, Callable[[npt.NDArray[Any]], npt.NDArray[Any]]] = {
+    "pointer": sigmoid,
+    "masked": lambda scores: softmax(np.asarray(scores, np.float32)),
+}
+"""By kind of head: from scores to the probabilities that are compared."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,10 +74,13 @@ def compare(
     expected: Sequence[_Scores] = [reference.outputs(row) for row in batch_rows(batch)]
     worst = _Difference(size=0.0, row=0, output="", found=0.0, expected=0.0)
     same = 0
-    decided: Callable[[npt.NDArray[Any]], npt.NDArray[Any]] = _likeliest
-    if task_named(engine.settings.task).head == "pointer":
-        found, expected = _as_probabilities(found), _as_probabilities(expected)
-        decided = _selected
+    head = task_named(engine.settings.task).head
+    decided = _selected if head == "pointer" else _likeliest
+    if function := _PROBABILITIES.get(head):
+        found, expected = (
+            [{name: function(scores) for name, scores in row.items()} for row in rows]
+            for rows in (found, expected)
+        )
     for number, (ours, theirs) in enumerate(zip(found, expected, strict=True)):
         differences = [_difference(number, name, ours[name], theirs[name]) for name in ours]
         worst = max(worst, *differences, key=lambda difference: difference.size)
@@ -105,10 +115,6 @@ def _likeliest(scores: npt.NDArray[Any]) -> npt.NDArray[Any]:
 
 def _selected(probabilities: npt.NDArray[Any]) -> npt.NDArray[Any]:
     return np.asarray(probabilities > 0.5)
-
-
-def _as_probabilities(rows: Sequence[_Scores]) -> list[_Scores]:
-    return [{name: sigmoid(scores) for name, scores in row.items()} for row in rows]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

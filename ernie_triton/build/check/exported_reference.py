@@ -12,7 +12,7 @@ import onnxruntime
 
 from ernie_triton.build.check.vector_reference import vector_of_outputs
 from ernie_triton.build.load.source import Source
-from ernie_triton.build.model.heads import Cut, VectorHead
+from ernie_triton.build.model.heads import Cut, MaskedHead, VectorHead
 from ernie_triton.build.model.models import Model
 from ernie_triton.engines.onnx_runtime import exact_options
 from ernie_triton.errors import CheckpointError
@@ -78,6 +78,8 @@ def exported_reference(source: Source, graph: onnx.ModelProto, task: Task) -> Re
         ]
         if task.head == "span" and len(found) == 1:
             found = [found[0][:, 0], found[0][:, 1]]
+        if isinstance(head, MaskedHead):
+            found = [found[0][mask_place(row[0], head.mask_id)]]
         if isinstance(head, VectorHead):
             return {"vector": vector_of_outputs(head, found)}
         return dict(zip(names, found, strict=False))
@@ -86,6 +88,12 @@ def exported_reference(source: Source, graph: onnx.ModelProto, task: Task) -> Re
     return Reference(
         name=f"the exported graph in ONNX Runtime {onnxruntime.__version__}", outputs=outputs
     )
+
+
+def mask_place(ids: npt.NDArray[np.int32], mask_id: int) -> int:
+    """Return the place of the token that a row is about: its last mask, or else its first token."""
+    places = np.flatnonzero(ids == mask_id)
+    return int(places[-1]) if len(places) else 0
 
 
 def _values(row: RowTokens) -> Mapping[str, npt.NDArray[Any]]:

@@ -58,7 +58,8 @@ class PipelineParts:
     def postprocess(self) -> PostprocessStage:
         """The last stage, of tasks that ask the engine once."""
         settings = config.postprocess_settings(self.spec, self.task, self.sizes)
-        return PostprocessStage(settings.to_parameters(), self.sizes.labels)
+        tokens = self.encoder.vocabulary.names() if self.task.is_asked else self.sizes.labels
+        return PostprocessStage(settings.to_parameters(), tokens)
 
     def stages_around(self, engine: Engine) -> Stage[Any]:
         """All stages, with this engine."""

@@ -17,14 +17,19 @@ import numpy.typing as npt
 
 from ernie_triton.arrays import Float64
 from ernie_triton.batch import TokenBatch
-from ernie_triton.build.check.exported_reference import Reference, RowTokens, exported_reference
+from ernie_triton.build.check.exported_reference import (
+    Reference,
+    RowTokens,
+    exported_reference,
+    mask_place,
+)
 from ernie_triton.build.check.formulas import activate, linear, norm
 from ernie_triton.build.check.slim_reference import slim_outputs
 from ernie_triton.build.check.source_model import transformers_model
 from ernie_triton.build.check.vector_reference import vector_of_outputs, vector_of_tokens
 from ernie_triton.build.load.source import Source
 from ernie_triton.build.model.encoder import Encoder, Layer
-from ernie_triton.build.model.heads import SpanHead, TokenHead, VectorHead
+from ernie_triton.build.model.heads import MaskedHead, SpanHead, TokenHead, VectorHead
 from ernie_triton.build.model.models import Model
 from ernie_triton.build.model.slim import SlimModel
 from ernie_triton.tasks import Task
@@ -50,7 +55,8 @@ def reference_for(source: Source, task: Task) -> Reference:
         if loaded is not None:
             # Some configurations name no padding token.
             pad = source.model.pad_token_id if source.model is not None else 0
-            return _transformers(loaded, task, vectors, pad)
+            mask = head.mask_id if isinstance(head, MaskedHead) else None
+            return _transformers(loaded, task, vectors, pad, mask)
     if source.model is None:
         raise ValueError(f"{source.path} has neither a graph nor weights")
     model = source.model
@@ -69,7 +75,11 @@ def batch_rows(batch: TokenBatch) -> Iterator[RowTokens]:
 
 
 def _transformers(
-    loaded: "PreTrainedModel", task: Task, vectors: VectorHead | None, pad_token_id: int
+    loaded: "PreTrainedModel",
+    task: Task,
+    vectors: VectorHead | None,
+    pad_token_id: int,
+    mask_id: int | None,
 ) -> Reference:
     import torch
     import transformers
@@ -89,6 +99,8 @@ def _transformers(
         found = {name: np.asarray(values[0].numpy()) for name, values in output.items()}
         if vectors is not None:
             return {"vector": vector_of_outputs(vectors, list(found.values()))}
+        if mask_id is not None:
+            return {"logits": found["logits"][mask_place(row[0], mask_id)]}
         return {tensor.name: found[tensor.name] for tensor in task.engine_outputs}
 
     name = f"transformers {transformers.__version__} on torch {torch.__version__}"
@@ -117,6 +129,10 @@ def model_outputs(model: Model, row: RowTokens) -> dict[str, Float64]:
         return {"start_logits": start, "end_logits": end}
     if isinstance(head, VectorHead):
         return {"vector": vector_of_tokens(head, x)}
+    if isinstance(head, MaskedHead):
+        row_of_mask = x[mask_place(ids, head.mask_id), None]
+        wide = activate(linear(row_of_mask, head.transform), head.activation)
+        return {"logits": np.asarray(linear(norm(wide, head.norm), head.output)[0])}
     first = x[:1]
     if head.pooler is not None:
         first = activate(linear(first, head.pooler), head.pooler_activation)

@@ -10,7 +10,7 @@ from ernie_triton.build.load.named_state import without_common_prefix
 from ernie_triton.build.load.settings import config_values
 from ernie_triton.build.load.source import Source
 from ernie_triton.build.load.weight_files import find_weights
-from ernie_triton.build.model.heads import SequenceHead, TokenHead
+from ernie_triton.build.model.heads import MaskedHead, SequenceHead, TokenHead
 from ernie_triton.build.model.models import Model
 from ernie_triton.build.torch_models.checkpoints import load_model
 from ernie_triton.errors import CheckpointError
@@ -75,11 +75,13 @@ def _assembled(source: Source, model: Model, task: Task, pooling: str) -> "PreTr
     """The family's own class with the arrays of the source's files."""
     import torch
 
-    built, family = _empty_class(source, model, task), source.family
+    family = source.family
     found = find_weights(source.weights) if source.weights is not None else None
     if found is None or family is None:
         raise CheckpointError(f"{source.path} has no weights that transformers could load")
     state = without_common_prefix(read_weights(found), str(found.path))
+    has_own_output = any(name.endswith(("decoder.weight", "projector.weight")) for name in state)
+    built = _empty_class(source, model, task, has_own_output=has_own_output)
     base = "" if built.base_model is built else f"{family.base}."
     arrays = {
         f"{base}{name.removeprefix(f'{family.base}.')}"
@@ -95,6 +97,8 @@ def _assembled(source: Source, model: Model, task: Task, pooling: str) -> "PreTr
     # Random weights of an unused pooler do not matter.
     uses_pooler = task.head in ("sequence", "choice") or pooling == "pooler"
     missing = [name for name in loaded.missing_keys if uses_pooler or "pooler" not in name]
+    if task.head == "masked":  # tied to the embeddings, or zero
+        missing = [name for name in missing if not name.endswith(("decoder.weight", "bias"))]
     if missing:
         raise CheckpointError(
             f"transformers looks for {min(missing)!r} in {source.path}, which the weights have "
@@ -103,7 +107,9 @@ def _assembled(source: Source, model: Model, task: Task, pooling: str) -> "PreTr
     return built
 
 
-def _empty_class(source: Source, model: Model, task: Task) -> "PreTrainedModel":
+def _empty_class(
+    source: Source, model: Model, task: Task, *, has_own_output: bool
+) -> "PreTrainedModel":
     """The family's own class for a task, as the source's configuration says, in float32."""
     import torch
     import transformers
@@ -119,6 +125,8 @@ def _empty_class(source: Source, model: Model, task: Task) -> "PreTrainedModel":
         **config_values(source.path),
     }
     values = {name: value for name, value in values.items() if name not in _NOT_OF_THE_FUNCTION}
+    if isinstance(head, MaskedHead):
+        values["tie_word_embeddings"] = not has_own_output
     if isinstance(head, SequenceHead | TokenHead):
         values["num_labels"] = head.output.outputs
     ending = next(end for end, kind in HEADS_BY_ARCHITECTURE.items() if kind == task.head)

@@ -12,6 +12,7 @@ from ernie_triton.errors import CheckpointError, PipelineError, UsageError
 from ernie_triton.pipeline import (
     DEFAULT_MAX_LENGTH,
     MOST_DOCUMENTS,
+    MOST_MASKS,
     Answering,
     Batching,
     PipelineSpec,
@@ -122,11 +123,8 @@ def add_build_options(parser: argparse.ArgumentParser) -> None:
     through = f"what the score goes through (regression, rerank) {says}"
     answers("--activation", through, choices=RANK_ACTIVATIONS)
     most = ", ".join(f"{count} with {engine}" for engine, count in MOST_DOCUMENTS.items())
-    answers(
-        "--max-documents",
-        f"most documents or options of one request (rerank, choice) (default {most})",
-        int,
-    )
+    listed = f"(rerank, choice: {most}; cloze: {MOST_MASKS})"
+    answers("--max-documents", f"most documents, options or masks of a request {listed}", int)
     answers("--rank-label", "the label whose score ranks, of several (rerank)")
     parser.add_argument(
         "--threshold",

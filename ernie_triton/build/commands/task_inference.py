@@ -8,6 +8,8 @@ from typing import Any
 from ernie_triton.build.load import read_source
 from ernie_triton.build.load.checkpoint import read_weights
 from ernie_triton.build.load.config_labels import problem_of
+from ernie_triton.build.load.families import HEADS_BY_ARCHITECTURE
+from ernie_triton.build.load.masked_head import has_masked_head
 from ernie_triton.build.load.sentence.description import CROSS_ENCODER, SENTENCE_MODEL
 from ernie_triton.build.load.sentence.folder import is_sentence_folder, read_sentence_folder
 from ernie_triton.build.load.sentence.scores import cross_encoder_activation
@@ -53,7 +55,8 @@ def infer_task(checkpoint: Path) -> InferredTask:
     head = head_of(values)
     if head is not None:
         return _inferred(head, problem_of(values, folder), f"its architecture {architecture}")
-    if not architecture:
+    pre_trained = tuple(end for end, kind in HEADS_BY_ARCHITECTURE.items() if kind == "masked")
+    if not architecture or architecture.endswith(pre_trained):
         found = find_weights(checkpoint)
         if found and has_config:
             head = _head_of_weights(read_weights(found))
@@ -91,7 +94,7 @@ def _head_of_weights(names: Iterable[str]) -> str | None:
     if any(name.startswith("qa_outputs.") for name in known):
         return "span"
     if not any(name.startswith("classifier.") for name in known):
-        return None
+        return "masked" if has_masked_head(known) else None
     # Classifiers of texts have a pooler, or RoBERTa's own layers; those of tokens have neither.
     own = (".pooler.", "classifier.out_proj.", "pre_classifier.")
     of_text = any(part in name for name in known for part in own)

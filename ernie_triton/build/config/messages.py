@@ -20,7 +20,7 @@ class ModelSizes:
 
     Attributes:
         labels: label names in the order of the output units; empty where the task has none.
-        hidden: width of the vectors.
+        hidden: width of the vectors, or of the scores of the vocabulary.
         lower_case: the vocabulary wants texts in lower case.
         tokenize_chinese_chars: each ideograph is a word to it; otherwise a run of them is one.
         lower_texts: texts are converted to lower case before they are tokenised.
@@ -48,7 +48,7 @@ class ModelSizes:
     @property
     def by_name(self) -> dict[str, int]:
         """The sizes that tensors' dims name."""
-        return {"labels": len(self.labels), "hidden": self.hidden}
+        return {"labels": len(self.labels), "hidden": self.hidden, "vocabulary": self.hidden}
 
 
 def model_config(

@@ -13,6 +13,7 @@ from ernie_triton.build.config.messages import (
     python_stage,
 )
 from ernie_triton.decoders.choices import ChoiceSettings
+from ernie_triton.decoders.cloze import ClozeSettings
 from ernie_triton.decoders.entities import EntitySettings
 from ernie_triton.decoders.labels import LabelSettings
 from ernie_triton.decoders.ranks import RankSettings
@@ -82,6 +83,8 @@ def tokenizer_stage_settings(
         max_waiting=0 if spec.is_joined else spec.batching.max_queue_size,
         rules=sizes.rules.to_text(),
         max_documents=spec.max_documents,
+        # The last row of the table, which `trim_model` adds.
+        other_mask=sizes.vocabulary_size - 1 if task_named(spec.task).head == "masked" else 0,
     )
     if not task_named(spec.task).asks_again:
         return settings
@@ -130,6 +133,8 @@ def postprocess_settings(spec: PipelineSpec, task: Task, sizes: ModelSizes) -> S
         )
     if task.head == "vector":
         return VectorSettings(task=task.name, normalize=answering.normalize is not False)
+    if task.head == "masked":
+        return ClozeSettings(task=task.name, rules=sizes.rules.to_text())
     if task.head == "choice":
         return ChoiceSettings(task=task.name)
     if task == RERANK:

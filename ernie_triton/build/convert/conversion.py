@@ -21,7 +21,7 @@ from ernie_triton.build.check.precision_check import (
     PrecisionCheck,
     Quality,
 )
-from ernie_triton.build.check.sample_texts import read_sample_texts
+from ernie_triton.build.check.sample_texts import read_sample_texts, sample_rules
 from ernie_triton.build.convert.calibration import input_scales, observed
 from ernie_triton.build.convert.engine_file import write_engine
 from ernie_triton.build.convert.fp16_range import check_fp16_range
@@ -34,7 +34,6 @@ from ernie_triton.build.model.slim import SlimModel
 from ernie_triton.build.progress import StepReporter, progress_bar
 from ernie_triton.engines import Engine, load_engine
 from ernie_triton.errors import CheckpointError, ExactnessError, PrecisionError
-from ernie_triton.tasks import task_named
 
 _CALIBRATION_ROWS = 8
 """Texts of one calibration run: their tensors are all in memory at once."""
@@ -225,10 +224,7 @@ def calibration_texts(inputs: BuildInputs) -> TokenBatch:
     path = inputs.spec.quantization.calibration
     if path is None:
         return inputs.batch
-    spec = inputs.spec
-    samples = read_sample_texts(
-        path, texts=spec.row_texts, has_prompts=task_named(spec.task).asks_again
-    )
+    samples = read_sample_texts(path, sample_rules(inputs.spec, inputs.vocabulary))
     return samples.encode(inputs.encoder)
 
 

@@ -11,8 +11,8 @@ rectangle `[items, longest]`:
 
 A model without token types has no `token_type_ids`: `trim_model` removes them for single texts.
 
-Where the head reads only the first token of a text, the last layer computes only that token. Its
-keys and values still come from every token.
+Where the head reads only one token of a text, the first or the mask, the last layer computes only
+that token. Its keys and values still come from every token.
 
 In FP16 graphs the layers exchange FP16; sums, norms, the mask and the softmax are FP32.
 """
@@ -24,9 +24,9 @@ import numpy.typing as npt
 import onnx
 
 from ernie_triton.build.graph.builder import GraphBuilder
-from ernie_triton.build.graph.heads import needs_first_token_only, write_head
+from ernie_triton.build.graph.heads import TokenChoice, read_token, write_head
 from ernie_triton.build.graph.numerics import FP32, Numerics
-from ernie_triton.build.graph.packing import Place, first_tokens, packed_rows
+from ernie_triton.build.graph.packing import Place, packed_rows
 from ernie_triton.build.graph.slim import write_slim_graph
 from ernie_triton.build.model.encoder import Encoder, Layer, Linear
 from ernie_triton.build.model.models import AnyModel, Model
@@ -92,9 +92,8 @@ def _write(model: Model, layout: str, numerics: Numerics) -> GraphBuilder:
     hidden = _embed(graph, model.encoder, place)
     for index, layer in enumerate(model.encoder.layers):
         last = index == len(model.encoder.layers) - 1
-        first_only = last and needs_first_token_only(model.head)
-        scope = f"layer_{index}"
-        hidden = _layer(graph, scope, layer, model.encoder, place, hidden, first_only=first_only)
+        chosen = read_token(graph, model.head, place) if last else None
+        hidden = _layer(graph, f"layer_{index}", layer, model.encoder, place, hidden, chosen)
     write_head(graph, model, place, hidden)
     return graph
 
@@ -178,11 +177,11 @@ def _layer(
     encoder: Encoder,
     place: Place,
     x: str,
-    *,
-    first_only: bool,
+    chosen: TokenChoice | None,
 ) -> str:
-    rows = first_tokens(graph, place, f"{scope}/first", x) if first_only else x
-    context = _attention(graph, f"{scope}/attention", layer, place, x, rows, first_only=first_only)
+    rows = chosen(f"{scope}/first", x) if chosen else x
+    one_only = chosen is not None
+    context = _attention(graph, f"{scope}/attention", layer, place, x, rows, one_only=one_only)
     projected = graph.linear(f"{scope}/attention/output", layer.attention_output, context)
     summed = graph.total(f"{scope}/attention/residual", projected, rows)
     attended = graph.norm(f"{scope}/attention/norm", layer.attention_norm, summed)
@@ -201,33 +200,33 @@ def _attention(
     x: str,
     rows: str,
     *,
-    first_only: bool,
+    one_only: bool,
 ) -> str:
     """Write the context vectors of `rows`, in the layout of the tokens or [items, width]."""
     heads, size = layer.heads, layer.head_size
 
-    def project(name: str, linear: Linear, source: str, axes: list[int], *, first: bool) -> str:
+    def project(name: str, linear: Linear, source: str, axes: list[int], *, one: bool) -> str:
         values = graph.linear(f"{scope}/{name}", linear, source)
-        if place.pad is not None and not first:
+        if place.pad is not None and not one:
             values = graph.add("Gather", f"{scope}/{name}/padded", values, place.pad)
-        shape = graph.integers(*((-1, 1) if first else (0, 0)), heads, size)
+        shape = graph.integers(*((-1, 1) if one else (0, 0)), heads, size)
         values = graph.add("Reshape", f"{scope}/{name}/heads", values, shape)
         return graph.add("Transpose", f"{scope}/{name}/turned", values, perm=axes)
 
     scale = np.float32(1.0 / math.sqrt(size))
     query = Linear(weight=layer.query.weight * scale, bias=layer.query.bias * scale)
-    q = project("query", query, rows, [0, 2, 1, 3], first=first_only)
-    k = project("key", layer.key, x, [0, 2, 3, 1], first=False)
-    v = project("value", layer.value, x, [0, 2, 1, 3], first=False)
+    q = project("query", query, rows, [0, 2, 1, 3], one=one_only)
+    k = project("key", layer.key, x, [0, 2, 3, 1], one=False)
+    v = project("value", layer.value, x, [0, 2, 1, 3], one=False)
     scores = graph.add("MatMul", f"{scope}/scores", q, k)
     scores = graph.add("Add", f"{scope}/masked", graph.widened(scores), place.mask)
     weights = graph.narrowed("Softmax", f"{scope}/weights", scores, axis=-1)
     context = graph.add("MatMul", f"{scope}/context", weights, v)
     context = graph.add("Transpose", f"{scope}/context/turned", context, perm=[0, 2, 1, 3])
-    if not first_only and place.unpad is None:
+    if not one_only and place.unpad is None:
         return graph.add("Reshape", f"{scope}/merged", context, graph.integers(0, 0, heads * size))
     shape = graph.integers(-1, heads * size)
     context = graph.add("Reshape", f"{scope}/context/rows", context, shape)
-    if first_only:
+    if one_only:
         return context
     return graph.add("Gather", f"{scope}/context/packed", context, str(place.unpad))

@@ -121,3 +121,22 @@ def first_tokens(graph: GraphBuilder, place: Place, name: str, x: str) -> str:
         column = graph.add("Gather", f"{name}/column", x, graph.integers(0), axis=1)
         return graph.add("Squeeze", name, column, graph.integers(1))
     return graph.add("Gather", name, x, place.starts)
+
+
+def mask_tokens(graph: GraphBuilder, place: Place, mask_id: int, name: str, x: str) -> str:
+    """Gather the vectors of the last token of each text with this id, [items, hidden].
+
+    A text without one gives its first token. Positions are compared, not searched with ArgMax,
+    whose choice among equals is the runtime's.
+    """
+    packed = place.pad is not None
+    ids = graph.add("Gather", f"{name}/ids", "input_ids", place.pad) if packed else "input_ids"
+    is_mask = graph.add("Equal", f"{name}/is_mask", ids, graph.int32(mask_id))
+    columns = "column" if packed else place.position
+    found = graph.add("Where", f"{name}/columns", is_mask, columns, graph.int32(0))
+    if place.starts is not None:
+        column = graph.add("ReduceMax", f"{name}/column", found, graph.integers(1), keepdims=0)
+        return graph.add("Gather", name, x, graph.add("Add", f"{name}/token", place.starts, column))
+    column = graph.add("ReduceMax", f"{name}/column", found, graph.integers(1), keepdims=1)
+    index = graph.add("Cast", f"{name}/index", column, to=TensorProto.INT64)
+    return graph.add("GatherND", name, x, index, batch_dims=1)

@@ -21,6 +21,7 @@ from ernie_triton.build.load.onnx_graph.options import takes_options, without_op
 from ernie_triton.build.load.onnx_graph.outputs import (
     is_vector_alone,
     plain_scores,
+    token_outputs,
     vector_outputs,
 )
 from ernie_triton.build.load.paddle.export import is_paddle_export, onnx_from_paddle_export
@@ -107,6 +108,7 @@ def _from_graph(kind: str, path: Path, graph: onnx.ModelProto, wanted: WantedHea
     heads = ["choice"] if has_options else heads
     for head in (wanted.head,) if wanted.head else heads:
         read = vectors if head == "vector" else scores.graph
+        read = token_outputs(read) if head == "masked" else read
         try:
             model, reason = _pooled(model_from_onnx(read, head), wanted, path), ""
             used = read

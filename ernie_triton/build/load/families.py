@@ -23,14 +23,16 @@ HEADS_BY_ARCHITECTURE = {
     "ForTokenClassification": "token",
     "ForQuestionAnswering": "span",
     "Model": "vector",
+    "ForMaskedLM": "masked",
+    "ForPreTraining": "masked",
+    "ForPretraining": "masked",
 }
 """Kinds of head, as `Task.head` has them, by the ending of the architecture's name."""
 
 # The configuration of a pre-trained model is often copied beside fine-tuned weights: the arrays
 # then tell the head.
 _PRE_TRAINING = (
-    *("ForMaskedLM", "ForPreTraining", "ForPretraining", "LMHeadModel", "ForCausalLM"),
-    *("ForTotalPretraining", "Discriminator", "Generator"),
+    *("LMHeadModel", "ForCausalLM", "ForTotalPretraining", "Discriminator", "Generator"),
 )
 
 

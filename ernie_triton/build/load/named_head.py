@@ -3,6 +3,7 @@
 import numpy as np
 
 from ernie_triton.build.load.families import HIDDEN_ACTIVATION, Family
+from ernie_triton.build.load.masked_head import masked_head
 from ernie_triton.build.load.named_state import NamedState, some_names
 from ernie_triton.build.load.settings import CheckpointConfig
 from ernie_triton.build.load.source import WantedHead
@@ -46,6 +47,8 @@ def head_from_arrays(
         head = _sequence_head(arrays, family, config, where)
     elif kind == "choice":
         return _choice_head(arrays, family, config, where)
+    elif kind == "masked":
+        return masked_head(arrays, config, where)
     elif kind == "vector":
         arrays.skip_matching(_OTHER_HEADS)
         activation = _pooler_activation(family, config)

@@ -13,6 +13,7 @@ from ernie_triton.build.load.tokenizer_json import TOKENIZER_JSON, json_settings
 from ernie_triton.errors import CheckpointError, TextFileError
 from ernie_triton.tasks import (
     CHOICE,
+    CLOZE,
     EMBEDDING,
     EXTRACTION,
     MULTI_LABEL,
@@ -46,7 +47,7 @@ _SIZES = (
 _JSON_CLASSES = frozenset(("PreTrainedTokenizer", "TokenizersBackend", "PythonBackend"))
 _TASKS_BY_HEAD = {
     **{"choice": CHOICE, "token": TOKEN_CLS, "span": QA, "pointer": EXTRACTION},
-    "vector": EMBEDDING,
+    **{"vector": EMBEDDING, "masked": CLOZE},
 }
 _TASKS_BY_PROBLEM = {"multi_label_classification": MULTI_LABEL, "regression": REGRESSION}
 
@@ -296,10 +297,15 @@ def model_type_of(values: Mapping[str, Any]) -> str:
 
 
 def head_of(values: Mapping[str, Any]) -> str | None:
-    """Return the kind of head that a configuration's class names; None where it tells none."""
+    """Return the kind of head that a configuration's class names; None where it tells none.
+
+    The class of a pre-trained model tells none: its configuration is often copied beside fine-tuned
+    weights, whose arrays then tell.
+    """
     architecture = architecture_of(values)
     kinds = (kind for end, kind in HEADS_BY_ARCHITECTURE.items() if architecture.endswith(end))
-    return next(kinds, None)
+    kind = next(kinds, None)
+    return None if kind == "masked" else kind
 
 
 def architecture_of(values: Mapping[str, Any]) -> str:

@@ -12,6 +12,7 @@ import numpy as np
 
 from ernie_triton.arrays import Float32
 from ernie_triton.build.load.families import Family, check_model_type, family_of_checkpoint
+from ernie_triton.build.load.masked_head import has_masked_head
 from ernie_triton.build.load.named_head import crf_fault, head_from_arrays
 from ernie_triton.build.load.named_state import WORD_ARRAY, NamedState
 from ernie_triton.build.load.settings import CheckpointConfig
@@ -53,7 +54,7 @@ def model_from_state(
         OtherTaskError: the model is of another task.
     """
     wanted = wanted or WantedHead()
-    head = wanted.head or config.head or "sequence"
+    head = wanted.head or config.head or _head_of_arrays(state)
     wanted = dataclasses.replace(wanted, head=head)
     # Any model gives vectors; its own head is then left out.
     named_otherwise = head == "pointer" and any("linear_start." in name for name in state)
@@ -75,6 +76,12 @@ def model_from_state(
             f"such as {left[0]!r}; {crf_fault(left) or 'is it of another task or architecture?'}"
         )
     return model
+
+
+def _head_of_arrays(state: Mapping[str, Float32]) -> str:
+    """Tell the head where nothing names it: that of pre-training, where there is no other."""
+    is_tuned = any("classifier." in name for name in state)
+    return "masked" if has_masked_head(state) and not is_tuned else "sequence"
 
 
 def family_of_state(

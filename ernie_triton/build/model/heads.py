@@ -85,6 +85,25 @@ class PointerHead(SpanHead):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class MaskedHead:
+    """Scores of the vocabulary's tokens in the place of one token: a layer, a norm, `output`.
+
+    `mask_id` marks that token. It is the vocabulary's, so weights alone do not tell it.
+    """
+
+    transform: Linear
+    activation: str
+    norm: Norm
+    output: Linear
+    mask_id: int = -1
+
+    @property
+    def features(self) -> int | None:
+        """Width of the hidden states that it reads; None for any."""
+        return self.transform.inputs
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Dense:
     """A linear layer behind the pooling, and its activation, one of `DENSE_ACTIVATIONS`."""
 
@@ -169,7 +188,7 @@ def _taken(layer: VectorLayer) -> int | None:
     return len(layer.scale) if isinstance(layer, Norm) else None
 
 
-Head = SequenceHead | ChoiceHead | TokenHead | SpanHead | PointerHead | VectorHead
+Head = SequenceHead | ChoiceHead | TokenHead | SpanHead | PointerHead | VectorHead | MaskedHead
 
 HEAD_NAMES = {
     SequenceHead: "sequence",
@@ -178,5 +197,6 @@ HEAD_NAMES = {
     SpanHead: "span",
     PointerHead: "pointer",
     VectorHead: "vector",
+    MaskedHead: "masked",
 }
 """Their names in `Task.head`."""

@@ -2,12 +2,16 @@
 
 import dataclasses
 from dataclasses import dataclass
+from pathlib import Path
 from typing import overload
 
+import numpy as np
+
 from ernie_triton.build.model.encoder import Encoder, named_arrays
-from ernie_triton.build.model.heads import Head, VectorHead
+from ernie_triton.build.model.heads import Head, MaskedHead, VectorHead
 from ernie_triton.build.model.slim import SlimModel
-from ernie_triton.errors import CheckpointError
+from ernie_triton.errors import CheckpointError, VocabularyError
+from ernie_triton.tokenizer.vocabulary import Vocabulary
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -56,6 +60,24 @@ AnyModel = Model | SlimModel
 """A model that is read from weights."""
 
 
+def with_mask_id(model: AnyModel | None, vocabulary: Vocabulary, where: Path) -> AnyModel | None:
+    """Return the model with the vocabulary's id of the mask, where its head fills masks in.
+
+    Raises:
+        VocabularyError: the vocabulary has no mask.
+    """
+    if not isinstance(model, Model) or not isinstance(model.head, MaskedHead):
+        return model
+    name = vocabulary.rules.names.mask
+    if name not in vocabulary.special_tokens:
+        raise VocabularyError(
+            f"the vocabulary {where} has no {name}, whose place is to be filled in; use the one "
+            f"that the model was trained with"
+        )
+    head = dataclasses.replace(model.head, mask_id=vocabulary.special_id(name))
+    return dataclasses.replace(model, head=head)
+
+
 @overload
 def trim_model(model: Model, *, max_length: int, pair: bool) -> Model: ...
 
@@ -69,7 +91,8 @@ def trim_model(model: AnyModel, *, max_length: int, pair: bool) -> AnyModel:
 
     Runtimes that plan memory from the graph then know the longest row. For single texts, the first
     token type's vector is added to every word vector, and the graph has no `token_type_ids`: each
-    request carries one tensor less.
+    request carries one tensor less. A model that fills in masks gets a second id of the mask, the
+    last row of its table.
     """
     if isinstance(model, SlimModel):
         return dataclasses.replace(model, max_positions=max_length)
@@ -77,6 +100,9 @@ def trim_model(model: AnyModel, *, max_length: int, pair: bool) -> AnyModel:
     word, token_type = encoder.word, encoder.token_type
     if not pair:
         word, token_type = word + token_type[0], token_type[:0]
+    if isinstance(model.head, MaskedHead):
+        # The row of each mask has this id for its other masks.
+        word = np.concatenate([word, word[model.head.mask_id, None]])
     position = encoder.position[:max_length]
     trimmed = dataclasses.replace(encoder, word=word, position=position, token_type=token_type)
     return dataclasses.replace(model, encoder=trimmed)

@@ -54,7 +54,7 @@ def write_models(
         write_vocabulary_lines(inputs.vocabulary, tokenizer / VOCABULARY_FILE)
     else:
         shutil.copyfile(inputs.vocabulary_path, tokenizer / VOCABULARY_FILE)
-    if task_named(spec.task).asks_again and not spec.is_joined:
+    if task_named(spec.task).is_asked and not spec.is_joined:
         postprocess = staged.version_folder(spec.stage("postprocess"))
         shutil.copyfile(tokenizer / VOCABULARY_FILE, postprocess / VOCABULARY_FILE)
     folder = staged.model_folder(spec.name)

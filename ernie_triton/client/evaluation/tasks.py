@@ -12,10 +12,12 @@ from functools import partial
 from typing import Any, Protocol, TypeVar
 
 from ernie_triton.client.choice import ChoiceCodec
+from ernie_triton.client.cloze import ClozeCodec
 from ernie_triton.client.core import Caller, Codec, Send
 from ernie_triton.client.embedding import similarity_outcomes
 from ernie_triton.client.evaluation.answers import AnswerScorer, items_from_squad
 from ernie_triton.client.evaluation.choices import ChoiceScorer, items_from_choices
+from ernie_triton.client.evaluation.cloze import ClozeScorer, items_from_cloze
 from ernie_triton.client.evaluation.entities import EntityScorer, items_from_tokens
 from ernie_triton.client.evaluation.extractions import ExtractionScorer, items_from_extractions
 from ernie_triton.client.evaluation.labels import ClassificationScorer, MultiLabelScorer
@@ -31,6 +33,7 @@ from ernie_triton.client.seq_cls import SeqClsCodec, label_names
 from ernie_triton.client.token_cls import EntityCodec
 from ernie_triton.tasks import (
     CHOICE,
+    CLOZE,
     EMBEDDING,
     EXTRACTION,
     MULTI_LABEL,
@@ -191,6 +194,13 @@ _METHODS = (
         read=lambda lines, _: items_from_extractions(lines),
         scorer=lambda _: ExtractionScorer(),
         codec=lambda _: ExtractionCodec(),
+    ),
+    EvaluationMethod(
+        task=CLOZE,
+        metric=Metric(name="accuracy", figures=("accuracy",)),
+        read=lambda lines, _: items_from_cloze(lines),
+        scorer=lambda _: ClozeScorer(),
+        codec=lambda _: ClozeCodec(),
     ),
 )
 

@@ -16,6 +16,7 @@ import numpy as np
 from ernie_triton.arrays import Float32
 from ernie_triton.client.choice import ChoiceClient, ChosenOption
 from ernie_triton.client.client import BlockingClient
+from ernie_triton.client.cloze import ClozeClient, FilledText
 from ernie_triton.client.embedding import EmbeddingClient
 from ernie_triton.client.extraction import Extraction, ExtractionClient
 from ernie_triton.client.multi_label import LabelSet, MultiLabelClient
@@ -104,6 +105,19 @@ def same_choice(solo: ChosenOption, loaded: ChosenOption, tolerance: float) -> b
     """Accept the same probabilities; the choice may differ where the best two tie."""
     ones, twos = solo.probabilities, loaded.probabilities
     return len(ones) == len(twos) and all(map(partial(_close, tolerance=tolerance), ones, twos))
+
+
+def same_fills(solo: FilledText, loaded: FilledText, tolerance: float) -> bool:
+    """Accept the same tokens with the same probabilities; others where the solo answer ties."""
+    if len(solo.masks) != len(loaded.masks):
+        return False
+    for ones, twos in zip(solo.masks, loaded.masks, strict=True):
+        known = {one.token_id: one.probability for one in ones}
+        least = min(known.values())
+        for two in twos:
+            if not _close(known.get(two.token_id, least), two.probability, tolerance):
+                return False
+    return True
 
 
 def same_entities(solo: tuple[Entity, ...], loaded: tuple[Entity, ...], tolerance: float) -> bool:
@@ -201,6 +215,10 @@ def _extracted(client: ExtractionClient, row: TextRow) -> Extraction:
     return client.extract([text], schema)[0]
 
 
+def _filled(client: ClozeClient, row: TextRow) -> FilledText:
+    return client.fill(row[:1])[0]
+
+
 def _embedded(client: EmbeddingClient, row: TextRow) -> Float32:
     vectors = client.embed(*_columns(row))
     return np.asarray(vectors[0], dtype=np.float32)
@@ -215,5 +233,6 @@ _COMPARISONS: Mapping[str, Comparison[Any, Any]] = {
     "token_cls": Comparison(TokenClsClient, _entities, same_entities),
     "qa": Comparison(QaClient, _answered, same_answer),
     "extraction": Comparison(ExtractionClient, _extracted, same_extraction),
+    "cloze": Comparison(ClozeClient, _filled, same_fills),
     "embedding": Comparison(EmbeddingClient, _embedded, same_vector),
 }

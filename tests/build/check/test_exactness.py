@@ -12,7 +12,7 @@ import pytest
 from ernie_triton.batch import TokenBatch
 from ernie_triton.build.check.exactness import compare
 from ernie_triton.build.check.exported_reference import Reference, RowTokens
-from ernie_triton.build.check.sample_texts import SAMPLE_TEXTS, read_sample_texts
+from ernie_triton.build.check.sample_texts import SAMPLE_TEXTS, SampleRules, read_sample_texts
 from ernie_triton.engines import Engine
 from ernie_triton.errors import ExactnessError, TextError
 from ernie_triton.settings import EngineSettings
@@ -236,33 +236,40 @@ def test_no_run_has_more_rows_than_allowed(most: int, runs: list[int]) -> None:
 
 
 def test_our_sample_texts_are_single_texts_or_pairs_of_neighbours() -> None:
-    texts = read_sample_texts(None, texts=1)
+    texts = read_sample_texts(None, SampleRules(texts=1))
     lines = SAMPLE_TEXTS.read_text(encoding="utf-8").splitlines()
     assert texts.columns == (tuple(lines),)
     assert texts.row(1) == (lines[1],)
-    pairs = read_sample_texts(None, texts=2)
+    pairs = read_sample_texts(None, SampleRules(texts=2))
     assert pairs.columns == (tuple(lines), (*lines[1:], lines[0]))
     assert pairs.row(2) == (lines[2], lines[3])
-    assert read_sample_texts(None, texts=3).row(len(lines) - 1) == (lines[-1], *lines[:2])
+    triples = read_sample_texts(None, SampleRules(texts=3))
+    assert triples.row(len(lines) - 1) == (lines[-1], *lines[:2])
+    masked = read_sample_texts(None, SampleRules(mask="[MASK]"))
+    place = min(len(lines[3]) // 2, 12)
+    assert masked.row(3) == (f"{lines[3][:place]}[MASK]{lines[3][place + 1 :]}", "")
+    assert all(text.count("[MASK]") == 1 for text in masked.columns[0])
 
 
 def test_sample_texts_of_a_file_may_hold_pairs(tmp_path: Path) -> None:
     path = tmp_path / "texts.txt"
     path.write_text("甲\t乙\n\n丙\n丁\t戊\t己\n", encoding="utf-8")
-    texts = read_sample_texts(path, texts=2)
+    texts = read_sample_texts(path, SampleRules(texts=2))
     assert [texts.row(index) for index in range(3)] == [
         ("甲", "乙"),
         ("丙", "丁\t戊\t己"),
         ("丁", "戊\t己"),
     ]
-    assert read_sample_texts(path, texts=1).columns == (("甲\t乙", "丙", "丁\t戊\t己"),)
+    assert read_sample_texts(path, SampleRules(texts=1)).columns == (
+        ("甲\t乙", "丙", "丁\t戊\t己"),
+    )
 
 
 def test_sample_texts_become_one_batch_of_tokens(tmp_path: Path) -> None:
     vocabulary = load_vocabulary(write_vocabulary(tmp_path / "vocab.txt", vocabulary_lines()))
     path = tmp_path / "texts.txt"
     path.write_text("1 2\n3\n", encoding="utf-8")
-    batch = read_sample_texts(path, texts=2).encode(
+    batch = read_sample_texts(path, SampleRules(texts=2)).encode(
         TextEncoder(vocabulary, max_length=16, lower_case=True)
     )
     one, two, three = (vocabulary.ids[digit] for digit in "123")
@@ -280,6 +287,6 @@ def test_sample_texts_that_are_none_are_refused(tmp_path: Path, content: bytes, 
     path = tmp_path / "texts.txt"
     path.write_bytes(content)
     with pytest.raises(TextError, match=fault):
-        read_sample_texts(path, texts=1)
+        read_sample_texts(path, SampleRules(texts=1))
     with pytest.raises(TextError, match="cannot be read"):
-        read_sample_texts(tmp_path / "nowhere", texts=1)
+        read_sample_texts(tmp_path / "nowhere", SampleRules(texts=1))

@@ -25,6 +25,7 @@ HEADS = {
     "token": "ForTokenClassification",
     "span": "ForQuestionAnswering",
     "vector": "Model",
+    "masked": "ForMaskedLM",
 }
 
 

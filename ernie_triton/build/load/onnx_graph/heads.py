@@ -13,6 +13,7 @@ from ernie_triton.build.load.onnx_graph.linear import read_activation, read_line
 from ernie_triton.build.load.onnx_graph.norm import find_norm
 from ernie_triton.build.load.onnx_graph.reading import Reading
 from ernie_triton.build.load.onnx_graph.token_heads import (
+    read_masked_head,
     read_pointer_head,
     read_span_head,
     read_token_head,
@@ -120,6 +121,7 @@ _READERS: Mapping[str, Callable[[Reading], FoundHead]] = MappingProxyType(
         "span": read_span_head,
         "pointer": read_pointer_head,
         "vector": read_vector_head,
+        "masked": read_masked_head,
     }
 )
 _OUTPUTS = MappingProxyType(
@@ -129,5 +131,6 @@ _OUTPUTS = MappingProxyType(
         "span": "scores every token as the start and the end of an answer",
         "pointer": "scores every token as a start and an end by two layers",
         "vector": "gives vectors and no scores",
+        "masked": "scores the vocabulary in the place of every token",
     }
 )

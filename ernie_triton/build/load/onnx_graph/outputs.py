@@ -44,6 +44,13 @@ def plain_scores(graph: onnx.ModelProto) -> PlainScores:
     return PlainScores(graph=_with_outputs(graph, sources), functions=frozenset(functions))
 
 
+def token_outputs(graph: onnx.ModelProto) -> onnx.ModelProto:
+    """Return a graph without outputs of whole texts, where it has one of tokens beside them."""
+    kept = {output.name: output for output in graph.graph.output if _rank(output) == 3}
+    several = len(graph.graph.output) > 1
+    return _with_outputs(graph, kept) if several and len(kept) == 1 else graph
+
+
 def vector_outputs(graph: onnx.ModelProto, pooling: str) -> onnx.ModelProto:
     """Return a graph with only the outputs that decide a text's vector.
 

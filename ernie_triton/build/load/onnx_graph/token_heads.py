@@ -5,10 +5,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from ernie_triton.build.load.onnx_graph.hidden_state import SELECTING, FoundHead, every_token_state
-from ernie_triton.build.load.onnx_graph.linear import find_linear, read_linear
+from ernie_triton.build.load.onnx_graph.linear import find_linear, read_activation, read_linear
+from ernie_triton.build.load.onnx_graph.norm import read_norm
 from ernie_triton.build.load.onnx_graph.reading import Reading
 from ernie_triton.build.model.encoder import Linear
-from ernie_triton.build.model.heads import PointerHead, SpanHead, TokenHead
+from ernie_triton.build.model.heads import MaskedHead, PointerHead, SpanHead, TokenHead
 from ernie_triton.errors import UnrecognisedGraphError
 
 
@@ -91,6 +92,33 @@ def read_pointer_head(reading: Reading) -> FoundHead:
     weight = np.concatenate([start.linear.weight, end.linear.weight], axis=1)
     bias = np.concatenate([start.linear.bias, end.linear.bias])
     return FoundHead(head=PointerHead(output=Linear(weight=weight, bias=bias)), hidden=start.hidden)
+
+
+def read_masked_head(reading: Reading) -> FoundHead:
+    """Read the layers that score the vocabulary at every token, [texts, tokens, vocabulary].
+
+    Raises:
+        UnrecognisedGraphError: the output is not the scores of such layers alone.
+    """
+    if len(reading.flow.outputs) != 1:
+        raise UnrecognisedGraphError(
+            f"the graph has {len(reading.flow.outputs)} outputs "
+            f"({', '.join(reading.flow.outputs)}); expected one, the scores of the vocabulary"
+        )
+    output = read_linear(reading, reading.flow.outputs[0])
+    norm, source = read_norm(reading, output.source)
+    activation, widened = read_activation(reading, source)
+    transform = read_linear(reading, widened)
+    hidden = every_token_state(reading, transform.source)
+    if hidden is None:
+        raise UnrecognisedGraphError(
+            f"the scores are of what the {reading.producer(transform.source)} makes; expected the "
+            "vectors of all tokens, from the last layer normalisation"
+        )
+    head = MaskedHead(
+        transform=transform.linear, activation=activation, norm=norm, output=output.linear
+    )
+    return FoundHead(head=head, hidden=hidden)
 
 
 def _read_scores(reading: Reading, name: str) -> _Scores:

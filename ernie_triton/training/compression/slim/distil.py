@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ernie_triton.build.check.sample_texts import read_sample_texts
+from ernie_triton.build.check.sample_texts import SampleRules, read_sample_texts
 from ernie_triton.build.load.settings import vocabulary_beside
 from ernie_triton.build.load.slim import SlimConfig
 from ernie_triton.build.load.tokenizer_files import read_vocabulary
@@ -172,7 +172,7 @@ def _rows(ready: PreparedModel, how: SlimTraining) -> list[Features]:
         for row in ready.task.rows(ready.data.train)
     ]
     if how.unlabelled is not None:
-        found = read_sample_texts(how.unlabelled, texts=1 + ready.data.pair)
+        found = read_sample_texts(how.unlabelled, SampleRules(texts=1 + ready.data.pair))
         rows += maker.plain_rows(*found.columns)
     examples = [maker.texts(row) for row in rows]
     path = vocabulary_beside(ready.checkpoint)
