@@ -178,3 +178,25 @@ def _choice_tensor(request: InferRequest, output: RequestedOutput) -> Array:
         "truncated": np.array([len(text) > 20 for text in texts]),
     }
     return np.asarray(tensors[output.name])[None]
+
+
+def cloze_model() -> FakeModel:
+    """Every mask is b or, less likely, a; the first `top_k` of these are returned."""
+    outputs = {"fills": (1,), "truncated": (1,)}
+    facts = ModelFacts(max_batch_size=4, inputs=("text", "parameters"), outputs=outputs)
+    return FakeModel(facts=facts, tensor=_cloze_tensor)
+
+
+def _cloze_tensor(request: InferRequest, output: RequestedOutput) -> Array:
+    texts = [text.decode() for text in request.columns["text"]]
+    if output.name == "truncated":
+        return np.array([[len(text) > 20] for text in texts])
+    cells = []
+    for text, asked in zip(texts, request.columns["parameters"], strict=True):
+        count = json.loads(asked or "{}").get("top_k", 2)
+        tokens = [
+            {"token": "b", "token_id": 1, "probability": 0.75},
+            {"token": "a", "token_id": 0, "probability": 0.25},
+        ]
+        cells.append([json.dumps([tokens[:count]] * text.count("[MASK]")).encode()])
+    return np.array(cells, dtype=np.object_)

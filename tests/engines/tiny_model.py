@@ -17,6 +17,7 @@ from ernie_triton.build.model.encoder import Encoder, Layer, Linear, Norm
 from ernie_triton.build.model.heads import (
     ChoiceHead,
     Head,
+    MaskedHead,
     PointerHead,
     SequenceHead,
     SpanHead,
@@ -78,6 +79,13 @@ def random_model(seed: int = 7, task: str = "seq_cls") -> Model:
         "span": SpanHead(output=linear(_HIDDEN, 2)),
         "pointer": PointerHead(output=linear(_HIDDEN, 2)),
         "vector": VectorHead(pooling="mean", pooler=None, pooler_activation="identity"),
+        "masked": MaskedHead(
+            transform=linear(_HIDDEN, _HIDDEN),
+            activation="gelu",
+            norm=norm(),
+            output=linear(_HIDDEN, VOCABULARY),
+            mask_id=VOCABULARY - 1,
+        ),
         "choice": ChoiceHead(pooler=pooler, pooler_activation="tanh", output=linear(_HIDDEN, 1)),
     }
     return Model(encoder=encoder, head=heads[task_named(task).head])

@@ -38,6 +38,7 @@ from ernie_triton.server.telemetry.event_log import EventLog
 from tests.client.fakes import Array, FakeAsyncTransport, FakeModel
 from tests.client.task_fakes import (
     choice_model,
+    cloze_model,
     entity_model,
     multi_label_model,
     qa_model,
@@ -125,6 +126,7 @@ def all_models() -> dict[str, FakeModel]:
         "ernie_qa": with_stage(qa_model(), "ernie_qa_tokenizer"),
         "ernie_rerank": rank_model(),
         "ernie_choice": choice_model(),
+        "ernie_cloze": cloze_model(),
         "ernie_uie": extraction_model(),
         "ernie_embedding": with_stage(vector_model(), "ernie_embedding_tokenizer"),
     }

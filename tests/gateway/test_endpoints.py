@@ -158,6 +158,13 @@ def test_choose_names_the_best_option_with_the_probability_of_each(caller: Calle
     assert caller.post("/v1/choose", {"context": "ab", "options": ["b"]}).status == 422
 
 
+def test_fill_gives_each_mask_its_tokens(caller: Caller) -> None:
+    body = {"input": ["[MASK]好[MASK]"], "top_k": 1, "candidates": ["a", "b"]}
+    [result] = caller.post("/v1/fill", body).json["results"]
+    token = {"token": "b", "token_id": 1, "probability": 0.75}
+    assert result == {"masks": [[token], [token]], "truncated": False}
+
+
 def test_extract_sends_the_schema_and_nests_what_is_found(caller: Caller) -> None:
     body = {"input": ["见A"], "schema": [{"人物": ["单位"]}]}
     [result] = caller.post("/v1/extract", body).json["results"]
@@ -278,6 +285,7 @@ def test_the_pipelines_are_listed_with_their_tasks(caller: Caller) -> None:
         "ernie_qa": "qa",
         "ernie_rerank": "rerank",
         "ernie_choice": "choice",
+        "ernie_cloze": "cloze",
         "ernie_uie": "extraction",
         "ernie_embedding": "embedding",
     }

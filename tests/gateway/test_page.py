@@ -29,6 +29,7 @@ ASKED: Mapping[str, tuple[dict[str, str], str]] = {
     "ernie_multilabel": ({"input": "ac"}, "Labels that apply c:娱乐、a:体育 Likeliest labels"),
     "ernie_regression": ({"input": "2.5 a", "pair": "x"}, "Score 2.5000"),
     "ernie_rerank": ({"query": "ab", "documents": "c\nabab\na"}, "abab 2.0000 a 0.5000 c 0.0000"),
+    "ernie_cloze": ({"input": "[MASK]"}, "[MASK] 1 b 0.7500 a 0.2500"),
     "ernie_choice": (
         {"context": "ab", "question": "q", "options": "b\naab"},
         "aab Best answers b 0.2500 aab 0.7500",

@@ -9,6 +9,7 @@ from ernie_triton.gateway.endpoints.embeddings import EMBEDDINGS_ENDPOINT
 from ernie_triton.gateway.endpoints.endpoint import JsonEndpoint
 from ernie_triton.gateway.endpoints.entities import ENTITIES_ENDPOINT
 from ernie_triton.gateway.endpoints.extract import EXTRACT_ENDPOINT
+from ernie_triton.gateway.endpoints.fill import FILL_ENDPOINT
 from ernie_triton.gateway.endpoints.rerank import RERANK_ENDPOINT
 from ernie_triton.gateway.endpoints.score import SCORE_ENDPOINT
 from ernie_triton.gateway.endpoints.tokenize import TOKENIZE_ENDPOINT
@@ -24,6 +25,7 @@ ENDPOINTS: Mapping[str, JsonEndpoint] = {
         RERANK_ENDPOINT,
         CHOOSE_ENDPOINT,
         EXTRACT_ENDPOINT,
+        FILL_ENDPOINT,
         TOKENIZE_ENDPOINT,
     )
 }

@@ -45,9 +45,10 @@ async def _answer(call: Call, request: TokenizeRequest) -> TokenizeAnswer:
 
     async def show(served: ServedPipeline) -> TokenizeAnswer:
         second = pairs
-        if served.task.asks_again and second is None:  # a schema has no part in it
+        if served.task.is_asked and second is None:  # what is asked has no part in it
             second = [""] * len(texts)
-        check_pair(served, second)
+        else:
+            check_pair(served, second)
         columns = {"input": texts, "pair": second} if second is not None else {"input": texts}
         if second is not None and len(served.task.pair_texts) > 2:  # no question between the two
             columns = {"input": texts, "question": [""] * len(texts), "pair": second}

@@ -64,6 +64,13 @@ function extracted(answer, asked, words) {
   return [markedText(asked.input[0], marks), names.length ? tree(found) : note(words.none)];
 }
 
+function filled(answer, asked, words) {
+  return answer.results[0].masks.flatMap((tokens, place) => [
+    element("h2", words.mask(place + 1)),
+    bars(tokens.map((one) => ({ name: one.token, score: one.probability }))),
+  ]);
+}
+
 function schemaOf(text) { // a plain name needs no quotes
   try {
     return JSON.parse(text);
@@ -113,6 +120,11 @@ export const TASKS = {
       { ...textField("schema", '[{"人物": ["工作单位"]}]', 3), word: "schema" },
     ],
     body: (texts) => ({ ...single(texts), schema: schemaOf(texts.schema) }),
+    tokens: (asked) => ({ input: asked.input }),
+  },
+  cloze: {
+    path: "/v1/fill", view: filled, body: (texts) => ({ ...single(texts), top_k: TOP }),
+    fields: () => [textField("input", "今天天[MASK]晴朗，我们去公[MASK]散步。", 4)],
     tokens: (asked) => ({ input: asked.input }),
   },
   token_cls: {

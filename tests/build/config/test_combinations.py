@@ -29,7 +29,7 @@ from tests.build.config.configs import (
 )
 from tests.build.config.engine_rules import assert_engine_fits, graph_tensors
 from tests.build.config.specs import LENGTHS
-from tests.build.load.exports import HIDDEN, LABELS, transformers_model
+from tests.build.load.exports import HIDDEN, LABELS, VOCABULARY, transformers_model
 from tests.build.models import arrays_of, checkpoint_config, spec_of
 
 RUNS_ON = {"openvino": ("cpu",), "onnxruntime": ("cpu", "gpu"), "tensorrt": ("gpu",)}
@@ -79,7 +79,7 @@ def sizes_of(spec: PipelineSpec) -> ModelSizes:
     has_labels = TASKS[spec.task].head in ("sequence", "token")
     return ModelSizes(
         labels=tuple(f"label {index}" for index in range(LABELS)) if has_labels else (),
-        hidden=HIDDEN,
+        hidden=VOCABULARY if spec.task == "cloze" else HIDDEN,
         lower_case=True,
         pad_token_id=0,
         vocabulary_size=60,
@@ -100,7 +100,7 @@ def modes(spec: PipelineSpec) -> tuple[Configs, Configs]:
 
 
 def test_there_are_combinations_of_every_kind() -> None:
-    assert len(COMBINATIONS) == 12 * 2 * (3 + 3 * 2 + 3)
+    assert len(COMBINATIONS) == 13 * 2 * (3 + 3 * 2 + 3)
 
 
 def test_both_modes_are_consistent_and_fit_the_graph(
