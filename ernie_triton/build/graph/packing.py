@@ -129,10 +129,10 @@ def mask_tokens(graph: GraphBuilder, place: Place, mask_id: int, name: str, x: s
     A text without one gives its first token. Positions are compared, not searched with ArgMax,
     whose choice among equals is the runtime's.
     """
-    packed = place.pad is not None
-    ids = graph.add("Gather", f"{name}/ids", "input_ids", place.pad) if packed else "input_ids"
+    ids, columns = "input_ids", place.position
+    if place.pad is not None:
+        ids, columns = graph.add("Gather", f"{name}/ids", ids, place.pad), "column"
     is_mask = graph.add("Equal", f"{name}/is_mask", ids, graph.int32(mask_id))
-    columns = "column" if packed else place.position
     found = graph.add("Where", f"{name}/columns", is_mask, columns, graph.int32(0))
     if place.starts is not None:
         column = graph.add("ReduceMax", f"{name}/column", found, graph.integers(1), keepdims=0)
