@@ -60,7 +60,7 @@ def tokenizer_config(
     if task.list_input:
         allow_ragged(config)
     for sample in WARM_UP_TEXTS:
-        add_warm_up(config, sample, texts, {-1: 1})
+        add_warm_up(config, sample, texts, {-1: task.fewest})
     return config
 
 

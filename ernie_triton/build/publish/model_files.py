@@ -99,13 +99,15 @@ def write_stage_files(
     for model in {spec.name, spec.stage("postprocess")} if labels else ():
         path = staged.model_folder(model) / "labels.txt"
         path.write_text("".join(f"{label}\n" for label in labels), encoding="utf-8")
-    texts = [tensor.name for tensor in task_named(spec.task).text_inputs(pair=spec.pair)]
+    task = task_named(spec.task)
+    texts = [tensor.name for tensor in task.text_inputs(pair=spec.pair)]
     for sample, (values, row) in warm_up.items():
         tokenizer = _warm_up_folder(staged, spec.stage("tokenizer"))
         for name, text in zip(texts, values, strict=True):
             encoded = text.encode("utf-8")
             # A BYTES element as Triton stores it: its length, then itself.
             content = struct.pack("<I", len(encoded)) + encoded
+            content *= task.fewest if name == task.list_input else 1
             (tokenizer / f"{sample}_{name}").write_bytes(content)
         if spec.is_joined:
             continue
