@@ -60,7 +60,7 @@ def infer_task(checkpoint: Path) -> InferredTask:
         found = find_weights(checkpoint)
         if found and has_config:
             head = _head_of_weights(read_weights(found))
-            if head is not None:
+            if head is not None and (not architecture or head == "masked"):
                 problem = problem_of(values, folder)
                 return _inferred(head, problem, f"the names in {found.path.name}")
         elif not has_config:
