@@ -138,7 +138,7 @@ def opened_parquet(path: str, fields: Sequence[TextField]) -> Iterator[Iterator[
 
 
 def file_facts(path: str) -> dict[str, object]:
-    """What tells one version of a file from another.
+    """Facts that tell one version of a file from another.
 
     Raises:
         DatasetError: it is no regular file, which alone can be read again.
