@@ -36,7 +36,7 @@ class MaskRows:
         self._id = encoder.vocabulary.special_id(self._name)
 
     def asked(self, parameters: Sequence[str]) -> list[bytes]:
-        """What is asked of each text, as JSON with candidates by their ids.
+        """The question to each text, as JSON with candidates by their ids.
 
         Raises:
             TextError: it is no such JSON, or a candidate is not one token.

@@ -21,7 +21,7 @@ _MASKED_PLACE = 12
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SampleRules:
-    """What rows to make of lines.
+    """The rows to make of lines.
 
     Attributes:
         texts: how many a row has.
