@@ -200,7 +200,7 @@ def test_other_types_are_refused_by_name(
             "says model_type 'roberta' but has arrays named 'bert.…'",
         ),
         ({"architectures": ["BertForNER"]}, "of the class BertForNER"),
-        ({"architectures": ["BertForMultipleChoice"]}, "of the class BertForMultipleChoice"),
+        ({"architectures": ["BertForNextSentencePrediction"]}, "of the class BertForNext"),
         ({"architectures": ["UIE"]}, "is a model of extraction, as its configuration says"),
         ({"num_hidden_layers": 3}, "arrays of 2 layers but .* num_hidden_layers 3"),
         ({"vocab_size": 61}, "60 tokens but the configuration says vocab_size 61"),
