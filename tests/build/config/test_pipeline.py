@@ -9,6 +9,7 @@ from tritonclient.grpc import model_config_pb2 as pb
 
 from ernie_triton.build.config import WARM_UP_TEXTS, ModelSizes, pipeline_configs
 from ernie_triton.pipeline import Answering, PipelineSpec
+from ernie_triton.tasks import task_named
 from tests.build.config.configs import Configs, assert_links_agree, embedded, tensors_of
 from tests.build.config.specs import LENGTHS, SIZES, SPECS
 
@@ -40,6 +41,16 @@ WIRE = {
             "truncated": (pb.TYPE_BOOL, [-1]),
         },
     ),
+    "choice": (
+        ["context", "question", "options"],
+        {
+            "choice": (pb.TYPE_INT64, [1]),
+            "probabilities": (pb.TYPE_FP32, [-1]),
+            "scores": (pb.TYPE_FP32, [-1]),
+            "truncated": (pb.TYPE_BOOL, [-1]),
+        },
+    ),
+    "cloze": (["text", "parameters"], {"fills": (pb.TYPE_STRING, [1]), **_TRUNCATED}),
     "token_cls": (["text"], _ENTITIES),
     "per_token": (["text"], _ENTITIES | {"tokens": (pb.TYPE_STRING, [1])}),
     "qa": (["question", "context"], _ANSWERS),
@@ -92,7 +103,7 @@ def test_the_ensemble_keeps_the_wire_contract(name: str) -> None:
     ensemble = configs_of(SPECS[name])[SPECS[name].name]
     texts, results = WIRE[name]
     assert tensors_of(ensemble.input) == {
-        text: (pb.TYPE_STRING, [-1 if text == "documents" else 1]) for text in texts
+        text: (pb.TYPE_STRING, [-1 if text in ("documents", "options") else 1]) for text in texts
     }
     assert tensors_of(ensemble.output) == results
     # For Triton's classification extension.
@@ -114,7 +125,12 @@ def test_the_tokenizer_hands_over_token_types_for_pairs_alone(
     spec: PipelineSpec, configs: Configs
 ) -> None:
     windows = {"spans", "window", "source"}
-    others = {"token_cls": windows, "qa": windows, "rerank": {"truncated", "query_row"}}
+    parts = {"truncated", "query_row"}
+    others = {
+        **dict.fromkeys(("token_cls", "qa"), windows),
+        **dict.fromkeys(("rerank", "choice"), parts),
+        "cloze": {*parts, "asked"},
+    }
     outputs = {tensor.name for tensor in configs[spec.stage("tokenizer")].output}
     sent = outputs - {"tokenization", "token_count"}
     assert len(sent) == len(outputs) - 2
@@ -198,7 +214,8 @@ def test_an_ensemble_has_no_queue_policy_at_all(spec: PipelineSpec, configs: Con
 def test_warm_up_gives_every_input_of_the_stage_a_file_of_its_own(
     spec: PipelineSpec, configs: Configs
 ) -> None:
-    for part, lengths in (("tokenizer", (1, 1)), ("engine", LENGTHS)):
+    fewest = task_named(spec.task).fewest
+    for part, lengths in (("tokenizer", (fewest, fewest)), ("engine", LENGTHS)):
         config = configs[spec.stage(part)]
         assert [sample.name for sample in config.model_warmup] == list(WARM_UP_TEXTS)
         for sample, length in zip(config.model_warmup, lengths, strict=True):

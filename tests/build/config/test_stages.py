@@ -36,7 +36,8 @@ def test_parameters_are_the_stages_settings(spec: PipelineSpec) -> None:
         # Of a C++ engine that is fed by Triton's own batcher, in containers.
         length_bucket=8 if spec is SPECS["seq_cls_pair"] else 1,
         max_waiting=spec.batching.max_queue_size,
-        max_documents=100 if spec is SPECS["rerank"] else 0,
+        max_documents={"rerank": 100, "choice": 1024, "cloze": 64}.get(spec.task, 0),
+        other_mask=SIZES.vocabulary_size - 1 if spec.task == "cloze" else 0,
     )
     engine = EngineSettings.from_parameters(parameters_of(configs[spec.stage("engine")]))
     assert engine == EngineSettings(
