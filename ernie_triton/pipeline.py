@@ -266,6 +266,7 @@ class PipelineSpec:
         task = task_named(self.task)
         if not task.texts:
             object.__setattr__(self, "pair", True)
+        task.text_inputs(pair=self.pair)
         _one_of((AUTO_ENGINE, *ENGINES), self, "engine")
         _one_of(PRECISIONS, self, "precision")
         _one_of(LAYOUTS, self, "layout")

@@ -22,6 +22,8 @@ SPECS = {
     "rerank": spec_of(
         task="rerank", batching=SMALL, answering=Answering(rank_label="体育", max_documents=100)
     ),
+    "choice": spec_of(task="choice"),
+    "cloze": spec_of(task="cloze"),
     "token_cls": spec_of(task="token_cls", max_length=100, batching=SMALL),
     "per_token": spec_of(
         task="token_cls", answering=Answering(overlap=7, max_windows=100, per_token=True)
