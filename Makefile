@@ -75,13 +75,15 @@ $(DEPLOY)/unpacked: tests/deploy/tools.py | $(VENV)/installed-test
 	$(PY) -m tests.deploy.tools $(DEPLOY)
 	@rm $(DEPLOY)/*.whl && touch $@
 
-# One process more than cores: tests that start servers wait more than they compute.
+# A process for each core, four at most: each makes the servers of its folders. `nproc` alone would say
+# what OMP_NUM_THREADS does.
 # PyTorch's threads spin while they wait for each other: where processes share the cores, two threads
 # took 12 times the processor time of one.
 test: export OMP_NUM_THREADS = 1
 test: export ERNIE_TRITON_PIR_PYTHON = $(CURDIR)/.venv-pir/bin/python
 test: $(VENV)/installed-test .venv-pir/installed debian-packages deploy-tools
-	$(PY) -m pytest --numprocesses $$(($$(nproc) + 1)) --no-loadscope-reorder --durations 25
+	cores=$$(env -u OMP_NUM_THREADS nproc); \
+	  $(PY) -m pytest --numprocesses $$((cores < 4 ? cores : 4)) --no-loadscope-reorder --durations 25
 
 lint: $(VENV)/installed-test
 	$(PY) -m ruff check .
