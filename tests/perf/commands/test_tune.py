@@ -19,6 +19,7 @@ task = "seq_cls"
 name = "tiny"
 checkpoint = "{checkpoint}"
 repository = "{repository}"
+joined = false
 """
 
 
