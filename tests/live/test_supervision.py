@@ -153,8 +153,8 @@ def has_come_back(served: Served) -> bool:
         assert any(how in line for how in HOW_IT_ENDS), line
         return "ernie_seqcls back after" in served.said("back after")
     except StopIteration:
-        # A request that comes while the stage stands still may crash tritonserver 2.51 itself.
-        pytest.xfail("tritonserver crashed, as docs/operations.md says it may")
+        # `serve` has ended: a request that comes meanwhile may crash tritonserver 2.51 itself.
+        pytest.xfail("the server ended, perhaps in the gap of Triton that docs/operations.md names")
 
 
 def test_a_stage_that_goes_on_after_its_requests_were_given_up_gives_nobody_their_answers(
