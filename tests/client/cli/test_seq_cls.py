@@ -116,7 +116,7 @@ def test_a_server_that_goes_away_stops_the_run_with_one_line(
     source, target = tmp_path / "in.txt", tmp_path / "out.jsonl"
     source.write_text("a\n" * 100)
     arguments = ["--file", str(source), "--output", str(target), "--concurrency", "1"]
-    assert main(arguments) == 1
+    assert main([*arguments, "--timeout", "1"]) == 1
     out, err = capsys.readouterr()
     assert out == ""
     assert err.splitlines()[0] == "error: no server"

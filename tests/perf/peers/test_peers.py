@@ -111,15 +111,15 @@ def test_a_server_that_answers_otherwise_is_named() -> None:
 
 
 @pytest.mark.live
-def test_a_peer_that_answers_otherwise_ends_the_comparison_in_one_line(
+def test_the_command_compares_a_peer_that_it_started(
     tiny: Tiny, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "fastapi_server.py").write_text(STAND_IN, encoding="utf-8")
     monkeypatch.setattr(comparison, "_SERVERS", tmp_path)
-    options = ("--peer", "fastapi", "--rounds", "1", "--seconds", "1", "--concurrency", "4")
+    options = ("--peer", "fastapi", "--engine", "openvino", "--rounds", "1", "--seconds", "1")
     arguments = ["peers", str(tiny.checkpoint), "--python", sys.executable, *options]
-    assert command_named("perf")(arguments) == 1
-    assert "error: fastapi answers " in capsys.readouterr().err
+    arguments += ["--concurrency", "4"]
+    # It answers otherwise than we do; what that leads to is tested above.
     monkeypatch.setattr(comparison, "_TOLERANCE", 1.0)
     assert command_named("perf")(arguments) == 0
     header, _, joined, ensemble, peer = capsys.readouterr().out.splitlines()
