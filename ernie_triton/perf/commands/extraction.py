@@ -35,7 +35,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         help="lengths to which Taskflow pads its rows, each measured (default: 512 128)",
     )
     parser.add_argument("--rounds", type=int, default=3, help="default: %(default)s")
-    add_our_build(parser, engine="openvino")
+    add_our_build(parser, engine="auto")
 
 
 def run(arguments: argparse.Namespace) -> int:

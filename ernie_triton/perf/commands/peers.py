@@ -2,9 +2,14 @@
 
 import argparse
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from ernie_triton.perf.commands import add_our_build, our_build, write_progress
+from ernie_triton.errors import UsageError
+from ernie_triton.perf.commands import add_our_build, check_output, our_build, write_progress
 from ernie_triton.perf.peers.servers import PEERS
+
+if TYPE_CHECKING:
+    from ernie_triton.perf.peers.finished import PeersRun
 
 _CONCURRENCY = (1, 8, 32)
 
@@ -15,12 +20,14 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "Serve a sequence classifier with this project, joined and as ensemble, and with FastAPI, "
         "mosec and LitServe around ONNX Runtime, whose graph ONNX Runtime's own optimiser fused. "
         "Checks that all answer the same, asks them in turn for single texts like titles, and "
-        "prints requests a second and ratios to the best peer."
+        "prints requests a second and ratios to the best peer. With --from, show the results of "
+        "earlier runs instead."
     )
-    parser.add_argument("checkpoint", type=Path, help="a transformers folder with vocab.txt")
+    parser.add_argument(
+        "checkpoint", type=Path, nargs="?", help="a transformers folder with vocab.txt"
+    )
     parser.add_argument(
         "--python",
-        required=True,
         metavar="PYTHON",
         help="Python of an environment with ernie_triton/perf/peers/requirements.txt",
     )
@@ -40,13 +47,50 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--seconds", type=float, default=4.0, help="of a figure (default: %(default)s)"
     )
+    parser.add_argument("--output", type=Path, metavar="FILE.json", help="results as JSON")
+    parser.add_argument(
+        "--from",
+        dest="sources",
+        action="append",
+        type=Path,
+        metavar="FILE.json",
+        help="show these results of an earlier run, without measuring (repeatable)",
+    )
+    parser.add_argument(
+        "--plot", type=Path, metavar="PICTURE.png", help="also draw the results into this file"
+    )
     add_our_build(parser, engine="auto")
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Run the command; returns its exit code."""
+    from ernie_triton.perf.peers.finished import read_peers
+    from ernie_triton.perf.peers.picture import draw_peers
+
+    for path in (arguments.output, arguments.plot):
+        if path:
+            check_output(path)
+    if arguments.sources:
+        if arguments.checkpoint or arguments.output:
+            raise UsageError("--from shows finished runs; leave out the checkpoint and --output")
+        found = [read_peers(path) for path in arguments.sources]
+    else:
+        found = [_measured(arguments)]
+    print("\n\n".join("\n".join(one.lines()) for one in found))
+    if arguments.plot:
+        draw_peers(found, arguments.plot)
+        print(f"\n{arguments.plot}")
+    return 0
+
+
+def _measured(arguments: argparse.Namespace) -> "PeersRun":
+    """Measure, and write the JSON file if one is wanted."""
     from ernie_triton.perf.peers.comparison import PeerLoad, compare_peers
 
+    if not arguments.checkpoint or not arguments.python:
+        raise UsageError(
+            "name a checkpoint and --python to measure, or --from with results of an earlier run"
+        )
     load = PeerLoad(
         concurrency=tuple(arguments.concurrency or _CONCURRENCY),
         rounds=arguments.rounds,
@@ -59,5 +103,6 @@ def run(arguments: argparse.Namespace) -> int:
     found = compare_peers(
         arguments.checkpoint, arguments.python, peers, load, options, write_progress
     )
-    print("\n".join(found))
-    return 0
+    if arguments.output:
+        arguments.output.write_text(found.to_json(), encoding="utf-8")
+    return found

@@ -27,7 +27,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "--spread", type=int, default=0, help="distance of the lengths from that, either way"
     )
     parser.add_argument("--rounds", type=int, default=7, help="default: %(default)s")
-    add_our_build(parser, engine="openvino")
+    add_our_build(parser, engine="auto")
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -1,6 +1,7 @@
 """Serve one checkpoint with our server and with each peer, and ask all of them in turn."""
 
 import contextlib
+import datetime
 import math
 import shutil
 import subprocess
@@ -19,17 +20,17 @@ from ernie_triton.client.seq_cls import SeqClsClient
 from ernie_triton.errors import AnalyzerError, CheckpointError
 from ernie_triton.perf.analyzer.load_test import LoadTest
 from ernie_triton.perf.analyzer.texts import TITLES, rows_of_kind
-from ernie_triton.perf.paired import paired_ratio, spread
+from ernie_triton.perf.machine import machine_facts, project_commit
+from ernie_triton.perf.peers.finished import OUR_FORMS, PeersRun
 from ernie_triton.perf.peers.http_load import HttpEndpoint
 from ernie_triton.perf.peers.servers import PEERS
 from ernie_triton.perf.results import CONCURRENCY, RequestLoad
 from ernie_triton.perf.served_builds import served_builds
+from ernie_triton.processor import instruction_sets
 from ernie_triton.server.embedded import free_port
-from ernie_triton.text_table import Table
 from ernie_triton.tokenizer.vocabulary import VOCABULARY_FILE
 
 _GRAPH_FILE = "fused.onnx"
-OUR_FORMS = ("ernie-triton joined", "ernie-triton ensemble")
 _SERVERS = Path(__file__).parent / "servers"
 _MODEL = "peer"
 _READY_S = 120.0
@@ -68,8 +69,8 @@ def compare_peers(
     load: PeerLoad,
     options: Sequence[str],
     progress: Callable[[str], None],
-) -> list[str]:
-    """Measure, and return the lines of a table.
+) -> PeersRun:
+    """Measure, with a line of progress for each figure.
 
     Args:
         checkpoint: a transformers sequence classifier with `vocab.txt`.
@@ -83,6 +84,7 @@ def compare_peers(
         AnalyzerError: a peer does not start, or answers otherwise than we do.
         CheckpointError: the export or a build fails.
     """
+    started = datetime.datetime.now(datetime.timezone.utc)
     texts = [text for (text,) in rows_of_kind(TITLES)]
     rates: dict[str, dict[int, list[float]]] = {}
     with ExitStack() as stack:
@@ -100,34 +102,15 @@ def compare_peers(
                     progress(
                         f"round {number} of {load.rounds}, concurrency {level}: {name} {found:,.1f}"
                     )
-    return table_lines(rates)
-
-
-def table_lines(rates: Mapping[str, Mapping[int, Sequence[float]]]) -> list[str]:
-    """A row for each server: requests a second by concurrency, and over the best peer's.
-
-    Args:
-        rates: by server and concurrency, a figure for each round.
-    """
-    levels = [*next(iter(rates.values()))]
-    best = {
-        level: max(
-            (rates[name][level] for name in rates if name not in OUR_FORMS),
-            key=lambda values: spread(values).median,
-            default=None,
-        )
-        for level in levels
-    }
-    rows = []
-    for name, by_level in rates.items():
-        cells = [spread(by_level[level]).text() for level in levels]
-        for level in levels:
-            theirs = best[level]
-            cells.append("" if theirs is None else paired_ratio(by_level[level], theirs).text("x"))
-        rows.append((name, *cells))
-    columns = ["server", *(f"requests/s at {level}" for level in levels)]
-    columns += [f"over the best peer at {level}" for level in levels]
-    return Table(columns).lines(rows)
+    return PeersRun(
+        model=checkpoint.name,
+        started_at=started.isoformat(timespec="seconds"),
+        machine=machine_facts(),
+        features=instruction_sets(),
+        commit=project_commit(),
+        seconds=load.seconds,
+        rates=rates,
+    )
 
 
 def _check(subjects: Mapping[str, ServerSubject], texts: Sequence[str]) -> None:

@@ -11,8 +11,10 @@ from pathlib import Path
 import pytest
 
 from ernie_triton.errors import AnalyzerError
+from ernie_triton.perf.machine import machine_facts
 from ernie_triton.perf.peers import comparison
-from ernie_triton.perf.peers.comparison import ServerSubject, table_lines
+from ernie_triton.perf.peers.comparison import ServerSubject
+from ernie_triton.perf.peers.finished import PeersRun
 from ernie_triton.perf.peers.http_load import HttpEndpoint
 from ernie_triton.perf.peers.servers import PEERS
 from tests.commands import command as command_named
@@ -85,20 +87,47 @@ def test_an_answer_that_is_no_success_is_told() -> None:
         endpoint.load(["坏"], concurrency=1, seconds=0.2)
 
 
+RUN = PeersRun(
+    model="Nano",
+    started_at="2026-11-30T06:35:03+00:00",
+    machine=machine_facts(),
+    features=("avx2",),
+    commit="abc",
+    seconds=3.0,
+    rates={
+        "ernie-triton joined": {1: [50.0, 100.0, 60.0], 32: [300.0, 310.0, 330.0]},
+        "fastapi": {1: [100.0, 100.0, 30.0], 32: [90.0, 95.0, 99.0]},
+        "mosec": {1: [10.0, 20.0, 20.0], 32: [100.0, 155.0, 110.0]},
+    },
+)
+
+
 def test_ratios_are_to_the_best_peer_of_each_concurrency_in_the_same_round() -> None:
-    lines = table_lines(
-        {
-            "ernie-triton joined": {1: [50.0, 100.0, 60.0], 32: [300.0, 310.0, 330.0]},
-            "fastapi": {1: [100.0, 100.0, 30.0], 32: [90.0, 95.0, 99.0]},
-            "mosec": {1: [10.0, 20.0, 20.0], 32: [100.0, 155.0, 110.0]},
-        }
-    )
-    assert lines[0].split("  ")[0] == "server"
-    ours, fastapi = lines[2], lines[3]
+    heading, _, columns, _, ours, fastapi, _ = RUN.lines()
+    assert heading.startswith("Nano: ")
+    assert heading.endswith("2026-11-30, commit abc; 3 rounds in turn, 3 s a figure")
+    assert columns.split("  ")[0] == "server"
     assert "60.00 (50.00 to 100.00)" in ours
     assert "1.00x (0.50 to 2.00)" in ours  # over fastapi
     assert "3.00x (2.00 to 3.00)" in ours  # over mosec
     assert "1.00x (1.00 to 1.00)" in fastapi
+
+
+def test_a_finished_run_is_shown_and_drawn_again(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    source, picture = tmp_path / "nano.json", tmp_path / "peers.png"
+    source.write_text(RUN.to_json(), encoding="utf-8")
+    perf = command_named("perf")
+    assert perf(["peers", "--from", str(source), "--plot", str(picture)]) == 0
+    assert capsys.readouterr().out.splitlines() == [*RUN.lines(), "", str(picture)]
+    assert picture.read_bytes().startswith(b"\x89PNG")
+    with pytest.raises(SystemExit):
+        perf(["peers"])
+    assert "name a checkpoint and --python" in capsys.readouterr().err
+    source.write_text("{}", encoding="utf-8")
+    assert perf(["peers", "--from", str(source)]) == 1
+    assert "cannot be read as results of peers" in capsys.readouterr().err
 
 
 def test_a_server_that_answers_otherwise_is_named() -> None:
@@ -122,7 +151,7 @@ def test_the_command_compares_a_peer_that_it_started(
     # It answers otherwise than we do; what that leads to is tested above.
     monkeypatch.setattr(comparison, "_TOLERANCE", 1.0)
     assert command_named("perf")(arguments) == 0
-    header, _, joined, ensemble, peer = capsys.readouterr().out.splitlines()
+    _, _, header, _, joined, ensemble, peer = capsys.readouterr().out.splitlines()
     assert "over the best peer at 4" in header
     assert joined.startswith("ernie-triton joined")
     assert ensemble.startswith("ernie-triton ensemble")
