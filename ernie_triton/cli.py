@@ -101,6 +101,11 @@ COMMANDS = (
     ),
     Command(name="ask", help="Ask a served pipeline.", group=_ASK),
     *_commands(
+        "bulk",
+        "ray",
+        {"batch": "answer a large file with many processes, on one machine or several"},
+    ),
+    *_commands(
         "training.commands",
         "train",
         {

@@ -107,6 +107,17 @@ def byte_lines(file: BinaryIO, name: str) -> Iterator[bytes]:
         yield line.removesuffix(b"\n").removesuffix(b"\r")
 
 
+def has_seekable_lines(file: BinaryIO) -> bool:
+    """Return True if lines end with LF in an encoding of single bytes; reads only the first.
+
+    Such lines can be read from the middle of the file. The file is at its start again.
+    """
+    first = file.readline()
+    file.seek(0)
+    is_wide = _encoding(first[:_LONGEST_MARK]) not in _UTF_8 or _BARE_UTF_16.match(first)
+    return not is_wide and (first.endswith(b"\n") or b"\r" not in first)
+
+
 def not_utf_8(content: bytes, name: str) -> str:
     """Say that bytes are not UTF-8, what they look like, and how to convert the file `name`."""
     likely = _likely_encoding(content)

@@ -21,7 +21,7 @@ LAYERS = (
     ("stages", "client", "server"),
     ("backends", "gateway"),
     ("build",),
-    ("training",),
+    ("training", "bulk"),
     ("perf",),
 )
 ROOMS = [room for layer in LAYERS for room in layer if room != "contract"]
@@ -87,6 +87,7 @@ ALLOWED = {
         "ernie_triton/server/control.py",
     },
     "grpc": {"ernie_triton/client"},
+    "ray": {"ernie_triton/bulk/ray_parts.py"},
     "pytriton": set(),
     "matplotlib": {"ernie_triton/perf", "ernie_triton/training/finetune"},
     "prometheus_client": {

@@ -168,7 +168,7 @@ class GrpcTransport:
             reply = self._client.get_model_config(
                 self._endpoint.model, headers=self._headers, client_timeout=timeout_s
             )
-        return _facts(reply.config)
+        return facts_from_config(reply.config)
 
     def ready_models(self, timeout_s: float) -> tuple[str, ...]:
         """Names of the models that the server has ready, sorted."""
@@ -226,7 +226,7 @@ class GrpcAsyncTransport:
             reply = await self._connected().get_model_config(
                 self._endpoint.model, headers=self._headers, client_timeout=timeout_s
             )
-        return _facts(reply.config)
+        return facts_from_config(reply.config)
 
     async def ready_models(self, timeout_s: float) -> tuple[str, ...]:
         """Names of the models that the server has ready, sorted."""
@@ -268,7 +268,8 @@ def _reply(request: InferRequest, result: triton.InferResult) -> Reply:
     return {name: tensor for name, tensor in tensors.items() if tensor is not None}
 
 
-def _facts(config: Any) -> ModelFacts:  # noqa: ANN401 - a protobuf message, without types
+def facts_from_config(config: Any) -> ModelFacts:  # noqa: ANN401
+    """The facts that a configuration, Triton's `ModelConfig`, states of its model."""
     return ModelFacts(
         max_batch_size=config.max_batch_size,
         inputs=tuple(tensor.name for tensor in config.input),

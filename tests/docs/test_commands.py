@@ -38,6 +38,7 @@ ELSEWHERE: Mapping[str, str] = {
     r"(python -m venv|build/peers/bin/python -m pip) .*": "the environment for that",
     r"(git clone|cd) .*": "a clone is here already",
     r"([A-Z_]+=\S+ )*docker compose .*": "wants Docker; tests/containers holds it to the files",
+    r"ernie-triton batch .*": "wants Ray; see tests/bulk",
     r"(curl|grpcurl|javac|java|go) .*": "tests/docs/test_snippets",
 }
 """Commands, as patterns, that this module does not run, with the reason."""

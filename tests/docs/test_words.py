@@ -26,6 +26,10 @@ def options(commands: Sequence[Command], place: str = "") -> Iterator[tuple[str,
             parser = argparse.ArgumentParser()
             import_module(command.module).add_options(parser)
             yield name, set(parser._option_string_actions)
+            words = next((one for one in parser._actions if one.dest == "task"), None)
+            if isinstance(words, argparse._SubParsersAction):
+                for word, own in words.choices.items():
+                    yield f"{name} {word}", set(own._option_string_actions)
 
 
 OPTIONS = dict(options(COMMANDS))

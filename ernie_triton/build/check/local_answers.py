@@ -1,22 +1,18 @@
-"""Answers of a pipeline's stages in this process, as a transport of the clients.
+"""Answers of a pipeline that is being built, by any engine for it.
 
-The stages are those that Triton runs, with the settings that they will have there; only the server
-is left out. The clients' own codecs and scorers work on it unchanged, so a figure measured here is
-the one that `--evaluate` prints.
+The clients' own scorers work on them unchanged, so a figure measured here is the one that
+`--evaluate` prints.
 """
 
 from functools import cached_property
 from typing import Any
 
-import numpy as np
-
-from ernie_triton.arrays import Array, Tensors
 from ernie_triton.build import config
+from ernie_triton.build.check.stage_answers import StageAnswers
 from ernie_triton.client.evaluation.evaluating import Evaluator
-from ernie_triton.client.wire import Endpoint, InferRequest, ModelFacts, Reply, RequestedOutput
+from ernie_triton.client.wire import Endpoint, ModelFacts
 from ernie_triton.decoders.labels import LabelSettings
 from ernie_triton.engines import Engine
-from ernie_triton.errors import ErnieTritonError, RequestRefusedError
 from ernie_triton.pipeline import PipelineSpec
 from ernie_triton.stages.asked_texts import ExtractionSettings
 from ernie_triton.stages.engine import EngineStage
@@ -70,54 +66,19 @@ class PipelineParts:
         return JoinedStages(tokenizer, engine_stage, self.postprocess)
 
 
-class LocalAnswers:
+class LocalAnswers(StageAnswers):
     """A blocking transport of the clients whose answers come from an engine at hand."""
 
     def __init__(self, parts: PipelineParts, engine: Engine) -> None:
-        """Put an engine between the stages."""
-        self._parts = parts
-        self._stages = parts.stages_around(engine)
-
-    def infer(self, request: InferRequest, timeout_s: float) -> Reply:  # noqa: ARG002
-        """The answer to one request; it takes the time it takes.
-
-        Raises:
-            RequestRefusedError: a stage refuses the request.
-        """
-        texts = {name: _tensor(request, name) for name in self._stages.inputs}
-        try:
-            answer = self._stages.answer(texts)
-        except ErnieTritonError as error:
-            raise RequestRefusedError(str(error)) from error
-        return {output.name: self._requested(output, answer) for output in request.outputs}
-
-    def facts(self, timeout_s: float) -> ModelFacts:  # noqa: ARG002
-        """Describe the model as the ensemble's configuration will."""
-        parts = self._parts
-        sizes = parts.sizes.by_name
+        """Put an engine between the stages, described as the ensemble's configuration will."""
+        stages = parts.stages_around(engine)
         outputs = (*config.results(parts.spec), *parts.task.tokenizer_results)
-        return ModelFacts(
+        facts = ModelFacts(
             max_batch_size=parts.spec.batching.max_batch_size,
-            inputs=self._stages.inputs,
-            outputs={tensor.name: tensor.resolved(sizes) for tensor in outputs},
+            inputs=stages.inputs,
+            outputs={tensor.name: tensor.resolved(parts.sizes.by_name) for tensor in outputs},
         )
-
-    def ready_models(self, timeout_s: float) -> tuple[str, ...]:  # noqa: ARG002
-        """The ensemble's name."""
-        return (self._parts.spec.name,)
-
-    def pause(self, pause_s: float) -> None:
-        """Nothing is worth waiting for."""
-
-    def close(self) -> None:
-        """End the threads of the stages."""
-        self._stages.close()
-
-    def _requested(self, output: RequestedOutput, answer: Tensors) -> Array:
-        values = answer[output.name]
-        if not output.class_count:
-            return values
-        return classification(values, self._parts.sizes.labels, output.class_count)
+        super().__init__(parts.spec.name, facts, parts.sizes.labels, lambda: stages)
 
 
 def local_evaluator(parts: PipelineParts, engine: Engine) -> Evaluator:
@@ -128,18 +89,3 @@ def local_evaluator(parts: PipelineParts, engine: Engine) -> Evaluator:
         task=parts.task.name,
         max_rows=parts.spec.batching.max_batch_size,
     )
-
-
-def classification(scores: Array, labels: tuple[str, ...], count: int) -> Array:
-    """Triton's classification of scores [rows, labels]: `score:index:label`, the highest first."""
-    order = np.argsort(-scores, axis=1, kind="stable")[:, :count]
-    rows = [
-        [f"{scores[row, index]:.6f}:{index}:{labels[index]}".encode() for index in indices]
-        for row, indices in enumerate(order.tolist())
-    ]
-    return np.array(rows, np.object_)
-
-
-def _tensor(request: InferRequest, name: str) -> Array:
-    """Texts as Triton hands them to a stage, [rows, texts of a row]."""
-    return np.array(request.columns[name], np.object_).reshape(request.shape_of(name))

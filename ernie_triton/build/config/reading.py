@@ -48,8 +48,16 @@ def stage_parameters(model: Path) -> Mapping[str, str]:
     Raises:
         RepositoryError: there is no configuration, or it is none of Triton's.
     """
-    config = _read(model / embedded_config(model))
-    return {name: value.string_value for name, value in config.parameters.items()}
+    return {name: value.string_value for name, value in served_config(model).parameters.items()}
+
+
+def served_config(model: Path) -> Any:  # noqa: ANN401
+    """The configuration of a model's folder that the embedded server reads, as a message.
+
+    Raises:
+        RepositoryError: there is no configuration, or it is none of Triton's.
+    """
+    return _read(model / embedded_config(model))
 
 
 def pipeline_stage(repository: Path, pipeline: str, part: str) -> tuple[Path, Mapping[str, str]]:

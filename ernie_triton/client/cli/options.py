@@ -20,6 +20,8 @@ from ernie_triton.client.transport import Connection
 from ernie_triton.client.wire import Endpoint
 from ernie_triton.errors import UsageError
 
+DEFAULT_PART_ROWS = 10_000
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
@@ -60,7 +62,8 @@ class Options:
 def add_common_options(parser: argparse.ArgumentParser, usage: Usage) -> None:
     """Add the description, and every option that the clients share."""
     parser.description = usage.description
-    _add_source_options(parser, usage)
+    source = _add_source_options(parser, usage)
+    source.add_argument("--evaluate", metavar="FILE", help=f"print the scores on {usage.examples}")
     result = parser.add_argument_group("results")
     result.add_argument(
         "--output", type=Path, metavar="FILE", help=f"write the results here: {usage.output}"
@@ -75,6 +78,29 @@ def add_common_options(parser: argparse.ArgumentParser, usage: Usage) -> None:
     result.add_argument(
         "--json", action="store_true", help="print JSON lines instead of an aligned table"
     )
+    add_server_options(parser, usage)
+
+
+def add_part_options(parser: argparse.ArgumentParser, usage: Usage) -> None:
+    """Add the options of a run over a file in parts, with the names that `Options` reads."""
+    _add_file_options(parser, usage, required=True)
+    parser.add_argument(
+        "--output", type=Path, required=True, metavar="FOLDER", help="folder of the results"
+    )
+    parser.add_argument(
+        "--part-rows",
+        type=positive_int,
+        default=DEFAULT_PART_ROWS,
+        metavar="ROWS",
+        help="rows of each Parquet file of results (default: %(default)s)",
+    )
+    add_server_options(parser, usage)
+    texts = {text.field.input: None for text in usage.texts}
+    parser.set_defaults(evaluate=None, json=False, **texts)
+
+
+def add_server_options(parser: argparse.ArgumentParser, usage: Usage) -> None:
+    """Add the options of the server and of the calls to it."""
     server = parser.add_argument_group("server")
     server.add_argument(
         "--url",
@@ -191,14 +217,25 @@ def _is_parquet(file: str | None, file_format: str | None) -> bool:
     return file is not None and Path(file).suffix == ".parquet"
 
 
-def _add_source_options(parser: argparse.ArgumentParser, usage: Usage) -> None:
+def _add_source_options(parser: argparse.ArgumentParser, usage: Usage) -> argparse._ArgumentGroup:
     source = parser.add_argument_group("texts")
     for text in usage.texts:
         has_list = usage.texts[-1].field.is_list
         _add_text_options(source, text, is_alone=has_list and not text.field.is_list)
+    _add_file_options(source, usage)
+    return source
+
+
+def _add_file_options(
+    source: argparse._ArgumentGroup | argparse.ArgumentParser,
+    usage: Usage,
+    *,
+    required: bool = False,
+) -> None:
     keys = ", ".join("/".join(field.keys) for field in usage.fields)
     source.add_argument(
         "--file",
+        required=required,
         metavar="FILE",
         help="one text a line (a TAB between the texts of a pair), or JSON lines with the keys "
         f"{keys}; {STDIN} for standard input",
@@ -208,7 +245,6 @@ def _add_source_options(parser: argparse.ArgumentParser, usage: Usage) -> None:
         choices=("txt", "jsonl", "parquet"),
         help="format of --file (default: by its name, else txt)",
     )
-    source.add_argument("--evaluate", metavar="FILE", help=f"print the scores on {usage.examples}")
 
 
 def _add_text_options(source: argparse._ArgumentGroup, text: TextOption, *, is_alone: bool) -> None:

@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import fcntl
 import json
+import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from importlib import import_module
+from itertools import accumulate
 from pathlib import Path
 from types import ModuleType
 from typing import Any, Generic, TypeVar
+from uuid import uuid4
 
 from ernie_triton.client.cli.sink import partial_path
 from ernie_triton.client.cli.stream import Outcome
@@ -64,9 +67,18 @@ class PartFolder:
         pyarrow, parquet = _pyarrow("pyarrow"), _pyarrow("pyarrow.parquet")
         kinds = {"row": pyarrow.int64(), "result": pyarrow.string(), "error": pyarrow.string()}
         table = pyarrow.table(sink.columns, schema=pyarrow.schema(list(kinds.items())))
-        written = partial_path(self.path(number))
+        # Another process may write the same part: one that its run has lost sight of.
+        path = self.path(number)
+        written = partial_path(path.with_suffix(f".{os.getpid()}-{uuid4().hex[:8]}"))
         parquet.write_table(table, written, compression="zstd")
-        written.replace(self.path(number))
+        written.replace(path)
+
+    def has(self, number: int, rows: int) -> bool:
+        """Return True where a part is there, whole and with so many rows."""
+        try:
+            return parquet_rows(str(self.path(number))) == rows
+        except DatasetError:
+            return False
 
 
 @contextmanager
@@ -106,22 +118,26 @@ def opened_part_folder(folder: Path, facts: Mapping[str, object]) -> Iterator[Pa
                 f"{folder} holds parts of a run with {other} {found.get(other)!r}, and this one "
                 f"has {wanted[other]!r}; name another folder"
             )
+        for left in folder.glob("*.partial"):  # of processes that were killed
+            left.unlink(missing_ok=True)
         yield PartFolder(folder)
 
 
 @contextmanager
-def opened_parquet(path: str, fields: Sequence[TextField]) -> Iterator[Iterator[bytes]]:
+def opened_parquet(
+    path: str, fields: Sequence[TextField], wanted: range | None = None
+) -> Iterator[Iterator[bytes]]:
     """The rows of a Parquet file as lines of JSON, with the columns of these fields alone.
+
+    Args:
+        path: the file.
+        fields: the places of a row's texts.
+        wanted: the rows to read, counted from 0; None for all.
 
     Raises:
         DatasetError: it cannot be read.
     """
-    pyarrow, parquet = _pyarrow("pyarrow"), _pyarrow("pyarrow.parquet")
-    try:
-        file = parquet.ParquetFile(path)
-    except (OSError, pyarrow.ArrowInvalid) as error:
-        reason = str(error).splitlines()[0]
-        raise DatasetError(f"{path} cannot be read as Parquet: {reason}") from error
+    file = _parquet_file(path)
     keys = {key for field in fields for key in field.keys}
     columns = [name for name in file.schema_arrow.names if name in keys]
     if not columns:
@@ -132,9 +148,49 @@ def opened_parquet(path: str, fields: Sequence[TextField]) -> Iterator[Iterator[
     with file:
         yield (
             json.dumps(row, ensure_ascii=False, default=str).encode("utf-8", "surrogatepass")
-            for batch in file.iter_batches(_READ_ROWS, columns=columns)
+            for batch in _batches(file, columns, wanted or range(file.metadata.num_rows))
             for row in batch.to_pylist()
         )
+
+
+def parquet_rows(path: str) -> int:
+    """The number of rows of a Parquet file.
+
+    Raises:
+        DatasetError: it cannot be read.
+    """
+    with _parquet_file(path) as file:
+        return int(file.metadata.num_rows)
+
+
+def _parquet_file(path: str) -> Any:  # noqa: ANN401 - pyarrow has no types
+    pyarrow, parquet = _pyarrow("pyarrow"), _pyarrow("pyarrow.parquet")
+    try:
+        return parquet.ParquetFile(path)
+    except (OSError, pyarrow.ArrowInvalid) as error:
+        reason = str(error).splitlines()[0]
+        raise DatasetError(f"{path} cannot be read as Parquet: {reason}") from error
+
+
+def _batches(file: Any, columns: Sequence[str], wanted: range) -> Iterator[Any]:  # noqa: ANN401
+    """Batches of the wanted rows, out of the row groups that hold them."""
+    sizes = [file.metadata.row_group(group).num_rows for group in range(file.num_row_groups)]
+    ends = [*accumulate(sizes)]
+    groups = [
+        group
+        for group, (end, size) in enumerate(zip(ends, sizes, strict=True))
+        if end > wanted.start and end - size < wanted.stop
+    ]
+    if not groups:
+        return
+    at = ends[groups[0]] - sizes[groups[0]]
+    for batch in file.iter_batches(_READ_ROWS, row_groups=groups, columns=columns):
+        own = range(max(wanted.start - at, 0), min(wanted.stop - at, batch.num_rows))
+        at += batch.num_rows
+        if len(own):
+            yield batch.slice(own.start, len(own))
+        if at >= wanted.stop:
+            return
 
 
 def file_facts(path: str) -> dict[str, object]:

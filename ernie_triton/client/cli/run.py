@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, aclosing, contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
+from importlib import import_module
 from itertools import count, islice
 from typing import TYPE_CHECKING, Any, Generic, NoReturn, TypeVar
 
@@ -50,11 +51,28 @@ if TYPE_CHECKING:
 _R = TypeVar("_R")
 
 
+@dataclass(frozen=True, slots=True)
+class TaskRun:
+    """The `run` of a task's module, which others find the task's command by."""
+
+    command: TaskCommand
+
+    def __call__(self, found: argparse.Namespace) -> int:
+        """Run the command with its arguments; see `_run_task`."""
+        return _run_task(self.command, found)
+
+
 def command_functions(
     command: TaskCommand,
-) -> tuple[Callable[[argparse.ArgumentParser], None], Callable[[argparse.Namespace], int]]:
+) -> tuple[Callable[[argparse.ArgumentParser], None], TaskRun]:
     """The `add_options` and `run` of a task's module."""
-    return partial(_add_options, command), partial(_run_task, command)
+    return partial(_add_options, command), TaskRun(command)
+
+
+def task_command(task: str) -> TaskCommand:
+    """The command of a task, by its name."""
+    run: TaskRun = import_module(f"ernie_triton.client.cli.{task}").run
+    return run.command
 
 
 def _add_options(command: TaskCommand, parser: argparse.ArgumentParser) -> None:
@@ -91,7 +109,7 @@ async def execute(
         job = await command.new_job(found, caller)
         scorer = await _new_scorer(job, caller) if options.evaluate is not None else None
         largest = (await caller.facts()).max_batch_size
-        run = _Run(job, scorer, command.usage.fields, options, tally, _task_options(command, found))
+        run = _Run(job, scorer, command.usage.fields, options, tally, task_options(command, found))
         return await run.execute(largest)
     except ErnieTritonError as error:
         # Printed here, not raised: a pipe that is being read keeps the event loop from ending for
@@ -107,11 +125,51 @@ async def execute(
         await caller.close()
 
 
-def _task_options(command: TaskCommand, found: argparse.Namespace) -> dict[str, str]:
+def task_options(command: TaskCommand, found: argparse.Namespace) -> dict[str, str]:
     """The task's own options as they were given."""
     parser = argparse.ArgumentParser()
     command.add_options(parser)
     return {name: str(getattr(found, name)) for name in vars(parser.parse_args([]))}
+
+
+def part_facts(
+    job: Job[Any], options: Options, own_options: Mapping[str, str]
+) -> dict[str, object]:
+    """Facts that decide the results of a run in parts.
+
+    Raises:
+        DatasetError: its texts are in no regular file.
+    """
+    return {
+        "model": options.connection.endpoint.model,
+        "part_rows": options.part_rows,
+        "inputs": list(job.texts),
+        "options": dict(own_options),
+        **file_facts(str(options.path)),
+    }
+
+
+def fitting_limits(limits: RequestLimits, largest_batch: int, job: Job[Any]) -> RequestLimits:
+    """The limits with no more rows for a request than the model takes."""
+    rows = min(limits.batch_size, largest_batch) // job.model_rows
+    return replace(limits, batch_size=max(rows, 1))
+
+
+def items_of_lines(
+    lines: Iterable[bytes], inputs: Sequence[str], fields: Sequence[TextField], options: Options
+) -> Iterator[Item]:
+    """One item for each line of a file of texts, or each row of a Parquet file as JSON."""
+    if options.jsonl or options.parquet:
+        return items_from_jsonl(lines, inputs, fields)
+    return items_from_txt(lines, inputs, has_list=any(field.is_list for field in fields))
+
+
+def run_summary(done: int, failed: int, elapsed_s: float) -> str:
+    """One line that says how a run went."""
+    lines = "1 line" if done == 1 else f"{done} lines"
+    rate = f"{done / max(elapsed_s, 1e-9):.0f} lines/s"
+    failures = f"{failed} failed" if failed else "none failed"
+    return f"{lines} in {elapsed_s:.1f} s ({rate}), {failures}"
 
 
 async def _new_scorer(job: Job[Any], caller: Caller) -> Scorer[Any]:
@@ -150,9 +208,7 @@ class _Run(Generic[_R]):
     async def execute(self, largest_batch: int) -> int:
         """Answer every line, and print the scores if they are asked for; returns the exit code."""
         started = time.monotonic()
-        limits = self._options.limits
-        rows = min(limits.batch_size, largest_batch) // self._job.model_rows
-        limits = replace(limits, batch_size=max(rows, 1))
+        limits = fitting_limits(self._options.limits, largest_batch, self._job)
         if self._options.part_rows is not None:
             await self._write_parts(self._options.part_rows, limits)
         else:
@@ -170,10 +226,8 @@ class _Run(Generic[_R]):
         """Write each part that is not there yet; one row of a part for each row of the file."""
         assert self._options.path is not None
         assert self._options.output is not None
-        with (
-            opened_part_folder(self._options.output, self._part_facts(part_rows)) as folder,
-            self._items() as items,
-        ):
+        facts = part_facts(self._job, self._options, self._task_options)
+        with opened_part_folder(self._options.output, facts) as folder, self._items() as items:
             rest = iter(items)
             for number in count():
                 part = islice(rest, part_rows)
@@ -185,16 +239,6 @@ class _Run(Generic[_R]):
                 if not sink.rows:
                     return
                 folder.write(number, sink)
-
-    def _part_facts(self, part_rows: int) -> dict[str, object]:
-        endpoint = self._options.connection.endpoint
-        return {
-            "model": endpoint.model,
-            "part_rows": part_rows,
-            "inputs": list(self._job.texts),
-            "options": dict(self._task_options),
-            **file_facts(str(self._options.path)),
-        }
 
     async def _stream(
         self, items: Iterable[Item], sink: Sink[_R] | None, limits: RequestLimits
@@ -223,11 +267,8 @@ class _Run(Generic[_R]):
         with opened as lines:
             if self._options.evaluate is not None and job.method is not None:
                 yield job.method.read(lines, job.texts)
-            elif self._options.jsonl or self._options.parquet:
-                yield items_from_jsonl(lines, job.texts, self._fields)
             else:
-                has_list = any(field.is_list for field in self._fields)
-                yield items_from_txt(lines, job.texts, has_list=has_list)
+                yield items_of_lines(lines, job.texts, self._fields, self._options)
 
     def _opened_sink(self) -> AbstractContextManager[Sink[_R] | None]:
         """The sink of the results; none if only the scores are asked for."""
@@ -267,7 +308,4 @@ class _Run(Generic[_R]):
         tally = self._tally
         if self._options.path is None and not tally.failed:
             return
-        lines = "1 line" if tally.done == 1 else f"{tally.done} lines"
-        rate = f"{tally.done / max(elapsed_s, 1e-9):.0f} lines/s"
-        failures = f"{tally.failed} failed" if tally.failed else "none failed"
-        print(f"{lines} in {elapsed_s:.1f} s ({rate}), {failures}", file=sys.stderr)
+        print(run_summary(tally.done, tally.failed, elapsed_s), file=sys.stderr)

@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ernie_triton.build.check.local_answers import LocalAnswers, PipelineParts, classification
+from ernie_triton.build.check.local_answers import LocalAnswers, PipelineParts
+from ernie_triton.build.check.stage_answers import classification
 from ernie_triton.build.config import ModelSizes
 from ernie_triton.client.wire import InferRequest, RequestedOutput
 from ernie_triton.errors import RequestRefusedError

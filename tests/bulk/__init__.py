@@ -1,0 +1,1 @@
+"""Tests of ernie_triton.bulk."""
