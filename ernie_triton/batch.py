@@ -10,6 +10,9 @@ from ernie_triton.arrays import Array, Float32, Int32, Int64, Outputs, Tensors
 LENGTH_BUCKET = 8
 """Padded lengths are rounded up to a multiple of this: a runtime sees fewer shapes."""
 
+COLUMN_STEP = 16
+"""Columns of a packed batch's rectangle are a multiple of this: a vector of AVX-512."""
+
 MICRO_BATCH_CELLS = 2048
 """Most cells, rows times longest row, of one run. It bounds the attention's memory, and keeps a few
 long texts from widening the attention of many short ones. Compared with 8,192 cells, in INT8: 32
@@ -51,7 +54,12 @@ class TokenBatch:
             ids = np.concatenate([ids, np.repeat(ids[:1], filler)])
             types = np.concatenate([types, np.zeros(filler, np.int32)])
             lengths = np.concatenate([lengths, tail])
-        return {"input_ids": ids, "token_type_ids": types, "lengths": lengths}
+        return {
+            "input_ids": ids,
+            "token_type_ids": types,
+            "lengths": lengths,
+            "width": packed_width(lengths),
+        }
 
     def packed_alone(self, token_step: int, pad_token_id: int, most: int) -> dict[str, Int32]:
         """Inputs of a packed graph for a batch of one row, filled up within the row.
@@ -60,10 +68,12 @@ class TokenBatch:
         `most` tokens.
         """
         filler = min(-len(self.input_ids) % token_step, most - len(self.input_ids))
+        lengths = self.lengths + np.int32(filler)
         return {
             "input_ids": np.append(self.input_ids, np.full(filler, pad_token_id, np.int32)),
             "token_type_ids": np.append(self.token_type_ids, np.zeros(filler, np.int32)),
-            "lengths": self.lengths + np.int32(filler),
+            "lengths": lengths,
+            "width": packed_width(lengths),
         }
 
     def select(self, rows: Int64) -> "TokenBatch":
@@ -121,6 +131,14 @@ class TokenBatch:
             "token_type_ids": token_type_ids,
             "attention_mask": real.astype(np.int32),
         }
+
+
+def packed_width(lengths: Int32) -> Int32:
+    """The input `width` of a packed graph: as many zeros as the attention's rectangle has columns.
+
+    Only its shape is read. A shape that follows from a shape costs a GPU no copy to the host.
+    """
+    return np.zeros(-(-int(lengths.max()) // COLUMN_STEP) * COLUMN_STEP, np.int32)
 
 
 def join_rows(rectangles: Sequence[tuple[Int32, Int32 | None]], pad_token_id: int) -> TokenBatch:

@@ -233,7 +233,11 @@ class PipelineSpec:
         layout: `packed` (real tokens only) or `padded`.
         device: of ONNX Runtime in a container, `cpu` or `gpu`; TensorRT's is `gpu`.
         threads: threads of the engine; 0 takes every core.
-        instances: copies of the engine that run side by side.
+        instances: copies of the engine that run side by side; on a GPU each takes the memory of its
+            weights and activations again.
+        tokenizer_instances: processes of an ensemble's first stage; 0 is one, or for a GPU a
+            quarter of the cores of the machine that builds.
+        postprocess_instances: the same of its last stage.
         tolerance: largest accepted difference of a logit from the source's; 0 is the precision's
             own limit.
         version: the version directory to write.
@@ -255,6 +259,8 @@ class PipelineSpec:
     device: str = "cpu"
     threads: int = 0
     instances: int = 1
+    tokenizer_instances: int = 0
+    postprocess_instances: int = 0
     tolerance: float = 0.0
     version: int = 1
     batching: Batching = field(default_factory=Batching)
@@ -276,7 +282,7 @@ class PipelineSpec:
         if self.max_length:
             _at_least(shortest, self, "max_length")
         _at_least(1, self, "version", "instances")
-        _at_least(0, self, "threads", "tolerance")
+        _at_least(0, self, "threads", "tolerance", "tokenizer_instances", "postprocess_instances")
         if not self.name:
             object.__setattr__(self, "name", TASKS[self.task].default_model)
         if not _NAME.fullmatch(self.name):
@@ -306,6 +312,19 @@ class PipelineSpec:
                 f"leave joined out"
             )
 
+        if self.is_joined and max(self.tokenizer_instances, self.postprocess_instances) > 1:
+            raise PipelineError(
+                f"tokenizer_instances is {self.tokenizer_instances} and postprocess_instances "
+                f"{self.postprocess_instances}, but joined stages are one process; set instances, "
+                f"or build an ensemble with --no-joined"
+            )
+        if self.device == "cpu" and self.tokenizer_instances > 1 and self.batching.max_queue_size:
+            raise PipelineError(
+                f"tokenizer_instances is {self.tokenizer_instances} and max_queue_size "
+                f"{self.batching.max_queue_size}; one process counts the requests that wait: leave "
+                f"one of the two out"
+            )
+
     @property
     def is_joined(self) -> bool:
         """True where all stages are one model; on a CPU unless the pipeline says otherwise."""
@@ -317,6 +336,11 @@ class PipelineSpec:
         if self.engine != AUTO_ENGINE:
             return (self.engine,)
         return tuple(name for name in CPU_ENGINES if self.precision in ENGINE_PRECISIONS[name])
+
+    def stage_instances(self, part: str) -> int:
+        """Processes of the Python stage `tokenizer` or `postprocess` of an ensemble."""
+        given = {"tokenizer": self.tokenizer_instances, "postprocess": self.postprocess_instances}
+        return given.get(part, 0) or 1
 
     @property
     def row_texts(self) -> int:

@@ -299,6 +299,8 @@ LENGTHS = "lengths"
 
 No stage sends it: padding comes after a row's last token, which is never `[PAD]`.
 """
+WIDTH = "width"
+"""A packed graph's input: int32 of any values; its shape, [at least the longest row], is read."""
 
 
 def token_tensors(*, pair: bool) -> tuple[TensorSpec, ...]:

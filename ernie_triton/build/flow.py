@@ -2,6 +2,7 @@
 
 import dataclasses
 import datetime
+import os
 from pathlib import Path
 
 import onnx
@@ -48,6 +49,9 @@ from ernie_triton.server.plans import PlanFacts
 from ernie_triton.tasks import RERANK, SEQ_CLS, task_named
 from ernie_triton.tokenizer.encoder import TextEncoder
 
+_MOST_PROCESSES = 8
+"""Of a Python stage by default: each is a process with its own memory."""
+
 
 def build_pipeline(spec: PipelineSpec, step: StepReporter) -> manifest.Manifest:
     """Convert, check and publish one pipeline.
@@ -59,7 +63,7 @@ def build_pipeline(spec: PipelineSpec, step: StepReporter) -> manifest.Manifest:
     Raises:
         ErnieTritonError: any step failed; the repository is as it was.
     """
-    inputs = read_inputs(spec, step)
+    inputs = read_inputs(with_stage_instances(spec), step)
     spec = inputs.spec
     with StagedPipeline(spec.repository, spec.models, spec.version) as staged:
         made = _write_and_check(with_engine_chosen(inputs, step), staged, step)
@@ -167,6 +171,22 @@ def _with_student_threads(spec: PipelineSpec, source: Source) -> PipelineSpec:
     if isinstance(source.model, SlimModel) and not spec.threads:
         return dataclasses.replace(spec, threads=1)
     return spec
+
+
+def with_stage_instances(spec: PipelineSpec) -> PipelineSpec:
+    """The pipeline with processes for the Python stages around a GPU, unless it names a number.
+
+    A GPU answers more texts than one process tokenises. A quarter of the cores for either stage
+    leaves half of them to the server and the clients' network.
+    """
+    if spec.device != "gpu":
+        return spec
+    share = max(1, min(len(os.sched_getaffinity(0)) // 4, _MOST_PROCESSES))
+    return dataclasses.replace(
+        spec,
+        tokenizer_instances=spec.tokenizer_instances or share,
+        postprocess_instances=spec.postprocess_instances or share,
+    )
 
 
 def _write_and_check(

@@ -97,6 +97,8 @@ def test_steps_leave_the_rows_as_they_are_and_fill_up_behind_them(
     for name, values in joined.packed().items():
         assert filled[name][: len(values)].tolist() == values.tolist()
     assert filled["lengths"].sum() == len(filled["input_ids"]) == len(filled["token_type_ids"])
+    assert len(filled["width"]) in range(filled["lengths"].max(), filled["lengths"].max() + 16)
+    assert len(filled["width"]) % 16 == 0
     # Empty rows need a first token to point at.
     assert filled["lengths"][-1] > 0
     assert not filled["lengths"][rows:-1].any()

@@ -162,6 +162,15 @@ def test_the_committed_pipelines_can_be_read(path: Path) -> None:
         ("max_length = 2\npair = true", "max_length is 2; expected at least 3"),
         ("version = 0", "version is 0; expected at least 1"),
         ("threads = -1", "threads is -1; expected at least 0"),
+        ("postprocess_instances = -1", "postprocess_instances is -1; expected at least 0"),
+        (
+            "tokenizer_instances = 2",
+            "tokenizer_instances is 2 and .* joined stages are one process",
+        ),
+        (
+            "joined = false\ntokenizer_instances = 2\n[batching]\nmax_queue_size = 9",
+            "tokenizer_instances is 2 and max_queue_size 9; one process counts",
+        ),
         (
             'engine = "tensor"',
             "engine is 'tensor'; expected one of auto, openvino, onnx",

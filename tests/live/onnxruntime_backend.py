@@ -52,11 +52,8 @@ class TritonPythonModel:
             for tensor in self._config["input"]
         }
         for item in self._config["batch_input"]:
-            _check(item["kind"] == "BATCH_ITEM_SHAPE_FLATTEN", f"{item['kind']} is not played")
             shapes = [one[item["source_input"][0]].shape for one in batch]
-            feed[item["target_name"][0]] = np.concatenate(
-                [np.tile(np.array(shape[1:], np.int32), shape[0]) for shape in shapes]
-            )
+            feed[item["target_name"][0]] = _BATCH_INPUTS[item["kind"]](shapes)
         names = [output["name"] for output in self._config["output"]]
         outputs = dict(zip(names, self._session.run(names, feed), strict=True))
         return self._split(batch, outputs)
@@ -86,6 +83,21 @@ class TritonPythonModel:
         dims = [-1, *map(int, output["dims"])]
         source = one[scattered[output["name"]]].shape
         return [source[place] if dim == -1 else dim for place, dim in enumerate(dims)]
+
+
+def _item_shapes(shapes: list[tuple[int, ...]]) -> Array:
+    return np.concatenate([np.tile(np.array(shape[1:], np.int32), shape[0]) for shape in shapes])
+
+
+def _most_elements_as_shape(shapes: list[tuple[int, ...]]) -> Array:
+    """Of the largest request; the backend leaves in it what the memory held."""
+    return np.full(max(int(np.prod(shape)) for shape in shapes), -7, np.int32)
+
+
+_BATCH_INPUTS = {
+    "BATCH_ITEM_SHAPE_FLATTEN": _item_shapes,
+    "BATCH_MAX_ELEMENT_COUNT_AS_SHAPE": _most_elements_as_shape,
+}
 
 
 def _input(request: Any, name: str) -> Array:

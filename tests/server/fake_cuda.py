@@ -26,6 +26,7 @@ class FakeDriver:
     results: dict[str, int] = field(default_factory=dict)
     memory: dict[int, Any] = field(default_factory=dict)
     calls: list[str] = field(default_factory=list)
+    most_buffers: int = 1 << 30
 
     def __getattr__(self, name: str) -> Any:
         if not name.startswith("cu"):
@@ -36,6 +37,8 @@ class FakeDriver:
             self.calls.append(name)
             if name in self.results:
                 return self.results[name]
+            if name == "cuMemAlloc_v2" and len(self.memory) == self.most_buffers:
+                return 2
             function(*arguments)
             return 0
 

@@ -83,7 +83,12 @@ def add_build_options(parser: argparse.ArgumentParser) -> None:
     engine("--layout", "packed: real tokens only", choices=LAYOUTS)
     engine("--device", "where a container's onnxruntime runs", choices=DEVICES)
     engine("--threads", "threads of the engine, 0 for every core", int)
-    engine("--instances", "copies of the engine side by side", int)
+    copies = "copies of the engine side by side; each takes its memory again"
+    engine("--instances", copies, int)
+    share = "1; for a GPU a quarter of the cores here"
+    engine("--tokenizer-instances", f"processes of an ensemble's tokenizer (default {share})", int)
+    last_help = f"processes of an ensemble's last stage (default {share})"
+    engine("--postprocess-instances", last_help, int)
     engine("--tolerance", "largest difference from the source accepted, 0: as its precision", float)
     int8 = _adder(parser.add_argument_group("int8"))
     int8("--calibration", "calibration texts, one a line (default: the sample texts)", Path)

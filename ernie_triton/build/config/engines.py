@@ -7,6 +7,10 @@ onnxruntime_backend and tensorrt_backend at release 24.10):
   one dimension; both backends refuse to load anything else.
 - `BATCH_ITEM_SHAPE_FLATTEN` of `input_ids` is the length of every row, int32 [items]: rows of one
   request all get its longest, as they come padded to that. INT32 and FP32 are all it can be.
+- `BATCH_MAX_ELEMENT_COUNT_AS_SHAPE` of `input_ids` has the shape [rows * length] of the largest
+  request, and any values. No row is longer; the graph cuts it to the pipeline's length. So requests
+  of one row are attended at the longest, larger ones at up to the pipeline's length. The kinds
+  that count values would have to come back from the GPU as a shape.
 - `BATCH_SCATTER_WITH_INPUT_SHAPE` puts the request's own [rows, length] in for each -1 of an
   output's [-1, *dims]; without it the tokens of other requests would be returned.
 
@@ -37,7 +41,7 @@ from ernie_triton.pipeline import PipelineSpec
 from ernie_triton.server.images import GPUS
 from ernie_triton.server.plans import plan_path
 from ernie_triton.settings import EngineSettings
-from ernie_triton.tasks import INPUT_IDS, LENGTHS, task_named, token_tensors
+from ernie_triton.tasks import INPUT_IDS, LENGTHS, WIDTH, task_named, token_tensors
 
 _KINDS = {"cpu": pb.ModelInstanceGroup.KIND_CPU, "gpu": pb.ModelInstanceGroup.KIND_GPU}
 
@@ -119,12 +123,16 @@ def native_engine(
 
 def _pack(config: pb.ModelConfig) -> None:
     allow_ragged(config)
-    config.batch_input.add(
-        kind=pb.BatchInput.BATCH_ITEM_SHAPE_FLATTEN,
-        data_type=pb.TYPE_INT32,
-        target_name=[LENGTHS],
-        source_input=[INPUT_IDS.name],
-    )
+    for name, kind in (
+        (LENGTHS, pb.BatchInput.BATCH_ITEM_SHAPE_FLATTEN),
+        (WIDTH, pb.BatchInput.BATCH_MAX_ELEMENT_COUNT_AS_SHAPE),
+    ):
+        config.batch_input.add(
+            kind=kind,
+            data_type=pb.TYPE_INT32,
+            target_name=[name],
+            source_input=[INPUT_IDS.name],
+        )
     for output in config.output:
         if -1 in output.dims:
             config.batch_output.add(

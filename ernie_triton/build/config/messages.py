@@ -81,11 +81,12 @@ def python_stage(
     sizes: ModelSizes,
     settings: StageSettings,
 ) -> pb.ModelConfig:
-    """A model of Triton's Python backend, one instance."""
+    """A model of Triton's Python backend."""
     config = model_config(spec, spec.stage(part), inputs, outputs, sizes)
     config.backend = "python"
-    # One instance: the default of two would have their thread pools fight over the same cores.
-    config.instance_group.add(count=1, kind=pb.ModelInstanceGroup.KIND_CPU)
+    # Triton's own default is two, whose thread pools would fight over the same cores.
+    count = spec.stage_instances(part)
+    config.instance_group.add(count=count, kind=pb.ModelInstanceGroup.KIND_CPU)
     batch_dynamically(config, spec)
     for name, value in settings.to_parameters().items():
         config.parameters[name].string_value = value

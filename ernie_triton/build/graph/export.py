@@ -2,10 +2,11 @@
 
 It has only standard operators of opset 20, int32 inputs, and no shape arithmetic that a runtime
 must guess. Both layouts share every layer. They differ in the map from tokens to the attention's
-rectangle `[items, longest]`:
+rectangle `[items, columns]`:
 
-- packed: inputs `input_ids [tokens]`, `token_type_ids [tokens]`, `lengths [items]`. Projections,
-  norms and the feed-forward run on real tokens only. Attention gathers to the rectangle and back.
+- packed: inputs `input_ids [tokens]`, `token_type_ids [tokens]`, `lengths [items]`, and `width`,
+  whose shape bounds the longest row. Projections, norms and the feed-forward run on real tokens
+  only. Attention gathers to the rectangle and back.
 - padded: inputs `input_ids [items, length]`, `token_type_ids [items, length]`; the rectangle is the
   input itself.
 
@@ -102,11 +103,10 @@ def _packed_place(graph: GraphBuilder, encoder: Encoder) -> Place:
     ids = graph.input("input_ids", "tokens")
     if len(encoder.token_type):
         graph.input("token_type_ids", "tokens")
-    lengths = graph.input("lengths", "items")
-    rows = packed_rows(graph, ids, lengths, encoder.max_positions)
+    rows = packed_rows(graph, ids, encoder.max_positions)
     row_start = graph.add("Gather", "item/start", rows.starts, rows.item)
     position = graph.add("Sub", "position", rows.token, row_start)
-    first_cell = graph.add("Mul", "unpad/row", rows.item, rows.longest)
+    first_cell = graph.add("Mul", "unpad/row", rows.item, rows.columns)
     unpad = graph.add("Add", "unpad", first_cell, position)
     real = _real_tokens(graph, graph.add("Gather", "mask/ids", ids, rows.cells), encoder)
     kept = graph.add("And", "mask/kept", rows.inside, real)
@@ -146,7 +146,7 @@ def _real_tokens(graph: GraphBuilder, ids: str, encoder: Encoder) -> str:
 
 
 def _mask(graph: GraphBuilder, kept: str) -> str:
-    """Write the mask, [items, 1, 1, longest]: 0 on visible tokens, MASK_VALUE on the others."""
+    """Write the mask, [items, 1, 1, columns]: 0 on visible tokens, MASK_VALUE on the others."""
     seen = graph.constant("mask/seen", 0.0, np.float32)
     hidden = graph.constant("mask/hidden", MASK_VALUE, np.float32)
     values = graph.add("Where", "mask/values", kept, seen, hidden)
@@ -209,7 +209,7 @@ def _attention(
         values = graph.linear(f"{scope}/{name}", linear, source)
         if place.pad is not None and not one:
             values = graph.add("Gather", f"{scope}/{name}/padded", values, place.pad)
-        shape = graph.integers(*((-1, 1) if one else (0, 0)), heads, size)
+        shape = graph.integers(0, 1 if one else 0, heads, size)
         values = graph.add("Reshape", f"{scope}/{name}/heads", values, shape)
         return graph.add("Transpose", f"{scope}/{name}/turned", values, perm=axes)
 
@@ -225,7 +225,8 @@ def _attention(
     context = graph.add("Transpose", f"{scope}/context/turned", context, perm=[0, 2, 1, 3])
     if not one_only and place.unpad is None:
         return graph.add("Reshape", f"{scope}/merged", context, graph.integers(0, 0, heads * size))
-    shape = graph.integers(-1, heads * size)
+    # The number of items is copied: as -1, a division of sizes, TensorRT could not follow it.
+    shape = graph.integers(0 if one_only else -1, heads * size)
     context = graph.add("Reshape", f"{scope}/context/rows", context, shape)
     if one_only:
         return context

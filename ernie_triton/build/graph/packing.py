@@ -5,10 +5,11 @@ from dataclasses import dataclass
 import numpy as np
 from onnx import TensorProto
 
+from ernie_triton.batch import COLUMN_STEP
 from ernie_triton.build.graph.builder import GraphBuilder
+from ernie_triton.tasks import LENGTHS, WIDTH
 
-COLUMN_STEP = 16
-"""Columns of a packed batch's rectangle are a multiple of this: a vector of AVX-512."""
+_INT32 = TensorProto.INT32
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,8 +20,8 @@ class Place:
 
     Attributes:
         position: position of each token in its text.
-        mask: float32 [items, 1, 1, longest], added to attention scores.
-        kept: bool [items, longest], True for the cells of real tokens.
+        mask: float32 [items, 1, 1, columns], added to attention scores.
+        kept: bool [items, columns], True for the cells of real tokens.
         item: index of each token's text.
         pad: index of the token in each cell of the rectangle.
         unpad: index of the cell of each token.
@@ -45,48 +46,43 @@ class PackedRows:
         item: [tokens], index of each token's row.
         starts: [items], index of each row's first token.
         ends: [items], index after each row's last token.
-        longest: [1], columns of the rectangle [items, longest].
-        cells: [items, longest], index of the token in each cell; past the end the row's last token.
-        inside: bool [items, longest], True for cells before the row's end.
+        columns: scalar, columns of the rectangle.
+        cells: [items, columns], index of the token in each cell; past the end the row's last token.
+        inside: bool [items, columns], True for cells before the row's end.
     """
 
     token: str
     item: str
     starts: str
     ends: str
-    longest: str
+    columns: str
     cells: str
     inside: str
 
 
-def packed_rows(graph: GraphBuilder, ids: str, lengths: str, max_positions: int) -> PackedRows:
-    """Write the nodes that compute each token's row and the token of each cell.
+def packed_rows(graph: GraphBuilder, ids: str, max_positions: int) -> PackedRows:
+    """Declare the inputs `lengths` and `width`; write each token's row and each cell's token.
 
     Args:
         graph: the graph so far.
         ids: name of a tensor [tokens].
-        lengths: name of the tensor [items] of row lengths in tokens.
         max_positions: maximum tokens of a row.
     """
+    lengths = graph.input(LENGTHS, "items")
     zero, one = graph.int32(0), graph.int32(1)
     ends = graph.add("CumSum", "ends", lengths, zero)
     starts = graph.add("Sub", "starts", ends, lengths)
     tokens = graph.add("Squeeze", "tokens/scalar", graph.add("Shape", "tokens/shape", ids))
-    tokens = graph.add("Cast", "tokens", tokens, to=TensorProto.INT32)
+    tokens = graph.add("Cast", "tokens", tokens, to=_INT32)
     token = graph.add("Range", "token", zero, tokens, one)
-    longest = _longest(graph, lengths, max_positions)
-    # A slice of a constant, not a Range, tells TensorRT the maximum number of columns. Otherwise it
-    # assumes rows as long as all tokens, or fails (TensorRT for RTX 1.7).
-    widest = -(-max_positions // COLUMN_STEP) * COLUMN_STEP
-    columns = graph.constant("columns", np.arange(widest), np.int32)
-    column = graph.add("Slice", "column", columns, graph.integers32(0), longest)
+    column, columns = _columns(graph, max_positions)
 
     def column_vector(name: str) -> str:
         return graph.add("Unsqueeze", f"{name}/column", name, graph.integers(1))
 
     ends_column = column_vector(ends)
     passed = graph.add("GreaterOrEqual", "item/passed", token, ends_column)
-    passed = graph.add("Cast", "item/passed_count", passed, to=TensorProto.INT32)
+    passed = graph.add("Cast", "item/passed_count", passed, to=_INT32)
     item = graph.add("ReduceSum", "item", passed, graph.integers(0), keepdims=0)
     last = graph.add("Sub", "pad/last", ends_column, one)
     reach = graph.add("Add", "pad/reach", column_vector(starts), column)
@@ -97,22 +93,33 @@ def packed_rows(graph: GraphBuilder, ids: str, lengths: str, max_positions: int)
         item=item,
         starts=starts,
         ends=ends,
-        longest=longest,
+        columns=columns,
         cells=cells,
         inside=inside,
     )
 
 
-def _longest(graph: GraphBuilder, lengths: str, max_positions: int) -> str:
-    """Write the columns of the rectangle, [1]: the longest item, rounded up to a multiple.
+def _columns(graph: GraphBuilder, max_positions: int) -> tuple[str, str]:
+    """Write the numbers of the rectangle's columns, [columns], and how many they are, a scalar.
 
-    So runtimes that compile a kernel per shape see fewer shapes. The rounding is a look-up, because
-    OpenVINO 2026.4 divides integers in floating point.
+    That follows from the shape of the input `width`, rounded up to a multiple: runtimes that
+    compile a kernel per shape see fewer shapes, and no size has to come back from a GPU, as the
+    longest of `lengths` would (TensorRT for RTX 1.7: a copy and three waits in every run).
     """
-    exact = np.arange(max_positions + 1)
-    rounded = graph.constant("longest/rounded", -(-exact // COLUMN_STEP) * COLUMN_STEP, np.int32)
-    longest = graph.add("ReduceMax", "longest/exact", lengths, keepdims=1)
-    return graph.add("Gather", "longest", rounded, longest)
+    width = graph.add("Shape", "columns/width", graph.input(WIDTH, "width"))
+    step = graph.integers(COLUMN_STEP)
+    beyond = graph.add("Add", "columns/beyond", width, graph.integers(COLUMN_STEP - 1))
+    rounded = graph.add(
+        "Mul", "columns/rounded", graph.add("Div", "columns/steps", beyond, step), step
+    )
+    # A slice of a constant, not a Range, tells TensorRT the maximum number of columns. Otherwise it
+    # assumes rows as long as all tokens, or fails (TensorRT for RTX 1.7).
+    widest = -(-max_positions // COLUMN_STEP) * COLUMN_STEP
+    end = graph.add("Min", "columns/end", rounded, graph.integers(widest))
+    every = graph.constant("columns/every", np.arange(widest), np.int32)
+    column = graph.add("Slice", "column", every, graph.integers(0), end)
+    count = graph.add("Cast", "columns", graph.add("Squeeze", "columns/scalar", end), to=_INT32)
+    return column, count
 
 
 def first_tokens(graph: GraphBuilder, place: Place, name: str, x: str) -> str:

@@ -31,9 +31,9 @@ class _Tokens:
     Attributes:
         ids: int32 [tokens].
         following: int32 [tokens] each: the id one, two and more tokens later; `[PAD]` past the end.
-        cells: int32 [items, longest], index of the token in each cell.
+        cells: int32 [items, columns], index of the token in each cell.
         first: int32 [items, 1, 1], index of each row's first token.
-        counts: bool [items, texts, longest], True where a cell's token belongs to a text.
+        counts: bool [items, texts, columns], True where a cell's token belongs to a text.
     """
 
     ids: str
@@ -71,8 +71,7 @@ def write_slim_graph(model: SlimModel, layout: str, numerics: Numerics = FP32) -
 def _packed(graph: GraphBuilder, model: SlimModel) -> _Tokens:
     ids = graph.input("input_ids", "tokens")
     types = graph.input("token_type_ids", "tokens") if model.pair else None
-    lengths = graph.input("lengths", "items")
-    rows = packed_rows(graph, ids, lengths, model.max_positions)
+    rows = packed_rows(graph, ids, model.max_positions)
     pad = graph.int32(model.pad_token_id)
     end = graph.add("Gather", "item/end", rows.ends, rows.item) if _reach(model) else ""
     # Indices past the last token are clipped; their ids are not used.
@@ -133,7 +132,7 @@ def _reach(model: SlimModel) -> int:
 def _counts(
     graph: GraphBuilder, model: SlimModel, ids: str, types: str | None, inside: str | None
 ) -> str:
-    """Write bool [items, texts, longest] from the ids and types in the cells, [items, longest]."""
+    """Write bool [items, texts, columns] from the ids and types in the cells, [items, columns]."""
     is_pad = graph.add("Equal", "counts/is_pad", ids, graph.int32(model.pad_token_id))
     real = graph.add("Not", "counts/real", is_pad)
     if inside is not None:

@@ -21,6 +21,9 @@ _MIB = 1 << 20
 _NO_WORK = {"signal", "wait", "shape_call", "TrainStation"}
 """Kinds of layers that only order the others."""
 
+_HOST_COPY = "DeviceToShapeHost"
+"""Kind of a layer that brings a shape from the GPU to the host, where the run waits for it."""
+
 _KIND = re.compile(r"LayerType: (\w+)")
 _TYPE = re.compile(r"Datatype: (\w+)")
 _TYPES = {"Half": "fp16", "Float": "fp32", "Int8": "int8", "BFloat16": "bf16"}
@@ -37,11 +40,15 @@ class CompiledLayers:
         others: everything else that computes with real numbers, fused as the compiler chose;
             attention is among them, and products that it fused with what follows.
         index_layers: layers of integers: shapes and places of tokens.
+        host_copies: copies of a shape from the GPU to the host, for which a run waits.
+        stations: further places where a run waits: the compiler's train stations.
     """
 
     products: dict[str, int]
     others: dict[str, int]
     index_layers: int
+    host_copies: int = 0
+    stations: int = 0
 
     @property
     def count(self) -> int:
@@ -82,10 +89,19 @@ class CompileReport:
             f"{self.graph} for {self.target}: compiled in {self.compile_s:.1f} s, plan "
             f"{self.plan_bytes / _MIB:.1f} MiB and "
             f"{self.activation_bytes / _MIB:.0f} MiB of activations at most, no unsupported nodes",
+            f"  {(self.plan_bytes + self.activation_bytes) / _MIB:.0f} MiB of GPU memory for each "
+            f"instance",
             f"  {self.network_layers} layers of the network became {self.layers.count}: "
             f"matrix multiplications {_counted(self.layers.products)}; fused layers "
             f"{_counted(self.layers.others)}; {self.layers.index_layers} of indices and shapes",
+            f"  {self.layers.host_copies} copies from the GPU to the host in a run, "
+            f"{self.layers.stations} train stations",
         ]
+
+    @property
+    def is_good(self) -> bool:
+        """True where every node is supported, and no size has to come back from the GPU."""
+        return self.layers is not None and not self.layers.host_copies
 
 
 def targets(tensorrt: TensorRt) -> tuple[str, ...]:
@@ -167,10 +183,14 @@ def compiled_layers(description: str) -> CompiledLayers:
     """
     products: Counter[str] = Counter()
     others: Counter[str] = Counter()
+    kinds: Counter[str] = Counter()
     index_layers = 0
     for line in description.splitlines():
         kind = _KIND.search(line)
-        if not line.startswith("Name: ") or kind is None or kind[1] in _NO_WORK:
+        if not line.startswith("Name: ") or kind is None:
+            continue
+        kinds[kind[1]] += 1
+        if kind[1] in _NO_WORK:
             continue
         types = _TYPE.findall(line.partition(", Constants: ")[0])
         found = types[0] if types else "Int32"
@@ -178,4 +198,10 @@ def compiled_layers(description: str) -> CompiledLayers:
             index_layers += 1
         else:
             (products if kind[1] in _PRODUCTS else others)[_TYPES.get(found, found)] += 1
-    return CompiledLayers(products=dict(products), others=dict(others), index_layers=index_layers)
+    return CompiledLayers(
+        products=dict(products),
+        others=dict(others),
+        index_layers=index_layers,
+        host_copies=kinds[_HOST_COPY],
+        stations=kinds["TrainStation"],
+    )

@@ -5,7 +5,8 @@ the CUDA driver, not on a GPU.
 """
 
 import ctypes
-from collections.abc import Callable
+import functools
+from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import Any
 
@@ -14,7 +15,7 @@ import numpy.typing as npt
 
 from ernie_triton.arrays import Array, Tensors
 from ernie_triton.build.tensorrt.api import TensorRt
-from ernie_triton.errors import PlanError
+from ernie_triton.errors import GpuError, PlanError
 from ernie_triton.server.gpu import CudaDriver
 
 Runner = Callable[[Tensors], dict[str, npt.NDArray[Any]]]
@@ -51,6 +52,7 @@ class PlanRunner:
 
         Raises:
             PlanError: the shapes are outside of the plan's profile, or the run failed.
+            GpuError: there is not enough memory for the outputs.
         """
         trt, engine, context = self._module, self._engine, self._context
         names = [engine.get_tensor_name(index) for index in range(engine.num_io_tensors)]
@@ -65,18 +67,54 @@ class PlanRunner:
                     )
                 array = inputs[name].astype(trt.nptype(engine.get_tensor_dtype(name)), copy=False)
                 context.set_tensor_address(name, memory.upload(array))
-            places = {}
+            found = output_allocator_class(trt)(memory)
             for name in outputs:
-                shape = tuple(context.get_tensor_shape(name))
-                dtype = np.dtype(trt.nptype(engine.get_tensor_dtype(name)))
-                if min(shape, default=0) < 0:
-                    raise PlanError(f"the shape of {name}, {list(shape)}, is not known beforehand")
-                address = memory.allocate(dtype.itemsize * int(np.prod(shape)))
-                context.set_tensor_address(name, address)
-                places[name] = (address, shape, dtype)
+                context.set_output_allocator(name, found)
             if not context.execute_async_v3(memory.stream):
-                raise PlanError("the plan was not run: TensorRT refused to start it")
-            return {name: memory.download(*place) for name, place in places.items()}
+                raise found.error or PlanError("the plan was not run: TensorRT refused to start it")
+            return {
+                name: memory.download(
+                    found.addresses[name],
+                    found.shapes[name],
+                    trt.nptype(engine.get_tensor_dtype(name)),
+                )
+                for name in outputs
+            }
+
+
+@functools.cache
+def output_allocator_class(module: Any) -> Any:  # noqa: ANN401
+    """A class of output allocators: TensorRT says how much memory it wants, and later the shape.
+
+    So an output may have a shape that only the run knows. TensorRT calls from C++, where an
+    exception would end the process: `error` keeps what went wrong.
+
+    Args:
+        module: `tensorrt`, from 10.4 on. Before 10.0 it knew `reallocate_output` alone.
+    """
+
+    class OutputAllocator(module.IOutputAllocator):  # type: ignore[misc]
+        def __init__(self, memory: DeviceMemory) -> None:
+            super().__init__()
+            self.addresses: dict[str, int] = {}
+            self.shapes: dict[str, tuple[int, ...]] = {}
+            self.error: GpuError | None = None
+            self._memory = memory
+
+        def reallocate_output_async(
+            self, name: str, _address: int, size: int, _alignment: int, _stream: int
+        ) -> int:
+            try:  # the driver aligns to 256 bytes, more than any output wants
+                self.addresses[name] = self._memory.allocate(size)
+            except GpuError as error:
+                self.error = error
+                return 0
+            return self.addresses[name]
+
+        def notify_shape(self, name: str, shape: Sequence[int]) -> None:
+            self.shapes[name] = tuple(shape)
+
+    return OutputAllocator
 
 
 class DeviceMemory:

@@ -3,12 +3,12 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from ernie_triton.batch import COLUMN_STEP
 from ernie_triton.pipeline import SHORTEST_TEXT_TOKENS, PipelineSpec
-from ernie_triton.tasks import task_named
+from ernie_triton.tasks import LENGTHS, WIDTH, task_named
 
 USUAL_ROWS = 16
 USUAL_TOKENS = 32
-_PACKED_ITEMS = "lengths"
 
 _Shape = tuple[int, ...]
 
@@ -74,7 +74,8 @@ def profile_of(shapes: EngineShapes, inputs: Mapping[str, _Shape]) -> dict[str, 
     """The range of shapes of each input.
 
     Packed, tokens go from one row of the shortest text to every row at full length, and items from
-    1 to all; the rows' lengths are values, which need no range. Padded, so do rows and columns.
+    1 to all; the rows' lengths are values, which need no range. The width is what Triton makes of a
+    request, or a row of ours, rounded up. Padded, so do rows and columns.
 
     Args:
         shapes: the shapes that the engine has to run.
@@ -87,6 +88,11 @@ def profile_of(shapes: EngineShapes, inputs: Mapping[str, _Shape]) -> dict[str, 
         most=(shapes.max_rows * shapes.max_length,),
     )
     items_range = ShapeRange(least=(1,), usual=(rows,), most=(shapes.max_rows,))
+    width_range = ShapeRange(
+        least=(SHORTEST_TEXT_TOKENS,),
+        usual=(tokens,),
+        most=(-(-shapes.max_length // COLUMN_STEP) * COLUMN_STEP * shapes.max_rows,),
+    )
     rectangle = ShapeRange(
         least=(1, SHORTEST_TEXT_TOKENS),
         usual=(rows, tokens),
@@ -94,4 +100,5 @@ def profile_of(shapes: EngineShapes, inputs: Mapping[str, _Shape]) -> dict[str, 
     )
     if shapes.layout == "padded":
         return dict.fromkeys(inputs, rectangle)
-    return {name: items_range if name == _PACKED_ITEMS else tokens_range for name in inputs}
+    others = {LENGTHS: items_range, WIDTH: width_range}
+    return {name: others.get(name, tokens_range) for name in inputs}

@@ -121,6 +121,20 @@ def listening_process(url: str) -> int | None:
     return None
 
 
+def cpu_of_stages(server: int) -> dict[int, tuple[str, float]]:
+    """The CPU seconds so far of a server and its stages, by process id, each with its model name.
+
+    The server's own name is empty.
+    """
+    found = {}
+    for process in _family(_process(server)):
+        try:
+            found[process.pid] = (stage_of(process.cmdline()), _cpu_seconds(process))
+        except psutil.Error:  # ended meanwhile
+            continue
+    return found
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _CpuTimes:
     """CPU seconds so far: of the whole machine, of the server, of this program and its children."""

@@ -10,8 +10,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     """Add the command's description and options."""
     parser.description = (
         "Serve models that pass a text on, one Python stage and an ensemble of three, and time one "
-        "request at a time. Pipelines of a repository are timed in turn with them. Prints a "
-        "Markdown table."
+        "request at a time. Pipelines of a repository are timed in turn with them, and then put "
+        "under load: the CPU time of a text in each stage, and the texts per second that each "
+        "lets through. Prints Markdown tables."
     )
     parser.add_argument(
         "--repository",

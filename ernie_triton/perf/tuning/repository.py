@@ -37,7 +37,9 @@ def as_built(spec: PipelineSpec, how: str) -> PipelineSpec:
     if spec.device == "gpu":
         raise PipelineError(
             f"{spec.name} is for a GPU, but tune uses the embedded server, on CPU; "
-            f"change the values by hand, rebuild, and compare with `ernie-triton perf compare`"
+            f"change the values by hand, rebuild, and compare with `ernie-triton perf compare`: "
+            f"instances of a GPU each take its weights and activations again "
+            f"(`ernie-triton check-engine` says how much)"
         )
     if not (spec.repository / spec.name / str(spec.version) / MANIFEST_FILE).is_file():
         raise RepositoryError(

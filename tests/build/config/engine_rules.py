@@ -47,7 +47,7 @@ def assert_engine_fits(config: pb.ModelConfig, graph: onnx.ModelProto) -> None:
         else:
             assert dims == [ANY, *tensor.dims]
     for batch_input in config.batch_input:
-        _assert_lengths_come_right(config, batch_input, inputs)
+        _assert_batch_input_comes_right(config, batch_input, inputs)
     assert {tensor.name for tensor in config.output} == set(outputs)
     scattered = {name: item for item in config.batch_output for name in item.target_name}
     assert set(scattered) <= set(outputs)
@@ -62,13 +62,19 @@ def assert_engine_fits(config: pb.ModelConfig, graph: onnx.ModelProto) -> None:
             assert not any(t.allow_ragged_batch for t in config.input) or ANY not in output.dims
 
 
-def _assert_lengths_come_right(
+def _assert_batch_input_comes_right(
     config: pb.ModelConfig, batch_input: pb.BatchInput, inputs: dict[str, Tensor]
 ) -> None:
-    """One number of each row: the other kinds count requests, or give one of them all."""
-    assert batch_input.kind == pb.BatchInput.BATCH_ITEM_SHAPE_FLATTEN
-    assert batch_input.data_type in BATCH_INPUT_TYPES
+    """One number of each row, or a shape that no row is longer than: others count requests."""
     (target,) = batch_input.target_name
+    assert (
+        batch_input.kind
+        == {
+            "lengths": pb.BatchInput.BATCH_ITEM_SHAPE_FLATTEN,
+            "width": pb.BatchInput.BATCH_MAX_ELEMENT_COUNT_AS_SHAPE,
+        }[target]
+    )
+    assert batch_input.data_type in BATCH_INPUT_TYPES
     assert inputs[target] == (batch_input.data_type, [ANY])
     (source,) = batch_input.source_input
     (tensor,) = (tensor for tensor in config.input if tensor.name == source)

@@ -176,6 +176,10 @@ def test_a_plan_takes_whatever_the_tokenizer_may_emit(name: str) -> None:
             assert shapes.most == (rows, longest)
         elif tensor == "lengths":
             assert (shapes.least, shapes.most) == ((1,), (rows,))
+        elif tensor == "width":
+            # Of one request: as many rows as a run may have.
+            assert shapes.least == (2,)
+            assert shapes.most >= (rows * longest,)
         else:
             assert (shapes.least, shapes.most) == ((2,), (rows * longest,))
 
@@ -185,14 +189,16 @@ def _assert_python_engine_fits(
 ) -> None:
     """Our own stage packs or pads by itself, from rows whose lengths their padding tells."""
     inputs = graph_tensors(graph.graph.input)
-    assert set(tensors_of(engine.input)) == set(inputs) - {"lengths"}
+    assert set(tensors_of(engine.input)) == set(inputs) - {"lengths", "width"}
     assert ("token_type_ids" in inputs) == spec.pair
     settings = EngineSettings.from_parameters(parameters_of(engine))
     assert settings.pair == spec.pair
     assert not engine.batch_input
     assert not engine.batch_output
     assert set(tensors_of(engine.output)) == set(graph_tensors(graph.graph.output))
-    assert ("lengths" in inputs) == (settings.layout == "packed")
+    assert {"lengths", "width"} & set(inputs) == (
+        {"lengths", "width"} if settings.layout == "packed" else set()
+    )
     assert all(t.allow_ragged_batch == (-1 in t.dims) for t in engine.input)
 
 

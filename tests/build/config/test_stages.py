@@ -5,6 +5,7 @@ import math
 import pytest
 
 from ernie_triton.build.config import pipeline_configs, ranking_label
+from ernie_triton.build.flow import with_stage_instances
 from ernie_triton.decoders.entities import EntitySettings
 from ernie_triton.decoders.labels import LabelSettings
 from ernie_triton.decoders.ranks import RankSettings
@@ -20,6 +21,31 @@ from tests.build.models import spec_of
 
 def configs_of(spec: PipelineSpec) -> Configs:
     return embedded(pipeline_configs(spec, SIZES, LENGTHS))
+
+
+def test_the_python_stages_have_the_processes_that_were_asked_for() -> None:
+    spec = spec_of(engine="tensorrt", tokenizer_instances=3)
+    counts = {
+        name: config.instance_group[0].count
+        for name, config in configs_of(spec).items()
+        if config.instance_group
+    }
+    assert counts == {
+        spec.stage("tokenizer"): 3,
+        spec.stage("engine"): 1,
+        spec.stage("postprocess"): 1,
+    }
+
+
+@pytest.mark.parametrize(("cores", "processes"), [(1, 1), (4, 1), (16, 4), (128, 8)])
+def test_stages_around_a_gpu_have_a_share_of_the_cores_each(
+    cores: int, processes: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("os.sched_getaffinity", lambda _pid: set(range(cores)))
+    found = with_stage_instances(spec_of(engine="tensorrt", postprocess_instances=5))
+    assert (found.tokenizer_instances, found.postprocess_instances) == (processes, 5)
+    on_cpu = spec_of(engine="onnxruntime")
+    assert with_stage_instances(on_cpu) == on_cpu
 
 
 @pytest.mark.parametrize("spec", SPECS.values(), ids=SPECS)

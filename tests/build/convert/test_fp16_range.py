@@ -69,6 +69,7 @@ def test_the_largest_number_is_found_whatever_run_it_is_in(
                         "input_ids": ids,
                         "token_type_ids": types,
                         "lengths": np.array([len(ids)], np.int32),
+                        "width": ids,
                     },
                     name,
                 )[name]

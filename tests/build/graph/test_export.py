@@ -138,12 +138,12 @@ def test_graphs_are_valid_and_of_standard_operators_of_opset_20(kind: str, layou
         assert node.domain == ""
         assert onnx.defs.has(node.op_type, max_inclusive_version=20)
         assert not any(attribute.HasField("g") for attribute in node.attribute)
-    names = ["input_ids", "token_type_ids", *(["lengths"] if layout == "packed" else [])]
+    names = ["input_ids", "token_type_ids", *(["lengths", "width"] if layout == "packed" else [])]
     assert [item.name for item in graph.graph.input] == names
     kinds = {item.type.tensor_type.elem_type for item in graph.graph.input}
     assert kinds == {onnx.TensorProto.INT32}
     ranks = [len(item.type.tensor_type.shape.dim) for item in graph.graph.input]
-    assert ranks == ([1, 1, 1] if layout == "packed" else [2, 2])
+    assert ranks == ([1, 1, 1, 1] if layout == "packed" else [2, 2])
     assert [item.name for item in graph.graph.output] == ["logits"]
 
 

@@ -196,6 +196,8 @@ def test_padding_inside_a_packed_batch_counts_for_nothing(
     expected = expected_outputs(source, batch, pooling)
     widths = (9, 9, 12, 12)
     feed = {"lengths": np.array(widths, np.int32)}
+    # More than a row is long, not a multiple, and more than the model has positions.
+    feed["width"] = np.zeros(sum(widths) + 1, np.int32)
     for name, fill in (("input_ids", model.encoder.pad_token_id), ("token_type_ids", 0)):
         rows = np.split(getattr(batch, name), np.cumsum(batch.lengths)[:-1])
         padded = [
@@ -231,6 +233,7 @@ def test_the_mean_of_a_packed_batch_is_that_of_the_real_tokens_states() -> None:
         "input_ids": ids,
         "token_type_ids": np.zeros_like(ids),
         "lengths": np.array([4, 4, 2], np.int32),
+        "width": np.zeros(4, np.int32),
     }
     vector, hidden = session.run(None, feed)
     by_hand = [
@@ -286,8 +289,7 @@ def test_layers_behind_the_pooling_are_torch_s(layout: str, numerics: Numerics) 
         graph.SerializeToString(), providers=["CPUExecutionProvider"]
     )
     if layout == "packed":
-        feed = {"lengths": batch.lengths, "input_ids": batch.input_ids}
-        feed["token_type_ids"] = batch.token_type_ids
+        feed = batch.packed()
     else:
         feed = padded_inputs(batch, model.encoder.pad_token_id)
     (found,) = session.run(None, feed)

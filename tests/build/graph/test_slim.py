@@ -7,7 +7,7 @@ import numpy.typing as npt
 import onnx
 import pytest
 
-from ernie_triton.batch import TokenBatch
+from ernie_triton.batch import TokenBatch, packed_width
 from ernie_triton.build.check.slim_reference import slim_outputs
 from ernie_triton.build.convert.engine_file import write_engine
 from ernie_triton.build.graph.export import export_onnx
@@ -119,6 +119,7 @@ def test_padding_that_the_lengths_count_changes_nothing(name: str, pair: bool) -
     items, length = padded["input_ids"].shape
     inputs = {key: values.ravel() for key, values in padded.items()}
     inputs["lengths"] = np.full(items, length, np.int32)
+    inputs["width"] = packed_width(inputs["lengths"])
     found = graph_logits(export_onnx(model, "packed"), inputs)
     np.testing.assert_allclose(found, answers(model, "packed", batch), rtol=0, atol=2e-5)
     wider = {key: np.pad(values, ((0, 0), (0, 11))) for key, values in padded.items()}
@@ -163,7 +164,7 @@ def test_graphs_are_valid_and_of_standard_operators_of_opset_20(
     assert names == {
         "input_ids",
         *(["token_type_ids"] if pair else []),
-        *(["lengths"] if layout == "packed" else []),
+        *(["lengths", "width"] if layout == "packed" else []),
     }
 
 

@@ -21,12 +21,17 @@ class TensorIOMode(Enum):
     OUTPUT = 1
 
 
+class IOutputAllocator:
+    """As TensorRT's own class, which its context insists on."""
+
+
 @dataclass
 class FakeContext:
     session: Any
     most_rows: int
     shapes: dict[str, tuple[int, ...]] = field(default_factory=dict)
     addresses: dict[str, int] = field(default_factory=dict)
+    allocators: dict[str, Any] = field(default_factory=dict)
 
     def set_input_shape(self, name: str, shape: tuple[int, ...]) -> bool:
         self.shapes[name] = tuple(shape)
@@ -36,10 +41,10 @@ class FakeContext:
         self.addresses[name] = address
         return True
 
-    def get_tensor_shape(self, name: str) -> tuple[int, ...]:
-        output = next(item for item in self.session.get_outputs() if item.name == name)
-        rows = self.shapes.get("lengths", self.shapes["input_ids"])[0]
-        return (rows, *output.shape[1:])
+    def set_output_allocator(self, name: str, allocator: IOutputAllocator) -> bool:
+        assert isinstance(allocator, IOutputAllocator)
+        self.allocators[name] = allocator
+        return True
 
     def execute_async_v3(self, stream: int) -> bool:
         assert stream == 77
@@ -50,8 +55,14 @@ class FakeContext:
             feed[name] = array
         names = [item.name for item in self.session.get_outputs()]
         for name, array in zip(names, self.session.run(names, feed), strict=True):
-            assert array.shape == self.get_tensor_shape(name)
-            ctypes.memmove(self.addresses[name], array.ctypes.data, array.nbytes)
+            allocator: Any = self.allocators[name]
+            # An upper bound first, as TensorRT does where a shape depends on values.
+            for size in (array.nbytes + 64, array.nbytes):
+                address = allocator.reallocate_output_async(name, 0, size, 256, stream)
+                if not address:
+                    return False
+            ctypes.memmove(address, array.ctypes.data, array.nbytes)
+            allocator.notify_shape(name, list(array.shape))
         return True
 
 
@@ -78,7 +89,9 @@ class FakeEngine:
         return TensorIOMode.INPUT if name in inputs else TensorIOMode.OUTPUT
 
     def get_tensor_dtype(self, name: str) -> str:
-        return "int32" if self.get_tensor_mode(name) is TensorIOMode.INPUT else "float32"
+        parts = (*self.session.get_inputs(), *self.session.get_outputs())
+        kind = str(next(item.type for item in parts if item.name == name))
+        return {"tensor(float)": "float32"}.get(kind, kind[len("tensor(") : -1])
 
     def create_execution_context(self) -> FakeContext | None:
         return FakeContext(self.session, self.most_rows) if self.has_memory else None
@@ -88,6 +101,7 @@ class FakeModule:
     """The part of the module `tensorrt` that runs plans; a plan is the path of its graph."""
 
     TensorIOMode = TensorIOMode
+    IOutputAllocator = IOutputAllocator
     most_rows = 10_000
     has_memory = True
 

@@ -135,7 +135,7 @@ def test_progress_reaches_the_end_of_a_real_build(
 
 def test_inputs_have_the_shapes_of_the_graph(compiler: TensorRt, small_graph: WriteGraph) -> None:
     packed = compiler.read_graph(small_graph("fp16", "packed"))
-    assert packed.inputs == {"input_ids": (-1,), "lengths": (-1,)}
+    assert packed.inputs == {"input_ids": (-1,), "lengths": (-1,), "width": (-1,)}
     padded = compiler.read_graph(small_graph("fp16", "padded"))
     assert padded.inputs == {"input_ids": (-1, -1)}
 

@@ -51,6 +51,7 @@ def test_the_familys_layers_compile_for_a_t4_and_an_a10(
         report = compile_for(compiler, path, shape, target, load(layout))
         assert report.refused == ()
         assert report.layers is not None
+        assert (report.layers.host_copies, report.layers.stations) == (0, 0)
         # A product of FP32 would be one that the graph forgot; all that are INT8 stay INT8.
         assert set(report.layers.products) == {precision}
         assert set(report.layers.products) | set(report.layers.others) <= {"int8", "fp16", "fp32"}
@@ -194,6 +195,8 @@ def test_a_file_that_is_no_graph_is_one_line(
 
 DESCRIPTION = """Layers:
 Name: Memcpy, LayerType: TrainStation, Inputs: [ { Name: a, Datatype: Half}], Constants: []
+Name: longest[DevicetoShapeHostCopy], LayerType: DeviceToShapeHost, Inputs: [ { Name: b, \
+Datatype: Int32 }], Constants: []
 Name: ids, LayerType: kgen, Inputs: [ { Name: input_ids, Dimensions: [-1], Datatype: Int32, \
 Format: x }], Constants: [], Outputs: [ { Name: b, Datatype: Half }]
 Name: layer_0/query+layer_0/key, LayerType: gemm, Inputs: [ { Name: b, Dimensions: [-1,64], \
@@ -214,8 +217,9 @@ def test_layers_are_counted_by_the_type_of_what_they_read() -> None:
     layers = compiled_layers(DESCRIPTION)
     assert layers.products == {"int8": 1, "fp16": 1}
     assert layers.others == {"fp16": 1, "fp32": 1}
-    assert layers.index_layers == 2
-    assert layers.count == 6
+    assert (layers.host_copies, layers.stations) == (1, 1)
+    assert layers.index_layers == 3
+    assert layers.count == 7
 
 
 def test_no_description_has_no_layers() -> None:

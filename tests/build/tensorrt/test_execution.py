@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 import pytest
+from onnx import TensorProto, helper
 
 from ernie_triton.batch import TokenBatch
 from ernie_triton.build.tensorrt import execution
+from ernie_triton.build.tensorrt.api import TensorRt
 from ernie_triton.build.tensorrt.execution import DeviceMemory, PlanRunner
 from ernie_triton.build.tensorrt.plan_check import onnx_runner
 from ernie_triton.errors import GpuError, PlanError
@@ -51,6 +55,42 @@ def test_a_run_gives_what_the_graph_computes(
         np.testing.assert_array_equal(found["logits"], expected["logits"])
     assert found["logits"].dtype == np.float32
     assert driver.memory == {}
+
+
+def test_an_output_may_have_a_shape_that_only_the_run_knows(
+    driver: FakeDriver, tmp_path: Path
+) -> None:
+    ids = helper.make_tensor_value_info("input_ids", TensorProto.INT32, ["tokens"])
+    places = helper.make_tensor_value_info("places", TensorProto.INT64, [1, "found"])
+    nodes = [helper.make_node("NonZero", ["input_ids"], ["places"])]
+    opsets = [helper.make_opsetid("", 20)]
+    graph = helper.make_graph(nodes, "places", [ids], [places])
+    onnx.save(helper.make_model(graph, opset_imports=opsets, ir_version=9), tmp_path / "odd.onnx")
+    run = runner_of(FakeTensorRt(), str(tmp_path / "odd.onnx").encode())
+    for given, expected in (([0, 7, 0, 9], [1, 3]), ([0, 0], [])):
+        found = run({"input_ids": np.array(given, np.int32)})["places"]
+        np.testing.assert_array_equal(found, np.array([expected], np.int64), strict=True)
+    assert driver.memory == {}
+
+
+def test_too_little_memory_for_an_output_is_told(
+    driver: FakeDriver, small_graph: WriteGraph
+) -> None:
+    feed = batch().packed()
+    run = runner_of(FakeTensorRt(), str(small_graph("fp32", "packed")).encode())
+    driver.most_buffers = len(feed) - 1  # one input is not the graph's
+    with pytest.raises(GpuError, match="CUDA_ERROR_OUT_OF_MEMORY"):
+        run(feed)
+    assert driver.memory == {}
+
+
+def test_the_real_base_class_takes_our_output_allocator(compiler: TensorRt) -> None:
+    fake = FakeDriver()
+    with DeviceMemory(CudaDriver(driver_of(fake))) as memory:
+        allocator = execution.output_allocator_class(compiler.module)(memory)
+        assert allocator.reallocate_output_async("logits", 0, 12, 256, 77) in fake.memory
+        allocator.notify_shape("logits", (3, 1))
+        assert allocator.shapes == {"logits": (3, 1)}
 
 
 def test_other_integers_are_brought_to_the_plans_type(

@@ -86,6 +86,7 @@ def test_a_plan_and_its_facts_are_put_beside_the_graph(
     assert profile == {
         "input_ids": [[2], [24], [128]],
         "lengths": [[1], [2], [4]],
+        "width": [[2], [12], [128]],
     }
 
 
@@ -175,7 +176,14 @@ def test_timings_are_kept_from_one_build_to_the_next(
 @pytest.mark.parametrize(
     ("layout", "profile"),
     [
-        ("packed", {"input_ids": [[2], [80], [384]], "lengths": [[1], [4], [8]]}),
+        (
+            "packed",
+            {
+                "input_ids": [[2], [80], [384]],
+                "lengths": [[1], [4], [8]],
+                "width": [[2], [20], [384]],
+            },
+        ),
         ("padded", {"input_ids": [[1, 2], [4, 48], [8, 48]]}),  # rows are full
     ],
 )

@@ -23,7 +23,7 @@ from tests.build.config.configs import in_containers, parameters_of
 from tests.build.config.specs import LENGTHS, SIZES
 from tests.build.models import spec_of
 
-PACKED = {"input_ids": (-1,), "token_type_ids": (-1,), "lengths": (-1,)}
+PACKED = {"input_ids": (-1,), "token_type_ids": (-1,), "lengths": (-1,), "width": (-1,)}
 PADDED = {"input_ids": (-1, -1), "token_type_ids": (-1, -1)}
 
 
@@ -38,6 +38,7 @@ def test_a_packed_profile_counts_tokens_and_items() -> None:
         "input_ids": ShapeRange(least=(2,), usual=(512,), most=(8192,)),
         "token_type_ids": ShapeRange(least=(2,), usual=(512,), most=(8192,)),
         "lengths": ShapeRange(least=(1,), usual=(16,), most=(64,)),
+        "width": ShapeRange(least=(2,), usual=(32,), most=(8192,)),
     }
 
 

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import tritonclient.grpc as triton
 
+from ernie_triton.perf.floor.ceiling import Ceiling, StageCost
 from ernie_triton.perf.floor.repository import ONE_STAGE, THREE_STAGES, write_floor
 from ernie_triton.server.embedded import EmbeddedServer
 from tests.commands import command
@@ -34,7 +35,8 @@ def test_the_command_times_the_floor_and_a_pipeline_beside_it(
 ) -> None:
     options = ["--repository", str(tiny.repository), "--rounds", "1", "--seconds", "0.9"]
     assert main(["floor", *options, "--name", tiny.pipeline]) == 0
-    rows = [line.split("|") for line in capsys.readouterr().out.splitlines()[2:]]
+    floor, ceiling = capsys.readouterr().out.split("\n\n")
+    rows = [line.split("|") for line in floor.splitlines()[2:]]
     assert [row[1].strip() for row in rows] == [
         "one stage, empty",
         "three stages, empty",
@@ -42,6 +44,27 @@ def test_the_command_times_the_floor_and_a_pipeline_beside_it(
     ]
     assert all(float(row[2].split("(")[0]) > 0 for row in rows)
     assert rows[-1][3].strip().endswith(" ms")
+    costs = {row[1].strip(): row[2:6] for row in map(_cells, ceiling.splitlines()[2:])}
+    stages = [f"{tiny.pipeline}_{part}" for part in ("tokenizer", "engine", "postprocess")]
+    assert list(costs) == [*stages, "server", "all but the engine"]
+    times = {name: float(row[0]) for name, row in costs.items()}
+    assert all(time > 0 for time in times.values())
+    rest = times["server"] + times[stages[0]] + times[stages[2]]
+    assert times["all but the engine"] == pytest.approx(rest, abs=2)
+    assert costs[stages[0]][2].strip() == "1"
+    assert costs[stages[1]][3].strip() == ""
+
+
+def _cells(line: str) -> list[str]:
+    return line.split("|")
+
+
+def test_several_processes_of_a_stage_let_more_through() -> None:
+    stages = {"a_tokenizer": StageCost(cpu_us=200, processes=3)}
+    assert (
+        "| a_tokenizer | 200 | 5,000 | 3 | 15,000 texts/s |"
+        in Ceiling(pipeline="a", stages=stages).table().splitlines()
+    )
 
 
 def test_a_pipeline_that_is_not_there_is_named(

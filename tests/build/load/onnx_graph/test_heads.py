@@ -10,6 +10,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from ernie_triton.batch import packed_width
 from ernie_triton.build.graph.export import export_onnx
 from ernie_triton.build.load.onnx_graph.model import model_from_onnx
 from ernie_triton.build.model.encoder import named_arrays
@@ -191,7 +192,8 @@ def test_both_layouts_of_what_was_read_give_what_the_module_gives(
     expected = [t.numpy() for t in (output if isinstance(output, tuple) else (output,))]
     feeds = {IDS: ids.astype(np.int32), TYPES: types.astype(np.int32)}
     padded = run(export_onnx(model, "padded"), feeds)
-    packed_feeds = {name: values[real] for name, values in feeds.items()} | {"lengths": lengths}
+    packed_feeds = {name: values[real] for name, values in feeds.items()}
+    packed_feeds |= {"lengths": lengths, "width": packed_width(lengths)}
     packed = run(export_onnx(model, "packed"), packed_feeds)
     if head != "vector":  # what padding is given does not matter
         expected, padded = ([array[real] for array in arrays] for arrays in (expected, padded))

@@ -14,6 +14,7 @@ import onnx
 import onnxruntime
 import pytest
 
+from ernie_triton.batch import packed_width
 from ernie_triton.build.graph.export import export_onnx
 from ernie_triton.build.load.onnx_graph.model import model_from_onnx
 from ernie_triton.build.load.paddle.export import is_paddle_export, onnx_from_paddle_export
@@ -130,7 +131,7 @@ def test_canonical_graphs_of_an_export_give_paddle_s_outputs(task: str, layout: 
         rows = [(reference[f"ids{case}"], reference[f"tt{case}"]) for case in range(5)]
         lengths = np.array([len(ids) for ids, _ in rows], np.int32)
         real = np.arange(lengths.max()) < lengths[:, None]
-        feeds = {"lengths": lengths} if layout == "packed" else {}
+        feeds = {"lengths": lengths, "width": packed_width(lengths)} if layout == "packed" else {}
         for name, column in (("input_ids", 0), ("token_type_ids", 1)):
             joined = np.concatenate([row[column] for row in rows]).astype(np.int32)
             feeds[name] = joined
