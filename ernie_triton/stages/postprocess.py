@@ -13,7 +13,7 @@ from ernie_triton.errors import NotFiniteError
 from ernie_triton.stages.stage import Stage
 from ernie_triton.tasks import NO_SPAN, WINDOW_TENSORS, task_named
 from ernie_triton.tokenizer.rules import TokenRules
-from ernie_triton.tokenizer.vocabulary import VOCABULARY_FILE, load_vocabulary
+from ernie_triton.tokenizer.vocabulary import stage_vocabulary
 
 _SPANS, _WINDOW = (tensor.name for tensor in WINDOW_TENSORS[:2])
 
@@ -49,7 +49,7 @@ class PostprocessStage(Stage[Any]):
         """
         if task_named(parameters.get("task", "")).head == "masked":
             rules = TokenRules.from_text(parameters.get("rules", ""))
-            return cls(parameters, load_vocabulary(folder / VOCABULARY_FILE, rules).names())
+            return cls(parameters, stage_vocabulary(folder, rules).names())
         labels = load_labels(folder.parent / LABELS_FILE) if "labels" in parameters else ()
         return cls(parameters, labels)
 

@@ -14,7 +14,8 @@ from ernie_triton.errors import TextError
 from ernie_triton.settings import TokenizerSettings
 from ernie_triton.stages.texts import decoded_text
 from ernie_triton.tasks import TOKEN_COUNT, TOKENIZATION, Task, task_named
-from ernie_triton.tokenizer.encoder import SHORT_TEXT_CHARACTERS_PER_TOKEN, TextEncoder
+from ernie_triton.tokenizer.encoder import TextEncoder
+from ernie_triton.tokenizer.long_texts import SHORT_TEXT_CHARACTERS_PER_TOKEN
 from ernie_triton.tokenizer.windows import Window, WindowEncoder, WindowRules
 
 
@@ -108,7 +109,8 @@ class Tokenization:
         by_row: list[list[Window]] = [[] for _ in texts]
         for window in self._windows.encode(texts, questions[0] if questions else None):
             by_row[window.item].append(window)
-        return [_windowed(windows, len(columns)) for windows in by_row]
+        specials = 2 + len(self._encoder.between_ids)
+        return [_windowed(windows, len(columns), specials) for windows in by_row]
 
     def _cut(self, columns: Sequence[Sequence[str]]) -> list[_Read]:
         """The texts of tasks that read the beginning alone."""
@@ -156,12 +158,12 @@ class Tokenization:
         return self._names[token_id]
 
 
-def _windowed(windows: Sequence[Window], texts: int) -> _Read:
+def _windowed(windows: Sequence[Window], texts: int, specials: int) -> _Read:
     """The windows of one text, with its question before each where there are two texts."""
     bounds, asked = [], 0
     for window in windows:
         own = int(np.count_nonzero(window.spans[:, 0] >= 0))
-        asked = len(window.input_ids) - own - 3
+        asked = len(window.input_ids) - own - specials
         bounds.append((window.first_token, window.first_token + own))
     kept = [asked, bounds[-1][1]] if texts > 1 else [bounds[-1][1]]
     count = sum(len(window.input_ids) for window in windows)

@@ -16,7 +16,7 @@ from ernie_triton.tasks import INPUT_IDS, TOKEN_TYPE_IDS, task_named
 from ernie_triton.tokenizer.encoder import TextEncoder
 from ernie_triton.tokenizer.rules import TokenRules
 from ernie_triton.tokenizer.token_rows import LengthBuckets
-from ernie_triton.tokenizer.vocabulary import VOCABULARY_FILE, load_vocabulary
+from ernie_triton.tokenizer.vocabulary import stage_vocabulary
 from ernie_triton.tokenizer.windows import WindowEncoder, WindowRules, window_tensors
 
 
@@ -128,7 +128,7 @@ def text_encoder(settings: TokenizerSettings, folder: Path) -> TextEncoder:
         VocabularyError: the vocabulary is missing or damaged.
     """
     return TextEncoder(
-        load_vocabulary(folder / VOCABULARY_FILE, TokenRules.from_text(settings.rules)),
+        stage_vocabulary(folder, TokenRules.from_text(settings.rules)),
         max_length=settings.max_length,
         lower_case=settings.lower_case,
         tokenize_chinese_chars=settings.tokenize_chinese_chars,

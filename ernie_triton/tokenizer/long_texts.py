@@ -12,6 +12,12 @@ from ernie_triton.errors import TextError
 LONGEST_PIECED_WORD = 100
 """Characters of a word, and so its most tokens: WordPiece makes one unknown token of a longer."""
 
+SHORT_TEXT_CHARACTERS_PER_TOKEN = 8
+"""Texts of up to this many characters per token allowed are tokenised whole."""
+
+MOST_READ_CHARACTERS_PER_TOKEN, MOST_READ_CHARACTERS = 32, 8192
+"""Of a longer text, so many characters are tokenised at most, for each token allowed or in all."""
+
 MOST_MARKS = 256
 """Combining marks on one character; no writing has more than a few. Unicode's normal forms take a
 time that grows with the square of their number: minutes for 260,000."""
@@ -26,6 +32,11 @@ _FIRST_SPACE = re.compile(_SPACE)
 _TAIL = LONGEST_PIECED_WORD + 1
 # Characters that are no marks and decompose into marks.
 _OF_MARKS = "\u0f73\u0f75\u0f81"
+
+
+def most_read(max_length: int) -> int:
+    """The characters of a long text that are tokenised at most, for rows of so many tokens."""
+    return max(max_length * MOST_READ_CHARACTERS_PER_TOKEN, MOST_READ_CHARACTERS)
 
 
 def without_runs(text: str, most: int) -> tuple[str, bool]:

@@ -55,6 +55,9 @@ class TokenRules:
         strip_accents: None: as case is folded.
         under_accents: added tokens that do not keep their case are found under accents too, as
             the `tokenizers` library finds them.
+        is_document: the vocabulary is a `tokenizer.json`, which says all but the names.
+        separators: tokens between two texts of a row.
+        one_type: all texts of a row have the first token type.
     """
 
     names: SpecialNames = dataclasses.field(default_factory=SpecialNames)
@@ -63,6 +66,9 @@ class TokenRules:
     basic_tokenize: bool = True
     strip_accents: bool | None = None
     under_accents: bool = False
+    is_document: bool = False
+    separators: int = 1
+    one_type: bool = False
 
     def to_text(self) -> str:
         """The rules as a parameter; empty for the ordinary rules."""

@@ -8,6 +8,7 @@ import numpy as np
 
 from ernie_triton.arrays import Bool, Int32, Tensors
 from ernie_triton.tasks import INPUT_IDS, TOKEN_TYPE_IDS
+from ernie_triton.tokenizer.rules import ORDINARY, TokenRules
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -139,30 +140,35 @@ def single_rows(ids: Int32, counts: Int32, max_length: int) -> TokenizedRows:
     )
 
 
-def several_rows(ids: Int32, counts: Int32, max_length: int, texts: int) -> TokenizedRows:
+def several_rows(
+    ids: Int32, counts: Int32, max_length: int, texts: int, rules: TokenRules = ORDINARY
+) -> TokenizedRows:
     """Rows of several texts each.
 
     Args:
         ids: int32 [tokens]: as for `single_rows`, then each further text's tokens and the special
-            token that ends it.
+            token that ends it, with the rules' other separators before it.
         counts: int32 [texts * rows], tokens of each text.
         max_length: most tokens of a row; the longest of its texts is cut first.
         texts: how many a row has, at least 2.
+        rules: the form of rows.
     """
     found = counts.reshape(-1, texts)
-    room = max_length - 1 - texts
+    specials = 2 + (texts - 1) * rules.separators
+    room = max_length - specials
     truncated = found.sum(axis=1) > room
     kept = found
     if np.count_nonzero(truncated):
-        kept = np.where(truncated[:, None], _longest_first(found, room), found)
-        heads = kept.copy()
-        heads[:, 0] += 1
+        cut = _longest_first(found, room, longer_keeps=rules.is_document)
+        kept = np.where(truncated[:, None], cut, found)
+        heads = kept + np.int32(rules.separators - 1)
+        heads[:, 0] = kept[:, 0] + 1
         ids = ids[_kept_tokens(heads.reshape(-1), (found - kept).reshape(-1))]
-    lengths = kept.sum(axis=1, dtype=np.int32) + np.int32(1 + texts)
+    lengths = kept.sum(axis=1, dtype=np.int32) + np.int32(specials)
     of_types = np.empty((len(kept), 2), np.int32)
     of_types[:, 0] = kept[:, 0] + 2
     of_types[:, 1] = lengths - of_types[:, 0]
-    pattern = np.tile(np.array([0, 1], np.int32), len(kept))
+    pattern = np.tile(np.array([0, int(not rules.one_type)], np.int32), len(kept))
     return TokenizedRows(
         input_ids=ids,
         token_type_ids=np.repeat(pattern, of_types.reshape(-1)),
@@ -179,7 +185,7 @@ def _kept_tokens(heads: Int32, cut: Int32) -> Bool:
     return np.repeat(np.tile([True, False, True], len(heads)), stretches.reshape(-1))
 
 
-def _longest_first(counts: Int32, room: int) -> Int32:
+def _longest_first(counts: Int32, room: int, *, longer_keeps: bool) -> Int32:
     """Lengths after cutting the longest text, token by token, until those of a row fit.
 
     Of equals, the second of two is cut first, as transformers does; the first of three, as
@@ -188,6 +194,8 @@ def _longest_first(counts: Int32, room: int) -> Int32:
     Args:
         counts: int32 [rows, texts], each row's more than `room` in sum.
         room: tokens of all texts of a row.
+        longer_keeps: the longer of two keeps the odd token, of equals the second, as in the
+            `tokenizers` library.
     """
     texts = counts.shape[1]
     ordered = np.sort(counts, axis=1)
@@ -198,6 +206,9 @@ def _longest_first(counts: Int32, room: int) -> Int32:
     is_cut = counts > level
     before = np.cumsum(is_cut if texts == 2 else is_cut[:, ::-1], axis=1)
     place = before if texts == 2 else before[:, ::-1]
+    if longer_keeps and texts == 2:
+        second = is_cut.all(axis=1, keepdims=True) & (counts[:, 1:] >= counts[:, :1])
+        place = np.where(second, place[:, ::-1], place)
     longer = is_cut & (place <= room - kept.sum(axis=1, keepdims=True))
     return np.asarray(kept + longer, np.int32)
 

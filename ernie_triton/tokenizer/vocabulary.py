@@ -1,5 +1,9 @@
-"""A WordPiece vocabulary as `vocab.txt` holds it: one token a line, the line number is the id."""
+"""The tokens of a vocabulary and their ids: of a `vocab.txt`, or of a `tokenizer.json`.
 
+In a `vocab.txt`, one token is a line, and the line's number is its id.
+"""
+
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,6 +13,7 @@ from ernie_triton.text_files import read_text_file
 from ernie_triton.tokenizer.rules import ORDINARY, SpecialNames, TokenRules
 
 VOCABULARY_FILE = "vocab.txt"
+TOKENIZER_JSON = "tokenizer.json"
 UNKNOWN, CLASSIFY, SEPARATE, PAD, MASK = "[UNK]", "[CLS]", "[SEP]", "[PAD]", "[MASK]"
 REQUIRED_TOKENS = SpecialNames().required
 
@@ -19,12 +24,13 @@ class Vocabulary:
 
     A token on two lines has the id of the later one, as transformers and PaddleNLP read it, so
     `size` may exceed `len(ids)`. Tokens that `rules` add behind the last line are counted by `rows`
-    alone.
+    alone. `document` is the text of the `tokenizer.json` where the rules say that there is one.
     """
 
     ids: Mapping[str, int]
     size: int
     rules: TokenRules = ORDINARY
+    document: str = ""
 
     @property
     def special_tokens(self) -> tuple[str, ...]:
@@ -64,6 +70,48 @@ class Vocabulary:
         return name in self.ids or any(token.content == name for token in self.rules.added)
 
 
+def stage_vocabulary(folder: Path, rules: TokenRules) -> Vocabulary:
+    """Read the vocabulary that a build wrote into a stage's folder.
+
+    Raises:
+        VocabularyError: the file is missing, or damaged.
+    """
+    if not rules.is_document:
+        return load_vocabulary(folder / VOCABULARY_FILE, rules)
+    path = folder / TOKENIZER_JSON
+    try:
+        return document_vocabulary(read_text_file(path), rules, path)
+    except TextFileError as error:
+        raise VocabularyError(f"the vocabulary {error}") from error
+
+
+def document_vocabulary(text: str, rules: TokenRules, path: Path) -> Vocabulary:
+    """Make the vocabulary of a `tokenizer.json`.
+
+    Args:
+        text: the document.
+        rules: the names of its special tokens, and the form of its rows.
+        path: its file, for messages.
+
+    Raises:
+        VocabularyError: it holds no pieces, or lacks a special token.
+    """
+    try:
+        document = json.loads(text)
+        pieces = document["model"]["vocab"]
+        if isinstance(pieces, list):
+            pieces = {piece: number for number, (piece, _) in enumerate(pieces)}
+        added = {token["content"]: token["id"] for token in document.get("added_tokens") or ()}
+        ids: dict[str, int] = {**pieces, **added}
+        size = max(ids.values()) + 1
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+        raise VocabularyError(
+            f"{path} holds no pieces with their ids; expected a tokenizer.json as transformers "
+            f"saves it"
+        ) from error
+    return checked_vocabulary(Vocabulary(ids=ids, size=size, rules=rules, document=text), path)
+
+
 def load_vocabulary(path: Path, rules: TokenRules = ORDINARY) -> Vocabulary:
     """Read a `vocab.txt`.
 
@@ -99,11 +147,29 @@ def checked_vocabulary(vocabulary: Vocabulary, path: Path) -> Vocabulary:
     present = vocabulary.special_tokens
     missing = [token for token in vocabulary.rules.names.required if token not in present]
     if missing:
+        what, expected = "lines", "a WordPiece vocabulary, one token a line"
+        if vocabulary.document:
+            what, expected = "pieces", "these special tokens among them"
         raise VocabularyError(
-            f"the vocabulary {path} has {vocabulary.size} lines but no {', '.join(missing)}; "
-            f"expected a WordPiece vocabulary, one token a line"
+            f"the vocabulary {path} has {vocabulary.size} {what} but no {', '.join(missing)}; "
+            f"expected {expected}"
         )
     return vocabulary
+
+
+def write_stage_vocabulary(vocabulary: Vocabulary, folder: Path) -> Path:
+    """Write a vocabulary into a folder in the form of its rules; return the file.
+
+    Raises:
+        VocabularyError: a token cannot stand on a line.
+    """
+    if vocabulary.document:
+        path = folder / TOKENIZER_JSON
+        path.write_text(vocabulary.document, encoding="utf-8", newline="\n")
+    else:
+        path = folder / VOCABULARY_FILE
+        write_vocabulary_lines(vocabulary, path)
+    return path
 
 
 def write_vocabulary_lines(vocabulary: Vocabulary, path: Path) -> None:

@@ -13,7 +13,8 @@ import numpy.typing as npt
 from ernie_triton.arrays import Int32
 from ernie_triton.errors import TextError
 from ernie_triton.tasks import NO_SPAN
-from ernie_triton.tokenizer.encoder import SHORT_TEXT_CHARACTERS_PER_TOKEN, TextEncoder
+from ernie_triton.tokenizer.encoder import TextEncoder
+from ernie_triton.tokenizer.long_texts import SHORT_TEXT_CHARACTERS_PER_TOKEN
 from ernie_triton.tokenizer.token_rows import TextTokens
 
 
@@ -101,7 +102,7 @@ class WindowEncoder:
         head = np.array([self._encoder.classify_id], np.int32)
         if question is not None:
             asked = question[: self._rules.max_length // 2]
-            head = np.concatenate([head, asked, self._separator])
+            head = np.concatenate([head, asked, self._encoder.between_ids])
         room = self._rules.max_length - len(head) - 1
         # A long question may leave less room than windows should share.
         overlap = self._rules.overlap if self._rules.overlap < room else room // 2
@@ -114,7 +115,8 @@ class WindowEncoder:
             spans = np.full((len(ids), 3), NO_SPAN, np.int32)
             spans[len(head) : len(ids) - 1] = tokens.spans[part]
             types = np.zeros(len(ids), np.int32)
-            types[len(head) :] = question is not None
+            if question is not None:
+                types[len(head) :] = self._encoder.second_type
             windows.append(
                 Window(
                     input_ids=ids,

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ernie_triton.arrays import Int32
-from ernie_triton.tokenizer.encoder import SHORT_TEXT_CHARACTERS_PER_TOKEN, TextEncoder
-from ernie_triton.tokenizer.vocabulary import load_vocabulary
+from ernie_triton.tokenizer.encoder import TextEncoder
+from ernie_triton.tokenizer.long_texts import SHORT_TEXT_CHARACTERS_PER_TOKEN
+from ernie_triton.tokenizer.vocabulary import Vocabulary, load_vocabulary
+from ernie_triton.tokenizer.word_piece_texts import WordPieceTexts
 from tests.tokenizer.original_tokenizer import OriginalTokenizer
 
 LENGTH = 200_000
@@ -20,8 +23,8 @@ SHORT = MAX_LENGTH * SHORT_TEXT_CHARACTERS_PER_TOKEN
 """Characters up to which a text is read whole."""
 
 
-class CountingEncoder(TextEncoder):
-    """The encoder, with a note of how many characters it tokenised."""
+class CountingTexts(WordPieceTexts):
+    """The tokenizer, with a note of how many characters it read."""
 
     characters = 0
 
@@ -32,6 +35,19 @@ class CountingEncoder(TextEncoder):
         return super()._tokenise(texts, texts_per_row, others)
 
 
+class CountingEncoder(TextEncoder):
+    """The encoder of such a tokenizer."""
+
+    def __init__(self, vocabulary: Vocabulary) -> None:
+        how: Any = {"max_length": MAX_LENGTH, "lower_case": True}
+        super().__init__(vocabulary, **how)
+        self._texts = self.counting = CountingTexts(vocabulary, **how, tokenize_chinese_chars=True)
+
+    @property
+    def characters(self) -> int:
+        return self.counting.characters
+
+
 @pytest.fixture(scope="module")
 def original(paddle_vocab: Path) -> OriginalTokenizer:
     return OriginalTokenizer(paddle_vocab, lower_case=True)
@@ -39,8 +55,7 @@ def original(paddle_vocab: Path) -> OriginalTokenizer:
 
 @pytest.fixture
 def encoder(paddle_vocab: Path) -> CountingEncoder:
-    vocabulary = load_vocabulary(paddle_vocab)
-    return CountingEncoder(vocabulary, max_length=MAX_LENGTH, lower_case=True)
+    return CountingEncoder(load_vocabulary(paddle_vocab))
 
 
 @pytest.mark.parametrize(

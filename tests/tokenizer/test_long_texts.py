@@ -12,8 +12,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ernie_triton.errors import TextError
-from ernie_triton.tokenizer.encoder import MOST_READ_CHARACTERS, TextEncoder
-from ernie_triton.tokenizer.long_texts import MOST_MARKS, refuse_piled_marks, without_runs
+from ernie_triton.tokenizer.encoder import TextEncoder
+from ernie_triton.tokenizer.long_texts import (
+    MOST_MARKS,
+    MOST_READ_CHARACTERS,
+    refuse_piled_marks,
+    without_runs,
+)
 from ernie_triton.tokenizer.vocabulary import load_vocabulary
 from tests.tokenizer.original_tokenizer import OriginalTokenizer
 

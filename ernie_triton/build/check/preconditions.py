@@ -4,7 +4,7 @@ import dataclasses
 from pathlib import Path
 
 from ernie_triton.build.load.source import Source
-from ernie_triton.build.load.tokenizer_files import leaves_out_types, longest_row, read_vocabulary
+from ernie_triton.build.load.tokenizer_files import longest_row, read_vocabulary
 from ernie_triton.build.model.slim import SlimModel
 from ernie_triton.errors import PipelineError, VocabularyError
 from ernie_triton.pipeline import PipelineSpec
@@ -59,10 +59,11 @@ def check_vocabulary(path: Path, source: Source, spec: PipelineSpec) -> Vocabula
             f"single characters"
         )
     vocabulary = read_vocabulary(path, tokenizer_folder(source), lower_case=source.lower_case)
-    if spec.pair and leaves_out_types(tokenizer_folder(source)):
+    head = task_named(spec.task).head
+    if vocabulary.rules.is_document and head in ("choice", "pointer"):
         raise PipelineError(
-            f"the tokenizer of {source.path} leaves token_type_ids out (model_input_names), so "
-            f"both texts of a pair have the same type; pairs of that kind are not supported"
+            f"the task {spec.task} is served with a WordPiece vocabulary (vocab.txt) alone; "
+            f"{path} has pieces of SentencePiece or bytes"
         )
     if source.model is None:
         return vocabulary
@@ -84,8 +85,11 @@ def check_vocabulary(path: Path, source: Source, spec: PipelineSpec) -> Vocabula
             f"max_length is {spec.max_length} but the model has positions for "
             f"{model.max_positions} tokens"
         )
-    if spec.pair and model.token_types < 2:
-        raise PipelineError("pairs need two token types and the model has one")
+    if spec.pair and model.token_types < 2 and not vocabulary.rules.one_type:
+        raise PipelineError(
+            "pairs need two token types and the model has one; if it was trained without, put "
+            '"model_input_names": ["input_ids", "attention_mask"] into tokenizer_config.json'
+        )
     return vocabulary
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from ernie_triton.build.load.config_labels import label_count_of, labels_of, problem_of
 from ernie_triton.build.load.families import HEADS_BY_ARCHITECTURE
 from ernie_triton.build.load.own_names import with_bert_settings
-from ernie_triton.build.load.tokenizer_json import TOKENIZER_JSON, json_settings
+from ernie_triton.build.load.tokenizer_json import holds_pieces, json_settings
 from ernie_triton.errors import CheckpointError, TextFileError
 from ernie_triton.tasks import (
     CHOICE,
@@ -25,7 +25,7 @@ from ernie_triton.tasks import (
 )
 from ernie_triton.text_files import read_text_file
 from ernie_triton.tokenizer.piece_table import MAX_WORD_CHARACTERS
-from ernie_triton.tokenizer.vocabulary import VOCABULARY_FILE
+from ernie_triton.tokenizer.vocabulary import TOKENIZER_JSON, VOCABULARY_FILE
 
 CONFIG_FILES = ("config.json", "model_config.json")
 TOKENIZER_FILE = "tokenizer_config.json"
@@ -44,6 +44,7 @@ _SIZES = (
     *("num_hidden_layers", "vocab_size", "max_position_embeddings", "type_vocab_size"),
     *("task_type_vocab_size", "intermediate_size", "embedding_size", "num_hidden_groups"),
 )
+XLM_ROBERTA_MODEL = "sentencepiece.bpe.model"
 _JSON_CLASSES = frozenset(("PreTrainedTokenizer", "TokenizersBackend", "PythonBackend"))
 _TASKS_BY_HEAD = {
     **{"choice": CHOICE, "token": TOKEN_CLS, "span": QA, "pointer": EXTRACTION},
@@ -177,9 +178,13 @@ def config_values(folder: Path) -> dict[str, Any]:
 def folds_case(folder: Path) -> bool:
     """Return whether the tokenizer beside the weights lower-cases texts; BERT's default is True.
 
+    A tokenizer of pieces folds nothing beside what its own document says.
+
     Raises:
         CheckpointError: its settings cannot be read, or say neither true nor false.
     """
+    if is_of_pieces(folder):
+        return False
     lower_case = tokenizer_settings(folder).get("do_lower_case", True)
     if not isinstance(lower_case, bool):
         raise CheckpointError(
@@ -221,7 +226,7 @@ def tokenizer_settings(folder: Path) -> dict[str, Any]:
     """
     path, document = folder / TOKENIZER_FILE, folder / TOKENIZER_JSON
     settings = read_json(path) if path.is_file() else {}
-    if vocabulary_beside(folder) != document:
+    if vocabulary_beside(folder) != document or holds_pieces(document):
         return settings
     within = json_settings(read_json(document), document)
     for key, value in within.items():
@@ -238,14 +243,21 @@ def tokenizer_settings(folder: Path) -> dict[str, Any]:
 def vocabulary_beside(folder: Path) -> Path | None:
     """Return the path of `vocab.txt`, or else `tokenizer.json`, in a folder; None without.
 
+    XLM-RoBERTa's SentencePiece model stands in for a missing `tokenizer.json`.
     A class that is whatever `tokenizer.json` says does not read the other file.
     """
     path = folder / TOKENIZER_FILE
     name = read_json(path).get("tokenizer_class") if path.is_file() else None
     if is_of_tokenizer_json(folder, name):
         return folder / TOKENIZER_JSON
-    paths = (folder / name for name in (VOCABULARY_FILE, TOKENIZER_JSON))
-    return next((path for path in paths if path.is_file()), None)
+    names = (VOCABULARY_FILE, TOKENIZER_JSON, XLM_ROBERTA_MODEL)
+    return next((folder / name for name in names if (folder / name).is_file()), None)
+
+
+def is_of_pieces(folder: Path) -> bool:
+    """Return whether the tokenizer in a folder is SentencePiece's, or of byte-level pieces."""
+    path = vocabulary_beside(folder)
+    return path is not None and holds_pieces(path)
 
 
 def is_of_tokenizer_json(folder: Path, tokenizer_class: object) -> bool:

@@ -10,17 +10,20 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from ernie_triton.build.load.pieces.vocabulary import read_piece_vocabulary
 from ernie_triton.build.load.settings import (
     CONFIG_FILES,
     TOKENIZER_FILE,
+    XLM_ROBERTA_MODEL,
     folds_case,
+    is_of_pieces,
     is_of_tokenizer_json,
     read_json,
     tokenizer_class_base,
     tokenizer_settings,
 )
 from ernie_triton.build.load.tokenizer_json import (
-    TOKENIZER_JSON,
+    holds_pieces,
     json_added_tokens,
     json_settings,
     json_vocabulary,
@@ -29,6 +32,7 @@ from ernie_triton.build.load.tokenizer_keys import MORE_SPECIALS, ROLES, check_t
 from ernie_triton.errors import CheckpointError, VocabularyError
 from ernie_triton.tokenizer.rules import AddedToken, SpecialNames, TokenRules
 from ernie_triton.tokenizer.vocabulary import (
+    TOKENIZER_JSON,
     Vocabulary,
     checked_vocabulary,
     read_vocabulary_lines,
@@ -46,13 +50,15 @@ _BERT_CLASSES = frozenset(
 """Classes of transformers and PaddleNLP that tokenise as `BertTokenizer` does."""
 _ROBERTA_CLASSES = frozenset(("RobertaTokenizer", "RobertaChineseTokenizer", "SkepTokenizer"))
 """PaddleNLP's classes that read a `vocab.txt` as `BertTokenizer` does; transformers' read BPE."""
+_PIECE_CLASSES = frozenset(("XLMRobertaTokenizer", "CamembertTokenizer", "RobertaTokenizer"))
+"""transformers' classes whose `tokenizer.json` has pieces; their texts have no token types."""
 
 
 def read_vocabulary(path: Path, folder: Path, *, lower_case: bool | None = None) -> Vocabulary:
     """Read the vocabulary and the tokenizer's rules.
 
     Args:
-        path: a `vocab.txt` or a `tokenizer.json`.
+        path: a `vocab.txt`, a `tokenizer.json` or a SentencePiece model of XLM-RoBERTa.
         folder: the checkpoint's folder, with the tokenizer's settings.
         lower_case: whether texts are lower-cased; None: as the settings say.
 
@@ -61,6 +67,9 @@ def read_vocabulary(path: Path, folder: Path, *, lower_case: bool | None = None)
         VocabularyError: the vocabulary is damaged.
     """
     check_kind(folder)
+    one_type = leaves_out_types(folder)
+    if holds_pieces(path):
+        return read_piece_vocabulary(path, folder, one_type=one_type)
     settings = tokenizer_settings(folder)
     check_tokenizer_keys(settings, folder / TOKENIZER_FILE)
     if path.name == TOKENIZER_JSON:
@@ -78,6 +87,7 @@ def read_vocabulary(path: Path, folder: Path, *, lower_case: bool | None = None)
         basic_tokenize=_flag(settings, "do_basic_tokenize", folder),
         strip_accents=_accents(settings, folder, lower_case),
         under_accents=path.name == TOKENIZER_JSON,
+        one_type=one_type,
     )
     added = _added_tokens(settings, folder, ids, rules)
     rules = dataclasses.replace(
@@ -123,26 +133,34 @@ def longest_row(folder: Path) -> int | None:
 
 def leaves_out_types(folder: Path) -> bool:
     """Return whether the tokenizer gives no token types, so that both texts of a pair have one."""
-    names = tokenizer_settings(folder).get("model_input_names")
-    return isinstance(names, list) and "token_type_ids" not in names
+    settings = tokenizer_settings(folder)
+    names = settings.get("model_input_names")
+    if isinstance(names, list):
+        return "token_type_ids" not in names
+    name = tokenizer_class_base(settings.get("tokenizer_class"))
+    return name in _PIECE_CLASSES and is_of_pieces(folder)
 
 
 def check_kind(folder: Path) -> None:
-    """Refuse tokenizers of another kind than BERT's.
+    """Refuse tokenizers of another kind than BERT's and those of pieces.
 
     Raises:
-        CheckpointError: SentencePiece's or BPE's files are there, or another `tokenizer_class`.
+        CheckpointError: SentencePiece's or BPE's files are there without what is read of them, or
+            another `tokenizer_class`.
     """
-    pieces = sorted([*folder.glob("*.spm"), *folder.glob("*.model"), *folder.glob("*.spm.*")])
-    if pieces:
+    of_pieces = is_of_pieces(folder)
+    found = sorted([*folder.glob("*.spm"), *folder.glob("*.model"), *folder.glob("*.spm.*")])
+    if found and not of_pieces:
         raise CheckpointError(
-            f"{pieces[0]} is a SentencePiece model, which is not served yet; use a model with a "
-            f"WordPiece vocabulary (vocab.txt)"
+            f"{found[0]} is a SentencePiece model, which is read from a tokenizer.json, or as "
+            f"XLM-RoBERTa's {XLM_ROBERTA_MODEL} without a vocab.txt; save the tokenizer with "
+            f"transformers (save_pretrained)"
         )
-    if any((folder / name).is_file() for name in ("merges.txt", "bpe.codes", "vocab.bpe")):
+    merges = ("merges.txt", "bpe.codes", "vocab.bpe")
+    if not of_pieces and any((folder / name).is_file() for name in merges):
         raise CheckpointError(
-            f"{folder} holds the merges of a BPE tokenizer, which is not served; use a model with "
-            f"a WordPiece vocabulary (vocab.txt)"
+            f"{folder} holds the merges of a BPE tokenizer and no tokenizer.json; save the "
+            f"tokenizer with transformers (save_pretrained)"
         )
     name = tokenizer_settings(folder).get("tokenizer_class")
     path = folder / TOKENIZER_FILE
@@ -153,11 +171,12 @@ def check_kind(folder: Path) -> None:
     if name is None:
         return
     base = tokenizer_class_base(name)
-    known = base in _BERT_CLASSES | _ROBERTA_CLASSES
+    known = base in (_PIECE_CLASSES if of_pieces else _BERT_CLASSES | _ROBERTA_CLASSES)
     if not known and not is_of_tokenizer_json(folder, name):
         raise CheckpointError(
             f"{path}: tokenizer_class is {name!r}; supported are BertTokenizer, "
-            f"ErnieTokenizer and others that tokenise as they do, such as ElectraTokenizer"
+            f"ErnieTokenizer and others that tokenise as they do, such as ElectraTokenizer, and "
+            f"{', '.join(sorted(_PIECE_CLASSES))} with a tokenizer.json"
         )
 
 

@@ -3,16 +3,36 @@
 Its parts are read where they are BERT's, in any of their settings; any other part is refused.
 """
 
+import json
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ernie_triton.errors import CheckpointError
+from ernie_triton.errors import CheckpointError, TextFileError
+from ernie_triton.text_files import read_text_file
 
-TOKENIZER_JSON = "tokenizer.json"
 _PREFIX, _LONGEST = "##", 100
+_PIECE_MODELS = ("Unigram", "BPE")
+_MODEL_TYPE = re.compile(r'"model"\s*:\s*\{\s*"type"\s*:\s*"(\w+)"')
 _SINGLE = ("[CLS]:0", "$A:0", "[SEP]:0")
 _PAIR = (*_SINGLE, "$B:1", "[SEP]:1")
+
+
+def holds_pieces(path: Path) -> bool:
+    """Return whether a file is a `tokenizer.json` of SentencePiece's or byte-level pieces.
+
+    It may have many megabytes, and is usually told without reading it as JSON.
+    """
+    if path.suffix != ".json" or not path.is_file():
+        return path.suffix == ".model"
+    try:
+        text = read_text_file(path)
+        found = _MODEL_TYPE.search(text)
+        kind = found[1] if found else json.loads(text)["model"]["type"]
+    except (TextFileError, ValueError, TypeError, KeyError, RecursionError):
+        return False
+    return kind in _PIECE_MODELS
 
 
 def json_vocabulary(document: Mapping[str, Any], path: Path) -> dict[str, int]:

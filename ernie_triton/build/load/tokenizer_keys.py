@@ -21,7 +21,7 @@ ROLES: Mapping[str, str] = {
 MORE_SPECIALS = ("additional_special_tokens", "extra_special_tokens")
 """Keys of lists of special tokens."""
 
-_WANTED_VALUES: Mapping[str, tuple[object, ...]] = {
+_WANTED_VALUES: dict[str, tuple[object, ...]] = {
     "do_split_on_punc": (None, True),
     "clean_text": (None, True),
     "split_special_tokens": (None, False),
@@ -35,9 +35,19 @@ _WANTED_VALUES: Mapping[str, tuple[object, ...]] = {
     "add_special_tokens": (None, True),
     "need_token_type_id": (None, True),
     "add_two_sep_token_inter": (None, False),
+    "sp_model_kwargs": (None, {}),
     "auto_map": (None,),
 }
 """Settings that change ids, with the values that they must have; the last one is named."""
+
+_WANTED_OF_PIECES: dict[str, tuple[object, ...]] = {
+    # Those of BERT's classes alone, and the space before a text, which the document has.
+    "add_prefix_space": (None, False, True),
+    "do_lower_case": (None, False),
+    "strip_accents": (None, False),
+    "do_basic_tokenize": (None, True),
+    "never_split": (None, []),
+}
 
 _HONOURED = frozenset(
     (
@@ -79,22 +89,36 @@ _WITHOUT_EFFECT = frozenset(
 """Keys that change no id of a row."""
 
 
-def check_tokenizer_keys(settings: Mapping[str, Any], path: Path) -> None:
+def check_piece_keys(settings: Mapping[str, Any], path: Path) -> None:
+    """Check the same for a tokenizer of pieces, whose document says all but the form of rows.
+
+    Raises:
+        CheckpointError: as for `check_tokenizer_keys`.
+    """
+    check_tokenizer_keys(settings, path, _WANTED_VALUES | _WANTED_OF_PIECES)
+
+
+def check_tokenizer_keys(
+    settings: Mapping[str, Any],
+    path: Path,
+    wanted: Mapping[str, tuple[object, ...]] = _WANTED_VALUES,
+) -> None:
     """Check that each setting is honoured or has no effect.
 
     Args:
         settings: the values of `tokenizer_config.json`.
         path: the file, for messages.
+        wanted: values that settings must have.
 
     Raises:
         CheckpointError: a setting has a value that is not supported, or a key that is not known.
     """
-    for key, values in _WANTED_VALUES.items():
+    for key, values in wanted.items():
         if settings.get(key) not in values:
             raise CheckpointError(
                 f"{path}: {key} is {settings[key]!r}; only {values[-1]!r} is supported"
             )
-    known = _HONOURED | _WITHOUT_EFFECT | set(_WANTED_VALUES)
+    known = _HONOURED | _WITHOUT_EFFECT | set(wanted)
     unknown = sorted(
         key for key, value in settings.items() if key not in known and value not in (None, "", [])
     )

@@ -18,7 +18,7 @@ from ernie_triton.pipeline import PARTS, PipelineSpec
 from ernie_triton.server.builds.files import build_hashes, build_identity
 from ernie_triton.server.builds.manifest_file import MANIFEST_FILE
 from ernie_triton.tasks import task_named, token_tensors
-from ernie_triton.tokenizer.vocabulary import VOCABULARY_FILE, write_vocabulary_lines
+from ernie_triton.tokenizer.vocabulary import VOCABULARY_FILE, write_stage_vocabulary
 
 _PURPOSES: Mapping[str, str] = {
     "tokenizer": "The tokenizer stage: texts to rows of token ids.",
@@ -50,13 +50,12 @@ def write_models(
     write_configs(staged, spec, sizes, lengths)
     write_stage_files(spec, staged, sizes.labels, warm_up)
     tokenizer = staged.version_folder(spec.stage("tokenizer"))
-    if inputs.vocabulary_path.suffix == ".json":
-        write_vocabulary_lines(inputs.vocabulary, tokenizer / VOCABULARY_FILE)
+    if inputs.vocabulary_path.suffix in (".json", ".model"):
+        vocabulary = write_stage_vocabulary(inputs.vocabulary, tokenizer)
     else:
-        shutil.copyfile(inputs.vocabulary_path, tokenizer / VOCABULARY_FILE)
+        vocabulary = shutil.copyfile(inputs.vocabulary_path, tokenizer / VOCABULARY_FILE)
     if task_named(spec.task).is_asked and not spec.is_joined:
-        postprocess = staged.version_folder(spec.stage("postprocess"))
-        shutil.copyfile(tokenizer / VOCABULARY_FILE, postprocess / VOCABULARY_FILE)
+        shutil.copy(vocabulary, staged.version_folder(spec.stage("postprocess")))
     folder = staged.model_folder(spec.name)
     hashes = build_hashes(folder.parent, spec.models, spec.version)
     made = dataclasses.replace(manifest, files=hashes, build=build_identity(hashes))

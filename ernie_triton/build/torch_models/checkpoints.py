@@ -42,7 +42,7 @@ from ernie_triton.build.whole_folder import whole_folder
 from ernie_triton.errors import CheckpointError
 from ernie_triton.tasks import task_named
 from ernie_triton.tokenizer.encoder import TextEncoder
-from ernie_triton.tokenizer.vocabulary import VOCABULARY_FILE, write_vocabulary_lines
+from ernie_triton.tokenizer.vocabulary import VOCABULARY_FILE, write_stage_vocabulary
 
 if TYPE_CHECKING:
     from torch import nn
@@ -251,10 +251,12 @@ def _copy_tokenizer(source: Path, folder: Path) -> None:
     if vocabulary.name == VOCABULARY_FILE:
         shutil.copyfile(vocabulary, folder / VOCABULARY_FILE)
     else:
-        write_vocabulary_lines(read, folder / VOCABULARY_FILE)
-    settings = tokenizer_settings(source) or {"do_lower_case": True}
-    settings |= settings_of_rules(read.rules)
-    settings["tokenizer_class"] = "BertTokenizer"
+        write_stage_vocabulary(read, folder)
+    settings = tokenizer_settings(source)
+    if not read.document:
+        settings = settings or {"do_lower_case": True}
+        settings |= settings_of_rules(read.rules)
+        settings["tokenizer_class"] = "BertTokenizer"
     text = json.dumps(settings, ensure_ascii=False, indent=2) + "\n"
     (folder / TOKENIZER_FILE).write_text(text, encoding="utf-8")
 

@@ -9,6 +9,7 @@ import pytest
 from ernie_triton.build.check.preconditions import bounded_length, check_vocabulary, vocabulary_path
 from ernie_triton.build.load.source import Source
 from ernie_triton.errors import PipelineError, VocabularyError
+from ernie_triton.tokenizer.encoder import TextEncoder
 from tests.build.load.exports import PrunedClassifier, randomised
 from tests.build.models import pruned_model, spec_of, vocabulary_lines, write_vocabulary
 
@@ -41,14 +42,15 @@ def test_a_vocabulary_of_the_table_s_size_fits_and_so_does_one_with_rows_to_spar
     assert check_vocabulary(path, source_of(), spec_of(max_length=16)).size == size
 
 
-def test_pairs_without_token_types_are_refused(tmp_path: Path) -> None:
+def test_pairs_without_token_types_have_one_type(tmp_path: Path) -> None:
+    path = vocabulary_of(tmp_path, 60)
+    assert not check_vocabulary(path, source_of(path), spec_of(max_length=16)).rules.one_type
     settings = '{"model_input_names": ["input_ids", "attention_mask"]}'
     (tmp_path / "tokenizer_config.json").write_text(settings, encoding="utf-8")
-    path = vocabulary_of(tmp_path, 60)
-    source = source_of(path)
-    assert check_vocabulary(path, source, spec_of(max_length=16)).size == 60
-    with pytest.raises(PipelineError, match="leaves token_type_ids out"):
-        check_vocabulary(path, source, spec_of(max_length=16, pair=True))
+    vocabulary = check_vocabulary(path, source_of(path), spec_of(max_length=16, pair=True))
+    assert vocabulary.rules.one_type
+    encoder = TextEncoder(vocabulary, max_length=16, lower_case=True)
+    assert not encoder.encode(["一"], ["二"]).token_type_ids.any()
 
 
 def test_rows_are_no_longer_than_the_tokenizer_allows(tmp_path: Path) -> None:

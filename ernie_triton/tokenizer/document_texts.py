@@ -1,0 +1,154 @@
+"""Texts to token ids as a `tokenizer.json` says: SentencePiece's pieces, or byte-level ones.
+
+The `tokenizers` library does the work, so ids are its own. Places are mended: a piece does not
+begin in the space before it, and a letter keeps the marks that the normaliser joined to it.
+"""
+
+import json
+import re
+import unicodedata
+from array import array
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from tokenizers import Encoding, Tokenizer
+
+from ernie_triton.arrays import Int32
+from ernie_triton.tokenizer.long_texts import (
+    LONGEST_PIECED_WORD,
+    SHORT_TEXT_CHARACTERS_PER_TOKEN,
+    most_read,
+)
+from ernie_triton.tokenizer.token_rows import TextTokens
+from ernie_triton.tokenizer.vocabulary import Vocabulary
+from ernie_triton.tokenizer.words import is_ideograph
+
+_SPARE_TOKENS = LONGEST_PIECED_WORD
+"""So many tokens before the end of a text that was cut anywhere, its end decides none."""
+
+_SPLIT_AT_SPACES = {"WhitespaceSplit", "Metaspace", "ByteLevel"}
+_CUT = re.compile(r"(?<=\S) (?=\w)")
+_CUT_NOWHERE = re.compile(r"(?!)")
+_SURROGATE = re.compile("[\ud800-\udfff]")
+_KANA = re.compile("[\u3040-\u30ff\u31f0-\u31ff]")
+
+
+class DocumentTexts:
+    """Tokenise texts for one vocabulary and length."""
+
+    def __init__(self, vocabulary: Vocabulary, max_length: int) -> None:
+        """Load the vocabulary's document."""
+        self._max_length = max_length
+        self._tokenizer = Tokenizer.from_str(vocabulary.document)
+        self._tokenizer.no_padding()
+        self._tokenizer.no_truncation()
+        rules = vocabulary.rules
+        separate = vocabulary.special_id(rules.names.separate)
+        self._start = [vocabulary.special_id(rules.names.classify)]
+        self._between = [separate] * (rules.separators - 1)
+        self._end = [separate]
+        self._cut = _CUT if _splits_at_spaces(json.loads(vocabulary.document)) else _CUT_NOWHERE
+
+    def tokens(self, texts: Sequence[str], texts_per_row: int) -> tuple[Int32, Int32]:
+        """Token ids of all rows with special tokens, and the count of each text without them.
+
+        A long text has at least as many as a row can hold.
+        """
+        short = self._max_length * SHORT_TEXT_CHARACTERS_PER_TOKEN
+        readable = [_readable(text) for text in texts]
+        whole = [text if len(text) <= short else "" for text in readable]
+        rows = self._tokenizer.encode_batch_fast(whole, add_special_tokens=False)
+        ids, counts = array("i"), array("i")
+        for place, (text, row) in enumerate(zip(readable, rows, strict=True)):
+            found = row.ids if len(text) <= short else self._leading_ids(text, short)
+            ids.extend(self._between if place % texts_per_row else self._start)
+            ids.extend(found)
+            ids.extend(self._end)
+            counts.append(len(found))
+        return np.array(ids, np.int32), np.array(counts, np.int32)
+
+    def tokens_with_spans(self, texts: Sequence[str]) -> list[TextTokens]:
+        """The tokens of whole texts, and the place of each in its text."""
+        readable = [_readable(text) for text in texts]
+        rows = self._tokenizer.encode_batch(readable, add_special_tokens=False)
+        return [_placed(text, row) for text, row in zip(readable, rows, strict=True)]
+
+    def _leading_ids(self, text: str, characters: int) -> list[int]:
+        """Token ids of a long text, at least as many as a row can hold.
+
+        A text may be cut before a word. Cut anywhere, its last pieces may be others.
+        """
+        if cut := self._cut.search(text, characters, 2 * characters):
+            ids = self._ids(text[: cut.start()])
+            if len(ids) >= self._max_length:
+                return ids
+        most = most_read(self._max_length)
+        ids = self._ids(text[:most])
+        if len(text) <= most or len(ids) >= self._max_length + _SPARE_TOKENS:
+            return ids
+        return self._ids(text)
+
+    def _ids(self, text: str) -> list[int]:
+        [row] = self._tokenizer.encode_batch_fast([text], add_special_tokens=False)
+        ids: list[int] = row.ids
+        return ids
+
+
+def _readable(text: str) -> str:
+    """The text without halves of characters, which the library cannot read."""
+    return text if text.isascii() else _SURROGATE.sub("\ufffd", text)
+
+
+def _placed(text: str, row: Encoding) -> TextTokens:
+    spans = []
+    end = 0
+    for offsets in row.offsets:
+        before, (first, end) = end, _place(text, *offsets)
+        # Several pieces of one character, such as the space put before a text, are one word.
+        spans.append((first, end, int(first >= before and not _is_inside_word(text, first))))
+    return TextTokens(
+        ids=np.array(row.ids, np.int32), spans=np.array(spans, np.int32).reshape(-1, 3)
+    )
+
+
+def _place(text: str, first: int, end: int) -> tuple[int, int]:
+    """One token's place, without spaces before it and with the marks behind it."""
+    while first < end and text[first].isspace():
+        first += 1
+    while end < len(text) and _is_mark(text[end]):
+        end += 1
+    return first, end
+
+
+def _is_inside_word(text: str, place: int) -> bool:
+    around = text[max(place - 1, 0) : place + 1]
+    return 0 < place < len(text) and all(map(_is_of_word, around))
+
+
+def _is_of_word(character: str) -> bool:
+    """False where a character ends a word, or is one, as in writing without spaces."""
+    if is_ideograph(character) or _KANA.match(character):
+        return False
+    return character.isalnum() or _is_mark(character)
+
+
+def _is_mark(character: str) -> bool:
+    return unicodedata.category(character)[0] == "M"
+
+
+def _splits_at_spaces(document: Mapping[str, Any]) -> bool:
+    """Return whether no piece or added token reaches over the space before a word."""
+    added = document.get("added_tokens") or ()
+    crossed = any(character.isspace() for token in added for character in token["content"])
+    kinds = {part.get("type") for part in _parts(document.get("pre_tokenizer") or {})}
+    return not crossed and bool(kinds & _SPLIT_AT_SPACES)
+
+
+def _parts(part: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    """A pre-tokenizer, or those of a sequence; parts that do not split are left out."""
+    if part.get("type") == "Sequence":
+        for one in part.get("pretokenizers") or ():
+            yield from _parts(one)
+    elif part.get("split", True) and part.get("use_regex", True):
+        yield part
