@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ernie_triton.tokenizer import word_piece_texts
+from ernie_triton.tokenizer import encoder as encode
 from ernie_triton.tokenizer.encoder import TextEncoder
 from ernie_triton.tokenizer.vocabulary import load_vocabulary
 from ernie_triton.tokenizer.words import basic_words, words_with_origins
@@ -95,7 +95,7 @@ def test_hand_worked_words_are_cut_by_the_longest_piece(
     hand_made: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(word_piece_texts, "FEW_CHARACTERS", few_characters)
+    monkeypatch.setattr(encode, "FEW_CHARACTERS", few_characters)
     assert tokens(hand_made, text) == expected
 
 

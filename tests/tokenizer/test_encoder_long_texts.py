@@ -11,10 +11,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ernie_triton.arrays import Int32
-from ernie_triton.tokenizer.encoder import TextEncoder
+from ernie_triton.tokenizer.encoder import TextEncoder, WordPieceTexts
 from ernie_triton.tokenizer.long_texts import SHORT_TEXT_CHARACTERS_PER_TOKEN
 from ernie_triton.tokenizer.vocabulary import Vocabulary, load_vocabulary
-from ernie_triton.tokenizer.word_piece_texts import WordPieceTexts
 from tests.tokenizer.original_tokenizer import OriginalTokenizer
 
 LENGTH = 200_000
