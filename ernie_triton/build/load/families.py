@@ -104,6 +104,7 @@ FAMILIES: dict[str, dict[str, Family]] = {
         "skep": Family(classes="Skep", base="skep", by_arrays=False),
         "tinybert": Family(classes="TinyBert", base="tinybert", pool_act=True),
         "ppminilm": Family(classes="PPMiniLM", base="ppminilm"),
+        "ernie_gram": Family(classes="ErnieGram", base="ernie_gram", by_arrays=False),
     },
 }
 """Meaning of each `model_type`, by framework."""

@@ -1,8 +1,8 @@
 """Arrays and settings of types that have other names for them than BERT, by BERT's names.
 
 DistilBERT and ALBERT compute what BERT does, between embeddings and a head of their own, and
-PaddleNLP's SKEP has other defaults. The frameworks' sources are where the names and values are
-from. ALBERT's layers share their arrays: each gets the same ones, without a copy.
+PaddleNLP's SKEP and ERNIE-Gram have other defaults. The frameworks' sources are where the names and
+values are from. ALBERT's layers share their arrays: each gets the same ones, without a copy.
 """
 
 import re
@@ -30,6 +30,7 @@ _DEFAULTS: Mapping[str, Mapping[str, object]] = {
 _FIXED: Mapping[str, Mapping[str, object]] = {
     "distilbert": {"layer_norm_eps": 1e-12, "type_vocab_size": None},
     "skep": {"layer_norm_eps": 1e-5},
+    "ernie_gram": {"layer_norm_eps": 1e-5},
 }
 """Values that the type's class has whatever the configuration says."""
 
@@ -88,7 +89,8 @@ def own_type(values: Mapping[str, Any]) -> str:
     listed = values.get("architectures")
     classes = listed if isinstance(listed, list) and listed else [values.get("init_class")]
     known = {*_SETTINGS, *_DEFAULTS, *_FIXED}
-    return next((kind for kind in known if str(classes[0]).lower().startswith(kind)), "")
+    found = str(classes[0]).lower()
+    return next((kind for kind in known if found.startswith(kind.replace("_", ""))), "")
 
 
 def with_bert_names(

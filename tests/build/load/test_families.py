@@ -148,6 +148,7 @@ def test_paddlenlp_s_electra_has_the_layers_activation_in_its_head(
         ("skep", "Skep", {"hidden_act": "relu", "layer_norm_eps": 1e-5}),
         ("tinybert", "TinyBert", {"hidden_act": "gelu"}),
         ("ppminilm", "PPMiniLM", {"hidden_act": "relu"}),
+        ("ernie_gram", "ErnieGram", {"layer_norm_eps": 1e-5}),
     ],
 )
 def test_paddlenlp_s_types_of_bert_s_shape_are_read_with_their_own_values(
@@ -160,6 +161,11 @@ def test_paddlenlp_s_types_of_bert_s_shape_are_read_with_their_own_values(
         arrays[f"{kind}.fit_dense.weight"] = np.ones((24, 30), np.float32)
     values = {"model_type": kind, "architectures": [f"{classes}ForSequenceClassification"]}
     save_paddlenlp(source, tmp_path, state=arrays, **values)
+    if kind == "ernie_gram":
+        changed(tmp_path, layer_norm_eps=None)
+        rows = {"ernie_gram.embeddings.rel_pos_embeddings.weight": np.ones((8, 3), np.float32)}
+        english = save_paddlenlp(source, tmp_path / "english", state={**arrays, **rows}, **values)
+        assert "such as 'ernie_gram.embeddings.rel_pos_embeddings.weight'" in refusal(english)
     if kind == "skep":  # PaddleNLP's own defaults, which its configuration may leave out
         changed(tmp_path, hidden_act=None, layer_norm_eps=None)
     assert_answers(tmp_path, source)
@@ -171,6 +177,8 @@ def test_paddlenlp_s_types_of_bert_s_shape_are_read_with_their_own_values(
     [
         ("BigBird", {"attention_type": "original_full"}, "big_bird"),
         ("RoFormer", {}, "roformer"),
+        ("DebertaV2", {}, "deberta-v2"),
+        ("ModernBert", {"pad_token_id": 0}, "modernbert"),
         ("MegatronBert", {}, "megatron-bert"),
         ("MobileBert", {}, "mobilebert"),
     ],
