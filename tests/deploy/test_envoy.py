@@ -2,11 +2,15 @@
 
 import subprocess
 from pathlib import Path
+from typing import Any
 
+import grpc
+import pytest
 import yaml
 
 from ernie_triton.client.seq_cls import SeqClsClient
-from tests.client.grpc_server import running_server
+from ernie_triton.errors import ModelAwayError
+from tests.client.grpc_server import Servicer, running_server
 from tests.deploy.envoy import CONFIG, config_for, running_envoy
 from tests.deploy.tools import tool
 
@@ -33,3 +37,25 @@ def test_another_server_answers_for_one_that_is_dead() -> None:
         with running_envoy(urls) as url, SeqClsClient(url, retries=0) as client:
             for _ in range(20):
                 assert client.classify(["一"])[0].best.name == "positive"
+
+
+class Draining(Servicer):
+    """A server whose models are being unloaded, and whose health has not been asked since."""
+
+    def _model(self, name: str, context: grpc.ServicerContext) -> Any:
+        message = f"Request for unknown model: '{name}' has no available versions"
+        context.abort(grpc.StatusCode.NOT_FOUND, message)
+
+
+def test_another_server_answers_for_one_that_unloads_its_models() -> None:
+    with running_server() as port, running_server(servicer=Draining()) as draining:
+        urls = [f"127.0.0.1:{draining}", f"127.0.0.1:{port}"]
+        with running_envoy(urls) as url, SeqClsClient(url, retries=0) as client:
+            for _ in range(20):
+                assert client.classify(["一"])[0].best.name == "positive"
+        with (
+            running_envoy(urls[:1] * 2) as url,
+            SeqClsClient(url, retries=0) as client,
+            pytest.raises(ModelAwayError),
+        ):
+            client.classify(["一"])
