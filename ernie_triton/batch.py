@@ -13,12 +13,6 @@ LENGTH_BUCKET = 8
 COLUMN_STEP = 16
 """Columns of a packed batch's rectangle are a multiple of this: a vector of AVX-512."""
 
-MICRO_BATCH_CELLS = 2048
-"""Most cells, rows times longest row, of one run. It bounds the attention's memory, and keeps a few
-long texts from widening the attention of many short ones. Compared with 8,192 cells, in INT8: 32
-titles, 5 % of them of 128 tokens, run 1.4 times as fast with Nano and 1.2 with Medium. 32 titles
-alone, or 32 texts of 128 tokens, are as fast; 64 titles are 5 to 13 % slower."""
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TokenBatch:
@@ -103,7 +97,7 @@ class TokenBatch:
         ends = np.cumsum(self.lengths)
         return np.concatenate([np.arange(ends[r] - self.lengths[r], ends[r]) for r in rows])
 
-    def micro_batches(self, cells: int = MICRO_BATCH_CELLS) -> Iterator[Int64]:
+    def micro_batches(self, cells: int) -> Iterator[Int64]:
         """Group rows of similar lengths; a group has one row, or at most this many cells."""
         order = np.argsort(self.lengths, kind="stable")
         start = 0

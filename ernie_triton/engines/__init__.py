@@ -42,11 +42,14 @@ class Runtime(Protocol):
         input_types: of the graph's inputs, by name.
         token_step: packed batches have a multiple of this many tokens; see `TokenBatch.packed`.
         row_step: and a multiple of this many rows.
+        most_cells: of one run: rows times the longest row. It bounds the attention's memory, and
+            keeps a few long texts from widening the attention of many short ones.
     """
 
     input_types: Mapping[str, npt.DTypeLike]
     token_step: int
     row_step: int
+    most_cells: int
 
     def run(self, inputs: Tensors) -> dict[str, Float32]:
         """Execute once; outputs are float32, by name, and stay valid after the next run."""
@@ -64,7 +67,7 @@ class Engine:
 
         [rows, …], or [tokens, …] without padding where the task has outputs of each token.
         """
-        groups = list(batch.micro_batches())
+        groups = list(batch.micro_batches(self.runtime.most_cells))
         if len(groups) == 1:
             return self._run_once(batch)
         parts = [self._run_once(batch.select(rows)) for rows in groups]

@@ -21,6 +21,9 @@ class OnnxRuntime:
     """One inference session, which takes every shape as it comes."""
 
     token_step = row_step = 1
+    # Compared with 2,048 in FP32 on AVX2, Nano and Medium: 20 texts of 220 tokens run 1.16 times as
+    # fast, of 100 to 340 tokens 1.2 times and more, 64 titles 1.05 times.
+    most_cells = 1024
 
     def __init__(self, session: Any, outputs: Sequence[str]) -> None:  # noqa: ANN401
         self._session = session

@@ -30,6 +30,9 @@ class OpenVinoRuntime:
 
     token_step = 32
     row_step = 4
+    # Compared with 8,192 in INT8: 32 titles, 5 % of them of 128 tokens, run 1.4 times as fast with
+    # Nano and 1.2 with Medium; 64 titles alone are 5 to 13 % slower.
+    most_cells = 2048
 
     def __init__(self, compiled: Any, outputs: Sequence[str]) -> None:  # noqa: ANN401
         self._request = compiled.create_infer_request()

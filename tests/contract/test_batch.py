@@ -13,7 +13,6 @@ from hypothesis import strategies as st
 from ernie_triton.arrays import Int32
 from ernie_triton.batch import (
     LENGTH_BUCKET,
-    MICRO_BATCH_CELLS,
     TokenBatch,
     join_rows,
     split_rows,
@@ -180,9 +179,9 @@ def test_micro_batches_have_every_row_once_within_the_cells(lengths: list[int], 
 
 
 def test_a_batch_of_titles_is_one_micro_batch() -> None:
-    lengths = [24] * (MICRO_BATCH_CELLS // 24)
-    assert len(list(batch_of(lengths).micro_batches())) == 1
-    assert len(list(batch_of([*lengths, 24]).micro_batches())) == 2
+    lengths = [24] * (1024 // 24)
+    assert len(list(batch_of(lengths).micro_batches(1024))) == 1
+    assert len(list(batch_of([*lengths, 24]).micro_batches(1024))) == 2
 
 
 def batch_of(lengths: list[int]) -> TokenBatch:

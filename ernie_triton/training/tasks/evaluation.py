@@ -28,6 +28,7 @@ class TorchRuntime:
 
     input_types: Mapping[str, npt.DTypeLike] = dict.fromkeys(INPUTS, np.int64)
     token_step = row_step = 1
+    most_cells = 2048
 
     def __init__(
         self,

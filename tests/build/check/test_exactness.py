@@ -28,6 +28,7 @@ class GivenScores:
     """A runtime that scores a row by its length, from a table; the seam to the real ones."""
 
     token_step = row_step = 1
+    most_cells = 2048
 
     def __init__(self, table: Mapping[int, list[float]]) -> None:
         self.input_types: Mapping[str, npt.DTypeLike] = dict.fromkeys(
@@ -196,6 +197,7 @@ class GivenSpans:
     """A runtime whose start score of a token is its id, and the end score the negative."""
 
     token_step = row_step = 1
+    most_cells = 2048
     input_types: Mapping[str, npt.DTypeLike] = dict.fromkeys(
         ("input_ids", "token_type_ids", "lengths"), np.int32
     )

@@ -127,7 +127,7 @@ def test_outputs_of_tokens_come_back_in_order_from_runs_of_similar_lengths(tmp_p
     )
     lengths = np.random.default_rng(0).integers(2, 32, 400).tolist()
     batch = random_rows(lengths, types=4)
-    assert len(list(batch.micro_batches())) > 1
+    assert len(list(batch.micro_batches(loaded.runtime.most_cells))) > 1
     for name, values in loaded.run(batch).items():
         for row in (0, 17, 399):
             end = sum(lengths[: row + 1])
