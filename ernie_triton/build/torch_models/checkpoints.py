@@ -205,7 +205,7 @@ def _read(folder: Path, task: str, labels: Sequence[str] | None) -> tuple[Source
         source = read_source(folder, WantedHead(head=head))
     except CheckpointError:
         return read_source(folder, WantedHead(head="vector")), False
-    fits = head in ("span", "pointer") or (
+    fits = head in ("choice", "span", "pointer") or (
         isinstance(source.model, Model)
         and _outputs(source.model) == len(labels)
         and source.labels in (None, tuple(labels))

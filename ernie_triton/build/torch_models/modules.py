@@ -125,7 +125,7 @@ def head_config(task: str, labels: Sequence[str] | None, outputs: int) -> dict[s
         labels: names of the scores; None for `LABEL_0`, `LABEL_1`, ….
         outputs: number of scores.
     """
-    if task_named(task).head in ("span", "pointer", "vector"):
+    if task_named(task).head in ("choice", "span", "pointer", "vector"):
         return {}
     names = tuple(labels) if labels else tuple(f"LABEL_{index}" for index in range(outputs))
     values: dict[str, Any] = {

@@ -20,7 +20,7 @@ _TAG = re.compile(r"#idiom\d+#")
 _AROUND = 48
 """Characters of a passage on either side of a blank: a row of 128 tokens holds them."""
 _BLANK, _OTHER_BLANK = "[MASK]", "[UNK]"
-_GOLD = "gold"
+GOLD = "gold"
 
 
 def items_from_choices(lines: Iterable[bytes]) -> Iterator[Item]:
@@ -49,7 +49,7 @@ class ChoiceScorer:
     def add(self, item: Item, result: ChosenOption) -> None:
         """Count one question."""
         self._questions += 1
-        self._right += result.index == item.record[_GOLD]
+        self._right += result.index == item.record[GOLD]
 
     def lines(self) -> list[str]:
         """The report for a reader."""
@@ -125,4 +125,4 @@ def _item(line: int, record: Mapping[str, object]) -> Item:
     gold = options.index(answer) if answer in options else answer
     if not isinstance(gold, int) or not 0 <= gold < len(options):
         return Item(line=line, error=f"answer is {answer!r:.40}, expected an option or its place")
-    return Item(line=line, texts=(context, question, *options), record={_GOLD: gold})
+    return Item(line=line, texts=(context, question, *options), record={GOLD: gold})

@@ -1,7 +1,7 @@
 """Labelled data in CLUE's file formats: `read_dataset` reads a folder into a `DataSet`.
 
-`reading` chooses files and formats; `lines`, `label_names`, `classification`, `tagging`, `squad`
-and `prompts` read them; `plain` writes the form that the clients read. A new format of
+`reading` chooses files and formats; `lines`, `label_names`, `classification`, `tagging`, `squad`,
+`options` and `prompts` read them; `plain` writes the form that the clients read. A new format of
 classification data is an entry in `classification.FORMATS`. Every error names its file and line. No
 torch is needed.
 """

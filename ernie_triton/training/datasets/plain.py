@@ -5,8 +5,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from ernie_triton.client.evaluation.choices import GOLD
 from ernie_triton.client.items import Item
-from ernie_triton.tasks import EMBEDDING, EXTRACTION, MULTI_LABEL, QA, REGRESSION, TOKEN_CLS
+from ernie_triton.tasks import CHOICE, EMBEDDING, EXTRACTION, MULTI_LABEL, QA, REGRESSION, TOKEN_CLS
 from ernie_triton.training.datasets.examples import AnswerSpan, DataSet, Extracted, LabelledText
 
 PLAIN_DEV = "dev.json"
@@ -65,6 +66,8 @@ def _record(data: DataSet, example: LabelledText) -> dict[str, Any]:
         return {"labels": [data.labels[label] for label in target]}
     if data.task in (REGRESSION.name, EMBEDDING.name):
         return {"score": target}
+    if data.task == CHOICE.name:
+        return {GOLD: target}
     return {"label": data.labels[target]}
 
 

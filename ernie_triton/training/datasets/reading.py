@@ -5,6 +5,7 @@ from pathlib import Path
 
 from ernie_triton.errors import DatasetError
 from ernie_triton.tasks import (
+    CHOICE,
     EMBEDDING,
     EXTRACTION,
     MULTI_LABEL,
@@ -23,6 +24,7 @@ from ernie_triton.training.datasets.label_names import (
     read_label_names,
 )
 from ernie_triton.training.datasets.lines import Record, read_records
+from ernie_triton.training.datasets.options import CHOICE_FORMATS, read_choices
 
 DATASETS: Mapping[str, tuple[str, ...]] = {
     SEQ_CLS.name: tuple(known.name for known in classification.FORMATS),
@@ -32,6 +34,7 @@ DATASETS: Mapping[str, tuple[str, ...]] = {
     QA.name: ("cmrc2018",),
     EMBEDDING.name: ("sentence_pairs",),
     EXTRACTION.name: ("doccano",),
+    CHOICE.name: CHOICE_FORMATS,
 }
 """Names of each task's formats."""
 
@@ -276,4 +279,5 @@ _READERS: Mapping[str, Callable[[Path, str, Path, Path], DataSet]] = {
     TOKEN_CLS.name: _read_token_cls,
     QA.name: _read_qa,
     EMBEDDING.name: _read_embedding,
+    CHOICE.name: read_choices,
 }

@@ -8,6 +8,7 @@ later. The stages that serve and the clients' scorers make the metric, so it is 
 from collections.abc import Mapping
 
 from ernie_triton.tasks import (
+    CHOICE,
     EMBEDDING,
     EXTRACTION,
     MULTI_LABEL,
@@ -19,6 +20,7 @@ from ernie_triton.tasks import (
 from ernie_triton.tokenizer.encoder import TextEncoder
 from ernie_triton.training.datasets import DataSet
 from ernie_triton.training.tasks.base import Batch, Features, TrainingTask
+from ernie_triton.training.tasks.choice import ChoiceTraining
 from ernie_triton.training.tasks.embedding import EmbeddingTraining
 from ernie_triton.training.tasks.prompted import ExtractionTraining
 from ernie_triton.training.tasks.whole_text import (
@@ -38,6 +40,7 @@ _TASKS: Mapping[str, type[TrainingTask]] = {
     QA.name: QaTraining,
     EMBEDDING.name: EmbeddingTraining,
     EXTRACTION.name: ExtractionTraining,
+    CHOICE.name: ChoiceTraining,
 }
 
 

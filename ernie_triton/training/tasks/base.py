@@ -35,7 +35,8 @@ class TrainingTask(ABC):
     """One task's rows, loss and metric for one data set.
 
     A model is any module that takes `INPUTS`. Its output has the attribute `logits` (seq_cls,
-    multi_label, regression: [rows, labels]; token_cls: [rows, longest, labels]), or
+    multi_label, regression: [rows, labels]; token_cls: [rows, longest, labels]; choice: [rows, 1]
+    of inputs [rows, 1, longest]), or
     `start_logits` and `end_logits` (qa, extraction: [rows, longest]), or `last_hidden_state`
     (embedding: [rows, longest, hidden]).
 
@@ -75,6 +76,11 @@ class TrainingTask(ABC):
 
     def collate(self, rows: Sequence[Features]) -> Batch:
         """Stack rows into tensors, padded to the longest, and add their targets."""
+        inputs = self.stack_inputs(rows)
+        return {**inputs, **self.stack_targets(rows, inputs["input_ids"].shape[1])}
+
+    def stack_inputs(self, rows: Sequence[Features]) -> Batch:
+        """Stack the model's inputs of rows, padded to the longest."""
         import torch
 
         lengths = np.array([len(row["input_ids"]) for row in rows])
@@ -85,7 +91,6 @@ class TrainingTask(ABC):
             "input_ids": padded([row["input_ids"] for row in rows], mask, pad),
             "token_type_ids": padded([row["token_type_ids"] for row in rows], mask, 0),
             "attention_mask": torch.from_numpy(mask.astype(np.int64)),
-            **self.stack_targets(rows, longest),
         }
 
     def inputs(self, batch: Batch) -> Batch:
