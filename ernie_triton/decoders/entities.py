@@ -121,6 +121,8 @@ class EntityDecoder:
 def decode_words(logits: Float32, spans: Int32, labels: Sequence[str]) -> list[Word]:
     """One decision for each word, from its first piece, as models are trained.
 
+    A piece that stands for no character, as SentencePiece puts before a word, is none.
+
     Args:
         logits: float32 [tokens, labels], without special tokens.
         spans: int32 [tokens, 3].
@@ -142,6 +144,7 @@ def decode_words(logits: Float32, spans: Int32, labels: Sequence[str]) -> list[W
             score=float(scores[place, label]),
         )
         for place, (start, end, label) in enumerate(zip(starts, ends, best, strict=True))
+        if spans[start, 0] < spans[end - 1, 1]
     ]
 
 

@@ -164,6 +164,14 @@ def test_the_pieces_of_a_word_give_the_decision_of_the_first() -> None:
     assert [first.score, second.score] == pytest.approx([0.8, 0.6])
 
 
+def test_a_piece_without_characters_is_no_word() -> None:
+    # "é 北": the pieces ▁, é, ▁ and the character.
+    spans = np.array([[0, 0, 1], [0, 1, 1], [2, 2, 1], [2, 3, 1]], np.int32)
+    weights = [[1, 8, 1], [8, 1, 1], [1, 8, 1], [1, 8, 1]]
+    words = decode_words(logits_of(weights), spans, NAMES)
+    assert [(word.first, word.end, word.label) for word in words] == [(0, 1, "O"), (2, 3, "B-LOC")]
+
+
 def test_a_text_without_tokens_has_no_words() -> None:
     assert decode_words(logits_of([]), np.zeros((0, 3), np.int32), NAMES) == []
 
