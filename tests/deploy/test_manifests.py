@@ -11,11 +11,26 @@ import pytest
 import yaml
 
 from tests.containers.programs import program
-from tests.deploy.manifests import CHART, CUSTOM, VALUES, faults, one, rendered, run_helm
-from tests.deploy.tools import KUBERNETES
+from tests.deploy.manifests import (
+    CHART,
+    CUSTOM,
+    VALUES,
+    Manifest,
+    faults,
+    one,
+    rendered,
+    run_helm,
+)
+from tests.deploy.tools import CUSTOM_KINDS, KUBERNETES
 from tests.paths import ROOT
 
 KSERVE = ROOT / "deploy" / "kserve"
+
+
+def kserve(name: str) -> Manifest:
+    """One of KServe's manifests."""
+    found: Manifest = yaml.safe_load((KSERVE / f"{name}.yaml").read_text(encoding="utf-8"))
+    return found
 
 
 def options_of(words: list[str]) -> dict[str, list[str]]:
@@ -30,8 +45,10 @@ def options_of(words: list[str]) -> dict[str, list[str]]:
 @pytest.mark.parametrize("values", VALUES)
 def test_every_manifest_is_valid(values: str) -> None:
     assert run_helm("lint", "--strict", "--values", str(CHART / values)).returncode == 0
-    own = [one for one in rendered(values) if not one["apiVersion"].startswith(CUSTOM)]
+    custom = [one for one in rendered(values) if one["apiVersion"].startswith(CUSTOM)]
+    own = [one for one in rendered(values) if one not in custom]
     assert len(own) >= 6
+    assert [fault for manifest in custom for fault in faults(manifest, CUSTOM_KINDS)] == []
     for version in KUBERNETES:
         assert [fault for manifest in own for fault in faults(manifest, version)] == []
 
@@ -50,6 +67,31 @@ def test_a_wrong_field_is_found_in_a_manifest_and_in_values() -> None:
         done = run_helm("template", "--set", given)
         assert done.returncode == 1
         assert said in done.stderr
+
+
+def test_a_wrong_field_is_found_in_a_custom_kind() -> None:
+    scaler = copy.deepcopy(one("ScaledObject", "news"))
+    scaler["spec"]["cooldown"] = 300
+    scaler["spec"]["fallback"]["replicas"] = "2"
+    del scaler["spec"]["triggers"][0]["type"]
+    monitor = copy.deepcopy(one("ServiceMonitor", "news"))
+    monitor["spec"]["endpoints"][0]["relabeling"] = []
+    rule = copy.deepcopy(one("PrometheusRule", "news"))
+    rule["spec"]["groups"][0]["rules"][0]["expression"] = "up"
+    runtime, service = map(kserve, ("serving-runtime", "inference-service"))
+    runtime["spec"]["multiModels"] = False
+    service["spec"]["predictor"]["minReplica"] = 1
+    said = [
+        (scaler, {"cooldown", "'2' is not of type 'integer'", "'type' is a required property"}),
+        (monitor, {"'relabeling' was"}),
+        (rule, {"'expression' was"}),
+        (runtime, {"'multiModels' was"}),
+        (service, {"'minReplica' was"}),
+    ]
+    for manifest, words in said:
+        found = list(faults(manifest, CUSTOM_KINDS))
+        assert len(found) == len(words)
+        assert all(any(word in fault for fault in found) for word in words)
 
 
 def test_the_schema_of_values_knows_the_values() -> None:
@@ -115,7 +157,8 @@ def test_a_server_gets_time_to_leave_and_to_drain() -> None:
 
 
 def test_kserve_starts_the_same_server() -> None:
-    runtime = yaml.safe_load((KSERVE / "serving-runtime.yaml").read_text(encoding="utf-8"))
+    runtime, service = map(kserve, ("serving-runtime", "inference-service"))
+    assert [*faults(runtime, CUSTOM_KINDS), *faults(service, CUSTOM_KINDS)] == []
     spec = runtime["spec"]
     pod = {
         "apiVersion": "v1",
@@ -130,5 +173,4 @@ def test_kserve_starts_the_same_server() -> None:
     found = options_of(spec["containers"][0]["args"])
     assert found.pop("--model-repository") == ["/mnt/models"]
     assert {name: known[name] for name in found} == found
-    service = yaml.safe_load((KSERVE / "inference-service.yaml").read_text(encoding="utf-8"))
     assert service["spec"]["predictor"]["model"]["runtime"] == runtime["metadata"]["name"]
