@@ -56,6 +56,7 @@ _PERF = (
             "rerank": "compare reranking with sentence-transformers' CrossEncoder",
             "extraction": "compare information extraction with PaddleNLP's Taskflow",
             "chaos": "break a served repository on purpose, and count what its users would see",
+            "gpu": "write a report of graphs on this machine's GPU",
             "tune": "find the threads, instances, batch and delay that suit this machine",
         },
     ),

@@ -57,7 +57,7 @@ ALLOWED = {
         "ernie_triton/perf/baseline",
         "ernie_triton/perf/floor",
     },
-    "torch": _TORCH | {"ernie_triton/perf/peers"},
+    "torch": _TORCH | {"ernie_triton/perf/peers", "ernie_triton/perf/gpu"},
     "transformers": _TORCH | {"ernie_triton/perf/peers"},
     "safetensors": _TORCH,
     "onnxscript": {"ernie_triton/build/random_models"},
@@ -72,6 +72,7 @@ ALLOWED = {
         "ernie_triton/engines",
         "ernie_triton/build",
         "ernie_triton/perf/baseline",
+        "ernie_triton/perf/gpu",
         "ernie_triton/perf/peers",
     },
     "tokenizers": {

@@ -28,7 +28,7 @@ ELSEWHERE: Mapping[str, str] = {
     r"ernie-triton serve .* --log-format json .*": "tests/live/test_watching",
     r"ernie-triton (engine|check-plans) .*": "want a GPU; a test below runs them without one",
     r"ernie-triton benchmark .*": "minutes; tests/perf has a small one",
-    r"ernie-triton perf (goals|scaling|tune) .*": "minutes even when quick; see tests/perf",
+    r"ernie-triton perf (goals|gpu|scaling|tune) .*": "minutes even when quick; see tests/perf",
     r"python -m pip install -e .*": "would write into the clone; it is what `make` does",
     r"ernie-triton perf gateway-(cost|memory --process PID)": "tests/live/test_gateway",
     r"ernie-triton gateway --url localhost:8001": "tests/docs/test_snippets",

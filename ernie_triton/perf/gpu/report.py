@@ -1,0 +1,175 @@
+"""Measure graphs on this machine's GPU, and write what was found as Markdown.
+
+Every step stands alone: one that fails leaves its reason in the report, and the next one follows.
+"""
+
+import dataclasses
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import onnx
+
+from ernie_triton.arrays import Tensors
+from ernie_triton.batch import TokenBatch
+from ernie_triton.build.random_models.torch_export import random_classifier
+from ernie_triton.build.tensorrt.random_graph import random_graph
+from ernie_triton.errors import ErnieTritonError, GpuError
+from ernie_triton.model_shapes import POSITIONS, VOCABULARY_SIZE, Shape
+from ernie_triton.perf.engines.token_batches import title_lengths, token_batch
+from ernie_triton.perf.gpu.sessions import CPU, DeviceSession, TorchModel, runs_per_s
+from ernie_triton.perf.machine import machine_facts
+from ernie_triton.server.gpu import CudaDriver, driver_version
+from ernie_triton.tasks import LAYOUTS
+
+_ROWS = (1, 8, 32, 64)
+_PRECISIONS = ("fp32", "fp16", "int8")
+_TITLES = "titles"
+_LABELS = 15
+_BATCHES = 4
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GpuRun:
+    """The choices of one report.
+
+    Attributes:
+        shapes: models by name.
+        provider: of ONNX Runtime.
+        seconds: duration of a figure.
+        rows: rows of the batches.
+        tokens: lengths of their rows beside titles.
+        largest: most tokens of a batch; larger ones are left out.
+    """
+
+    shapes: dict[str, Shape]
+    provider: str
+    seconds: float = 0.4
+    rows: Sequence[int] = _ROWS
+    tokens: Sequence[int] = (128, 512)
+    largest: int = 64 * 512
+
+    @property
+    def loads(self) -> list[tuple[str, int]]:
+        """Kinds of rows, each with every number of them."""
+        return [
+            (f"{tokens or _TITLES}", rows)
+            for tokens in (0, *self.tokens)
+            for rows in self.rows
+            if tokens * rows <= self.largest
+        ]
+
+
+def gpu_report(wanted: GpuRun, progress: Callable[[str], None]) -> Iterator[str]:
+    """Measure, and give the report in parts, each as soon as it is there.
+
+    Args:
+        wanted: what to measure.
+        progress: receives a line before each step.
+    """
+    yield _facts(wanted)
+    for name, shape in wanted.shapes.items():
+        yield f"## {name}\n\n" + _head(wanted)
+        with tempfile.TemporaryDirectory(prefix="ernie-triton-gpu-") as folder:
+            for precision in _PRECISIONS:
+                for layout in reversed(LAYOUTS):
+                    progress(f"{name} {precision} {layout}")
+                    measure = partial(_graph_row, wanted, shape, precision, layout, Path(folder))
+                    yield _guarded(f"ONNX Runtime {precision} {layout}", wanted, measure)
+        progress(f"{name} in PyTorch")
+        yield _guarded("PyTorch padded", wanted, partial(_torch_row, wanted, shape))
+
+
+def _facts(wanted: GpuRun) -> str:
+    machine = machine_facts()
+    try:
+        gpus = ", ".join(f"{g.name} ({g.compute_capability})" for g in CudaDriver().gpus())
+    except GpuError as error:
+        gpus = f"none: {error}"
+    lines = ["# GPU report", ""]
+    if wanted.provider == CPU:
+        lines += ["**ONNX Runtime has no CUDA here: the CPU stands in. No figure is a GPU's.**", ""]
+    versions = ", ".join(f"{name} {version}" for name, version in machine.versions.items())
+    return "\n".join(
+        [
+            *lines,
+            f"- processor: {machine.processor}, {machine.cores} cores; {machine.system}",
+            f"- GPU: {gpus}; driver {driver_version()}",
+            f"- {versions}; provider {wanted.provider}",
+            "",
+            "Differences are from the padded graph on the CPU, of the same precision and weights. "
+            "Columns are texts a second of batches of so many rows, their tokens on the device.",
+            "",
+        ]
+    )
+
+
+def _head(wanted: GpuRun) -> str:
+    columns = [f"{kind} x {rows}" for kind, rows in wanted.loads]
+    names = ["", "difference", "operators on the CPU", *columns]
+    return "\n".join([f"| {' | '.join(names)} |", f"|---|---|---|{'---:|' * len(columns)}"])
+
+
+def _guarded(name: str, wanted: GpuRun, measure: Callable[[], list[str]]) -> str:
+    try:
+        cells = measure()
+    except (ErnieTritonError, RuntimeError) as error:  # PyTorch and CUDA fail with the latter
+        cells = [f"failed: {' '.join(str(error).split())}", *[""] * (1 + len(wanted.loads))]
+    return f"| {name} | {' | '.join(cells)} |"
+
+
+def _graph_row(
+    wanted: GpuRun, shape: Shape, precision: str, layout: str, folder: Path
+) -> list[str]:
+    paths = {}
+    for one in LAYOUTS:
+        paths[one] = folder / f"{precision}_{one}.onnx"
+        if not paths[one].is_file():
+            onnx.save(random_graph(shape, precision, one, max_length=POSITIONS), paths[one])
+    session = DeviceSession(paths[layout], wanted.provider)
+    sample = _batch(_TITLES, 8, seed=0)
+    [found] = session.outputs(_feed(sample, layout))
+    [expected] = DeviceSession(paths["padded"], CPU).outputs(_feed(sample, "padded"))
+    on_cpu = session.operators_on_cpu(_feed(sample, layout))
+    said = "all" if wanted.provider == CPU else ", ".join(f"{n} {k}" for k, n in on_cpu.items())
+    rates = []
+    for kind, rows in wanted.loads:
+        feeds = [_feed(_batch(kind, rows, seed), layout) for seed in range(_BATCHES)]
+        bound = [session.bound(feed) for feed in feeds]
+        rates.append(f"{rows * runs_per_s(session.run, bound, wanted.seconds):,.0f}")
+    return [f"{np.abs(found - expected).max():.1e}", said or "none", *rates]
+
+
+def _torch_row(wanted: GpuRun, shape: Shape) -> list[str]:
+    sample = _feed(_batch(_TITLES, 8, seed=0), "padded")
+    classifier = random_classifier(shape, labels=_LABELS)
+    import torch
+
+    with torch.inference_mode():
+        batch = {name: torch.from_numpy(v.astype(np.int64)) for name, v in sample.items()}
+        expected = classifier(**batch).logits.numpy().copy()
+    model = TorchModel(classifier)
+    difference = np.abs(model.outputs(sample) - expected).max()
+    rates = []
+    for kind, rows in wanted.loads:
+        feeds = [_feed(_batch(kind, rows, seed), "padded") for seed in range(_BATCHES)]
+        bound = [model.bound(feed) for feed in feeds]
+        rates.append(f"{rows * runs_per_s(model.run, bound, wanted.seconds):,.0f}")
+    return [f"{difference:.1e}", "all" if model.device == "cpu" else "none", *rates]
+
+
+def _batch(kind: str, rows: int, seed: int) -> TokenBatch:
+    lengths = title_lengths(rows, seed) if kind == _TITLES else [int(kind)] * rows
+    return token_batch(lengths, vocabulary_size=VOCABULARY_SIZE, seed=seed)
+
+
+def _feed(batch: TokenBatch, layout: str) -> Tensors:
+    return batch.packed() if layout == "packed" else batch.padded(0, POSITIONS)
+
+
+def smaller(wanted: GpuRun) -> GpuRun:
+    """The same steps with few and short batches, to try the command."""
+    return dataclasses.replace(wanted, seconds=0.01, rows=(1, 4), tokens=(16,))
