@@ -9,10 +9,14 @@ import numpy as np
 import torch
 import transformers
 
+from ernie_triton.build.check.reference import model_outputs
+from ernie_triton.build.load import read_source
+from ernie_triton.build.model.models import Model
+from ernie_triton.build.torch_models.checkpoints import load_model, save_model
 from ernie_triton.stages.opening import JOINED_OF_TASK
 from tests.build.config.configs import parameters_of, parsed
 from tests.build.load.exports import HEADS, randomised
-from tests.build.load.pieces.folders import document_folder
+from tests.build.load.pieces.folders import document_folder, encoder_of
 from tests.build.models import save_transformers
 from tests.commands import Run
 
@@ -138,3 +142,18 @@ def test_a_pipeline_that_wordpiece_alone_serves_is_one_line(tmp_path: Path, run:
     assert done.code == 1
     (line,) = done.other_lines
     assert "the task choice is served with a WordPiece vocabulary (vocab.txt) alone" in line
+
+
+def test_a_fine_tuned_model_keeps_its_tokenizer(tmp_path: Path) -> None:
+    checkpoint(tmp_path / "c", "vector")
+    model = load_model(tmp_path / "c", task="seq_cls", labels=("好", "坏"), seed=1)
+    save_model(model, tmp_path / "tuned", tokenizer_from=tmp_path / "c")
+    rows = encoder_of(tmp_path / "c", MAX_LENGTH).encode([TEXT])
+    again = encoder_of(tmp_path / "tuned", MAX_LENGTH).encode([TEXT])
+    assert again.input_ids.tolist() == rows.input_ids.tolist()
+    source = read_source(tmp_path / "tuned").model
+    assert isinstance(source, Model)
+    with torch.no_grad():
+        expected = model(torch.from_numpy(rows.input_ids[None].astype(np.int64))).logits[0].numpy()
+    found = model_outputs(source, (rows.input_ids, rows.token_type_ids))["logits"]
+    np.testing.assert_allclose(found, expected, atol=1e-5)
