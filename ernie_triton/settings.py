@@ -113,7 +113,8 @@ class EngineSettings(StageSettings):
     """The engine stage's parameters, with the sizes of the model that its inputs must respect.
 
     `pair` says whether token types come with the tokens, `tells_taken` whether the tokenizer is
-    told which requests the engine has taken.
+    told which requests the engine has taken. `device` is `gpu` where a runtime is to take one if it
+    can, as ONNX Runtime does from the package `onnxruntime-gpu`.
     """
 
     task: str
@@ -127,6 +128,7 @@ class EngineSettings(StageSettings):
     vocabulary_size: int
     token_types: int
     tells_taken: bool = False
+    device: str = "cpu"
 
 
 def part_parameters(parameters: Mapping[str, str], part: str) -> dict[str, str]:

@@ -72,7 +72,10 @@ def length_bucket(spec: PipelineSpec, sizes: ModelSizes) -> int:
 def python_engine(
     spec: PipelineSpec, sizes: ModelSizes, warm_up_lengths: Sequence[int]
 ) -> pb.ModelConfig:
-    """The engine in our Python backend, on CPU; plans are replaced by the ONNX file beside them."""
+    """The engine in our Python backend; plans are replaced by the ONNX file beside them.
+
+    It runs on the CPU, or on CUDA for a pipeline of a GPU where ONNX Runtime has it.
+    """
     inputs = token_tensors(pair=spec.pair)
     task = task_named(spec.task)
     settings = EngineSettings(
@@ -87,6 +90,7 @@ def python_engine(
         vocabulary_size=sizes.vocabulary_size,
         token_types=sizes.token_types,
         tells_taken=bool(spec.batching.max_queue_size) and not spec.is_joined,
+        device=spec.device,
     )
     config = python_stage(spec, "engine", inputs, task.engine_outputs, sizes, settings)
     if spec.device == "cpu":  # copies were asked for on a GPU otherwise
