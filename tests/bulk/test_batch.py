@@ -118,14 +118,18 @@ def test_a_run_stops_in_one_line_when_no_server_answers(
     assert said.endswith(f"run it again to go on with {source.parent / 'out'}")
 
 
-def test_a_file_that_changes_during_a_run_is_found(source: Path, url: str) -> None:
+def test_a_file_that_changes_and_a_part_that_cannot_be_written_end_the_run(
+    source: Path, url: str
+) -> None:
     parser = argparse.ArgumentParser()
     batch.add_options(parser)
     found = parser.parse_args(words(source, "--url", url))
     worker = PartWorker("seq_cls", found)
     outcome = worker(FilePart(number=3, first=6, rows=2, offset=source.stat().st_size))
-    worker.close()
     assert "had 2 rows from row 7 on, and has 0 now" in outcome.error
+    unwritten = worker(FilePart(number=0, first=0, rows=2))  # nobody has made the folder
+    worker.close()
+    assert "part-000000.parquet cannot be written: " in unwritten.error
 
 
 def test_without_ray_the_extra_is_named(

@@ -63,15 +63,23 @@ class PartFolder:
         return self.folder / f"part-{number:06}.parquet"
 
     def write(self, number: int, sink: PartSink[Any]) -> None:
-        """Write a part: row (from 1), result as JSON, error; of the last two one is null."""
+        """Write a part: row (from 1), result as JSON, error; of the last two one is null.
+
+        Raises:
+            DatasetError: it cannot be written.
+        """
         pyarrow, parquet = _pyarrow("pyarrow"), _pyarrow("pyarrow.parquet")
         kinds = {"row": pyarrow.int64(), "result": pyarrow.string(), "error": pyarrow.string()}
         table = pyarrow.table(sink.columns, schema=pyarrow.schema(list(kinds.items())))
         # Another process may write the same part: one that its run has lost sight of.
         path = self.path(number)
         written = partial_path(path.with_suffix(f".{os.getpid()}-{uuid4().hex[:8]}"))
-        parquet.write_table(table, written, compression="zstd")
-        written.replace(path)
+        try:
+            parquet.write_table(table, written, compression="zstd")
+            written.replace(path)
+        except OSError as error:
+            reason = error.strerror or error
+            raise DatasetError(f"{path} cannot be written: {reason}; make room for it") from error
 
     def has(self, number: int, rows: int) -> bool:
         """Return True where a part is there, whole and with so many rows."""
