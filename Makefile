@@ -2,7 +2,8 @@
 PYTHON ?= python3
 VENV := .venv
 PY := $(VENV)/bin/python
-PIP := $(PY) -m pip --disable-pip-version-check --quiet install
+# Modules are compiled when they are first used: most of PyTorch never is.
+PIP := $(PY) -m pip --disable-pip-version-check --quiet install --no-compile
 
 SOURCES := $(shell find ernie_triton -name '*.py') ernie_triton/build/check/texts.txt
 # A marker in build/ for each pipeline that is built into model_repository/.
@@ -40,7 +41,7 @@ $(VENV)/installed-test: pyproject.toml | $(VENV)/bin/python
 # Paddle 3 and its converter need an older onnx than everything else: an environment of their own.
 .venv-pir/installed: pyproject.toml | $(VENV)/bin/python
 	$(PYTHON) -m venv .venv-pir
-	.venv-pir/bin/python -m pip --disable-pip-version-check --quiet install --editable '.[build,paddle-pir]'
+	.venv-pir/bin/python -m pip --disable-pip-version-check --quiet install --no-compile --editable '.[build,paddle-pir]'
 	@touch $@
 
 build: $(PIPELINES)

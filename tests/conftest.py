@@ -1,9 +1,11 @@
 """Shared by all tests: the command in this process, a model, and one real server."""
 
 import dataclasses
+import fcntl
 import gc
+import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -73,25 +75,43 @@ def _with_the_first_engine(inputs: BuildInputs, _step: StepReporter) -> BuildInp
     return dataclasses.replace(inputs, spec=spec)
 
 
+def _built_once(factory: pytest.TempPathFactory, name: str, build: Callable[[Path], None]) -> Path:
+    """A model repository that one of the tests' processes builds for all; not to be changed."""
+    base = factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        base = base.parent
+    folder, done = base / name / "model_repository", base / f"{name}.done"
+    with (base / f"{name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not done.exists():
+            build(folder)
+            done.touch()
+    return folder
+
+
 @pytest.fixture(scope="session")
 def sample_pipelines(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A repository of the sample pipelines alone, as the committed files say; not to be changed."""
-    folder = tmp_path_factory.mktemp("samples") / "model_repository"
-    for pipeline in sorted((ROOT / "pipelines").glob("*.toml")):
-        if "tuned" not in pipeline.name:  # what `perf tune` leaves there
-            build_sample(pipeline.name, folder)
-    return folder
+
+    def build(folder: Path) -> None:
+        for pipeline in sorted((ROOT / "pipelines").glob("*.toml")):
+            if "tuned" not in pipeline.name:  # what `perf tune` leaves there
+                build_sample(pipeline.name, folder)
+
+    return _built_once(tmp_path_factory, "samples", build)
 
 
 @pytest.fixture(scope="session")
 def repository(tmp_path_factory: pytest.TempPathFactory, sample_pipelines: Path) -> Path:
     """The sample pipelines, in FP32 and BF16, packed and padded, in both engines."""
-    folder = tmp_path_factory.mktemp("live") / "model_repository"
-    shutil.copytree(sample_pipelines, folder)
-    build_sample("tnews.toml", folder, "--name", "tnews_bf16", "--precision", "bf16")
-    padded = ("--engine", "onnxruntime", "--layout", "padded")
-    build_sample("tnews.toml", folder, "--name", "tnews_padded", *padded)
-    return folder
+
+    def build(folder: Path) -> None:
+        shutil.copytree(sample_pipelines, folder)
+        build_sample("tnews.toml", folder, "--name", "tnews_bf16", "--precision", "bf16")
+        padded = ("--engine", "onnxruntime", "--layout", "padded")
+        build_sample("tnews.toml", folder, "--name", "tnews_padded", *padded)
+
+    return _built_once(tmp_path_factory, "live", build)
 
 
 @pytest.fixture(scope="session")
