@@ -317,6 +317,8 @@ def _client_error(
         return ModelAwayError(f"{endpoint.url} has no {endpoint.model!r} ready now: {message}")
     if "erver is stopping" in message or "erver exiting" in message:
         return ServerUnavailableError(f"the server at {endpoint.url} stops: {message}")
+    if status == "CANCELLED":  # by the server: the caller's own end of a call is no error of gRPC's
+        return ServerUnavailableError(f"the server at {endpoint.url} broke the call off: {message}")
     if "unknown model" in message:
         return ModelNotReadyError(f"{endpoint.url} has no {endpoint.model!r} ready: {message}")
     if "maximum queue size" in message:

@@ -27,6 +27,7 @@ FAULTS = {
         "in ensemble 'ernie_seqcls', [request id: <id_unknown>] Exceeds maximum queue size",
     ),
     b"stopping": (grpc.StatusCode.UNAVAILABLE, "Server is stopping"),
+    b"broken": (grpc.StatusCode.CANCELLED, "CANCELLED"),
     b"foreign": (grpc.StatusCode.UNIMPLEMENTED, "Method not found!"),
 }
 

@@ -88,6 +88,7 @@ def test_classification_comes_back_as_entries_best_first(call: Any, grpc_url: st
         (b"shape", RequestRefusedError, "unexpected shape"),
         (b"full", QueueFullError, "Exceeds maximum queue size"),
         (b"stopping", ServerUnavailableError, "Server is stopping"),
+        (b"broken", ServerUnavailableError, "broke the call off"),
         (b"foreign", ContractError, "no Triton server"),
     ],
 )

@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 
 from ernie_triton.cli import main as build_scripts
+from ernie_triton.perf.tuning import tune
+from ernie_triton.perf.tuning.decision import BudgetError
 from ernie_triton.perf.tuning.setting import setting_of
 from ernie_triton.pipeline import load_pipeline
 from tests.commands import command
@@ -106,16 +108,14 @@ def test_a_quick_tuning_on_one_core_writes_a_file_that_builds(
     assert build_scripts(["build", str(output)]) == 0
 
 
-@pytest.mark.live
 def test_a_budget_that_nothing_keeps_writes_nothing(
-    tiny: Tiny, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tiny: Tiny, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    def without_setting(*_: object) -> None:
+        raise BudgetError("no setting keeps a p99 of 0.01 ms; the best was 1.20 ms")
+
+    monkeypatch.setattr(tune, "tune", without_setting)
     path = written(tmp_path, checkpoint=tiny.checkpoint, repository=tiny.repository)
-    options = ["--quick", "--concurrency", "4", "--latency-budget-ms", "0.01"]
-    assert main(["tune", str(path), *options]) == 1
-    captured = capsys.readouterr()
-    assert captured.out == ""
-    last = captured.err.splitlines()[-1]
-    assert last.startswith("error: no setting keeps a p99 of 0.01 ms")
-    assert "the best was " in last
+    message = error_of(capsys, str(path), "--quick", "--latency-budget-ms", "0.01")
+    assert message == "error: no setting keeps a p99 of 0.01 ms; the best was 1.20 ms"
     assert list(tmp_path.iterdir()) == [path]
