@@ -132,7 +132,12 @@ def packed_width(lengths: Int32) -> Int32:
 
     Only its shape is read. A shape that follows from a shape costs a GPU no copy to the host.
     """
-    return np.zeros(-(-int(lengths.max()) // COLUMN_STEP) * COLUMN_STEP, np.int32)
+    return np.zeros(columns_for(int(lengths.max())), np.int32)
+
+
+def columns_for(tokens: int) -> int:
+    """Columns of a rectangle that takes rows of so many tokens."""
+    return -(-tokens // COLUMN_STEP) * COLUMN_STEP
 
 
 def join_rows(rectangles: Sequence[tuple[Int32, Int32 | None]], pad_token_id: int) -> TokenBatch:

@@ -18,7 +18,7 @@ from ernie_triton.errors import EngineError
 from ernie_triton.settings import EngineSettings
 
 _WARNINGS_AND_WORSE = 3
-_CPU, _CUDA = "CPUExecutionProvider", "CUDAExecutionProvider"
+CPU_PROVIDER, CUDA_PROVIDER = "CPUExecutionProvider", "CUDAExecutionProvider"
 _SHAPES_KEPT = 64
 """Shapes of inputs whose memory on the GPU is kept for the next run."""
 _TYPES: Mapping[str, npt.DTypeLike] = {"tensor(int32)": np.int32, "tensor(int64)": np.int64}
@@ -91,27 +91,47 @@ def load(path: Path, settings: EngineSettings) -> OnnxRuntime:
     Raises:
         EngineError: ONNX Runtime refuses it, or has CUDA and cannot start it.
     """
-    on_gpu = settings.device == "gpu" and _CUDA in onnxruntime.get_available_providers()
+    on_gpu = settings.device == "gpu" and has_cuda()
     options = exact_options()
     options.intra_op_num_threads = thread_count(settings)
-    options.log_severity_level = _WARNINGS_AND_WORSE
     # Threads spin for the next operator, but not for the next run: other stages want the core.
     # Served on two cores: 1.06 to 1.10 times the texts/s of spinning on, at any concurrency.
     options.add_session_config_entry("session.force_spinning_stop", "1")
     # Lengths change with every batch: the arena would keep a block for each.
     options.enable_cpu_mem_arena = False
-    providers = [_CUDA, _CPU] if on_gpu else [_CPU]
+    if on_gpu:
+        return CudaRuntime(opened_session(path, options, CUDA_PROVIDER), output_names(settings))
+    return OnnxRuntime(opened_session(path, options, CPU_PROVIDER), output_names(settings))
+
+
+def has_cuda() -> bool:
+    """Return whether this ONNX Runtime was built with CUDA, as `onnxruntime-gpu` is."""
+    return CUDA_PROVIDER in onnxruntime.get_available_providers()
+
+
+def opened_session(path: Path, options: onnxruntime.SessionOptions, provider: str) -> Any:  # noqa: ANN401
+    """Open a session on an ONNX file; operators that the provider lacks run on the CPU.
+
+    Args:
+        path: the file.
+        options: changed here: only warnings and worse are logged.
+        provider: one of the two above.
+
+    Raises:
+        EngineError: ONNX Runtime refuses the file, or has CUDA and cannot start it.
+    """
+    options.log_severity_level = _WARNINGS_AND_WORSE
     try:
-        session = onnxruntime.InferenceSession(path, options, providers=providers)
+        session = onnxruntime.InferenceSession(
+            path, options, providers=list(dict.fromkeys((provider, CPU_PROVIDER)))
+        )
     except Exception as error:  # the package's error classes have no common base but this one
         reason = " ".join(str(error).split())
         raise EngineError(f"ONNX Runtime cannot load {path}: {reason}") from error
-    if not on_gpu:
-        return OnnxRuntime(session, output_names(settings))
-    if _CUDA not in session.get_providers():  # a warning to ONNX Runtime, not an error
+    if provider not in session.get_providers():  # a warning to ONNX Runtime, not an error
         raise EngineError(
             f"ONNX Runtime cannot start CUDA for {path}: the driver, CUDA or cuDNN is missing or "
             f"of another version; install them, or the package onnxruntime in place of "
             f"onnxruntime-gpu to serve on the CPU"
         )
-    return CudaRuntime(session, output_names(settings))
+    return session

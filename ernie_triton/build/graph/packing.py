@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from onnx import TensorProto
 
-from ernie_triton.batch import COLUMN_STEP
+from ernie_triton.batch import COLUMN_STEP, columns_for
 from ernie_triton.build.graph.builder import GraphBuilder
 from ernie_triton.tasks import LENGTHS, WIDTH
 
@@ -114,7 +114,7 @@ def _columns(graph: GraphBuilder, max_positions: int) -> tuple[str, str]:
     )
     # A slice of a constant, not a Range, tells TensorRT the maximum number of columns. Otherwise it
     # assumes rows as long as all tokens, or fails (TensorRT for RTX 1.7).
-    widest = -(-max_positions // COLUMN_STEP) * COLUMN_STEP
+    widest = columns_for(max_positions)
     end = graph.add("Min", "columns/end", rounded, graph.integers(widest))
     every = graph.constant("columns/every", np.arange(widest), np.int32)
     column = graph.add("Slice", "column", every, graph.integers(0), end)

@@ -225,7 +225,7 @@ def tokenizer_settings(folder: Path) -> dict[str, Any]:
         CheckpointError: a file is damaged, or the two contradict each other.
     """
     path, document = folder / TOKENIZER_FILE, folder / TOKENIZER_JSON
-    settings = read_json(path) if path.is_file() else {}
+    settings = optional_json(path)
     if vocabulary_beside(folder) != document or holds_pieces(document):
         return settings
     within = json_settings(read_json(document), document)
@@ -246,8 +246,7 @@ def vocabulary_beside(folder: Path) -> Path | None:
     XLM-RoBERTa's SentencePiece model stands in for a missing `tokenizer.json`.
     A class that is whatever `tokenizer.json` says does not read the other file.
     """
-    path = folder / TOKENIZER_FILE
-    name = read_json(path).get("tokenizer_class") if path.is_file() else None
+    name = optional_json(folder / TOKENIZER_FILE).get("tokenizer_class")
     if is_of_tokenizer_json(folder, name):
         return folder / TOKENIZER_JSON
     names = (VOCABULARY_FILE, TOKENIZER_JSON, XLM_ROBERTA_MODEL)
@@ -284,6 +283,15 @@ def read_json(path: Path) -> dict[str, Any]:
     if not isinstance(values, dict):
         raise CheckpointError(f"{path} holds a {type(values).__name__}; expected an object")
     return values
+
+
+def optional_json(path: Path) -> dict[str, Any]:
+    """Read a JSON object from a file; empty where there is none.
+
+    Raises:
+        CheckpointError: the file holds no JSON object.
+    """
+    return read_json(path) if path.is_file() else {}
 
 
 def _config_file(folder: Path) -> Path:

@@ -18,6 +18,7 @@ from ernie_triton.build.load.settings import (
     folds_case,
     is_of_pieces,
     is_of_tokenizer_json,
+    optional_json,
     read_json,
     tokenizer_class_base,
     tokenizer_settings,
@@ -28,7 +29,14 @@ from ernie_triton.build.load.tokenizer_json import (
     json_settings,
     json_vocabulary,
 )
-from ernie_triton.build.load.tokenizer_keys import MORE_SPECIALS, ROLES, check_tokenizer_keys
+from ernie_triton.build.load.tokenizer_keys import (
+    MORE_SPECIALS,
+    ROLES,
+    SPECIAL_TOKENS_MAP,
+    check_tokenizer_keys,
+    named_specials,
+    token_content,
+)
 from ernie_triton.errors import CheckpointError, VocabularyError
 from ernie_triton.tokenizer.rules import AddedToken, SpecialNames, TokenRules
 from ernie_triton.tokenizer.vocabulary import (
@@ -183,7 +191,7 @@ def check_kind(folder: Path) -> None:
 def _check_same(path: Path, ids: Mapping[str, int]) -> None:
     """Refuse a `tokenizer.json` beside a `vocab.txt` with another vocabulary."""
     beside = path.with_name(TOKENIZER_JSON)
-    model = read_json(beside).get("model") if beside.is_file() else None
+    model = optional_json(beside).get("model")
     other = model.get("vocab") if isinstance(model, Mapping) else None
     if not isinstance(other, Mapping) or dict(other) == dict(ids):
         return
@@ -214,18 +222,8 @@ def _check_parts(beside: Path, names: SpecialNames) -> None:
 
 
 def _names(settings: Mapping[str, Any], folder: Path) -> SpecialNames:
-    names: dict[str, str] = {}
-    mapped = _optional_json(folder / "special_tokens_map.json")
-    for key, role in ROLES.items():
-        said = [_content(values[key]) for values in (settings, mapped) if values.get(key)]
-        if len(set(said)) > 1:
-            raise CheckpointError(
-                f"{folder}: {key} is {said[0]!r} in {TOKENIZER_FILE} and {said[1]!r} in "
-                f"special_tokens_map.json; correct the one that is wrong"
-            )
-        if said:
-            names[role] = said[0]
-    return SpecialNames(**names)
+    found = named_specials(settings, folder)
+    return SpecialNames(**{ROLES[key]: name for key, name in found.items()})
 
 
 def _added_tokens(
@@ -287,7 +285,7 @@ def _described_tokens(
     settings: Mapping[str, Any], folder: Path
 ) -> Iterator[tuple[str, tuple[int, Mapping[str, Any]]]]:
     """Added tokens with their ids and flags, from the file that transformers reads them from."""
-    listed = _optional_json(folder / "added_tokens.json")
+    listed = optional_json(folder / "added_tokens.json")
     decoder = settings.get("added_tokens_decoder")
     document = folder / TOKENIZER_JSON
     if not decoder and document.is_file():
@@ -296,7 +294,7 @@ def _described_tokens(
         raise CheckpointError(f"{folder / TOKENIZER_FILE}: added_tokens_decoder is no object")
     described: dict[str, tuple[int, Mapping[str, Any]]] = {}
     for key, values in (decoder or {}).items():
-        content = _content(values)
+        content = token_content(values)
         if not str(key).isdecimal() or not content:
             raise CheckpointError(
                 f"{folder}: the added token {key!r} is {values!r}; expected an id and its content"
@@ -315,20 +313,14 @@ def _described_tokens(
 
 def _special_tokens(settings: Mapping[str, Any], folder: Path) -> Iterator[str]:
     """Contents of all special tokens beside the five."""
-    for values in (settings, _optional_json(folder / "special_tokens_map.json")):
+    for values in (settings, optional_json(folder / SPECIAL_TOKENS_MAP)):
         for key in ("bos_token", "eos_token"):
             if values.get(key):
-                yield _content(values[key])
+                yield token_content(values[key])
         for key in MORE_SPECIALS:
             more = values.get(key) or []
             for one in more.values() if isinstance(more, Mapping) else more:
-                yield _content(one)
-
-
-def _content(token: object) -> str:
-    if isinstance(token, Mapping):
-        return str(token.get("content", ""))
-    return str(token)
+                yield token_content(one)
 
 
 def _accents(settings: Mapping[str, Any], folder: Path, lower_case: bool | None) -> bool | None:
@@ -359,7 +351,3 @@ def _strings(settings: Mapping[str, Any], key: str, folder: Path) -> list[str]:
             f"{folder / TOKENIZER_FILE}: {key} is {values!r}; expected a list of strings"
         )
     return values
-
-
-def _optional_json(path: Path) -> dict[str, Any]:
-    return read_json(path) if path.is_file() else {}

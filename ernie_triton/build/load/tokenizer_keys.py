@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from ernie_triton.build.load.settings import TOKENIZER_FILE, optional_json
 from ernie_triton.errors import CheckpointError
 
 ROLES: Mapping[str, str] = {
@@ -18,6 +19,7 @@ ROLES: Mapping[str, str] = {
     "mask_token": "mask",
 }
 """Keys of the five special tokens, with their names in `SpecialNames`."""
+SPECIAL_TOKENS_MAP = "special_tokens_map.json"
 MORE_SPECIALS = ("additional_special_tokens", "extra_special_tokens")
 """Keys of lists of special tokens."""
 
@@ -127,3 +129,28 @@ def check_tokenizer_keys(
             f"{path} has the key {unknown[0]!r} ({settings[unknown[0]]!r}), which is not known, so "
             f"it might change token ids; remove it if the model's tokenizer ignores it"
         )
+
+
+def named_specials(settings: Mapping[str, Any], folder: Path) -> dict[str, str]:
+    """Return the special tokens that `settings` and `special_tokens_map.json` name, by key.
+
+    Raises:
+        CheckpointError: the two name different ones.
+    """
+    names: dict[str, str] = {}
+    mapped = optional_json(folder / SPECIAL_TOKENS_MAP)
+    for key in ROLES:
+        said = [token_content(values[key]) for values in (settings, mapped) if values.get(key)]
+        if len(set(said)) > 1:
+            raise CheckpointError(
+                f"{folder}: {key} is {said[0]!r} in {TOKENIZER_FILE} and {said[1]!r} in "
+                f"{SPECIAL_TOKENS_MAP}; correct the one that is wrong"
+            )
+        if said:
+            names[key] = said[0]
+    return names
+
+
+def token_content(token: object) -> str:
+    """Return the text of a token, which a file gives as it is or with its properties."""
+    return str(token.get("content", "")) if isinstance(token, Mapping) else str(token)

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from ernie_triton.batch import COLUMN_STEP
+from ernie_triton.batch import columns_for
 from ernie_triton.pipeline import SHORTEST_TEXT_TOKENS, PipelineSpec
 from ernie_triton.tasks import LENGTHS, WIDTH, task_named
 
@@ -91,7 +91,7 @@ def profile_of(shapes: EngineShapes, inputs: Mapping[str, _Shape]) -> dict[str, 
     width_range = ShapeRange(
         least=(SHORTEST_TEXT_TOKENS,),
         usual=(tokens,),
-        most=(-(-shapes.max_length // COLUMN_STEP) * COLUMN_STEP * shapes.max_rows,),
+        most=(columns_for(shapes.max_length) * shapes.max_rows,),
     )
     rectangle = ShapeRange(
         least=(1, SHORTEST_TEXT_TOKENS),

@@ -45,6 +45,28 @@ def check_output(path: Path) -> None:
         raise DatasetError(f"{path} cannot be written; name a file in a folder that can be")
 
 
+def add_plot_option(parser: argparse.ArgumentParser) -> None:
+    """Add the option for a picture of the results."""
+    parser.add_argument(
+        "--plot", type=Path, metavar="PICTURE.png", help="also draw the results into this file"
+    )
+
+
+def check_plot(path: Path) -> None:
+    """Refuse a picture that cannot be drawn, before anything is measured.
+
+    Raises:
+        DatasetError: the file cannot be written.
+        MissingExtraError: matplotlib is not installed.
+    """
+    # Imported here because --help needs no style of plots.
+    from ernie_triton.perf.reporting.style import figure
+
+    check_output(path)
+    with figure():
+        pass
+
+
 @contextmanager
 def sigterm_as_ctrl_c() -> Iterator[None]:
     """Let SIGTERM stop a run as Ctrl-C does, so that all its processes end."""

@@ -7,7 +7,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ernie_triton.errors import UsageError
-from ernie_triton.perf.commands import CACHE, check_output, write_progress
+from ernie_triton.perf.commands import (
+    CACHE,
+    add_plot_option,
+    check_output,
+    check_plot,
+    write_progress,
+)
 
 if TYPE_CHECKING:
     from ernie_triton.perf.goals.table import GoalsRun
@@ -44,9 +50,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         metavar="FILE.json",
         help="show these results of an earlier run, without measuring",
     )
-    parser.add_argument(
-        "--plot", type=Path, metavar="PICTURE.png", help="also draw the results into this file"
-    )
+    add_plot_option(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -56,12 +60,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.source and arguments.output:
         raise UsageError("--output is for a new measurement; leave it out with --from")
     if arguments.plot:
-        check_output(arguments.plot)
-        # A missing matplotlib fails here, before half an hour of measuring.
-        from ernie_triton.perf.reporting.style import figure
-
-        with figure():
-            pass
+        check_plot(arguments.plot)
     found = read_goals(arguments.source) if arguments.source else _measured(arguments)
     print(found.table())
     if arguments.plot:

@@ -3,9 +3,9 @@
 import argparse
 from pathlib import Path
 
-from ernie_triton.errors import MissingExtraError, UsageError
+from ernie_triton.errors import MissingExtraError
 from ernie_triton.model_shapes import FAMILY
-from ernie_triton.perf.commands import write_progress
+from ernie_triton.perf.commands import check_output, write_progress
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -48,14 +48,12 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.quick:
         wanted = smaller(wanted)
     output: Path | None = arguments.output
+    if output is not None:
+        check_output(output)
     parts = []
     for part in gpu_report(wanted, write_progress):
         print(part, flush=True)
         parts.append(part)
         if output is not None:  # what was found stays, should the machine be taken away
-            try:
-                output.parent.mkdir(parents=True, exist_ok=True)
-                output.write_text("\n".join(parts) + "\n", encoding="utf-8")
-            except OSError as error:
-                raise UsageError(f"{output} cannot be written: {error}") from error
+            output.write_text("\n".join(parts) + "\n", encoding="utf-8")
     return 0

@@ -5,7 +5,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ernie_triton.errors import UsageError
-from ernie_triton.perf.commands import add_our_build, check_output, our_build, write_progress
+from ernie_triton.perf.commands import (
+    add_our_build,
+    add_plot_option,
+    check_output,
+    check_plot,
+    our_build,
+    write_progress,
+)
 from ernie_triton.perf.peers.servers import PEERS
 
 if TYPE_CHECKING:
@@ -56,9 +63,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         metavar="FILE.json",
         help="show these results of an earlier run, without measuring (repeatable)",
     )
-    parser.add_argument(
-        "--plot", type=Path, metavar="PICTURE.png", help="also draw the results into this file"
-    )
+    add_plot_option(parser)
     add_our_build(parser, engine="auto")
 
 
@@ -67,9 +72,10 @@ def run(arguments: argparse.Namespace) -> int:
     from ernie_triton.perf.peers.finished import read_peers
     from ernie_triton.perf.peers.picture import draw_peers
 
-    for path in (arguments.output, arguments.plot):
-        if path:
-            check_output(path)
+    if arguments.output:
+        check_output(arguments.output)
+    if arguments.plot:
+        check_plot(arguments.plot)
     if arguments.sources:
         if arguments.checkpoint or arguments.output:
             raise UsageError("--from shows finished runs; leave out the checkpoint and --output")

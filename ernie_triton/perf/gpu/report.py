@@ -17,10 +17,11 @@ from ernie_triton.arrays import Tensors
 from ernie_triton.batch import TokenBatch
 from ernie_triton.build.random_models.torch_export import random_classifier
 from ernie_triton.build.tensorrt.random_graph import random_graph
+from ernie_triton.engines.onnx_runtime import CPU_PROVIDER
 from ernie_triton.errors import ErnieTritonError, GpuError
 from ernie_triton.model_shapes import POSITIONS, VOCABULARY_SIZE, Shape
 from ernie_triton.perf.engines.token_batches import title_lengths, token_batch
-from ernie_triton.perf.gpu.sessions import CPU, DeviceSession, TorchModel, runs_per_s
+from ernie_triton.perf.gpu.sessions import DeviceSession, TorchModel, runs_per_s
 from ernie_triton.perf.machine import machine_facts
 from ernie_triton.server.gpu import CudaDriver, driver_version
 from ernie_triton.tasks import LAYOUTS
@@ -90,7 +91,7 @@ def _facts(wanted: GpuRun) -> str:
     except GpuError as error:
         gpus = f"none: {error}"
     lines = ["# GPU report", ""]
-    if wanted.provider == CPU:
+    if wanted.provider == CPU_PROVIDER:
         lines += ["**ONNX Runtime has no CUDA here: the CPU stands in. No figure is a GPU's.**", ""]
     versions = ", ".join(f"{name} {version}" for name, version in machine.versions.items())
     return "\n".join(
@@ -132,9 +133,13 @@ def _graph_row(
     session = DeviceSession(paths[layout], wanted.provider)
     sample = _batch(_TITLES, 8, seed=0)
     [found] = session.outputs(_feed(sample, layout))
-    [expected] = DeviceSession(paths["padded"], CPU).outputs(_feed(sample, "padded"))
+    [expected] = DeviceSession(paths["padded"], CPU_PROVIDER).outputs(_feed(sample, "padded"))
     on_cpu = session.operators_on_cpu(_feed(sample, layout))
-    said = "all" if wanted.provider == CPU else ", ".join(f"{n} {k}" for k, n in on_cpu.items())
+    said = (
+        "all"
+        if wanted.provider == CPU_PROVIDER
+        else ", ".join(f"{n} {k}" for k, n in on_cpu.items())
+    )
     rates = []
     for kind, rows in wanted.loads:
         feeds = [_feed(_batch(kind, rows, seed), layout) for seed in range(_BATCHES)]

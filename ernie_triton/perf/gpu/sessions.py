@@ -12,16 +12,18 @@ import numpy as np
 import onnxruntime
 
 from ernie_triton.arrays import Float32, Tensors
-from ernie_triton.engines.onnx_runtime import exact_options
-from ernie_triton.errors import EngineError
-
-CUDA, CPU = "CUDAExecutionProvider", "CPUExecutionProvider"
-_WARNINGS_AND_WORSE = 3
+from ernie_triton.engines.onnx_runtime import (
+    CPU_PROVIDER,
+    CUDA_PROVIDER,
+    exact_options,
+    has_cuda,
+    opened_session,
+)
 
 
 def best_provider() -> str:
     """CUDA where ONNX Runtime has it, as the package `onnxruntime-gpu` does; otherwise the CPU."""
-    return CUDA if CUDA in onnxruntime.get_available_providers() else CPU
+    return CUDA_PROVIDER if has_cuda() else CPU_PROVIDER
 
 
 class DeviceSession:
@@ -35,8 +37,8 @@ class DeviceSession:
         """
         self._graph = graph
         self._provider = provider
-        self._device = "cuda" if provider == CUDA else "cpu"
-        self._session = self._opened(exact_options())
+        self._device = "cuda" if provider == CUDA_PROVIDER else "cpu"
+        self._session = opened_session(graph, exact_options(), provider)
 
     def bound(self, feed: Tensors) -> Any:  # noqa: ANN401
         """Copy one batch to the device; the binding is what `run` takes, any number of times."""
@@ -70,25 +72,11 @@ class DeviceSession:
         options.enable_profiling = True
         with tempfile.TemporaryDirectory() as folder:
             options.profile_file_prefix = f"{folder}/profile"
-            session = self._opened(options)
+            session = opened_session(self._graph, options, self._provider)
             session.run(None, {item.name: feed[item.name] for item in session.get_inputs()})
             events = json.loads(Path(session.end_profiling()).read_text(encoding="utf-8"))
         found = [event.get("args", {}) for event in events if event.get("cat") == "Node"]
-        return Counter(one["op_name"] for one in found if one.get("provider") == CPU)
-
-    def _opened(self, options: onnxruntime.SessionOptions) -> Any:  # noqa: ANN401
-        options.log_severity_level = _WARNINGS_AND_WORSE
-        try:
-            session = onnxruntime.InferenceSession(
-                self._graph, options, providers=list(dict.fromkeys((self._provider, CPU)))
-            )
-        except Exception as error:  # the package's error classes have no common base but this one
-            reason = " ".join(str(error).split())
-            raise EngineError(f"ONNX Runtime cannot load {self._graph}: {reason}") from error
-        if self._provider not in session.get_providers():
-            # A missing library of CUDA is a warning to ONNX Runtime, not an error.
-            raise EngineError(f"ONNX Runtime has {self._provider}, and cannot start it here")
-        return session
+        return Counter(one["op_name"] for one in found if one.get("provider") == CPU_PROVIDER)
 
 
 def runs_per_s(run: Callable[[Any], None], batches: Sequence[Any], seconds: float) -> float:

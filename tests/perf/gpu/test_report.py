@@ -6,9 +6,10 @@ import re
 
 import pytest
 
+from ernie_triton.engines.onnx_runtime import CPU_PROVIDER, CUDA_PROVIDER
 from ernie_triton.model_shapes import Shape
 from ernie_triton.perf.gpu.report import GpuRun, gpu_report
-from ernie_triton.perf.gpu.sessions import CPU, CUDA, best_provider
+from ernie_triton.perf.gpu.sessions import best_provider
 
 TINY = {"tiny": Shape(layers=1, hidden=32, heads=2, feed_forward=64)}
 
@@ -22,7 +23,7 @@ def rows_of(provider: str) -> tuple[str, dict[str, list[str]]]:
 
 
 def test_every_step_has_an_exact_answer_and_a_speed() -> None:
-    facts, rows = rows_of(CPU)
+    facts, rows = rows_of(CPU_PROVIDER)
     assert "the CPU stands in. No figure is a GPU's" in facts
     graphs = [
         f"ONNX Runtime {precision} {layout}"
@@ -40,11 +41,13 @@ def test_every_step_has_an_exact_answer_and_a_speed() -> None:
 def test_a_gpu_that_onnx_runtime_cannot_use_leaves_its_reason(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    if best_provider() == CUDA:
+    if best_provider() == CUDA_PROVIDER:
         pytest.skip("here it can")
-    monkeypatch.setattr("onnxruntime.get_available_providers", lambda: [CUDA, CPU])
-    assert best_provider() == CUDA
-    _, rows = rows_of(CUDA)
+    monkeypatch.setattr(
+        "onnxruntime.get_available_providers", lambda: [CUDA_PROVIDER, CPU_PROVIDER]
+    )
+    assert best_provider() == CUDA_PROVIDER
+    _, rows = rows_of(CUDA_PROVIDER)
     failed = [cells[0] for name, cells in rows.items() if name.startswith("ONNX Runtime")]
     assert len(failed) == 6
     assert all(re.match("failed: ONNX Runtime .*(CUDA|cannot load)", reason) for reason in failed)

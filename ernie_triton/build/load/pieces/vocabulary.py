@@ -10,14 +10,24 @@ from pathlib import Path
 from typing import Any
 
 from ernie_triton.build.load.pieces.sentencepiece_model import xlm_roberta_document
-from ernie_triton.build.load.settings import TOKENIZER_FILE, read_json, tokenizer_settings
-from ernie_triton.build.load.tokenizer_keys import MORE_SPECIALS, ROLES, check_piece_keys
+from ernie_triton.build.load.settings import (
+    TOKENIZER_FILE,
+    optional_json,
+    read_json,
+    tokenizer_settings,
+)
+from ernie_triton.build.load.tokenizer_keys import (
+    MORE_SPECIALS,
+    ROLES,
+    check_piece_keys,
+    named_specials,
+    token_content,
+)
 from ernie_triton.errors import CheckpointError
 from ernie_triton.text_files import read_text_file
 from ernie_triton.tokenizer.rules import SpecialNames, TokenRules
 from ernie_triton.tokenizer.vocabulary import Vocabulary, document_vocabulary
 
-_SPECIAL_TOKENS_MAP = "special_tokens_map.json"
 _DEFAULT_NAMES = {
     "unk_token": "<unk>",
     "cls_token": "<s>",
@@ -46,7 +56,7 @@ def read_piece_vocabulary(path: Path, folder: Path, *, one_type: bool) -> Vocabu
     document = read_json(path) if path.suffix == ".json" else json.loads(text)
     _check_parts(document, path)
     row, separators, second_type = _row_form(document.get("post_processor") or {}, path)
-    named = _names(settings, folder)
+    named = named_specials(settings, folder)
     for key, found in zip(("cls_token", "sep_token"), row, strict=True):
         if named.setdefault(key, found) != found:
             raise CheckpointError(
@@ -125,23 +135,6 @@ def _expected(
     return alone, [*alone, *[(last, 0)] * (separators - 1), ("$B", second), (last, second)]
 
 
-def _names(settings: Mapping[str, Any], folder: Path) -> dict[str, str]:
-    """Return the special tokens that the files beside the document name, by key."""
-    path = folder / _SPECIAL_TOKENS_MAP
-    mapped = read_json(path) if path.is_file() else {}
-    names: dict[str, str] = {}
-    for key in ROLES:
-        said = [_content(values[key]) for values in (settings, mapped) if values.get(key)]
-        if len(set(said)) > 1:
-            raise CheckpointError(
-                f"{folder}: {key} is {said[0]!r} in {TOKENIZER_FILE} and {said[1]!r} in "
-                f"{_SPECIAL_TOKENS_MAP}; correct the one that is wrong"
-            )
-        if said:
-            names[key] = said[0]
-    return names
-
-
 def _document_names(document: Mapping[str, Any]) -> dict[str, str]:
     """Return the special tokens that the document's own parts name, by key."""
     model, padding = document["model"], document.get("padding") or {}
@@ -169,14 +162,9 @@ def _check_added(
 def _tokens_beside(settings: Mapping[str, Any], folder: Path) -> Iterator[tuple[str, int | None]]:
     """Yield the added tokens that other files name, with their ids where they say them."""
     for number, token in (settings.get("added_tokens_decoder") or {}).items():
-        yield _content(token), int(number)
-    listed = folder / "added_tokens.json"
-    yield from (read_json(listed) if listed.is_file() else {}).items()
+        yield token_content(token), int(number)
+    yield from optional_json(folder / "added_tokens.json").items()
     for key in MORE_SPECIALS:
         more = settings.get(key) or []
         for token in more.values() if isinstance(more, Mapping) else more:
-            yield _content(token), None
-
-
-def _content(token: object) -> str:
-    return str(token.get("content", "")) if isinstance(token, Mapping) else str(token)
+            yield token_content(token), None

@@ -18,7 +18,7 @@ from ernie_triton.build.load.sentence.modules import (
     read_normalize,
     read_pooling,
 )
-from ernie_triton.build.load.settings import CONFIG_FILES, TOKENIZER_FILE, read_json
+from ernie_triton.build.load.settings import CONFIG_FILES, TOKENIZER_FILE, optional_json
 from ernie_triton.build.model.heads import Cut, UnitLength, VectorLayer
 from ernie_triton.errors import CheckpointError
 
@@ -72,7 +72,7 @@ def read_sentence_folder(folder: Path) -> SentenceFolder:
         CheckpointError: a file is damaged, or a module or setting is not supported.
     """
     modules = _modules(folder)
-    model = _read_if_there(folder / MODEL_FILE)
+    model = optional_json(folder / MODEL_FILE)
     transformer = modules[0]
     if transformer.name != "Transformer":
         raise _unsupported(folder, transformer)
@@ -169,7 +169,7 @@ def _folders_after(folder: Path) -> list[_Module]:
 def _transformer_settings(folder: Path) -> tuple[Mapping[str, Any], Path]:
     paths = [folder / name for name in _TRANSFORMER_FILES if (folder / name).is_file()]
     path = paths[0] if paths else folder / _TRANSFORMER_FILES[0]
-    values = _read_if_there(path)
+    values = optional_json(path)
     unknown = sorted(key for key in set(values) - _TRANSFORMER_KEYS if not _is_empty(key, values))
     if unknown:
         raise CheckpointError(
@@ -196,7 +196,7 @@ def _max_length(values: Mapping[str, Any], path: Path, folder: Path) -> int:
     """Return the most tokens of a text; the tokenizer's where the module's file says none."""
     length = values.get("max_seq_length")
     if length is None:
-        found = _read_if_there(folder / TOKENIZER_FILE).get("model_max_length")
+        found = optional_json(folder / TOKENIZER_FILE).get("model_max_length")
         positions = [_positions(folder), found if isinstance(found, int | float) else None]
         known = [int(number) for number in positions if number is not None]
         return min(known, default=0)
@@ -207,7 +207,7 @@ def _max_length(values: Mapping[str, Any], path: Path, folder: Path) -> int:
 
 def _positions(folder: Path) -> int | None:
     for name in CONFIG_FILES:
-        found = _read_if_there(folder / name).get("max_position_embeddings")
+        found = optional_json(folder / name).get("max_position_embeddings")
         if isinstance(found, int):
             return found
     return None
@@ -229,10 +229,6 @@ def _prompts(model: Mapping[str, Any], path: Path) -> dict[str, Any]:
 def _version(model: Mapping[str, Any]) -> str:
     versions = model.get("__version__")
     return str(versions.get("sentence_transformers", "")) if isinstance(versions, Mapping) else ""
-
-
-def _read_if_there(path: Path) -> Mapping[str, Any]:
-    return read_json(path) if path.is_file() else {}
 
 
 def _unsupported(folder: Path, module: _Module) -> CheckpointError:

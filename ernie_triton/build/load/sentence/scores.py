@@ -5,7 +5,7 @@ from pathlib import Path
 from ernie_triton.build.load.sentence.description import CROSS_ENCODER
 from ernie_triton.build.load.sentence.folder import MODEL_FILE, MODULES_FILE
 from ernie_triton.build.load.sentence.modules import activation
-from ernie_triton.build.load.settings import CONFIG_FILES, config_values, read_json
+from ernie_triton.build.load.settings import CONFIG_FILES, config_values, optional_json
 
 _OLD_KEY = "sbert_ce_default_activation_function"
 """Before version 4."""
@@ -21,7 +21,7 @@ def cross_encoder_activation(folder: Path, scores: int) -> str | None:
     Raises:
         CheckpointError: the activation is not known.
     """
-    model = read_json(folder / MODEL_FILE) if (folder / MODEL_FILE).is_file() else {}
+    model = optional_json(folder / MODEL_FILE)
     has_config = any((folder / name).is_file() for name in CONFIG_FILES)
     values = config_values(folder) if has_config else {}
     own = values.get("sentence_transformers")
