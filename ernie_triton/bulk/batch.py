@@ -113,11 +113,10 @@ def _failed_of(outcomes: Iterable[PartOutcome], rows: int, output: Path) -> int:
         ClientError: a part could not be answered.
     """
     # Imported here because `--help` needs no bar.
-    from tqdm import tqdm
+    from ernie_triton.client.cli.progress import file_progress
 
     failed = 0
-    shown = sys.stderr.isatty()
-    with tqdm(total=rows, unit="row", delay=1, disable=not shown, file=sys.stderr) as progress:
+    with file_progress(rows, "row") as progress:
         for outcome in outcomes:
             if outcome.error:
                 raise ClientError(f"{outcome.error}; run it again to go on with {output}")

@@ -11,6 +11,7 @@ from ernie_triton.client.transport import facts_from_config
 from ernie_triton.decoders.labels import LABELS_FILE, load_labels
 from ernie_triton.engines import load_engine
 from ernie_triton.errors import RepositoryError
+from ernie_triton.pipeline import PARTS
 from ernie_triton.settings import EngineSettings
 from ernie_triton.stages.asked_texts import ExtractionSettings
 from ernie_triton.stages.engine import EngineStage
@@ -52,7 +53,7 @@ def _opened_stages(repository: Path, pipeline: str, threads: int) -> Stage[Any]:
         ErnieTritonError: a stage cannot be opened.
     """
     folders, parameters = {}, {}
-    for part in ("tokenizer", "engine", "postprocess"):
+    for part in PARTS:
         model, parameters[part] = pipeline_stage(repository, pipeline, part)
         folders[part] = model / _VERSION
     if "engine" not in parameters["engine"]:

@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 import tritonclient.grpc as triton
 
+from ernie_triton.pipeline import PARTS
 from ernie_triton.server.embedded import EmbeddedServer
 from tests.conftest import options_for
 from tests.live.requests import text_tensor
@@ -107,10 +108,10 @@ class Load:
 
 def take_pipeline(source: Path, name: str, repository: Path) -> None:
     """Put another repository's build of a pipeline in the place of this one's."""
-    for old in repository.glob(f"{name}*"):
-        shutil.rmtree(old)
-    for model in (path for path in source.iterdir() if path.name.startswith(name)):
-        shutil.copytree(model, repository / model.name)
+    for model in (name, *(f"{name}_{stage}" for stage in PARTS)):
+        shutil.rmtree(repository / model, ignore_errors=True)
+        if (source / model).is_dir():
+            shutil.copytree(source / model, repository / model)
 
 
 def p99_ms(latencies: Sequence[float]) -> float:

@@ -59,7 +59,12 @@ def builds(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[s
 
 @pytest.fixture(scope="module")
 def reloading(builds: dict[str, Path]) -> Iterator[EmbeddedServer]:
-    with EmbeddedServer(options_for(builds["served"])) as running:
+    """A server beside whose pipelines another model was removed from the repository."""
+    other = builds["served"] / "other"
+    shutil.copytree(builds["first"] / "joined", other)
+    with EmbeddedServer(options_for(builds["served"], *NAMES)) as running:
+        shutil.rmtree(other)
+        assert set(NAMES) <= set(running.models())
         yield running
 
 

@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from importlib import import_module
 from itertools import count, islice
-from typing import TYPE_CHECKING, Any, Generic, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from ernie_triton.client.cli.job import Job, TaskCommand
 from ernie_triton.client.cli.options import Options, add_common_options, options_from_namespace
@@ -26,6 +26,7 @@ from ernie_triton.client.cli.parts import (
     file_facts,
     opened_parquet,
     opened_part_folder,
+    parquet_rows,
 )
 from ernie_triton.client.cli.sink import JsonPrinter, Sink, opened_text_sink, partial_path
 from ernie_triton.client.cli.stream import Outcome, RequestLimits, stream_outcomes
@@ -46,7 +47,7 @@ from ernie_triton.client.wire import AsyncTransport
 from ernie_triton.errors import ErnieTritonError, UsageError
 
 if TYPE_CHECKING:
-    from tqdm import tqdm
+    from ernie_triton.client.cli.progress import FileProgress
 
 _R = TypeVar("_R")
 
@@ -212,8 +213,12 @@ class _Run(Generic[_R]):
         if self._options.part_rows is not None:
             await self._write_parts(self._options.part_rows, limits)
         else:
-            with self._items() as items, self._opened_sink() as sink:
-                await self._stream(items, sink, limits)
+            with (
+                self._items() as items,
+                self._opened_sink() as sink,
+                self._progress(items) as progress,
+            ):
+                await self._stream(items, sink, limits, progress)
         if self._scorer is not None:
             as_json = json.dumps(self._scorer.as_json(), ensure_ascii=False)
             print(as_json if self._options.json else "\n".join(self._scorer.lines()))
@@ -227,7 +232,11 @@ class _Run(Generic[_R]):
         assert self._options.path is not None
         assert self._options.output is not None
         facts = part_facts(self._job, self._options, self._task_options)
-        with opened_part_folder(self._options.output, facts) as folder, self._items() as items:
+        with (
+            opened_part_folder(self._options.output, facts) as folder,
+            self._items() as items,
+            self._progress(items) as progress,
+        ):
             rest = iter(items)
             for number in count():
                 part = islice(rest, part_rows)
@@ -235,26 +244,29 @@ class _Run(Generic[_R]):
                     deque(part, maxlen=0)  # read past them
                     continue
                 sink = PartSink(self._job.json_from_result)
-                await self._stream(part, sink, limits)
+                await self._stream(part, sink, limits, progress)
                 if not sink.rows:
                     return
                 folder.write(number, sink)
 
     async def _stream(
-        self, items: Iterable[Item], sink: Sink[_R] | None, limits: RequestLimits
+        self,
+        items: Iterable[Item],
+        sink: Sink[_R] | None,
+        limits: RequestLimits,
+        progress: FileProgress,
     ) -> None:
         blocks = stream_outcomes(iter(items), self._job.send, limits)
-        with self._progress(items) as progress:
-            async with aclosing(blocks):
-                async for outcomes in blocks:
-                    self._report_failures(outcomes, progress)
-                    if sink is not None:
-                        sink.write(outcomes)
-                    self._tally.done += len(outcomes)
-                    for outcome in outcomes:
-                        if self._scorer is not None and outcome.result is not None:
-                            self._scorer.add(outcome.item, outcome.result)
-                    progress.update(len(outcomes))
+        async with aclosing(blocks):
+            async for outcomes in blocks:
+                self._report_failures(outcomes, progress)
+                if sink is not None:
+                    sink.write(outcomes)
+                self._tally.done += len(outcomes)
+                for outcome in outcomes:
+                    if self._scorer is not None and outcome.result is not None:
+                        self._scorer.add(outcome.item, outcome.result)
+                progress.update(len(outcomes))
 
     @contextmanager
     def _items(self) -> Iterator[Iterable[Item]]:
@@ -283,26 +295,26 @@ class _Run(Generic[_R]):
             return opened_text_sink(None, JsonPrinter(job.json_from_result))
         return opened_text_sink(None, job.printer)
 
-    def _progress(self, items: Iterable[Item]) -> tqdm[NoReturn]:
-        """A bar for files, where standard error is a terminal that shows no results."""
+    def _progress(self, items: Iterable[Item]) -> AbstractContextManager[FileProgress]:
+        """The progress of a file, apart from results that are printed on the same terminal."""
         # Imported here because `--help` needs no bar.
-        from tqdm import tqdm
+        from ernie_triton.client.cli.progress import file_progress
 
         path = self._options.path
         printing = self._options.output is None and self._options.evaluate is None
-        results_there = printing and sys.stdout.isatty()
-        shown = path is not None and sys.stderr.isatty() and not results_there
+        shown = path is not None and not (printing and sys.stdout.isatty())
         total = None
         if shown and path is not None and self._options.part_rows is None:
             # The examples of a JSON document are a list; their number is not its lines'.
-            total = len(items) if isinstance(items, Sequence) else count_lines(path)
-        return tqdm(total=total, unit="line", delay=1, disable=not shown, file=sys.stderr)
+            counted = parquet_rows if self._options.parquet else count_lines
+            total = len(items) if isinstance(items, Sequence) else counted(path)
+        return file_progress(total, "line", shown=shown)
 
-    def _report_failures(self, outcomes: Sequence[Outcome[_R]], progress: tqdm[NoReturn]) -> None:
+    def _report_failures(self, outcomes: Sequence[Outcome[_R]], progress: FileProgress) -> None:
         for outcome in outcomes:
             if outcome.result is None:
                 self._tally.failed += 1
-                progress.write(f"{outcome.item.place}: {outcome.error}", file=sys.stderr)
+                progress.note(f"{outcome.item.place}: {outcome.error}")
 
     def _summarise(self, elapsed_s: float) -> None:
         tally = self._tally

@@ -108,7 +108,7 @@ class View:
         taken = {model for build in state.whole for model in build.models}
         for model in model_folders(self._repository):
             if model not in taken:
-                (self.models / model).symlink_to(self._repository / model)
+                _link_content(self._repository / model, self.models / model)
         return served
 
     def take(self, served: ServedBuild) -> None:
@@ -186,6 +186,17 @@ class View:
         inner = (path.relative_to(model) for path in own if path.parts[0] == model)
         (folder / str(build.version)).mkdir(exist_ok=True)
         _copy_files(source, (source / path for path in inner), folder)
+
+
+def _link_content(source: Path, folder: Path) -> None:
+    """Make a folder of links to what another holds.
+
+    A link to the folder itself would be a danger: when the model is removed from the repository,
+    Triton lists no model at all.
+    """
+    folder.mkdir()
+    for path in source.iterdir():
+        (folder / path.name).symlink_to(path)
 
 
 def _copy_files(source: Path, paths: Iterable[Path], folder: Path) -> None:

@@ -1,9 +1,10 @@
 """Peers are asked alike, must answer alike, and are compared round by round."""
 
 import json
+import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -12,7 +13,7 @@ import pytest
 
 from ernie_triton.errors import AnalyzerError
 from ernie_triton.perf.machine import machine_facts
-from ernie_triton.perf.peers import comparison
+from ernie_triton.perf.peers import comparison, fused_graph
 from ernie_triton.perf.peers.comparison import ServerSubject
 from ernie_triton.perf.peers.finished import PeersRun
 from ernie_triton.perf.peers.http_load import HttpEndpoint
@@ -139,12 +140,21 @@ def test_a_server_that_answers_otherwise_is_named() -> None:
         comparison._check({"a": subject(0.25), "b": subject(0.252)}, ["好"])
 
 
+def _export_here(command: Sequence[str], **_: object) -> subprocess.CompletedProcess[bytes]:
+    """Write the peers' graph without a process that imports torch once more."""
+    _, _, module, checkpoint, graph = command
+    assert module == fused_graph.__name__
+    fused_graph.write_fused_graph(Path(checkpoint), Path(graph))
+    return subprocess.CompletedProcess(command, 0)
+
+
 @pytest.mark.live
 def test_the_command_compares_a_peer_that_it_started(
     tiny: Tiny, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "fastapi_server.py").write_text(STAND_IN, encoding="utf-8")
     monkeypatch.setattr(comparison, "_SERVERS", tmp_path)
+    monkeypatch.setattr(comparison, "run_child", _export_here)
     options = ("--peer", "fastapi", "--engine", "openvino", "--rounds", "1", "--seconds", "1")
     arguments = ["peers", str(tiny.checkpoint), "--python", sys.executable, *options]
     arguments += ["--concurrency", "4"]
