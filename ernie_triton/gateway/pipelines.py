@@ -203,7 +203,7 @@ class Pipelines:
             defaults = [task.default_model for task in tasks if task.default_model in fitting]
             wanted = defaults[0] if defaults else ""
         if wanted in fitting:
-            return tuple(sorted(fitting[wanted], key=lambda one: (bool(one.fault), one.in_flight)))
+            return tuple(sorted(fitting[wanted], key=_turn))
         if self._away and not (fitting and not name):
             raise _server_away(name)
         raise _no_pipeline(name, tasks, sorted(fitting))
@@ -220,15 +220,19 @@ class Pipelines:
             ProblemError: there is no such pipeline.
             ClientError: no server of it answers.
         """
-        served = self.named(name, tasks)
-        for number, one in enumerate(served, 1):
+        one = self.named(name, tasks)[0]
+        asked: set[str] = set()
+        while True:
             try:
                 with one.noted():
                     return await question(one)
             except _ELSEWHERE:
-                if number == len(served):
+                asked.add(one.url)
+                # One may have been found since: a server that hangs is given up after seconds.
+                others = [new for new in self.by_name().get(one.name, ()) if new.url not in asked]
+                if not others:
                     raise
-        raise AssertionError("a pipeline without a server")
+                one = min(others, key=_turn)
 
     async def look(self, after_s: float) -> None:
         """Find the pipelines of every server, and probe those that were not asked a moment ago."""
@@ -314,6 +318,11 @@ class Pipelines:
         if known:
             await known.close_helpers()
         self._served[name, url] = ServedPipeline(connection, task, facts, transport, self._ways)
+
+
+def _turn(served: ServedPipeline) -> tuple[bool, int]:
+    """The order in which to ask: those that answer first, and of them the idlest."""
+    return bool(served.fault), served.in_flight
 
 
 def _server_away(name: str) -> ProblemError:

@@ -27,8 +27,9 @@ from ernie_triton.errors import (
 )
 from ernie_triton.gateway import pipelines
 from ernie_triton.gateway.guard.keys import ApiKey, digest_of_key, key_table
-from ernie_triton.gateway.pipelines import Pipelines, Ways
+from ernie_triton.gateway.pipelines import Pipelines, ServedPipeline, Ways
 from ernie_triton.gateway.settings import ConnectionBounds, RequestBounds
+from ernie_triton.tasks import TASKS
 from tests.client.fakes import FakeModel
 from tests.gateway.fakes import URL, Answered, Caller, FakeServer, asked, new_gateway, on_port
 
@@ -73,6 +74,27 @@ def test_another_server_of_the_pipeline_answers_where_one_is_away() -> None:
     away = with_model(failing(ServerUnavailableError("none; start it")))
     caller = Caller(new_gateway({URL: away, "near:8001": with_model(FakeModel())}))
     assert [caller.post("/v1/classify", GOOD).status for _ in range(3)] == [200, 200, 200]
+
+
+def test_a_server_found_while_another_hung_is_asked() -> None:
+    servers = {"a:1": FakeServer(), "b:1": FakeServer(away=True)}
+    found_by = Pipelines(
+        [Connection(endpoint=Endpoint(url=url, model="")) for url in servers],
+        Ways(connect=lambda to: servers[to.endpoint.url].transport(to)),
+    )
+
+    async def question(served: ServedPipeline) -> str:
+        if served.url == "b:1":
+            return served.url
+        servers["b:1"].away = False
+        await found_by.look(60.0)
+        raise ServerUnavailableError("ping timeout; start it")
+
+    async def answer() -> str:
+        await found_by.look(60.0)
+        return await found_by.ask("ernie_seqcls", [TASKS["seq_cls"]], question)
+
+    assert asyncio.run(answer()) == "b:1"
 
 
 def test_a_name_is_every_server_it_stands_for_now(monkeypatch: pytest.MonkeyPatch) -> None:
