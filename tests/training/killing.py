@@ -4,6 +4,7 @@
 fork of this process, which itself computes nothing.
 """
 
+import gc
 import hashlib
 import json
 import os
@@ -35,6 +36,7 @@ def main() -> int:
     folder = Path(sys.argv[1])
     warnings.simplefilter("error")
     torch.set_num_threads(1)
+    gc.freeze()  # each training would collect what was imported here
     outcomes = {"unbroken": _outcome(folder, "unbroken", [])}
     for name, instants in _LIVES.items():
         outcomes[name] = _outcome(folder, name, instants)
