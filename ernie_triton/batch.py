@@ -1,5 +1,6 @@
 """Join the rows of several requests into one engine input, packed or padded, and split outputs."""
 
+import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -9,6 +10,9 @@ from ernie_triton.arrays import Array, Float32, Int32, Int64, Outputs, Tensors
 
 LENGTH_BUCKET = 8
 """Padded lengths are rounded up to a multiple of this: a runtime sees fewer shapes."""
+
+ANY_ROWS = sys.maxsize
+"""As many rows in a run as there are."""
 
 COLUMN_STEP = 16
 """Columns of a packed batch's rectangle are a multiple of this: a vector of AVX-512."""
@@ -97,12 +101,15 @@ class TokenBatch:
         ends = np.cumsum(self.lengths)
         return np.concatenate([np.arange(ends[r] - self.lengths[r], ends[r]) for r in rows])
 
-    def micro_batches(self, cells: int) -> Iterator[Int64]:
-        """Group rows of similar lengths; a group has one row, or at most this many cells."""
+    def micro_batches(self, cells: int, rows: int = ANY_ROWS) -> Iterator[Int64]:
+        """Group so many rows of similar lengths; a group has one row, or at most these cells."""
         order = np.argsort(self.lengths, kind="stable")
         start = 0
         for place in range(1, len(order) + 1):
-            full = place < len(order) and (place + 1 - start) * self.lengths[order[place]] > cells
+            count = place - start
+            full = count == rows or (
+                place < len(order) and (count + 1) * self.lengths[order[place]] > cells
+            )
             if full or place == len(order):
                 yield order[start:place]
                 start = place

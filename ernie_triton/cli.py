@@ -138,7 +138,7 @@ COMMANDS = (
     ),
     *_commands(
         "build.commands",
-        "build,tensorrt-check",
+        "tensorrt-rtx",
         {"check-engine": "compile a graph for a GPU that is not there (TensorRT for RTX)"},
     ),
     *_commands(

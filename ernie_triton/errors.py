@@ -162,5 +162,9 @@ class GpuError(ErnieTritonError):
     """There is no NVIDIA GPU that can be used, or its driver is too old."""
 
 
+class NoGpuError(GpuError):
+    """There is none, or no driver for it."""
+
+
 class PlanError(ErnieTritonError):
     """A TensorRT plan cannot be built, is damaged, or does not fit the server or its GPU."""

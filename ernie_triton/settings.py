@@ -114,7 +114,7 @@ class EngineSettings(StageSettings):
 
     `pair` says whether token types come with the tokens, `tells_taken` whether the tokenizer is
     told which requests the engine has taken. `device` is `gpu` where a runtime is to take one if it
-    can, as ONNX Runtime does from the package `onnxruntime-gpu`.
+    can: ONNX Runtime from the package `onnxruntime-gpu`, TensorRT from its own.
     """
 
     task: str

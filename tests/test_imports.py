@@ -17,6 +17,7 @@ from tests.paths import ROOT
 # A room imports rooms of earlier lines only; the contract is the modules at the package's root.
 LAYERS = (
     ("contract",),
+    ("gpu",),
     ("tokenizer", "engines", "decoders"),
     ("stages", "client", "server"),
     ("backends", "gateway"),

@@ -1,4 +1,4 @@
-"""The second stage on CPU, in Triton."""
+"""The second stage in our Python backend, in Triton."""
 
 import os
 from collections.abc import Mapping, Sequence

@@ -43,9 +43,9 @@ from ernie_triton.build.publish.model_files import write_models
 from ernie_triton.build.publish.repository import StagedPipeline
 from ernie_triton.engines import Engine, load_engine
 from ernie_triton.errors import CheckpointError
+from ernie_triton.gpu.plans import PlanFacts
 from ernie_triton.pipeline import PipelineSpec
 from ernie_triton.processor import has_bfloat16, instruction_sets
-from ernie_triton.server.plans import PlanFacts
 from ernie_triton.tasks import RERANK, SEQ_CLS, task_named
 from ernie_triton.tokenizer.encoder import TextEncoder
 
@@ -179,7 +179,7 @@ def with_stage_instances(spec: PipelineSpec) -> PipelineSpec:
     A GPU answers more texts than one process tokenises. A quarter of the cores for either stage
     leaves half of them to the server and the clients' network.
     """
-    if spec.device != "gpu":
+    if spec.device != "gpu" or spec.is_joined:
         return spec
     share = max(1, min(len(os.sched_getaffinity(0)) // 4, _MOST_PROCESSES))
     return dataclasses.replace(

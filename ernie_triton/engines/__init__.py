@@ -1,4 +1,4 @@
-"""The runtimes that execute an engine on CPU, behind one loader.
+"""The runtimes that execute an engine, behind one loader.
 
 A runtime is one module with a `load(path, settings)` that returns an object with `input_types` and
 `run`; it is named in `RUNTIMES` and in `ernie_triton.tasks.ENGINES`.
@@ -23,9 +23,14 @@ from ernie_triton.tasks import task_named
 RUNTIMES: Mapping[str, str] = {
     "openvino": "ernie_triton.engines.openvino_runtime",
     "onnxruntime": "ernie_triton.engines.onnx_runtime",
+    "tensorrt": "ernie_triton.engines.tensorrt_runtime",
 }
-ENGINE_FILES: Mapping[str, str] = {"openvino": "model.xml", "onnxruntime": "model.onnx"}
-
+ENGINE_FILES: Mapping[str, str] = {
+    "openvino": "model.xml",
+    "onnxruntime": "model.onnx",
+    "tensorrt": "model.onnx",
+}
+"""The file of each; plans of TensorRT lie beside their graph."""
 
 _FINE_STEPS = 8
 """Batches of more steps than this are filled up in double steps: the share of filling is the same,
@@ -44,12 +49,14 @@ class Runtime(Protocol):
         row_step: and a multiple of this many rows.
         most_cells: of one run: rows times the longest row. It bounds the attention's memory, and
             keeps a few long texts from widening the attention of many short ones.
+        most_rows: of one run.
     """
 
     input_types: Mapping[str, npt.DTypeLike]
     token_step: int
     row_step: int
     most_cells: int
+    most_rows: int
 
     def run(self, inputs: Tensors) -> dict[str, Float32]:
         """Execute once; outputs are float32, by name, and stay valid after the next run."""
@@ -67,7 +74,7 @@ class Engine:
 
         [rows, …], or [tokens, …] without padding where the task has outputs of each token.
         """
-        groups = list(batch.micro_batches(self.runtime.most_cells))
+        groups = list(batch.micro_batches(self.runtime.most_cells, self.runtime.most_rows))
         if len(groups) == 1:
             return self._run_once(batch)
         parts = [self._run_once(batch.select(rows)) for rows in groups]

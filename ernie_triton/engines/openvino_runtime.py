@@ -8,6 +8,7 @@ import numpy.typing as npt
 import openvino
 
 from ernie_triton.arrays import Float32, Tensors
+from ernie_triton.batch import ANY_ROWS
 from ernie_triton.engines import output_names, thread_count
 from ernie_triton.errors import EngineError
 from ernie_triton.settings import EngineSettings
@@ -33,6 +34,7 @@ class OpenVinoRuntime:
     # Compared with 8,192 in INT8: 32 titles, 5 % of them of 128 tokens, run 1.4 times as fast with
     # Nano and 1.2 with Medium; 64 titles alone are 5 to 13 % slower.
     most_cells = 2048
+    most_rows = ANY_ROWS
 
     def __init__(self, compiled: Any, outputs: Sequence[str]) -> None:  # noqa: ANN401
         self._request = compiled.create_infer_request()

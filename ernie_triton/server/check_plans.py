@@ -14,22 +14,25 @@ from pathlib import Path
 
 from ernie_triton.child_process import run_child
 from ernie_triton.errors import GpuError, PipelineError, PlanError
-from ernie_triton.server.check_options import add_check_options
-from ernie_triton.server.gpu import CudaDriver, Gpu, driver_version, tensorrt_version
-from ernie_triton.server.images import (
+from ernie_triton.gpu.driver import CudaDriver, Gpu, driver_version, tensorrt_version
+from ernie_triton.gpu.images import (
     LAST_TENSORRT_WITH_VOLTA,
     OLDEST_DRIVERS,
     VOLTA_IMAGE,
     image_tagged,
     version_of,
 )
-from ernie_triton.server.plans import check_plan
+from ernie_triton.gpu.plans import check_plan, plan_path
+from ernie_triton.server.check_options import add_check_options
 
 TAG_VARIABLE = "NVIDIA_TRITON_SERVER_VERSION"
 """NVIDIA's Triton images say their release here, like `24.09`."""
 
 _ENGINE = re.compile(r'^\s*(?:backend: "tensorrt"|platform: "tensorrt_plan")\s*$', re.MULTILINE)
 _PLAN_NAMES = re.compile(r'cc_model_filenames\s*\{\s*key: "([\d.]+)"\s*value: "([^"]+)"\s*\}')
+_JOINED_ENGINE = re.compile(
+    r'key: "engine\.engine"\s+value \{\s+string_value: "tensorrt"', re.MULTILINE
+)
 _STAGE_SUFFIX = "_engine"
 
 
@@ -48,10 +51,18 @@ class PlanTarget:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TensorRtStage:
-    """The engine stage of one pipeline that TensorRT serves; `folder` is its version's."""
+    """The engine stage of one pipeline that TensorRT serves; `folder` is its version's.
+
+    Joined stages are one model of the pipeline's name, which our own stage serves.
+    """
 
     pipeline: str
     folder: Path
+
+    @property
+    def is_joined(self) -> bool:
+        """True where the stage is joined with the others."""
+        return self.config.parent.name == self.pipeline
 
     @property
     def config(self) -> Path:
@@ -151,13 +162,17 @@ def tensorrt_stages(
     if not repository.is_dir():
         raise PlanError(f"the model repository {repository} is not a folder")
     for name in pipelines:
-        if not (repository / f"{name}{_STAGE_SUFFIX}" / "config.pbtxt").is_file():
+        models = (name, f"{name}{_STAGE_SUFFIX}")
+        if not any((repository / model / "config.pbtxt").is_file() for model in models):
             raise PlanError(f"{repository} has no pipeline {name!r}; build it, or check the name")
-    for config in sorted(repository.glob(f"*{_STAGE_SUFFIX}/config.pbtxt")):
-        pipeline = config.parent.name.removesuffix(_STAGE_SUFFIX)
-        if pipelines and pipeline not in pipelines:
+    for config in sorted(repository.glob("*/config.pbtxt")):
+        text = config.read_text(encoding="utf-8")
+        pipeline = config.parent.name
+        if pipeline.endswith(_STAGE_SUFFIX) and _ENGINE.search(text):
+            pipeline = pipeline.removesuffix(_STAGE_SUFFIX)
+        elif not _JOINED_ENGINE.search(text):
             continue
-        if not _ENGINE.search(config.read_text(encoding="utf-8")):
+        if pipelines and pipeline not in pipelines:
             continue
         versions = [
             path
@@ -178,7 +193,7 @@ def check_stage(stage: TensorRtStage, server: PlanTarget) -> Iterator[str]:
     """
     names = dict(_PLAN_NAMES.findall(stage.config.read_text(encoding="utf-8")))
     for gpu in server.gpus:
-        if gpu.compute_capability not in names:
+        if gpu.compute_capability not in names and not stage.is_joined:
             advice = ", with --precision fp16 for a V100" if gpu.compute_capability == "7.0" else ""
             raise PipelineError(
                 f"{stage.config} names no plan for the {gpu.name} (compute capability "
@@ -187,7 +202,7 @@ def check_stage(stage: TensorRtStage, server: PlanTarget) -> Iterator[str]:
             )
         facts = check_plan(stage.folder, gpu, server.tensorrt)
         yield (
-            f"{stage.folder / names[gpu.compute_capability]} fits: TensorRT {facts.tensorrt}, "
+            f"{plan_path(stage.folder, gpu.compute_capability)} fits: TensorRT {facts.tensorrt}, "
             f"{gpu.name} (compute capability {gpu.compute_capability}), {facts.precision}"
         )
 

@@ -1,4 +1,4 @@
-"""Second stage on CPU: rows of token ids to the model's outputs, by one of the runtimes."""
+"""Second stage: rows of token ids to the model's outputs, by one of our runtimes."""
 
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future

@@ -309,7 +309,7 @@ class ExtractionStage(Stage[_Begun]):
 
 
 class JoinedExtraction(Stage[list[AskedText]]):
-    """All stages in one process, with an engine of our own on CPU."""
+    """All stages in one process, with an engine of our own."""
 
     inputs = EXTRACTION.pair_texts
 

@@ -1,4 +1,4 @@
-"""All three stages in one process, for engines of our own on CPU.
+"""All three stages in one process, for engines of our own.
 
 Tensors that the stages of an ensemble pass through the server stay in memory here: a request passes
 one queue and one process instead of three.

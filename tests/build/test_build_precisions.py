@@ -10,8 +10,11 @@ import pytest
 import torch
 
 from ernie_triton.build.check.sample_texts import SAMPLE_TEXTS
+from ernie_triton.build.config.reading import stage_parameters
+from ernie_triton.engines.tensorrt_runtime import TensorRtRuntime
 from ernie_triton.processor import instruction_sets
 from ernie_triton.server.check_processor import proved_engines
+from ernie_triton.stages.joined import JoinedStages
 from tests.build.load.exports import PrunedClassifier, export, randomised
 from tests.build.models import (
     LABELS,
@@ -24,6 +27,8 @@ from tests.build.models import (
 )
 from tests.build.test_build import engine_settings, manifest_in, served_logits
 from tests.commands import Run
+from tests.engines.test_tensorrt_runtime import Machine, put_plan
+from tests.stages.calls import answers, texts
 
 BATCH = random_rows((9, 2, 100, 33))
 TEXTS = SAMPLE_TEXTS.read_text(encoding="utf-8").splitlines()
@@ -131,20 +136,46 @@ def test_fp16_is_built_for_a_gpu_and_checked_here(
 
 @pytest.mark.parametrize("precision", ["fp16", "int8"])
 def test_tensorrt_s_graph_is_checked_and_left_for_the_machine_with_the_gpu(
-    tmp_path: Path, checkpoint: Path, run: Run, precision: str
+    tmp_path: Path,
+    checkpoint: Path,
+    run: Run,
+    precision: str,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     models = tmp_path / "models"
+    is_joined = precision == "fp16"
     options = ("--engine", "tensorrt", "--precision", precision, "--no-plan")
-    done = run(*arguments(checkpoint, models, *options, "--allowed-changes", 0.2))
+    form = "--joined" if is_joined else "--no-joined"
+    done = run(*arguments(checkpoint, models, *options, form, "--allowed-changes", 0.2))
     assert (done.code, done.other_lines) == (0, [])
     assert "plan" not in done.steps
     made = manifest_in(models)
     assert (made["engine"]["engine"], made["plan"], made["speed"]) == ("tensorrt", None, None)
-    graph = onnx.load(models / "ernie_seqcls_engine/1/model.onnx")
+    folder = models / ("ernie_seqcls/1" if is_joined else "ernie_seqcls_engine/1")
+    graph = onnx.load(folder / "model.onnx")
     # Signed and symmetric, which is all that TensorRT takes.
     zeros = [item for item in graph.graph.initializer if item.name == "int8_0"]
     assert [item.data_type for item in zeros] == [onnx.TensorProto.INT8] * (precision == "int8")
     assert "run ernie-triton engine" in done.stdout
+    if is_joined:
+        _assert_one_process_answers_on_a_gpu(folder, monkeypatch)
+
+
+def _assert_one_process_answers_on_a_gpu(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """From text to answer, with stand-ins for TensorRT and the GPU, as ONNX Runtime has it."""
+    requests = [{"text": texts("北京", "上海的天气")}, {"text": texts("央行降息")}]
+    found = {}
+    for name in ("cpu", "gpu"):
+        if name == "gpu":
+            put_plan(folder, Machine(monkeypatch).packages[0])
+        stage = JoinedStages.open(stage_parameters(folder.parent), folder)
+        assert isinstance(stage._engine._engine.runtime, TensorRtRuntime) == (name == "gpu")
+        found[name] = answers(stage, requests)
+        stage.close()
+    for on_cpu, on_gpu in zip(found["cpu"], found["gpu"], strict=True):
+        assert on_cpu.keys() == on_gpu.keys()
+        np.testing.assert_array_equal(on_gpu["label_name"], on_cpu["label_name"])
+        np.testing.assert_allclose(on_gpu["scores"], on_cpu["scores"], atol=1e-3)
 
 
 def test_what_fp16_cannot_hold_is_refused_and_nothing_is_written(

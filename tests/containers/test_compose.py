@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from ernie_triton.gateway import gateway
-from ernie_triton.server.images import GPUS, IMAGES
+from ernie_triton.gpu.images import GPUS, IMAGES
 from tests.containers.compose import Services, active, env_file, run_compose, services
 from tests.containers.programs import ROOT
 

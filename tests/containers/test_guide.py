@@ -2,7 +2,7 @@
 
 import re
 
-from ernie_triton.server.images import GPUS, IMAGES
+from ernie_triton.gpu.images import GPUS, IMAGES
 from tests.containers.compose import services
 from tests.containers.dockerfile import stages
 from tests.containers.programs import ROOT

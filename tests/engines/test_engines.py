@@ -17,7 +17,7 @@ from ernie_triton.build.convert.engine_file import adopt_graph, write_engine
 from ernie_triton.build.model.models import Model, trim_model
 from ernie_triton.engines import ENGINE_FILES, RUNTIMES, Engine, load_engine, thread_count
 from ernie_triton.errors import EngineError, MissingExtraError
-from ernie_triton.tasks import LAYOUTS, task_named
+from ernie_triton.tasks import CPU_ENGINES, ENGINES, LAYOUTS, task_named
 from tests.engines.tiny_model import (
     LABELS,
     POSITIONS,
@@ -30,7 +30,7 @@ from tests.engines.tiny_model import (
     write_tiny_engine,
 )
 
-EVERY_RUNTIME = pytest.mark.parametrize("name", RUNTIMES)
+EVERY_RUNTIME = pytest.mark.parametrize("name", CPU_ENGINES)
 MIXED_LENGTHS = (2, 17, 9, 2, POSITIONS, 8, 3)
 MANY_LENGTHS = tuple(np.random.default_rng(5).integers(2, POSITIONS + 1, 400).tolist())
 """More cells than one run may have."""
@@ -188,7 +188,7 @@ def test_a_runtime_that_is_not_installed_is_named_with_its_extra(
 
 
 def test_every_engine_of_the_contract_has_a_runtime_and_a_file() -> None:
-    assert set(RUNTIMES) == set(ENGINE_FILES)
+    assert set(RUNTIMES) == set(ENGINE_FILES) == set(ENGINES)
 
 
 def test_threads_are_as_told_and_every_core_by_default() -> None:

@@ -12,11 +12,11 @@ import pytest
 
 from ernie_triton.cli import main
 from ernie_triton.errors import GpuError
+from ernie_triton.gpu.driver import CudaDriver, Gpu
 from ernie_triton.server import check_plans
 from ernie_triton.server.check_plans import TAG_VARIABLE, this_server
-from ernie_triton.server.gpu import CudaDriver, Gpu
-from tests.server.fake_cuda import A10, T4, V100, FakeDriver, driver_of
-from tests.server.plan_files import CONFIG, write_engine_stage, write_plan
+from tests.gpu.fake_cuda import A10, T4, V100, FakeDriver, driver_of
+from tests.gpu.plan_files import CONFIG, write_engine_stage, write_plan
 
 
 @pytest.fixture
@@ -174,6 +174,21 @@ def test_a_driver_without_a_gpu_is_told(
     machine.gpus = ()
     assert check(repository) == 1
     assert "sees no GPU; start the container with --gpus all" in capsys.readouterr().err
+
+
+def test_joined_stages_have_plans_too(
+    tmp_path: Path, machine: FakeDriver, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "pairs" / "1").mkdir(parents=True)
+    config = (
+        'parameters {\n  key: "engine.engine"\n  value {\n    string_value: "tensorrt"\n  }\n}\n'
+    )
+    (tmp_path / "pairs" / "config.pbtxt").write_text(config, encoding="utf-8")
+    assert check(tmp_path) == 1
+    assert "--name pairs --version 1" in capsys.readouterr().err
+    write_plan(tmp_path / "pairs" / "1")
+    assert check(tmp_path, "--model", "pairs") == 0
+    assert machine.gpus == (T4,)
 
 
 def test_a_repository_without_tensorrt_asks_for_no_gpu(

@@ -77,14 +77,14 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Run the command; returns its exit code."""
-    from ernie_triton.build.tensorrt.api import load_compile_check
+    from ernie_triton.build.tensorrt.api import load_rtx
     from ernie_triton.build.tensorrt.compile_check import check_target, compile_for
 
     given = [bool(arguments.graph), bool(arguments.repository), bool(arguments.shape)]
     if sum(given) != 1:
         print("error: give a MODEL.onnx, a --repository or a --shape", file=sys.stderr)
         return 2
-    tensorrt = load_compile_check()
+    tensorrt = load_rtx()
     targets = arguments.target or ["sm75"]
     for target in targets:
         check_target(tensorrt, target)

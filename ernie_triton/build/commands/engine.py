@@ -25,6 +25,11 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         help="build this pipeline's alone (repeatable; default: every one with TensorRT)",
     )
     parser.add_argument("--version", type=int, help="version directory (default: the newest)")
+    parser.add_argument(
+        "--rtx",
+        action="store_true",
+        help="build plans of TensorRT for RTX, which `serve` runs where its package is",
+    )
     parser.add_argument("--force", action="store_true", help="build also where a plan fits")
     parser.add_argument(
         "--batch", type=int, default=0, help="rows of the batch to be fastest at (default 16)"
@@ -55,8 +60,8 @@ def run(arguments: argparse.Namespace) -> int:
     """Run the command; returns its exit code."""
     from ernie_triton.build.tensorrt.plan import make_plan, this_machine
     from ernie_triton.build.tensorrt.plan_requests import UsualBatch, plan_requests
+    from ernie_triton.gpu.plans import check_plan, facts_path
     from ernie_triton.server.builds.recording import record_files
-    from ernie_triton.server.plans import check_plan, facts_path, plan_path
 
     settings = TensorRtBuild(
         builder_level=arguments.builder_level,
@@ -67,19 +72,24 @@ def run(arguments: argparse.Namespace) -> int:
     requests = tuple(
         plan_requests(arguments.repository, arguments.name, settings, usual, arguments.version)
     )
-    machine = this_machine()
+    machine = this_machine(is_rtx=arguments.rtx)
     for stage, request in requests:
-        plan = plan_path(request.folder, machine.gpu.compute_capability)
+        plan = machine.plan_path(request.folder)
         if not arguments.force:
             try:
-                check_plan(request.folder, machine.gpu, machine.tensorrt.version)
+                version = machine.tensorrt.version
+                check_plan(request.folder, machine.gpu, version, is_rtx=machine.is_rtx)
                 print(f"{plan} fits this machine; nothing to do")
                 continue
             except PlanError as error:
                 print(f"{stage.pipeline}: {error}", file=sys.stderr, flush=True)
         facts = make_plan(request, machine, timed_step)
-        version = int(request.folder.name)
-        record_files(arguments.repository, stage.pipeline, version, (plan, facts_path(plan)))
+        record_files(
+            arguments.repository,
+            stage.pipeline,
+            int(request.folder.name),
+            (plan, facts_path(plan)),
+        )
         print(
             f"{plan}: TensorRT {facts.tensorrt}, {facts.gpu} (compute capability "
             f"{facts.compute_capability}), {facts.precision} {facts.layout}, "

@@ -37,9 +37,9 @@ from ernie_triton.build.config.messages import (
 )
 from ernie_triton.engines import ENGINE_FILES
 from ernie_triton.errors import PipelineError
+from ernie_triton.gpu.images import GPUS
+from ernie_triton.gpu.plans import plan_path
 from ernie_triton.pipeline import PipelineSpec
-from ernie_triton.server.images import GPUS
-from ernie_triton.server.plans import plan_path
 from ernie_triton.settings import EngineSettings
 from ernie_triton.tasks import INPUT_IDS, LENGTHS, WIDTH, task_named, token_tensors
 
@@ -72,16 +72,16 @@ def length_bucket(spec: PipelineSpec, sizes: ModelSizes) -> int:
 def python_engine(
     spec: PipelineSpec, sizes: ModelSizes, warm_up_lengths: Sequence[int]
 ) -> pb.ModelConfig:
-    """The engine in our Python backend; plans are replaced by the ONNX file beside them.
+    """The engine in our Python backend.
 
-    It runs on the CPU, or on CUDA for a pipeline of a GPU where ONNX Runtime has it.
+    A pipeline of a GPU runs there where a runtime for it is installed, otherwise on the CPU.
     """
     inputs = token_tensors(pair=spec.pair)
     task = task_named(spec.task)
     settings = EngineSettings(
         task=task.name,
         pair=spec.pair,
-        engine=spec.engine if spec.engine in ENGINE_FILES else "onnxruntime",
+        engine=spec.engine,
         precision=spec.precision,
         layout=spec.layout,
         threads=spec.threads,
@@ -93,8 +93,7 @@ def python_engine(
         device=spec.device,
     )
     config = python_stage(spec, "engine", inputs, task.engine_outputs, sizes, settings)
-    if spec.device == "cpu":  # copies were asked for on a GPU otherwise
-        config.instance_group[0].count = spec.instances
+    config.instance_group[0].count = spec.instances
     config.max_batch_size = spec.max_stage_rows
     allow_ragged(config)
     for sample, length in zip(WARM_UP_TEXTS, warm_up_lengths, strict=True):

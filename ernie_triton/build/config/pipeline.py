@@ -29,6 +29,7 @@ def pipeline_configs(
     Raises:
         PipelineError: what the pipeline asks for does not fit the model.
     """
+    has_native = is_native(spec, sizes) and not spec.is_joined
     bucket = 1 if spec.is_joined else length_bucket(spec, sizes)
     parts = {
         "tokenizer": tokenizer_config(spec, sizes, length_bucket=bucket),
@@ -39,7 +40,7 @@ def pipeline_configs(
         return {spec.name: _files((joined_config(spec, sizes, parts),))}
     configs: dict[str, Sequence[pb.ModelConfig]] = {spec.name: (ensemble_config(spec, sizes),)}
     configs |= {spec.stage(part): (config,) for part, config in parts.items()}
-    if is_native(spec, sizes):
+    if has_native:
         native = native_engine(spec, sizes, warm_up_lengths)
         configs[spec.stage("engine")] = (native, parts["engine"])
     return {model: _files(messages) for model, messages in configs.items()}

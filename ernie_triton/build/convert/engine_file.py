@@ -38,7 +38,7 @@ def write_engine(
     Raises:
         EngineError: the runtime cannot read the graph.
     """
-    path = folder / ENGINE_FILES.get(engine, ENGINE_FILES["onnxruntime"])
+    path = folder / ENGINE_FILES[engine]
     if engine != "openvino":
         onnx.save(graph, path)
         return [path]

@@ -15,10 +15,10 @@ from ernie_triton.build.convert.quantization import QuantizationFacts
 from ernie_triton.build.load.source import Source
 from ernie_triton.build.model.models import Model
 from ernie_triton.build.model.slim import SlimModel
+from ernie_triton.gpu.plans import PlanFacts, file_sha256
 from ernie_triton.pipeline import PipelineSpec
 from ernie_triton.processor import instruction_sets
 from ernie_triton.server.builds.manifest_file import sealed_json
-from ernie_triton.server.plans import PlanFacts, file_sha256
 from ernie_triton.tokenizer.vocabulary import Vocabulary
 
 _SOURCE_SUFFIXES = {

@@ -1,29 +1,26 @@
-"""The part of TensorRT's Python API that this project uses, the same for every supported version.
+"""The part of TensorRT's Python API that builds plans, the same for every supported version.
 
-Supported are TensorRT 10.4 to 11.4 (`tensorrt`) and TensorRT for RTX 1.7 (`tensorrt_rtx`, the same
-API). Triton's images carry 10.4 in 24.09, the last for a V100, up to 11.2 in 26.08
-(`ernie_triton.server.images`). Every name used here was looked up in the extension modules of the
-wheels `tensorrt_cu12_bindings` 10.4.0, 10.9.0.34, 10.13.3.9, 11.0.0.114 and 11.4.0.106. Networks
-are strongly typed, the one kind that 11 still has: what is computed in which format stands in the
-ONNX file. Batches are explicit without a flag from 10 on, and 11 removed the flag.
-
-TensorRT 8.6 is not supported: it has neither strongly typed networks nor a progress monitor, and no
-GPU needs it, since an image with 10.4 serves everything from Volta on.
+Every name used here was looked up in the extension modules of the wheels `tensorrt_cu12_bindings`
+10.4.0, 10.9.0.34, 10.13.3.9, 11.0.0.114 and 11.4.0.106. Networks are strongly typed, the one kind
+that 11 still has: what is computed in which format stands in the ONNX file. Batches are explicit
+without a flag from 10 on, and 11 removed the flag.
 """
 
-import importlib
-import importlib.util
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ernie_triton.build.tensorrt.log import message_log, progress_monitor
 from ernie_triton.build.tensorrt.profiles import ShapeRange
+from ernie_triton.build.tensorrt.progress import progress_monitor
+from ernie_triton.engines.tensorrt_module import (
+    RTX_NAMES,
+    TENSORRT_NAMES,
+    TensorRtModule,
+    imported_package,
+)
 from ernie_triton.errors import MissingExtraError, PlanError
-from ernie_triton.server.images import version_of
 
-OLDEST = (10, 4)
 _MIB = 1 << 20
 
 
@@ -99,18 +96,8 @@ class BuilderSettings:
     target: str = ""
 
 
-class TensorRt:
-    """The builder, the parser and the runtime of one TensorRT module."""
-
-    def __init__(self, module: Any) -> None:  # noqa: ANN401
-        """Take `tensorrt` or `tensorrt_rtx`."""
-        self.module = module
-        self.log = message_log(module)
-
-    @property
-    def version(self) -> str:
-        """The version of the module, like `10.4.0`."""
-        return str(self.module.__version__)
+class TensorRt(TensorRtModule):
+    """The builder and the parser of one TensorRT module."""
 
     def read_graph(self, path: Path) -> Network:
         """Parse an ONNX file into a strongly typed network.
@@ -166,10 +153,6 @@ class TensorRt:
             activation_bytes=self.log.activation_bytes,
         )
 
-    def last_error(self) -> str:
-        """TensorRT's last errors; a cause comes before its consequences."""
-        return "; ".join(self.log.errors[:3]) or "it does not say why"
-
     def _config(self, network: Network, settings: BuilderSettings) -> Any:  # noqa: ANN401
         trt = self.module
         config = network.builder.create_builder_config()
@@ -203,49 +186,27 @@ class TensorRt:
 def load_tensorrt() -> TensorRt:
     """TensorRT as installed for building plans.
 
-    In Triton's images the libraries are there without a Python package: the wheel
-    `tensorrt_cu12_bindings` (or cu13) of the same version adds 1 MB and uses them.
-
     Raises:
         MissingExtraError: no package is installed.
         PlanError: the one that is cannot be loaded, or is too old.
     """
-    module = _imported(("tensorrt", "tensorrt_bindings"))
+    module = imported_package(TENSORRT_NAMES)
     if module is None:
         raise MissingExtraError("tensorrt", "tensorrt", "building a TensorRT plan")
-    found = TensorRt(module)
-    if version_of(".".join(found.version.split(".")[:2])) < OLDEST:
-        raise PlanError(
-            f"TensorRT {found.version} is too old; expected 10.4 or newer, as Triton's images "
-            f"from 24.09 on have"
-        )
-    return found
-
-
-def load_compile_check() -> TensorRt:
-    """TensorRT for RTX, which compiles for GPUs that are not there.
-
-    Raises:
-        MissingExtraError: it is not installed.
-    """
-    module = _imported(("tensorrt_rtx",))
-    if module is None:
-        raise MissingExtraError("tensorrt_rtx", "tensorrt-check", "the compile check")
     return TensorRt(module)
 
 
-def _imported(names: tuple[str, ...]) -> Any:  # noqa: ANN401
-    for name in names:
-        if importlib.util.find_spec(name) is None:
-            continue
-        try:
-            return importlib.import_module(name)
-        except (ImportError, OSError) as error:
-            raise PlanError(
-                f"the package {name} cannot load TensorRT's libraries: {error}; install the "
-                f"version that the server's image has"
-            ) from error
-    return None
+def load_rtx() -> TensorRt:
+    """TensorRT for RTX, which also compiles for GPUs that are not there.
+
+    Raises:
+        MissingExtraError: it is not installed.
+        PlanError: it cannot be loaded.
+    """
+    module = imported_package(RTX_NAMES)
+    if module is None:
+        raise MissingExtraError("tensorrt_rtx", "tensorrt-rtx", "TensorRT for RTX")
+    return TensorRt(module)
 
 
 def _refused(parser: Any) -> tuple[RefusedNode, ...]:  # noqa: ANN401

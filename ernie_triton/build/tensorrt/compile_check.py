@@ -15,7 +15,7 @@ from pathlib import Path
 from ernie_triton.build.tensorrt.api import BuilderSettings, RefusedNode, TensorRt
 from ernie_triton.build.tensorrt.profiles import EngineShapes, profile_of
 from ernie_triton.errors import PlanError
-from ernie_triton.server.images import GPUS, VOLTA_IMAGE, sm_of
+from ernie_triton.gpu.images import GPUS, VOLTA_IMAGE, sm_of
 
 _MIB = 1 << 20
 _NO_WORK = {"signal", "wait", "shape_call", "TrainStation"}

@@ -10,8 +10,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ernie_triton.build.progress import StepReporter, timed_step
-from ernie_triton.build.tensorrt.api import BuilderSettings, Compiled, TensorRt, load_tensorrt
-from ernie_triton.build.tensorrt.execution import PlanRunner, Runner
+from ernie_triton.build.tensorrt.api import (
+    BuilderSettings,
+    Compiled,
+    TensorRt,
+    load_rtx,
+    load_tensorrt,
+)
+from ernie_triton.build.tensorrt.compile_check import check_target
 from ernie_triton.build.tensorrt.plan_check import largest_difference, onnx_runner, vocabulary_size
 from ernie_triton.build.tensorrt.profiles import (
     EngineShapes,
@@ -19,12 +25,13 @@ from ernie_triton.build.tensorrt.profiles import (
     pipeline_shapes,
     profile_of,
 )
+from ernie_triton.engines.tensorrt_plan import PlanRunner, Runner
 from ernie_triton.errors import PlanError
+from ernie_triton.gpu.driver import CudaDriver, Gpu, driver_version
+from ernie_triton.gpu.images import COMPUTE_CAPABILITIES, sm_of
+from ernie_triton.gpu.plans import PlanFacts, facts_path, file_sha256, header_version, plan_path
 from ernie_triton.pipeline import PipelineSpec, TensorRtBuild
 from ernie_triton.server.check_plans import this_server
-from ernie_triton.server.gpu import CudaDriver, Gpu, driver_version
-from ernie_triton.server.images import COMPUTE_CAPABILITIES
-from ernie_triton.server.plans import PlanFacts, facts_path, file_sha256, header_version, plan_path
 
 NO_INT8 = ("7.0",)
 """Compute capabilities without INT8 tensor cores."""
@@ -58,7 +65,7 @@ class Machine:
         gpu: the GPU that it builds for.
         driver: version of the GPU's driver.
         load_plan: makes a plan runnable.
-        target: `sm75` and the like for TensorRT for RTX, which builds without a GPU.
+        target: `sm75` and the like for TensorRT for RTX, which compiles for what it is told.
     """
 
     tensorrt: TensorRt
@@ -67,18 +74,30 @@ class Machine:
     load_plan: Callable[[TensorRt, bytes], Runner] = PlanRunner
     target: str = ""
 
+    @property
+    def is_rtx(self) -> bool:
+        """True where the plan is TensorRT for RTX's."""
+        return bool(self.target)
 
-def this_machine() -> Machine:
-    """TensorRT and the first GPU of this machine.
+    def plan_path(self, folder: Path) -> Path:
+        """The place of a plan in a folder."""
+        return plan_path(folder, self.gpu.compute_capability, is_rtx=self.is_rtx)
+
+
+def this_machine(*, is_rtx: bool = False) -> Machine:
+    """TensorRT, or TensorRT for RTX, and the first GPU of this machine.
 
     Raises:
         GpuError: there is no GPU, or its driver is too old.
         MissingExtraError: TensorRT is not installed.
-        PlanError: TensorRT cannot be loaded, or is too old.
+        PlanError: TensorRT cannot be loaded, is too old, or does not compile for this GPU.
     """
-    tensorrt = load_tensorrt()
-    server = this_server(CudaDriver(), tensorrt.version)
-    return Machine(tensorrt=tensorrt, gpu=server.gpus[0], driver=driver_version())
+    tensorrt = load_rtx() if is_rtx else load_tensorrt()
+    gpu = this_server(CudaDriver(), tensorrt.version).gpus[0]
+    target = sm_of(gpu.compute_capability) if is_rtx else ""
+    if is_rtx:
+        check_target(tensorrt, target)
+    return Machine(tensorrt=tensorrt, gpu=gpu, driver=driver_version(), target=target)
 
 
 def build_plan(
@@ -174,11 +193,11 @@ def _place(
 ) -> PlanFacts:
     gpu, tensorrt = machine.gpu, machine.tensorrt
     with tempfile.TemporaryDirectory(prefix=".plan-", dir=request.folder) as scratch:
-        plan = Path(scratch) / plan_path(request.folder, gpu.compute_capability).name
+        plan = Path(scratch) / machine.plan_path(request.folder).name
         plan.write_bytes(compiled.plan)
         facts = PlanFacts(
             # The header has the build number too; plans of TensorRT for RTX have another.
-            tensorrt=tensorrt.version if machine.target else header_version(plan),
+            tensorrt=tensorrt.version if machine.is_rtx else header_version(plan),
             compute_capability=gpu.compute_capability,
             gpu=gpu.name,
             driver=machine.driver,
@@ -192,6 +211,7 @@ def _place(
             build_s=round(build_s, 1),
             largest_difference=difference,
             built_at=datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
+            activation_bytes=compiled.activation_bytes,
         )
         facts_path(plan).write_text(facts.to_json(), encoding="utf-8")
         # Until both are there, their check sums disagree, and the plan counts as damaged.

@@ -10,8 +10,8 @@ import onnx
 
 from ernie_triton.arrays import Tensors
 from ernie_triton.batch import TokenBatch
-from ernie_triton.build.tensorrt.execution import Runner
 from ernie_triton.build.tensorrt.profiles import EngineShapes
+from ernie_triton.engines.tensorrt_plan import Runner
 from ernie_triton.errors import EngineError, ExactnessError
 from ernie_triton.pipeline import SHORTEST_TEXT_TOKENS
 

@@ -10,10 +10,10 @@ from typing import Any
 from ernie_triton.build.tensorrt.plan import PlanRequest
 from ernie_triton.build.tensorrt.profiles import USUAL_ROWS, USUAL_TOKENS, EngineShapes
 from ernie_triton.errors import PlanError
+from ernie_triton.gpu.plans import GRAPH_FILE
 from ernie_triton.pipeline import TensorRtBuild
 from ernie_triton.server.builds.manifest_file import MANIFEST_FILE
 from ernie_triton.server.check_plans import TensorRtStage, tensorrt_stages
-from ernie_triton.server.plans import GRAPH_FILE
 from ernie_triton.tasks import task_named
 
 _MAX_BATCH = re.compile(r"^max_batch_size: (\d+)$", re.MULTILINE)

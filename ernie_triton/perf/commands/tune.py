@@ -21,11 +21,11 @@ _QUICK_ROUNDS = 2
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Add the command's description and options."""
     parser.description = (
-        "Serve a built pipeline with other threads, instances, max_batch_size and "
-        "max_queue_delay_us, measure each with the real perf_analyzer, and write the pipeline's "
-        "TOML file with the best values. A value changes only where the gain exceeds the spread of "
-        "figures taken in turn. Prints the trials, then the file to build from. Takes about five "
-        "minutes with the defaults."
+        "Serve a built pipeline with other threads, instances (of the engine, and of the stages "
+        "around it), max_batch_size and max_queue_delay_us, measure each with the real "
+        "perf_analyzer, and write the pipeline's TOML file with the best values. A value changes "
+        "only where the gain exceeds the spread of figures taken in turn. Prints the "
+        "trials, then the file to build from. Takes about five minutes with the defaults."
     )
     parser.add_argument("pipeline", type=Path, help="TOML of a pipeline that is built")
     parser.add_argument(

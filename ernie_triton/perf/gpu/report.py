@@ -19,11 +19,11 @@ from ernie_triton.build.random_models.torch_export import random_classifier
 from ernie_triton.build.tensorrt.random_graph import random_graph
 from ernie_triton.engines.onnx_runtime import CPU_PROVIDER
 from ernie_triton.errors import ErnieTritonError, GpuError
+from ernie_triton.gpu.driver import CudaDriver, driver_version
 from ernie_triton.model_shapes import POSITIONS, VOCABULARY_SIZE, Shape
 from ernie_triton.perf.engines.token_batches import title_lengths, token_batch
 from ernie_triton.perf.gpu.sessions import DeviceSession, TorchModel, runs_per_s
 from ernie_triton.perf.machine import machine_facts
-from ernie_triton.server.gpu import CudaDriver, driver_version
 from ernie_triton.tasks import LAYOUTS
 
 _ROWS = (1, 8, 32, 64)

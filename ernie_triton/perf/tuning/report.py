@@ -1,14 +1,16 @@
 """Write the trials and the decision as a table and as notes for the tuned file."""
 
+import dataclasses
 from collections.abc import Sequence
 
 from ernie_triton.perf.tuning.decision import Decision, Finalist
 from ernie_triton.perf.tuning.search import Trial
 from ernie_triton.perf.tuning.setting import Setting
 
+_VALUES = tuple(field.name for field in dataclasses.fields(Setting))
 _HEAD = (
-    "| threads | instances | max_batch_size | max_queue_delay_us | texts/s | p50 ms | p99 ms | |",
-    "|---:|---:|---:|---:|---:|---:|---:|---|",
+    f"| {' | '.join(_VALUES)} | texts/s | p50 ms | p99 ms | |",
+    f"|{'---:|' * len(_VALUES)}---:|---:|---:|---|",
 )
 
 
@@ -91,10 +93,4 @@ def _figures(one: Finalist) -> str:
 
 
 def _line(setting: Setting, *cells: str) -> str:
-    values = (
-        setting.threads,
-        setting.instances,
-        setting.max_batch_size,
-        setting.max_queue_delay_us,
-    )
-    return f"| {' | '.join((*map(str, values), *cells))} |"
+    return f"| {' | '.join((*map(str, dataclasses.astuple(setting)), *cells))} |"

@@ -24,23 +24,16 @@ _DECIDED_BY_THE_BUILD = ("task", "engine", "precision", "layout", "max_length")
 
 
 def as_built(spec: PipelineSpec, how: str) -> PipelineSpec:
-    """The pipeline with the engine that its build took; one that cannot be tuned here is refused.
+    """The pipeline with the engine that its build took.
 
     Args:
         spec: the pipeline.
         how: the command that builds it.
 
     Raises:
-        PipelineError: the pipeline is for a GPU, or was built from another description.
+        PipelineError: the pipeline was built from another description.
         RepositoryError: the pipeline is not built.
     """
-    if spec.device == "gpu":
-        raise PipelineError(
-            f"{spec.name} is for a GPU, but tune uses the embedded server, on CPU; "
-            f"change the values by hand, rebuild, and compare with `ernie-triton perf compare`: "
-            f"instances of a GPU each take its weights and activations again "
-            f"(`ernie-triton check-engine` says how much)"
-        )
     if not (spec.repository / spec.name / str(spec.version) / MANIFEST_FILE).is_file():
         raise RepositoryError(
             f"{spec.repository} has no version {spec.version} of {spec.name}; run: {how}"
@@ -110,13 +103,19 @@ def _changes(tuned: PipelineSpec) -> dict[str, ServingChange]:
         return {tuned.name: change}
     return {
         tuned.name: ServingChange(max_batch_size=rows),
-        tuned.stage("tokenizer"): ServingChange(max_batch_size=rows, max_queue_delay_us=delay_us),
+        tuned.stage("tokenizer"): ServingChange(
+            max_batch_size=rows,
+            max_queue_delay_us=delay_us,
+            instances=tuned.tokenizer_instances or None,
+        ),
         tuned.stage("engine"): ServingChange(
             max_batch_size=tuned.max_stage_rows,
             instances=tuned.instances,
             parameters={"threads": threads},
         ),
-        tuned.stage("postprocess"): ServingChange(max_batch_size=tuned.max_stage_rows),
+        tuned.stage("postprocess"): ServingChange(
+            max_batch_size=tuned.max_stage_rows, instances=tuned.postprocess_instances or None
+        ),
     }
 
 

@@ -1,4 +1,4 @@
-"""Hold the four tuned values, and make the grid of their candidates."""
+"""Hold the tuned values, and make the grid of their candidates."""
 
 import dataclasses
 from collections.abc import Mapping, Sequence
@@ -8,8 +8,11 @@ from ernie_triton.pipeline import Batching, PipelineSpec
 
 _BATCHES = (8, 16, 32, 64, 128, 256)
 _DELAYS_US = (0, 300, 1000)
-_MOST_INSTANCES = 8
+MOST_INSTANCES = 8
 """Each instance is a process with weights of its own."""
+
+
+_OF_STAGES = ("tokenizer_instances", "postprocess_instances")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,12 +26,16 @@ class Setting:
     instances: int = 1
     max_batch_size: int = 64
     max_queue_delay_us: int = Batching().max_queue_delay_us
+    tokenizer_instances: int = 0
+    postprocess_instances: int = 0
 
     def __str__(self) -> str:
-        return (
+        words = (
             f"threads {self.threads}, instances {self.instances}, max_batch_size "
             f"{self.max_batch_size}, max_queue_delay_us {self.max_queue_delay_us}"
         )
+        stages = {name: getattr(self, name) for name in _OF_STAGES}
+        return ", ".join([words, *(f"{name} {count}" for name, count in stages.items() if count)])
 
     def applied_to(self, spec: PipelineSpec) -> PipelineSpec:
         """Return the pipeline with these values."""
@@ -38,7 +45,12 @@ class Setting:
             max_queue_delay_us=self.max_queue_delay_us,
         )
         return dataclasses.replace(
-            spec, threads=self.threads, instances=self.instances, batching=batching
+            spec,
+            threads=self.threads,
+            instances=self.instances,
+            tokenizer_instances=self.tokenizer_instances,
+            postprocess_instances=self.postprocess_instances,
+            batching=batching,
         )
 
 
@@ -54,12 +66,18 @@ class Conditions:
         concurrency: requests under way.
         rows: rows of a request; smaller batches would refuse it.
         budget_ms: largest accepted latency; None for any.
+        has_stages: the Python stages around the engine may be several processes.
+        is_on_gpu: the engine is, where threads change nothing.
+        most_instances: of the engine.
     """
 
     cores: int
     concurrency: int
     rows: int = 1
     budget_ms: float | None = None
+    has_stages: bool = False
+    is_on_gpu: bool = False
+    most_instances: int = MOST_INSTANCES
 
 
 Change = Mapping[str, int]
@@ -73,11 +91,13 @@ def setting_of(spec: PipelineSpec) -> Setting:
         instances=spec.instances,
         max_batch_size=spec.batching.max_batch_size,
         max_queue_delay_us=spec.batching.max_queue_delay_us,
+        tokenizer_instances=spec.tokenizer_instances,
+        postprocess_instances=spec.postprocess_instances,
     )
 
 
 def axes(given: Setting, conditions: Conditions) -> list[list[Change]]:
-    """Make the candidates' grid, axis by axis: cores, batch, delay.
+    """Make the candidates' grid, axis by axis: engine, Python stages, batch, delay.
 
     Values without an effect are left out: batches above the rows under way, and delays above the
     budget.
@@ -90,26 +110,48 @@ def axes(given: Setting, conditions: Conditions) -> list[list[Change]]:
     budget_us = 1000 * (conditions.budget_ms or float("inf"))
     delays = sorted({DEFAULTS.max_queue_delay_us, given.max_queue_delay_us, *_DELAYS_US})
     return [
-        _shares_of_cores(conditions.cores),
+        _copies_of_engine(conditions),
+        *([_copies_of_stages(conditions.cores)] if conditions.has_stages else []),
         [{"max_batch_size": size} for size in sorted(set(batches), reverse=True)],
         [{"max_queue_delay_us": delay} for delay in delays if delay < budget_us],
     ]
 
 
 def is_same(one: Setting, other: Setting, cores: int) -> bool:
-    """Tell whether two settings serve alike: 0 threads are all cores."""
-    return dataclasses.replace(one, threads=one.threads or cores) == dataclasses.replace(
-        other, threads=other.threads or cores
+    """Tell whether two settings serve alike: 0 threads are all cores, 0 processes are one."""
+    return _in_full(one, cores) == _in_full(other, cores)
+
+
+def _in_full(setting: Setting, cores: int) -> Setting:
+    return dataclasses.replace(
+        setting,
+        threads=setting.threads or cores,
+        **{name: getattr(setting, name) or 1 for name in _OF_STAGES},
     )
 
 
-def _shares_of_cores(cores: int) -> list[Change]:
-    """Give one instance every core, several instances a share, or leave a core to other stages."""
-    pairs = [(1, 0)]
-    instances = 2
-    while instances <= min(max(cores, 2), _MOST_INSTANCES):
-        pairs.append((instances, max(1, cores // instances)))
-        instances *= 2
+def _doubled(most: int) -> list[int]:
+    """2, 4, 8 and so on."""
+    return [1 << power for power in range(1, most.bit_length())]
+
+
+def _copies_of_stages(cores: int) -> list[Change]:
+    """Let the tokenizer have more processes, and the last stage half as many or the same."""
+    counts = _doubled(min(max(cores, 2), MOST_INSTANCES))
+    pairs = [(count, others) for count in counts for others in (count // 2, count)]
+    return [dict(zip(_OF_STAGES, pair, strict=True)) for pair in pairs]
+
+
+def _copies_of_engine(conditions: Conditions) -> list[Change]:
+    """Give one instance every core, several instances a share, or leave a core to other stages.
+
+    On a GPU the cores are the other stages'.
+    """
+    cores = conditions.cores
+    counts = _doubled(min(max(cores, 2), conditions.most_instances))
+    if conditions.is_on_gpu:
+        return [{"instances": count} for count in (1, *counts)]
+    pairs = [(1, 0), *((count, max(1, cores // count)) for count in counts)]
     if cores > 1:
         pairs.append((1, cores - 1))
     return [{"instances": count, "threads": threads} for count, threads in pairs]

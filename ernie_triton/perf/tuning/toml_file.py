@@ -4,6 +4,7 @@ TOML is edited as text, as a new file would lose the comments. The result is rea
 only where it holds the tuned values.
 """
 
+import dataclasses
 import os
 import re
 from collections.abc import Mapping, Sequence
@@ -30,7 +31,7 @@ def tuned_text(text: str, given: PipelineSpec, setting: Setting, notes: Sequence
     old = setting_of(given)
     top: dict[str, int] = {}
     batching: dict[str, int] = {}
-    for name in ("threads", "instances", "max_batch_size", "max_queue_delay_us"):
+    for name in (field.name for field in dataclasses.fields(Setting)):
         if getattr(setting, name) != getattr(old, name):
             table = top if hasattr(given, name) else batching
             table[name] = getattr(setting, name)

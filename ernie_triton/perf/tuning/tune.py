@@ -17,10 +17,12 @@ from ernie_triton.perf.tuning.decision import (
     rank_within,
     refuse_hopeless,
 )
+from ernie_triton.perf.tuning.gpu_memory import most_gpu_instances
 from ernie_triton.perf.tuning.report import notes, unsteady_words
 from ernie_triton.perf.tuning.search import Trial, finalists, screen
 from ernie_triton.perf.tuning.setting import (
     DEFAULTS,
+    MOST_INSTANCES,
     Conditions,
     Setting,
     axes,
@@ -62,14 +64,18 @@ class TuneOptions:
     seconds: float
     quick: bool
 
-    @property
-    def conditions(self) -> Conditions:
-        """Conditions that decide the candidates."""
+    def conditions(self, spec: PipelineSpec) -> Conditions:
+        """Conditions that decide a pipeline's candidates; see `most_gpu_instances` for errors."""
+        is_on_gpu = spec.device == "gpu"
+        one_counts = not is_on_gpu and bool(spec.batching.max_queue_size)
         return Conditions(
             cores=len(self.cores),
             concurrency=self.concurrency,
             rows=self.rows,
             budget_ms=self.budget_ms,
+            has_stages=not spec.is_joined and not one_counts,
+            is_on_gpu=is_on_gpu,
+            most_instances=most_gpu_instances(spec) if is_on_gpu else MOST_INSTANCES,
         )
 
 
@@ -92,6 +98,7 @@ def tune(spec: PipelineSpec, options: TuneOptions, progress: Callable[[str], Non
 
     Raises:
         BudgetError: no setting keeps the latency.
+        PipelineError: the pipeline is for a GPU, and this machine has none for it, or too small.
         ScenarioError: the pipeline does not take requests with that number of rows.
         ServerError: the pipeline's own setting cannot be served.
         AnalyzerError: no figure of it could be taken.
@@ -109,7 +116,7 @@ def tune(spec: PipelineSpec, options: TuneOptions, progress: Callable[[str], Non
     # A file that cannot be read fails here, before a server is started.
     text_rows(texts, texts.kinds, [tensor.name for tensor in inputs])
     rank = rank_within(options.budget_ms)
-    grid = axes(given, options.conditions)
+    grid = axes(given, options.conditions(spec))
     with _bench(spec, texts, options, progress) as bench:
         trials = screen(
             given,

@@ -9,9 +9,9 @@ import os
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
+from ernie_triton.gpu.plans import file_sha256
 from ernie_triton.pipeline import PARTS
 from ernie_triton.server.builds.manifest_file import MANIFEST_FILE
-from ernie_triton.server.plans import file_sha256
 
 _IDENTITY_DIGITS = 12
 _CACHE = "__pycache__"

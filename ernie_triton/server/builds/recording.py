@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ernie_triton.errors import RepositoryError
+from ernie_triton.gpu.plans import file_sha256
 from ernie_triton.server.builds.files import (
     build_hashes,
     build_identity,
@@ -22,7 +23,6 @@ from ernie_triton.server.builds.manifest_file import (
     replace_manifest,
 )
 from ernie_triton.server.builds.verification import models_of
-from ernie_triton.server.plans import file_sha256
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

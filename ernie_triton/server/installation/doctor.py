@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ernie_triton.errors import ErnieTritonError, GpuError
+from ernie_triton.gpu.driver import CudaDriver, driver_version
 from ernie_triton.processor import instruction_sets, processor_name
-from ernie_triton.server.gpu import CudaDriver, driver_version
 from ernie_triton.server.installation.findings import (
     full_disk,
     missing_programs,
@@ -24,7 +24,10 @@ from ernie_triton.server.installation.findings import (
 from ernie_triton.server.wheel import find_wheel, python_library
 from ernie_triton.text_table import Table
 
-_PACKAGES = ("numpy", "nvidia-pytriton", "tritonclient", "openvino", "onnxruntime", "onnx", "torch")
+_PACKAGES = (
+    *("numpy", "nvidia-pytriton", "tritonclient", "openvino", "onnxruntime", "onnxruntime-gpu"),
+    *("tensorrt", "tensorrt_rtx_cu12", "onnx", "torch"),
+)
 _STAGES_OF_THE_SAMPLES = 21
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from ernie_triton.batch import ANY_ROWS
 from ernie_triton.build.check.local_answers import PipelineParts, local_evaluator
 from ernie_triton.client.evaluation.evaluating import Evaluation
 from ernie_triton.engines import Engine
@@ -29,6 +30,7 @@ class TorchRuntime:
     input_types: Mapping[str, npt.DTypeLike] = dict.fromkeys(INPUTS, np.int64)
     token_step = row_step = 1
     most_cells = 2048
+    most_rows = ANY_ROWS
 
     def __init__(
         self,

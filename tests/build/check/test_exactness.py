@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from ernie_triton.batch import TokenBatch
+from ernie_triton.batch import ANY_ROWS, TokenBatch
 from ernie_triton.build.check.exactness import compare
 from ernie_triton.build.check.exported_reference import Reference, RowTokens
 from ernie_triton.build.check.sample_texts import SAMPLE_TEXTS, SampleRules, read_sample_texts
@@ -29,6 +29,7 @@ class GivenScores:
 
     token_step = row_step = 1
     most_cells = 2048
+    most_rows = ANY_ROWS
 
     def __init__(self, table: Mapping[int, list[float]]) -> None:
         self.input_types: Mapping[str, npt.DTypeLike] = dict.fromkeys(
@@ -198,6 +199,7 @@ class GivenSpans:
 
     token_step = row_step = 1
     most_cells = 2048
+    most_rows = ANY_ROWS
     input_types: Mapping[str, npt.DTypeLike] = dict.fromkeys(
         ("input_ids", "token_type_ids", "lengths"), np.int32
     )

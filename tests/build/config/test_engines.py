@@ -58,20 +58,13 @@ def test_a_session_has_the_threads_that_were_asked_for_and_no_arena_on_cpu() -> 
 
 
 @pytest.mark.parametrize(
-    ("engine", "device", "in_container", "on_cpu"),
-    [
-        ("openvino", "cpu", 3, 3),
-        ("onnxruntime", "cpu", 3, 3),
-        ("onnxruntime", "gpu", 3, 1),
-        ("tensorrt", "gpu", 3, 1),
-    ],
+    ("engine", "device"),
+    [("openvino", "cpu"), ("onnxruntime", "cpu"), ("onnxruntime", "gpu"), ("tensorrt", "gpu")],
 )
-def test_copies_run_where_they_were_asked_for(
-    engine: str, device: str, in_container: int, on_cpu: int
-) -> None:
+def test_as_many_copies_run_as_were_asked_for(engine: str, device: str) -> None:
     spec = spec_of(engine=engine, device=device, instances=3)
-    assert [group.count for group in container_engine(spec).instance_group] == [in_container]
-    assert [group.count for group in embedded_engine(spec).instance_group] == [on_cpu]
+    for config in (container_engine(spec), embedded_engine(spec)):
+        assert [group.count for group in config.instance_group] == [3]
 
 
 def test_every_gpu_has_a_plan_of_its_own_name() -> None:

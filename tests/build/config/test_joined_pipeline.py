@@ -8,7 +8,7 @@ from tritonclient.grpc import model_config_pb2 as pb
 from ernie_triton.build.config import WARM_UP_TEXTS, pipeline_configs
 from ernie_triton.errors import PipelineError
 from ernie_triton.pipeline import PARTS, Batching, PipelineSpec
-from ernie_triton.settings import part_parameters
+from ernie_triton.settings import EngineSettings, part_parameters
 from tests.build.config.configs import embedded, parameters_of, tensors_of
 from tests.build.config.specs import LENGTHS, SIZES, SPECS
 from tests.build.models import spec_of
@@ -46,6 +46,15 @@ def test_one_model_has_the_ensembles_tensors_and_the_stages_parameters(spec: Pip
     assert {name.split(".")[0] for name in told} == set(PARTS)
 
 
-def test_a_gpu_has_no_joined_stages() -> None:
-    with pytest.raises(PipelineError, match="joined stages run in one Python process, on cpu"):
-        spec_of(engine="onnxruntime", device="gpu", joined=True)
+@pytest.mark.parametrize("engine", ["onnxruntime", "tensorrt"])
+def test_joined_stages_run_on_a_gpu_where_asked_for(engine: str) -> None:
+    spec = spec_of(engine=engine, precision="fp16", device="gpu", joined=True, instances=2)
+    files = pipeline_configs(spec, SIZES, LENGTHS)
+    assert {model: list(texts) for model, texts in files.items()} == {spec.name: ["config.pbtxt"]}
+    config = embedded(files)[spec.name]
+    settings = EngineSettings.from_parameters(part_parameters(parameters_of(config), "engine"))
+    assert (settings.engine, settings.device) == (engine, "gpu")
+    assert [group.count for group in config.instance_group] == [2]
+    sizes = dataclasses.replace(SIZES, is_canonical=False)
+    with pytest.raises(PipelineError, match="build with --engine onnxruntime --device cpu"):
+        pipeline_configs(spec, sizes, LENGTHS)

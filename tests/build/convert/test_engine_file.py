@@ -13,10 +13,10 @@ from onnx import TensorProto, helper
 from ernie_triton.build.convert.engine_file import adopt_graph, write_engine
 from ernie_triton.build.graph.export import export_onnx
 from ernie_triton.build.random_models.torch_export import model_from_classifier
-from ernie_triton.engines import ENGINE_FILES, Engine, load_engine
+from ernie_triton.engines import Engine, load_engine
 from ernie_triton.errors import EngineError, UnrecognisedGraphError
 from ernie_triton.settings import EngineSettings
-from ernie_triton.tasks import LAYOUTS
+from ernie_triton.tasks import CPU_ENGINES, LAYOUTS
 from tests.build.load.exports import (
     MaskFromInput,
     PrunedClassifier,
@@ -75,7 +75,7 @@ def torch_logits(module: Any, batch: Any) -> Any:
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
-@pytest.mark.parametrize("engine", ENGINE_FILES)
+@pytest.mark.parametrize("engine", CPU_ENGINES)
 def test_both_runtimes_answer_as_the_model_in_both_layouts(
     tmp_path: Path, engine: str, layout: str
 ) -> None:
@@ -109,7 +109,7 @@ def test_weights_keep_their_precision_on_disk(tmp_path: Path) -> None:
 
 def test_the_same_graph_gives_the_same_weights(tmp_path: Path) -> None:
     graph = export_onnx(pruned_model(randomised(PrunedClassifier())), "packed")
-    for engine in ENGINE_FILES:
+    for engine in CPU_ENGINES:
         for copy in ("a", "b"):
             (tmp_path / copy).mkdir(exist_ok=True)
             write_engine(graph, engine, tmp_path / copy)
@@ -126,7 +126,7 @@ def test_a_graph_that_the_runtime_cannot_read_is_refused(tmp_path: Path) -> None
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("engine", ENGINE_FILES)
+@pytest.mark.parametrize("engine", CPU_ENGINES)
 def test_an_adopted_graph_is_served_padded_as_it_came(tmp_path: Path, engine: str) -> None:
     swish: Any = randomised(PrunedClassifier(lambda x: x * x.sigmoid()))
     graph = adopt_graph(export(swish), ("logits",))
@@ -136,7 +136,7 @@ def test_an_adopted_graph_is_served_padded_as_it_came(tmp_path: Path, engine: st
     np.testing.assert_allclose(found, torch_logits(swish, batch), rtol=0, atol=1e-5)
 
 
-@pytest.mark.parametrize("engine", ENGINE_FILES)
+@pytest.mark.parametrize("engine", CPU_ENGINES)
 def test_an_adopted_graph_may_take_the_mask(tmp_path: Path, engine: str) -> None:
     source = transformers_model("bert")
     graph = adopt_graph(export(MaskFromInput(source)), ("logits",))

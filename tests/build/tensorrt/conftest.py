@@ -8,7 +8,7 @@ from pathlib import Path
 import onnx
 import pytest
 
-from ernie_triton.build.tensorrt.api import TensorRt, load_compile_check
+from ernie_triton.build.tensorrt.api import TensorRt, load_rtx
 from ernie_triton.build.tensorrt.random_graph import random_graph
 from ernie_triton.model_shapes import Shape
 
@@ -20,7 +20,7 @@ WriteGraph = Callable[[str, str], Path]
 @pytest.fixture(scope="session")
 def compiler() -> TensorRt:
     """TensorRT for RTX."""
-    return load_compile_check()
+    return load_rtx()
 
 
 @pytest.fixture(scope="session")

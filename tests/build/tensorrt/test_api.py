@@ -14,11 +14,12 @@ from ernie_triton.build.tensorrt import api
 from ernie_triton.build.tensorrt.api import (
     BuilderSettings,
     TensorRt,
-    load_compile_check,
+    load_rtx,
     load_tensorrt,
 )
-from ernie_triton.build.tensorrt.log import message_log, progress_monitor
 from ernie_triton.build.tensorrt.profiles import EngineShapes, profile_of
+from ernie_triton.build.tensorrt.progress import progress_monitor
+from ernie_triton.engines.tensorrt_module import message_log
 from ernie_triton.errors import MissingExtraError, PlanError
 from tests.build.tensorrt.conftest import WriteGraph
 
@@ -71,7 +72,7 @@ def test_a_package_without_its_libraries_is_told(monkeypatch: pytest.MonkeyPatch
 
 
 @pytest.mark.parametrize(
-    ("load", "extra"), [(load_tensorrt, "tensorrt"), (load_compile_check, "tensorrt-check")]
+    ("load", "extra"), [(load_tensorrt, "tensorrt"), (load_rtx, "tensorrt-rtx")]
 )
 def test_a_missing_package_names_its_extra(
     monkeypatch: pytest.MonkeyPatch, load: Any, extra: str

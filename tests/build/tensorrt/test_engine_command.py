@@ -16,11 +16,11 @@ from ernie_triton.build.tensorrt.plan_requests import UsualBatch, plan_requests
 from ernie_triton.build.tensorrt.profiles import EngineShapes
 from ernie_triton.cli import main
 from ernie_triton.errors import PlanError
+from ernie_triton.gpu.plans import PlanFacts, file_sha256
 from ernie_triton.pipeline import TensorRtBuild
-from ernie_triton.server.plans import PlanFacts, file_sha256
 from tests.build.tensorrt.conftest import WriteGraph
-from tests.server.fake_cuda import T4
-from tests.server.plan_files import CONFIG, write_engine_stage, write_plan
+from tests.gpu.fake_cuda import T4
+from tests.gpu.plan_files import CONFIG, write_engine_stage, write_plan
 
 MANIFEST = {
     "task": "seq_cls",
@@ -64,7 +64,7 @@ def built(monkeypatch: pytest.MonkeyPatch) -> list[PlanRequest]:
         return PlanFacts(**facts)
 
     here = Machine(tensorrt=Module(), gpu=T4, driver="560.35.03")  # type: ignore[arg-type]
-    monkeypatch.setattr(plan_module, "this_machine", lambda: here)
+    monkeypatch.setattr(plan_module, "this_machine", lambda **_: here)
     monkeypatch.setattr(plan_module, "make_plan", make)
     return requests
 

@@ -19,7 +19,6 @@ import pytest
 from ernie_triton.arrays import Tensors
 from ernie_triton.build.tensorrt import plan as plan_module
 from ernie_triton.build.tensorrt.api import TensorRt
-from ernie_triton.build.tensorrt.execution import Runner
 from ernie_triton.build.tensorrt.plan import (
     Machine,
     PlanRequest,
@@ -29,13 +28,14 @@ from ernie_triton.build.tensorrt.plan import (
 )
 from ernie_triton.build.tensorrt.plan_check import onnx_runner
 from ernie_triton.build.tensorrt.profiles import EngineShapes
+from ernie_triton.engines.tensorrt_plan import Runner
 from ernie_triton.errors import ExactnessError, GpuError, MissingExtraError, PlanError
+from ernie_triton.gpu.driver import CudaDriver, Gpu
+from ernie_triton.gpu.plans import check_plan, file_sha256, read_facts
 from ernie_triton.pipeline import Batching, TensorRtBuild
-from ernie_triton.server.gpu import CudaDriver, Gpu
-from ernie_triton.server.plans import file_sha256, read_facts
 from tests.build.models import spec_of, tree_of
 from tests.build.tensorrt.conftest import WriteGraph
-from tests.server.fake_cuda import T4, V100, FakeDriver, driver_of
+from tests.gpu.fake_cuda import T4, V100, FakeDriver, driver_of
 
 SHAPES = EngineShapes(layout="packed", max_rows=4, max_length=32, usual_rows=2, usual_tokens=12)
 
@@ -73,8 +73,9 @@ def test_a_plan_and_its_facts_are_put_beside_the_graph(
 ) -> None:
     graph = small_graph("fp16", "packed")
     facts = make_plan(request(graph, tmp_path), machine(compiler, graph, off=1e-3), step)
-    plan = tmp_path / "model_sm75.plan"
-    assert set(tree_of(tmp_path)) == {"model_sm75.plan", "model_sm75.json"}
+    plan = tmp_path / "model_rtx_sm75.plan"
+    assert set(tree_of(tmp_path)) == {"model_rtx_sm75.plan", "model_rtx_sm75.json"}
+    assert check_plan(tmp_path, T4, compiler.version, is_rtx=True) == facts
     assert read_facts(plan).to_json() == facts.to_json()
     assert facts.plan_sha256 == file_sha256(plan)
     assert facts.graph_sha256 == file_sha256(graph)
@@ -82,7 +83,7 @@ def test_a_plan_and_its_facts_are_put_beside_the_graph(
     assert (facts.gpu, facts.compute_capability, facts.driver) == ("Tesla T4", "7.5", "560.35.03")
     assert facts.tensorrt == compiler.version
     assert facts.largest_difference == pytest.approx(1e-3, rel=1e-2)
-    profile = json.loads((tmp_path / "model_sm75.json").read_text("utf-8"))["profile"]
+    profile = json.loads((tmp_path / "model_rtx_sm75.json").read_text("utf-8"))["profile"]
     assert profile == {
         "input_ids": [[2], [24], [128]],
         "lengths": [[1], [2], [4]],
@@ -220,6 +221,11 @@ def test_this_machine_is_its_first_gpu_and_its_tensorrt(
     monkeypatch.setattr(plan_module, "driver_version", lambda: "560.35.03")
     here = this_machine()
     assert (here.gpu, here.driver, here.target) == (T4, "560.35.03", "")
+    rtx = this_machine(is_rtx=True)
+    assert (rtx.gpu, rtx.target, rtx.plan_path(Path()).name) == (T4, "sm75", "model_rtx_sm75.plan")
+    libraries.by_name["libcuda.so.1"].gpus = (V100,)
+    with pytest.raises(PlanError, match=r"does not compile for sm70 \(V100\)"):
+        this_machine(is_rtx=True)
 
 
 def test_without_tensorrt_or_a_gpu_it_is_said_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,7 +9,6 @@ import numpy.typing as npt
 import pytest
 
 from ernie_triton.arrays import Tensors
-from ernie_triton.build.tensorrt.execution import Runner
 from ernie_triton.build.tensorrt.plan_check import (
     largest_difference,
     onnx_runner,
@@ -17,6 +16,7 @@ from ernie_triton.build.tensorrt.plan_check import (
     vocabulary_size,
 )
 from ernie_triton.build.tensorrt.profiles import EngineShapes
+from ernie_triton.engines.tensorrt_plan import Runner
 from ernie_triton.errors import ExactnessError
 from ernie_triton.model_shapes import VOCABULARY_SIZE
 from tests.build.tensorrt.conftest import WriteGraph

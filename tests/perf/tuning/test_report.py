@@ -23,13 +23,13 @@ def test_the_table_has_a_line_for_each_trial_and_each_finalist() -> None:
         Trial(setting=FASTER, failure="no | memory"),
     ]
     _, _, *lines = trials_table(trials, CHANGED).splitlines()
-    assert lines[0] == "| 0 | 1 | 64 | 0 | 12.3 | 5.68 | 9.00 | screened once |"
-    assert lines[1] == "| 0 | 1 | 16 | 0 |  |  |  | no / memory |"
-    assert lines[2].startswith("| 0 | 1 | 64 | 0 | 100.00 (100.00 to 100.00) |")
+    assert lines[0] == "| 0 | 1 | 64 | 0 | 0 | 0 | 12.3 | 5.68 | 9.00 | screened once |"
+    assert lines[1] == "| 0 | 1 | 16 | 0 | 0 | 0 |  |  |  | no / memory |"
+    assert lines[2].startswith("| 0 | 1 | 64 | 0 | 0 | 0 | 100.00 (100.00 to 100.00) |")
     assert lines[2].endswith("2 rounds in turn, as given |")
     assert "| 155.00 (150.00 to 160.00) |" in lines[3]
     assert lines[3].endswith("2 rounds in turn, chosen |")
-    assert {line.count("|") for line in lines} == {9}
+    assert {line.count("|") for line in lines} == {11}
 
 
 def test_the_verdict_says_the_gain_or_that_there_is_none() -> None:

@@ -35,7 +35,13 @@ def test_the_defaults_are_those_of_a_pipeline_that_says_nothing() -> None:
 
 
 def test_a_setting_goes_into_a_pipeline_and_comes_out_again() -> None:
-    setting = Setting(threads=3, instances=4, max_batch_size=8, max_queue_delay_us=7)
+    setting = Setting(
+        threads=3,
+        instances=4,
+        max_batch_size=8,
+        max_queue_delay_us=7,
+        postprocess_instances=1,
+    )
     tuned = setting.applied_to(SPEC)
     assert setting_of(tuned) == setting
     assert setting_of(SPEC).applied_to(tuned) == SPEC
@@ -54,6 +60,14 @@ def test_a_setting_goes_into_a_pipeline_and_comes_out_again() -> None:
 def test_instances_share_the_cores(cores: int, pairs: list[tuple[int, int]]) -> None:
     axis, _, _ = axes(DEFAULTS, Conditions(cores=cores, concurrency=32))
     assert [(change["instances"], change["threads"]) for change in axis] == pairs
+
+
+def test_a_gpu_leaves_the_cores_to_the_other_stages_and_bounds_the_instances() -> None:
+    on_gpu = Conditions(cores=8, concurrency=32, has_stages=True, is_on_gpu=True, most_instances=3)
+    engine, stages, _, _ = axes(DEFAULTS, on_gpu)
+    assert engine == [{"instances": 1}, {"instances": 2}]
+    pairs = [(one["tokenizer_instances"], one["postprocess_instances"]) for one in stages]
+    assert pairs == [(2, 1), (2, 2), (4, 2), (4, 4), (8, 4), (8, 8)]
 
 
 def test_batches_that_cannot_be_reached_are_not_tried() -> None:
@@ -80,6 +94,8 @@ def test_no_threads_are_every_core() -> None:
     assert is_same(Setting(threads=0), Setting(threads=2), cores=2)
     assert not is_same(Setting(threads=0), Setting(threads=2), cores=4)
     assert not is_same(Setting(), Setting(max_queue_delay_us=1), cores=4)
+    assert is_same(Setting(), Setting(tokenizer_instances=1), cores=4)
+    assert not is_same(Setting(), Setting(tokenizer_instances=2), cores=4)
 
 
 def test_a_grid_of_one_has_the_first_candidate_that_differs() -> None:

@@ -100,3 +100,9 @@ def test_a_file_that_cannot_be_edited_is_told_with_the_values(tmp_path: Path, te
     with pytest.raises(PipelineError, match="set by hand: threads 1, instances 2"):
         tuned(tmp_path, text)
     assert [path.name for path in tmp_path.iterdir()] == ["p.toml"]
+
+
+def test_processes_of_the_stages_are_written(tmp_path: Path) -> None:
+    setting = Setting(tokenizer_instances=2, postprocess_instances=1)
+    _, output = tuned(tmp_path, PLAIN + "joined = false\n", setting)
+    assert setting_of(load_pipeline(output)) == setting

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from ernie_triton.errors import GpuError, PlanError
-from ernie_triton.server.gpu import CudaDriver, driver_version, tensorrt_version
-from tests.server.fake_cuda import (
+from ernie_triton.gpu.driver import CudaDriver, driver_version, tensorrt_version
+from tests.gpu.fake_cuda import (
     A10,
     T4,
     FakeDriver,

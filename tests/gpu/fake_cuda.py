@@ -1,16 +1,19 @@
 """Stands in for the libraries of an NVIDIA driver and for TensorRT's, at the seam of ctypes.
 
 Functions take what ctypes would hand to C, and write through the same references. Device memory is
-host memory, so that what is copied to it can be read back.
+host memory, so that what is copied to it can be read back. As with a GPU, a thread needs a context,
+and what is copied from the device is there when the stream was waited for.
 """
 
 from __future__ import annotations
 
 import ctypes
+import threading
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from ernie_triton.server.gpu import Gpu
+from ernie_triton.gpu.driver import Gpu
 
 T4 = Gpu(name="Tesla T4", compute_capability="7.5")
 V100 = Gpu(name="Tesla V100-SXM2-16GB", compute_capability="7.0")
@@ -19,14 +22,28 @@ A10 = Gpu(name="NVIDIA A10", compute_capability="8.6")
 
 @dataclass
 class FakeDriver:
-    """libcuda of a machine with these GPUs; `results` are what a function gives instead of 0."""
+    """libcuda of a machine with these GPUs.
+
+    Attributes:
+        gpus: in CUDA's order.
+        cuda: the newest version that it runs.
+        results: what a function gives instead of 0.
+        memory: buffers of the device by address; `pinned` those of the host.
+        calls: names of the functions, as they were called.
+        most_buffers: of the device.
+        free_bytes: of the device, as it says.
+    """
 
     gpus: tuple[Gpu, ...] = (T4,)
     cuda: int = 12060
     results: dict[str, int] = field(default_factory=dict)
     memory: dict[int, Any] = field(default_factory=dict)
+    pinned: dict[int, Any] = field(default_factory=dict)
     calls: list[str] = field(default_factory=list)
     most_buffers: int = 1 << 30
+    free_bytes: int = 16 << 30
+    contexts: threading.local = field(default_factory=threading.local)
+    copies: list[Callable[[], object]] = field(default_factory=list)
 
     def __getattr__(self, name: str) -> Any:
         if not name.startswith("cu"):
@@ -37,6 +54,8 @@ class FakeDriver:
             self.calls.append(name)
             if name in self.results:
                 return self.results[name]
+            if name.startswith(("cuMem", "cuStream")) and not hasattr(self.contexts, "current"):
+                return 201
             if name == "cuMemAlloc_v2" and len(self.memory) == self.most_buffers:
                 return 2
             function(*arguments)
@@ -45,9 +64,11 @@ class FakeDriver:
         return call
 
     def _cuGetErrorName(self, result: int, name: Any) -> None:  # noqa: N802
-        name._obj.value = {100: b"CUDA_ERROR_NO_DEVICE", 2: b"CUDA_ERROR_OUT_OF_MEMORY"}.get(
-            result, b"CUDA_ERROR_UNKNOWN"
-        )
+        name._obj.value = {
+            2: b"CUDA_ERROR_OUT_OF_MEMORY",
+            100: b"CUDA_ERROR_NO_DEVICE",
+            201: b"CUDA_ERROR_INVALID_CONTEXT",
+        }.get(result, b"CUDA_ERROR_UNKNOWN")
 
     def _cuDriverGetVersion(self, number: Any) -> None:  # noqa: N802
         number._obj.value = self.cuda
@@ -73,14 +94,35 @@ class FakeDriver:
         address._obj.value = ctypes.addressof(buffer)
         self.memory[ctypes.addressof(buffer)] = buffer
 
-    def _cuMemcpyHtoD_v2(self, to: Any, source: Any, size: Any) -> None:  # noqa: N802
-        ctypes.memmove(to.value, source, size.value)
+    def _cuMemAllocHost_v2(self, address: Any, size: Any) -> None:  # noqa: N802
+        buffer = ctypes.create_string_buffer(size.value)
+        address._obj.value = ctypes.addressof(buffer)
+        self.pinned[ctypes.addressof(buffer)] = buffer
 
-    def _cuMemcpyDtoH_v2(self, to: Any, source: Any, size: Any) -> None:  # noqa: N802
-        ctypes.memmove(to, source.value, size.value)
+    def _cuMemGetInfo_v2(self, free: Any, total: Any) -> None:  # noqa: N802
+        free._obj.value = total._obj.value = self.free_bytes
+
+    def _cuCtxSetCurrent(self, context: Any) -> None:  # noqa: N802
+        self.contexts.current = context
+
+    def _cuMemcpyHtoDAsync_v2(self, to: Any, source: Any, size: Any, _stream: Any) -> None:  # noqa: N802
+        assert source.value in self.pinned
+        ctypes.memmove(to.value, source.value, size.value)
+
+    def _cuMemcpyDtoHAsync_v2(self, to: Any, source: Any, size: Any, _stream: Any) -> None:  # noqa: N802
+        assert to.value in self.pinned
+        assert source.value in self.memory
+        self.copies.append(lambda: ctypes.memmove(to.value, source.value, size.value))
+
+    def _cuStreamSynchronize(self, _stream: Any) -> None:  # noqa: N802
+        while self.copies:
+            self.copies.pop(0)()
 
     def _cuMemFree_v2(self, address: Any) -> None:  # noqa: N802
         del self.memory[address.value]
+
+    def _cuMemFreeHost(self, address: Any) -> None:  # noqa: N802
+        del self.pinned[address.value]
 
 
 @dataclass

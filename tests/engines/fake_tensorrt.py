@@ -10,10 +10,13 @@ import ctypes
 from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import onnxruntime
+
+GRAPH_MARK = b"graph:"
 
 
 class TensorIOMode(Enum):
@@ -21,21 +24,30 @@ class TensorIOMode(Enum):
     OUTPUT = 1
 
 
+class Strategy(Enum):
+    LAZY = 0
+    NONE = 2
+
+
 class IOutputAllocator:
     """As TensorRT's own class, which its context insists on."""
 
 
+class ILogger:
+    ERROR = 1
+
+
 @dataclass
 class FakeContext:
-    session: Any
-    most_rows: int
+    engine: FakeEngine
     shapes: dict[str, tuple[int, ...]] = field(default_factory=dict)
     addresses: dict[str, int] = field(default_factory=dict)
     allocators: dict[str, Any] = field(default_factory=dict)
 
     def set_input_shape(self, name: str, shape: tuple[int, ...]) -> bool:
         self.shapes[name] = tuple(shape)
-        return shape[0] <= self.most_rows
+        most = self.engine.get_tensor_profile_shape(name, 0)[2]
+        return all(given <= allowed for given, allowed in zip(shape, most, strict=True))
 
     def set_tensor_address(self, name: str, address: int) -> bool:
         self.addresses[name] = address
@@ -53,8 +65,9 @@ class FakeContext:
             array = np.empty(shape, np.int32)
             ctypes.memmove(array.ctypes.data, self.addresses[name], array.nbytes)
             feed[name] = array
-        names = [item.name for item in self.session.get_outputs()]
-        for name, array in zip(names, self.session.run(names, feed), strict=True):
+        session = self.engine.session
+        names = [item.name for item in session.get_outputs()]
+        for name, array in zip(names, session.run(names, feed), strict=True):
             allocator: Any = self.allocators[name]
             # An upper bound first, as TensorRT does where a shape depends on values.
             for size in (array.nbytes + 64, array.nbytes):
@@ -69,8 +82,7 @@ class FakeContext:
 @dataclass
 class FakeEngine:
     session: Any
-    most_rows: int
-    has_memory: bool
+    module: FakeModule
 
     @property
     def names(self) -> list[str]:
@@ -93,38 +105,64 @@ class FakeEngine:
         kind = str(next(item.type for item in parts if item.name == name))
         return {"tensor(float)": "float32"}.get(kind, kind[len("tensor(") : -1])
 
+    def get_tensor_profile_shape(self, name: str, index: int) -> list[tuple[int, ...]]:
+        assert index == 0
+        rows, length = self.module.most_rows, self.module.most_tokens
+        (rank,) = (len(item.shape) for item in self.session.get_inputs() if item.name == name)
+        most = (rows, length) if rank == 2 else (rows if name == "lengths" else rows * length,)
+        return [(1,) * rank, (1,) * rank, most]
+
     def create_execution_context(self) -> FakeContext | None:
-        return FakeContext(self.session, self.most_rows) if self.has_memory else None
+        return FakeContext(self) if self.module.has_memory else None
 
 
 class FakeModule:
-    """The part of the module `tensorrt` that runs plans; a plan is the path of its graph."""
+    """The part of the module `tensorrt` that runs plans; a plan ends with the path of its graph."""
 
+    __name__ = "tensorrt"
+    __version__ = "10.4.0"
     TensorIOMode = TensorIOMode
     IOutputAllocator = IOutputAllocator
+    ILogger = ILogger
     most_rows = 10_000
+    most_tokens = 128
     has_memory = True
 
     def Runtime(self, _log: Any) -> FakeModule:  # noqa: N802
         return self
 
     def deserialize_cuda_engine(self, plan: bytes) -> FakeEngine | None:
-        path = Path(plan.decode())
+        path = Path(plan.partition(GRAPH_MARK)[2].decode())
         if not path.is_file():
             return None
         session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
-        return FakeEngine(session, self.most_rows, self.has_memory)
+        return FakeEngine(session, self)
 
     def nptype(self, dtype: str) -> Any:
         return np.dtype(dtype).type
 
 
-@dataclass
-class FakeTensorRt:
-    """What `TensorRt` is to the runner."""
+class FakeRtxModule(FakeModule):
+    """The same of `tensorrt_rtx`, whose contexts have a configuration."""
 
-    module: FakeModule = field(default_factory=FakeModule)
-    log: None = None
+    __name__ = "tensorrt_rtx"
+    __version__ = "1.7.1.116"
+    DynamicShapesKernelSpecializationStrategy = Strategy
 
-    def last_error(self) -> str:
-        return "the reason that TensorRT gave"
+    def deserialize_cuda_engine(self, plan: bytes) -> FakeEngine | None:
+        engine = super().deserialize_cuda_engine(plan)
+        return engine and FakeRtxEngine(engine.session, self)
+
+
+class FakeRtxEngine(FakeEngine):
+    def create_runtime_config(self) -> Any:
+        return SimpleNamespace(dynamic_shapes_kernel_specialization_strategy=Strategy.LAZY)
+
+    def create_execution_context(self, config: Any = None) -> FakeContext | None:
+        assert config.dynamic_shapes_kernel_specialization_strategy == Strategy.NONE
+        return super().create_execution_context()
+
+
+def plan_of(graph: Path, head: bytes = b"") -> bytes:
+    """A plan that computes what a graph says."""
+    return head + GRAPH_MARK + str(graph).encode()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from ernie_triton.server.images import GPUS, IMAGES, TritonImage, image_tagged, sm_of, version_of
+from ernie_triton.gpu.images import GPUS, IMAGES, TritonImage, image_tagged, sm_of, version_of
 
 
 def test_a_v100_is_served_by_24_09_alone_and_without_int8() -> None:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ernie_triton.errors import GpuError, PlanError
+from ernie_triton.errors import GpuError, NoGpuError, PlanError
 
 LibraryLoader = Callable[[str], Any]
 """Opens a shared library, as `ctypes.CDLL` does; raises OSError where it is not there."""
@@ -21,8 +21,9 @@ _NAME_BYTES = 256
 _MAJOR_ATTRIBUTE, _MINOR_ATTRIBUTE = 75, 76
 """CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR and _MINOR of cuda.h."""
 
+_NO_DEVICE = 100
 _ADVICE = {
-    100: "start the container with --gpus all, or check CUDA_VISIBLE_DEVICES",
+    _NO_DEVICE: "start the container with --gpus all, or check CUDA_VISIBLE_DEVICES",
     803: "the driver of the host was updated while it ran; restart the host",
     804: "this GPU cannot use the image's newer CUDA on an older driver; update the host's driver",
 }
@@ -49,7 +50,7 @@ class CudaDriver:
         try:
             self._library = load("libcuda.so.1")
         except OSError as error:
-            raise GpuError(
+            raise NoGpuError(
                 f"no NVIDIA driver is visible ({error}); start the container with --gpus all on a "
                 f"host with the NVIDIA Container Toolkit, or serve without a GPU (profile cpu)"
             ) from error
@@ -66,7 +67,8 @@ class CudaDriver:
             name = ctypes.c_char_p()
             self._library.cuGetErrorName(result, ctypes.byref(name))
             advice = _ADVICE.get(result, "check the GPU with nvidia-smi")
-            raise GpuError(
+            kind = NoGpuError if result == _NO_DEVICE else GpuError
+            raise kind(
                 f"the NVIDIA driver cannot be used: {function} gave {result} "
                 f"({(name.value or b'unknown').decode()}); {advice}"
             )

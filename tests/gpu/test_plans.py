@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from ernie_triton.errors import PlanError
-from ernie_triton.server.plans import check_plan, facts_path, header_version, read_facts
-from tests.server.fake_cuda import A10, T4, V100
-from tests.server.plan_files import facts_of, plan_bytes, write_plan
+from ernie_triton.gpu.plans import check_plan, facts_path, header_version, read_facts
+from tests.gpu.fake_cuda import A10, T4, V100
+from tests.gpu.plan_files import facts_of, plan_bytes, write_plan
 
 SERVER = "10.4.0"
 

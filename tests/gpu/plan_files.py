@@ -6,9 +6,9 @@ import hashlib
 from pathlib import Path
 from typing import Any
 
-from ernie_triton.server.gpu import Gpu
-from ernie_triton.server.plans import PlanFacts, facts_path, plan_path
-from tests.server.fake_cuda import T4
+from ernie_triton.gpu.driver import Gpu
+from ernie_triton.gpu.plans import PlanFacts, facts_path, plan_path
+from tests.gpu.fake_cuda import T4
 
 VERSION = "10.4.0.26"
 GRAPH = b"an ONNX graph"
@@ -18,7 +18,7 @@ def plan_bytes(version: str = VERSION) -> bytes:
     """The first 28 bytes as `trtexec --getPlanVersionOnly` reads them, and a body."""
     header = bytearray(28)
     header[:4] = b"ftrt"
-    header[24:28] = bytes(int(part) for part in version.split("."))
+    header[24:28] = bytes(int(part) for part in f"{version}.0".split(".")[:4])
     return bytes(header) + bytes(range(256))
 
 
@@ -42,12 +42,21 @@ def facts_of(content: bytes, gpu: Gpu = T4, **changed: Any) -> PlanFacts:
     return PlanFacts(**{**values, **changed})
 
 
-def write_plan(folder: Path, gpu: Gpu = T4, *, version: str = VERSION, **changed: Any) -> Path:
-    """A plan for a GPU with its facts, beside the graph."""
+def write_plan(
+    folder: Path,
+    gpu: Gpu = T4,
+    *,
+    version: str = VERSION,
+    graph: bytes = GRAPH,
+    body: bytes = b"",
+    is_rtx: bool = False,
+    **changed: Any,
+) -> Path:
+    """A plan for a GPU with its facts, beside the graph; `body` follows on the header."""
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "model.onnx").write_bytes(GRAPH)
-    path = plan_path(folder, gpu.compute_capability)
-    content = plan_bytes(version)
+    (folder / "model.onnx").write_bytes(graph)
+    path = plan_path(folder, gpu.compute_capability, is_rtx=is_rtx)
+    content = body if is_rtx else plan_bytes(version) + body
     path.write_bytes(content)
     facts = facts_of(content, gpu, **{"tensorrt": version, **changed})
     facts_path(path).write_text(facts.to_json(), encoding="utf-8")

@@ -1,49 +1,8 @@
-"""TensorRT's messages during a build: keep errors, show progress on stderr."""
+"""TensorRT's progress during a build, on stderr."""
 
-import functools
-import re
 import sys
 import threading
 from typing import Any
-
-_KEPT_ERRORS = 20
-_LAYERS = "Layers:\n"
-"""The beginning of the builder's message that describes every layer of the engine."""
-
-_ACTIVATIONS = re.compile(r"Total Activation Memory: (\d+) bytes")
-
-
-@functools.cache
-def message_log(module: Any) -> Any:  # noqa: ANN401
-    """The logger of this process for a TensorRT module, which keeps the first that it is given.
-
-    Its `errors` are the last messages of that severity; `layers` is the description of the last
-    engine, which the builder gives at the highest verbosity and with detailed profiling, and
-    `activation_bytes` the GPU memory that a run of its largest shape takes beside the weights.
-
-    Args:
-        module: `tensorrt` or `tensorrt_rtx`.
-    """
-
-    class MessageLog(module.ILogger):  # type: ignore[misc]
-        def __init__(self) -> None:
-            super().__init__()
-            self.errors: list[str] = []
-            self.layers = ""
-            self.activation_bytes = 0
-
-        def log(self, severity: Any, text: str) -> None:  # noqa: ANN401
-            if severity <= module.ILogger.ERROR:
-                self.errors = [*self.errors, " ".join(text.split())][-_KEPT_ERRORS:]
-            elif text.startswith(_LAYERS):
-                self.layers = text
-            elif found := _ACTIVATIONS.match(text):
-                self.activation_bytes = int(found[1])
-
-        def clear(self) -> None:
-            self.errors, self.layers, self.activation_bytes = [], "", 0
-
-    return MessageLog()
 
 
 def progress_monitor(module: Any) -> Any:  # noqa: ANN401
