@@ -145,7 +145,8 @@ def test_joined_stages_are_one_model_with_every_value(tmp_path: Path) -> None:
     (spec.repository / spec.name / "config.pbtxt").write_text(f"{text} {parameter}")
     folder = tmp_path / "laid-out"
     folder.mkdir()
-    lay_out(spec, SETTING, folder)
+    alone = dataclasses.replace(SETTING, tokenizer_instances=0, postprocess_instances=0)
+    lay_out(spec, alone, folder)
     assert [model.name for model in folder.iterdir()] == [spec.name]
     assert stage_parameters(folder / spec.name) == {"engine.threads": "1"}
     written = (folder / spec.name / "config.pbtxt").read_text()
