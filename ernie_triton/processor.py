@@ -15,6 +15,7 @@ _DECIDING = (
 """Instruction sets of x86-64 and of ARM that decide how products of INT8 and BF16 are computed."""
 
 _BFLOAT16 = frozenset({"avx512_bf16", "amx_bf16", "bf16", "svebf16"})
+_INT8 = frozenset({"avx_vnni", "avx512_vnni", "amx_int8", "asimddp", "i8mm", "svei8mm"})
 
 
 def instruction_sets() -> tuple[str, ...]:
@@ -32,6 +33,11 @@ def instruction_sets() -> tuple[str, ...]:
 def has_bfloat16(instructions: Iterable[str]) -> bool:
     """Return True for a processor with these instruction sets that multiplies BF16 natively."""
     return not _BFLOAT16.isdisjoint(instructions)
+
+
+def has_int8_products(instructions: Iterable[str]) -> bool:
+    """Return True for a processor with these instruction sets that multiplies INT8 natively."""
+    return not _INT8.isdisjoint(instructions)
 
 
 def processor_name() -> str:

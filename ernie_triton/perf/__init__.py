@@ -4,7 +4,7 @@ The root holds what all rooms share: `results` as data, `paired` figures, the `m
 `build_process`. Rooms import one way:
 
     commands -> goals, tuning, floor, scaling, limits, tokenizer -> root
-    goals -> floor, engines; scaling -> engines, limits; engines -> baseline
+    goals -> floor, engines, limits; scaling -> engines, limits; engines -> baseline
     compression_report, tuning -> running -> analyzer; engines, floor, goals -> analyzer
     goals, scaling, compression_report -> reporting -> root
 

@@ -3,6 +3,7 @@
 import argparse
 import datetime
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,22 +17,24 @@ from ernie_triton.perf.commands import (
 )
 
 if TYPE_CHECKING:
-    from ernie_triton.perf.goals.table import GoalsRun
+    from ernie_triton.perf.goals.table import Goal, GoalsRun
+    from ernie_triton.perf.paired import Figures
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Add the command's description and options."""
     parser.description = (
         "Build models of random weights and the baseline, serve them here, and measure each "
-        "objective in turn with the real perf_analyzer. Prints a Markdown table. BF16 is left out "
-        "where the processor has none. Needs the extra train for the baseline's graph. Takes half "
-        "an hour with the defaults. With --from, show the results of an earlier run instead."
+        "objective in turn with the real perf_analyzer: FP32, and each precision that the "
+        "processor has. Prints a Markdown table, and which precision pays here. Needs the extra "
+        "train for the baseline's graph. Takes a quarter of an hour with the defaults, and the "
+        "builds before. With --from, show the results of an earlier run instead."
     )
     parser.add_argument(
-        "--rounds", type=int, default=5, help="turns of each figure (default %(default)s)"
+        "--rounds", type=int, default=3, help="turns of each figure (default %(default)s)"
     )
     parser.add_argument(
-        "--seconds", type=float, default=6.0, help="duration of a figure (default %(default)s)"
+        "--seconds", type=float, default=3.0, help="duration of a figure (default %(default)s)"
     )
     parser.add_argument("--quick", action="store_true", help="try the command with tiny models")
     parser.add_argument(
@@ -73,10 +76,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _measured(arguments: argparse.Namespace) -> "GoalsRun":
     """Measure all goals and write the JSON file."""
-    from ernie_triton.model_shapes import FAMILY, Shape
-    from ernie_triton.perf.engines.model_cache import ModelCache
-    from ernie_triton.perf.goals.rows import goals_from
-    from ernie_triton.perf.goals.serving import PRECISIONS_OF_GOALS, build_models, measure_shape
+    from ernie_triton.perf.goals.models import REDUCED_PRECISIONS
     from ernie_triton.perf.goals.table import GoalsRun
     from ernie_triton.perf.machine import (
         available_precisions,
@@ -84,7 +84,6 @@ def _measured(arguments: argparse.Namespace) -> "GoalsRun":
         machine_facts,
         project_commit,
     )
-    from ernie_triton.perf.tokenizer.measure import tokenizer_ratios
 
     path = arguments.output or arguments.cache / "goals.json"
     check_output(path)
@@ -96,24 +95,8 @@ def _measured(arguments: argparse.Namespace) -> "GoalsRun":
         write_progress(line)
         notes.append(line)
 
-    precisions = available_precisions(PRECISIONS_OF_GOALS, cpu_precisions(), left_out)
-    cache = ModelCache(folder=arguments.cache)
-    tiny = Shape(layers=1, hidden=48, heads=12, feed_forward=192)
-    measured = {}
-    shapes = {name: tiny if arguments.quick else FAMILY[name] for name in ("medium", "nano")}
-    models = {}
-    for name, shape in shapes.items():
-        write_progress(f"{name}: building what is not built yet")
-        models[name] = build_models(name, shape, cache, precisions)
-    for name in shapes:
-        measured[name] = measure_shape(
-            name,
-            models[name],
-            cache,
-            rounds=arguments.rounds,
-            seconds=arguments.seconds,
-            progress=write_progress,
-        )
+    precisions = available_precisions(REDUCED_PRECISIONS, cpu_precisions(), left_out)
+    goals, figures, advice = _figures(arguments, precisions)
     found = GoalsRun(
         started_at=started.isoformat(timespec="seconds"),
         machine=machine_facts(),
@@ -122,8 +105,51 @@ def _measured(arguments: argparse.Namespace) -> "GoalsRun":
         note="; ".join(notes),
         rounds=arguments.rounds,
         seconds=arguments.seconds,
-        goals=goals_from(measured, tokenizer_ratios(arguments.rounds, write_progress)),
-        figures={name: shape.figures for name, shape in measured.items()},
+        goals=goals,
+        figures=figures,
+        advice=advice,
     )
     path.write_text(found.to_json(), encoding="utf-8")
     return found
+
+
+def _figures(
+    arguments: argparse.Namespace, precisions: Sequence[str]
+) -> "tuple[tuple[Goal, ...], dict[str, Figures], str]":
+    """Build, measure, and return the goals, all figures, and the advice on precisions."""
+    from ernie_triton.model_shapes import FAMILY
+    from ernie_triton.perf.engines.model_cache import ModelCache
+    from ernie_triton.perf.goals.around import TINY, around_models, measure_around
+    from ernie_triton.perf.goals.models import build_models
+    from ernie_triton.perf.goals.rows import goals_from, precision_advice
+    from ernie_triton.perf.goals.serving import measure_shape
+    from ernie_triton.perf.tokenizer.measure import tokenizer_ratios
+    from ernie_triton.processor import has_bfloat16, has_int8_products, instruction_sets
+
+    cache = ModelCache(folder=arguments.cache)
+    shapes = {name: TINY if arguments.quick else FAMILY[name] for name in ("medium", "nano")}
+    models = {}
+    for name, shape in shapes.items():
+        write_progress(f"{name}: building what is not built yet")
+        models[name] = build_models(name, shape, cache, precisions)
+    tiny = around_models(cache, models["nano"].engine)
+    rounds, seconds = arguments.rounds, arguments.seconds
+    measured = {
+        name: measure_shape(
+            name,
+            shape,
+            models[name],
+            cache,
+            rounds=rounds,
+            seconds=seconds,
+            progress=write_progress,
+        )
+        for name, shape in shapes.items()
+    }
+    around = measure_around(tiny, cache, rounds=rounds, seconds=seconds, progress=write_progress)
+    tests = {"int8": has_int8_products, "bf16": has_bfloat16}
+    native = [name for name, is_native in tests.items() if is_native(instruction_sets())]
+    tokenizer = tokenizer_ratios(rounds, write_progress)
+    figures = {name: shape.figures for name, shape in measured.items()}
+    goals = goals_from(measured, around, tokenizer, native)
+    return goals, {**figures, "around an engine": around}, precision_advice(measured)

@@ -26,6 +26,7 @@ class PipelineFacts:
 
     shape: Shape
     parameters: int
+    engine: str
     precision: str
     size_bytes: int
 
@@ -60,6 +61,7 @@ def pipeline_facts(repository: Path, pipeline: str, version: int = 1) -> Pipelin
                 feed_forward=max(model["feed_forward"]),
             ),
             parameters=model["parameters"],
+            engine=engine["engine"],
             precision=engine["precision"],
             size_bytes=engine["size_bytes"],
         )
@@ -67,24 +69,28 @@ def pipeline_facts(repository: Path, pipeline: str, version: int = 1) -> Pipelin
         raise RepositoryError(f"{path} cannot be read as a manifest: {error!r}") from error
 
 
-def texts_per_s(engine: Engine, batches: Sequence[TokenBatch], seconds: float) -> float:
-    """Run batches one after the other for some seconds; return the texts per second."""
+def cpu_us_of_text(engine: Engine, batches: Sequence[TokenBatch], seconds: float) -> float:
+    """Run batches one after the other for some seconds; return the CPU microseconds of a text."""
     engine.run(batches[-1])  # wake the threads
-    start = time.perf_counter()
+    end = time.perf_counter() + seconds
+    before = time.process_time()
     rows = 0
     for batch in itertools.cycle(batches):
         engine.run(batch)
         rows += batch.rows
-        elapsed_s = time.perf_counter() - start
-        if elapsed_s >= seconds:
+        if time.perf_counter() >= end:
             break
-    return rows / elapsed_s
+    return 1e6 * (time.process_time() - before) / rows
 
 
-def median_run_us(engine: Engine, batches: Sequence[TokenBatch], runs: int) -> float:
-    """Return the median time of a run, in microseconds."""
+def median_run_us(
+    engine: Engine, batches: Sequence[TokenBatch], runs: int, *, pause_s: float = 0.0
+) -> float:
+    """Return the median time of a run, in microseconds, with a pause before each."""
     times = []
     for batch in itertools.islice(itertools.cycle(batches), runs):
+        if pause_s:
+            time.sleep(pause_s)
         start = time.perf_counter()
         engine.run(batch)
         times.append((time.perf_counter() - start) * 1e6)

@@ -14,21 +14,21 @@ _PORTS = """max_batch_size: 64
 input [ { name: "text" data_type: TYPE_STRING dims: [ 1 ] } ]
 output [ { name: "passed" data_type: TYPE_STRING dims: [ 1 ] } ]
 """
-_PAUSE = 'parameters [ { key: "pause_us" value: { string_value: "%.0f" } } ]\n'
-_STAGE = 'backend: "python"\n' + _PORTS + "instance_group [ { count: 1 kind: KIND_CPU } ]\n"
+# Like the stages of a pipeline, they take all requests that wait as one batch.
+_STAGE = (
+    'backend: "python"\n'
+    + _PORTS
+    + "instance_group [ { count: 1 kind: KIND_CPU } ]\ndynamic_batching { }\n"
+)
 
 
-def write_floor(repository: Path, pause_us: float = 0.0) -> None:
+def write_floor(repository: Path) -> None:
     """Write `floor_stage`, and `floor_stages` with its three, into a repository.
 
-    Args:
-        repository: the model repository; models of these names are replaced.
-        pause_us: time in microseconds that the second of the three stages keeps a core busy, as an
-            engine does.
+    Models of these names are replaced.
     """
     for name in (ONE_STAGE, *_STAGES):
-        config = _STAGE + (_PAUSE % pause_us if name == _STAGES[1] else "")
-        folder = _folder(repository / name, config)
+        folder = _folder(repository / name, _STAGE)
         shutil.copyfile(_HERE / "stages" / "passing.py", folder / "model.py")
     _folder(repository / THREE_STAGES, 'platform: "ensemble"\n' + _PORTS + _steps())
 

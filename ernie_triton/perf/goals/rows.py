@@ -1,136 +1,184 @@
-"""Turn the figures of the shapes and of the tokenizer into goals."""
+"""Turn the figures of the shapes, of the way around an engine and of the tokenizer into goals."""
 
 from collections.abc import Mapping, Sequence
 
-from ernie_triton.perf.goals.serving import JOINED, LONG_SHARE, OF_MAXIMUM, ShapeFigures
+from ernie_triton.perf.floor.repository import ONE_STAGE, THREE_STAGES
+from ernie_triton.perf.goals.alone import CHOSEN, TIMED_ROWS, engines_of, figure_name
+from ernie_triton.perf.goals.around import JOINED
+from ernie_triton.perf.goals.models import ENSEMBLE, FULL_PRECISION, REDUCED_PRECISIONS
+from ernie_triton.perf.goals.serving import LONG_SHARE, OF_MAXIMUM, ShapeFigures
 from ernie_triton.perf.goals.table import Goal
-from ernie_triton.perf.paired import Spread, paired_ratio, spread
+from ernie_triton.perf.paired import Figures, Spread, paired_ratio, spread
 
 _MIB = 1024 * 1024
+_PAYS = 1.1
+"""A precision that costs accuracy should be faster by this much at least."""
+_NATIVE_BOUNDS: Mapping[tuple[str, str], tuple[float, float | None]] = {
+    ("medium", "int8"): (5.0, 6.0),
+    ("medium", "bf16"): (3.5, None),
+    ("nano", "int8"): (2.5, 3.0),
+    ("nano", "bf16"): (2.5, 3.0),
+}
+"""Bound and aim over the baseline by shape and precision, where the processor has its products."""
+_OTHER_BOUND = (1.6, 2.0)
+"""The same of FP32, and where the processor has no such products."""
 
 
 def goals_from(
-    shapes: Mapping[str, ShapeFigures], tokenizer: Mapping[str, Spread]
+    shapes: Mapping[str, ShapeFigures],
+    around: Figures,
+    tokenizer: Mapping[str, Spread],
+    native: Sequence[str],
 ) -> tuple[Goal, ...]:
     """Make every goal; those of a precision that was left out are left out too.
 
     Args:
         shapes: figures of `medium` and `nano`.
+        around: CPU microseconds of a request around an engine.
         tokenizer: our tokenizer's speed over the library's, by kind of text.
+        native: the reduced precisions that the processor multiplies natively.
     """
-    medium, nano = shapes["medium"], shapes["nano"]
-    return (
-        _over_baseline("Medium INT8", medium, "int8", bound=5.0, aim=6.0),
-        _of_alone("Medium INT8", medium, "int8"),
-        *(
-            [_over_baseline("Medium BF16", medium, "bf16", bound=3.5)]
-            if "bf16" in medium.facts
-            else []
-        ),
-        _better("Nano", nano, bound=2.5, aim=3.0),
-        *_latency("Medium INT8", medium, "int8"),
-        *_latency("Nano INT8", nano, "int8"),
-        _over_baseline("Medium INT8 joined", medium, JOINED, bound=5.0, aim=6.0),
-        _of_alone("Medium INT8 joined", medium, JOINED),
-        *_latency("Medium INT8 joined", medium, JOINED),
-        _over_baseline("Nano INT8 joined", nano, JOINED, bound=2.5, aim=3.0),
-        *_latency("Nano INT8 joined", nano, JOINED),
-        *_memory("Medium", medium),
-        *_memory("Nano", nano),
-        _tokenizer("plain", tokenizer, 28.0),
-        _tokenizer("mixed", tokenizer, 3.0),
-    )
+    goals: list[Goal] = []
+    for name, shape in shapes.items():
+        goals += [_over_baseline(name, shape, kind, native) for kind in shape.facts]
+        goals += [_choice(name, shape, rows) for rows in TIMED_ROWS]
+        goals += _of_peak(name, shape) if name == "medium" else _added(name, shape)
+        goals += _tails(name, shape)
+        goals += [_memory(name, shape, kind) for kind in shape.facts if _has_memory(shape, kind)]
+    goals += [_around(around, JOINED, ONE_STAGE, 400), _around(around, ENSEMBLE, THREE_STAGES, 900)]
+    return (*goals, _tokenizer("plain", tokenizer, 28.0), _tokenizer("mixed", tokenizer, 4.0))
 
 
-def _over_baseline(
-    name: str, shape: ShapeFigures, kind: str, *, bound: float, aim: float | None = None
-) -> Goal:
-    """Compare the QPS of a precision, or of `joined`, with the baseline's."""
+def precision_advice(shapes: Mapping[str, ShapeFigures]) -> str:
+    """Say which precision pays on this processor, from the requests/s of joined pipelines."""
+    sentences = []
+    for name, shape in shapes.items():
+        for kind in REDUCED_PRECISIONS:
+            if kind in shape.facts:
+                ratio = paired_ratio(shape.figures[f"{kind} qps"], shape.figures["fp32 qps"])
+                verdict = "it pays" if ratio.median >= _PAYS else "it does not pay"
+                sentences.append(
+                    f"{name.capitalize()} in {kind.upper()} answers {ratio.text('x')} as many "
+                    f"requests/s as in FP32: {verdict} on this processor."
+                )
+    return " ".join(sentences)
+
+
+def _kind_name(shape: str, kind: str) -> str:
+    """Name a pipeline: `Medium INT8 joined`, `Nano FP32 ensemble`."""
+    if kind == ENSEMBLE:
+        return f"{shape.capitalize()} {FULL_PRECISION.upper()} ensemble"
+    return f"{shape.capitalize()} {kind.upper()} joined"
+
+
+def _over_baseline(name: str, shape: ShapeFigures, kind: str, native: Sequence[str]) -> Goal:
+    ours, theirs = shape.figures[f"{kind} qps"], shape.figures["baseline qps"]
+    bound, aim = _NATIVE_BOUNDS[name, kind] if kind in native else _OTHER_BOUND
     return Goal(
-        name=f"{name}, QPS at concurrency 32 over the baseline's",
-        figure=paired_ratio(shape.figures[f"{kind} qps"], shape.figures["baseline qps"]),
+        name=f"{_kind_name(name, kind)}, requests/s at concurrency 32 over the baseline's",
+        figure=paired_ratio(ours, theirs),
         unit="x",
         bound=bound,
         kind="least",
         aim=aim,
-        note=_speeds(shape, kind),
+        note=f"{shape.facts[kind].engine}; {spread(ours).median:,.0f} against "
+        f"{spread(theirs).median:,.0f}",
     )
 
 
-def _better(name: str, shape: ShapeFigures, *, bound: float, aim: float) -> Goal:
-    """Compare the precision of the higher median with the baseline."""
-    names = " and ".join(precision.upper() for precision in shape.facts)
-    title = f"{name}, the better of {names}" if len(shape.facts) > 1 else f"{name} {names}"
-    goals = [
-        _over_baseline(title, shape, precision, bound=bound, aim=aim) for precision in shape.facts
-    ]
-    return max(goals, key=lambda goal: goal.figure.median)
-
-
-def _of_alone(name: str, shape: ShapeFigures, kind: str) -> Goal:
-    """Compare the served speed with that of the engine alone."""
+def _choice(name: str, shape: ShapeFigures, rows: int) -> Goal:
+    """Compare the engine that was chosen with the best of the other FP32 ones."""
+    chosen = shape.figures[figure_name(CHOSEN, rows)]
+    ratios = {
+        kind: paired_ratio(chosen, shape.figures[figure_name(kind, rows)])
+        for kind in engines_of(shape.figures)
+    }
+    reduced = [kind for kind in ratios if kind in shape.facts]
+    best = min((kind for kind in ratios if kind not in reduced), key=lambda k: ratios[k].median)
+    also = "".join(f"; {ratios[kind].median:.2f}x of {kind.upper()}" for kind in reduced)
     return Goal(
-        name=f"{name}, texts/s over those of the engine alone with the same batches",
-        figure=paired_ratio(shape.figures[f"{kind} qps"], shape.figures[f"{kind} alone"]),
+        name=f"{name.capitalize()}, texts/s of the engine that the build chose over the best "
+        f"other one in FP32, alone at {rows} row{'s' if rows > 1 else ''}",
+        figure=ratios[best],
         unit="x",
-        bound=0.85,
+        bound=0.97,
         kind="least",
-        note=f"mean batch {spread(shape.figures[f'{kind} batch']).median:.1f}",
+        note=f"{shape.facts[FULL_PRECISION].engine} over {best}{also}",
     )
 
 
-def _speeds(shape: ShapeFigures, kind: str) -> str:
-    ours = spread(shape.figures[f"{kind} qps"]).median
-    theirs = spread(shape.figures["baseline qps"]).median
-    of = "" if kind == JOINED else f"{kind.upper()} "
-    return f"{of}{ours:,.0f} over {theirs:,.0f}"
+def _of_peak(name: str, shape: ShapeFigures) -> list[Goal]:
+    bounds = {"alone": ("alone at 32 rows", 0.85), "served": ("joined, at concurrency 32", 0.75)}
+    return [
+        Goal(
+            name=f"{name.capitalize()} FP32 {where}, of this machine's matrix peak",
+            figure=spread(shape.figures[f"peak {kind}"]),
+            unit="x",
+            bound=bound,
+            kind="least",
+        )
+        for kind, (where, bound) in bounds.items()
+    ]
 
 
-def _latency(name: str, shape: ShapeFigures, kind: str) -> Sequence[Goal]:
-    floor = spread(shape.figures["floor added ms"])
-    note = "" if kind == JOINED else f"{floor.median:.2f} ms by three stages that compute nothing"
-    return (
+def _added(name: str, shape: ShapeFigures) -> list[Goal]:
+    return [
         _at_most(
-            f"{name}, concurrency 1, median latency above the engine's own time",
-            shape.figures[f"{kind} added ms"],
-            1.0,
+            f"{_kind_name(name, FULL_PRECISION)}, concurrency 1, median latency above the engine's "
+            f"own time after the same pauses",
+            shape.figures["added ms"],
+            0.7,
             unit=" ms",
-            note=note,
+        )
+    ]
+
+
+def _tails(name: str, shape: ShapeFigures) -> list[Goal]:
+    title = _kind_name(name, FULL_PRECISION)
+    return [
+        _at_most(
+            f"{title}, p99 over the median latency at {OF_MAXIMUM:.0%} of the maximum rate",
+            shape.figures["tail"],
+            2.5,
         ),
         _at_most(
-            f"{name}, p99 over the median latency at {OF_MAXIMUM:.0%} of the maximum rate",
-            shape.figures[f"{kind} tail"],
-            3.0,
-        ),
-        _at_most(
-            f"{name}, p99 of short texts beside {LONG_SHARE:.0%} of 128 tokens over p99 alone",
-            shape.figures[f"{kind} mixed"],
+            f"{title}, p99 of short texts beside {LONG_SHARE:.0%} of 128 tokens over p99 alone",
+            shape.figures["mixed"],
             2.0,
         ),
-    )
+    ]
 
 
-def _memory(name: str, shape: ShapeFigures) -> list[Goal]:
-    """Compare the engine stage's resident memory with the allowed memory.
+def _has_memory(shape: ShapeFigures, kind: str) -> bool:
+    return bool(shape.figures.get(f"{kind} memory"))
+
+
+def _memory(name: str, shape: ShapeFigures, kind: str) -> Goal:
+    """Compare the resident memory of the stage with the engine with the allowed memory.
 
     The size of the weights is that of the engine's files, which hold them in its precision.
     """
-    goals = []
-    for precision, facts in shape.facts.items():
-        figures = shape.figures.get(f"{precision} memory")
-        if not figures:
-            continue
-        allowed = 1.3 * facts.size_bytes + 150e6
-        goals.append(
-            _at_most(
-                f"{name} {precision.upper()}, engine stage's memory over 1.3 x its weights "
-                f"+ 150 MB",
-                [memory / allowed for memory in figures],
-                1.0,
-                note=f"{spread(figures).median / _MIB:,.0f} of {allowed / _MIB:,.0f} MiB",
-            )
-        )
-    return goals
+    figures = shape.figures[f"{kind} memory"]
+    allowed = 1.3 * shape.facts[kind].size_bytes + 150e6
+    return _at_most(
+        f"{_kind_name(name, kind)}, memory of the engine's stage over 1.3 x its weights + 150 MB",
+        [memory / allowed for memory in figures],
+        1.0,
+        note=f"{spread(figures).median / _MIB:,.0f} of {allowed / _MIB:,.0f} MiB",
+    )
+
+
+def _around(figures: Figures, form: str, floor: str, bound: float) -> Goal:
+    empty = spread(figures[floor]).median
+    stages = "a stage that computes nothing" if floor == ONE_STAGE else "three such stages"
+    above = spread(figures[form]).median - empty
+    return _at_most(
+        f"CPU of a request around the engine at concurrency 32, {form}",
+        figures[form],
+        bound,
+        unit=" µs",
+        note=f"Triton with {stages} {empty:,.0f} µs, the rest {above:,.0f} µs",
+    )
 
 
 def _at_most(

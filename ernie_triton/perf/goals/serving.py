@@ -1,74 +1,44 @@
-"""Measure one shape of the family: its pipelines, the baseline, and the engine alone, in turn.
+"""Measure one shape of the family: its pipelines, the baseline, and the engines alone, in turn.
 
 All models are in one server, and only one of them gets requests at a time. Every figure is taken
 once a round, so ratios compare figures that are close in time.
 """
 
 import dataclasses
-from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from ernie_triton.build.config.reading import pipeline_stage
-from ernie_triton.client.statistics import StatisticsClient
-from ernie_triton.engines import Engine
 from ernie_triton.model_shapes import Shape
 from ernie_triton.perf.analyzer.load_test import BUSY, IDLE, LoadTest
 from ernie_triton.perf.analyzer.texts import LONG, TITLES, rows_of_kind, rows_of_kinds
 from ernie_triton.perf.analyzer.watch import Watch
-from ernie_triton.perf.engines.engine_alone import (
-    PipelineFacts,
-    load_pipeline_engine,
-    median_run_us,
-    pipeline_facts,
-    texts_per_s,
-)
+from ernie_triton.perf.engines.engine_alone import PipelineFacts, pipeline_facts
 from ernie_triton.perf.engines.model_cache import ModelCache
-from ernie_triton.perf.engines.token_batches import title_batches
-from ernie_triton.perf.floor.repository import THREE_STAGES, write_floor
+from ernie_triton.perf.engines.token_batches import title_lengths
+from ernie_triton.perf.goals.alone import CHOSEN, EnginesAlone, figure_name
+from ernie_triton.perf.goals.models import FULL_PRECISION, ShapeModels
+from ernie_triton.perf.limits.arithmetic import mean_text_flops
 from ernie_triton.perf.paired import Figures
 from ernie_triton.perf.results import REQUEST_RATE, RequestLoad
 from ernie_triton.server.embedded import EmbeddedServer, ServerOptions
 
 OF_MAXIMUM = 0.7
 LONG_SHARE = 0.05
+FULL_BATCH = 32
 _BACKGROUND_FACTOR = 1.5
 """Background load is longer: it starts before the first window and ends after the last."""
-_RUNS_ALONE = 200
-
-JOINED = "joined"
-PRECISIONS_OF_GOALS = ("int8", "bf16")
-IN_INT8 = ("int8", JOINED)
-"""The kinds of pipelines that run the INT8 engine."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ShapeModels:
-    """The models of one shape in a repository.
-
-    Attributes:
-        baseline: the baseline.
-        joined: the INT8 pipeline in one process.
-        pipelines: pipelines by precision.
-    """
-
-    baseline: str
-    joined: str
-    pipelines: Mapping[str, str]
-
-    @property
-    def served(self) -> Mapping[str, str]:
-        """Pipelines by kind: a precision, or `joined`."""
-        return {**self.pipelines, JOINED: self.joined}
+_WARM_UP_SHARE = 0.3
+_TEXTS = 1000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ShapeFigures:
-    """Figures of one shape, and facts of its engines by precision.
+    """Figures of one shape, and facts of its engines by precision or `ensemble`.
 
-    Names of figures are such as `baseline qps`, `int8 qps`, `joined qps`, `int8 added ms`.
+    Names of figures are such as `baseline qps`, `fp32 qps`, `ensemble memory`, `added ms`; without
+    a kind of pipeline they are of the joined FP32 pipeline.
     """
 
     figures: Figures
@@ -77,20 +47,22 @@ class ShapeFigures:
 
 @dataclass(slots=True)
 class _Turns:
-    """The server, the engine alone, and the figures so far; `round` measures one round.
+    """The server, the engines alone, and the figures so far; `round` measures one round."""
 
-    `floor_ms` is the time that the second of the floor's three stages keeps a core busy.
-    """
-
-    url: str
-    pid: int
-    repository: Path
+    server: EmbeddedServer
+    cache: ModelCache
     models: ShapeModels
-    engine: Engine
-    floor_ms: float
+    shape: Shape
+    engines: EnginesAlone
     seconds: float
     progress: Callable[[str], None]
     figures: dict[str, list[float]] = field(default_factory=dict)
+
+    def warm_up(self) -> None:
+        """Load every model once, and count nothing."""
+        for model in (self.models.baseline, *self.models.served.values()):
+            test = dataclasses.replace(self._test(model), seconds=_WARM_UP_SHARE * self.seconds)
+            test.figures(BUSY)
 
     def round(self, name: str) -> None:
         """Take every figure once."""
@@ -99,43 +71,42 @@ class _Turns:
         for kind, pipeline in self.models.served.items():
             self._say(name, f"{kind}, concurrency 32")
             self._busy(kind, pipeline)
-        tests = {kind: self._test(self.models.served[kind]) for kind in IN_INT8}
-        self._say(name, "concurrency 1, the engine alone, and stages that compute nothing")
-        alone_ms = _solo_ms(self.engine)
-        for kind, test in tests.items():
-            self._keep(f"{kind} added ms", test.figures(IDLE).latency.p50_us / 1000 - alone_ms)
-        floor_ms = self._test(THREE_STAGES).figures(IDLE).latency.p50_us / 1000
-        self._keep("floor added ms", floor_ms - self.floor_ms)
-        for kind, test in tests.items():
-            rate = OF_MAXIMUM * self.figures[f"{kind} qps"][-1]
-            self._say(name, f"{kind}, {rate:.0f} requests a second")
-            latency = test.figures(RequestLoad(mode=REQUEST_RATE, level=rate)).latency
-            self._keep(f"{kind} tail", latency.p99_us / latency.p50_us)
-            self._say(name, f"{kind}, short texts alone and beside long ones")
-            self._keep(f"{kind} mixed", self._mixed_load_ratio(test))
-
-    def forget(self) -> None:
-        """Drop the figures of the warm-up."""
-        self.figures.clear()
+        self._say(name, "the engines alone")
+        self._alone()
+        test = self._test(self.models.joined[FULL_PRECISION])
+        self._say(name, "concurrency 1, and the engine after the same pauses")
+        self._keep("added ms", self._added_ms(test))
+        rate = OF_MAXIMUM * self._last_qps
+        self._say(name, f"{rate:.0f} requests a second")
+        latency = test.figures(RequestLoad(mode=REQUEST_RATE, level=rate)).latency
+        self._keep("tail", latency.p99_us / latency.p50_us)
+        self._say(name, "short texts alone and beside long ones")
+        self._keep("mixed", self._mixed_load_ratio(test))
 
     def _busy(self, kind: str, pipeline: str) -> None:
-        model = pipeline_stage(self.repository, pipeline, "engine")[0].name
-        before = self._batch_sizes(model)
-        with Watch(self.url, self.pid) as watch:
+        model = pipeline_stage(self.cache.repository, pipeline, "engine")[0].name
+        with Watch(self.server.url, self.server.pid) as watch:
             found = self._test(pipeline).figures(BUSY)
         self._keep(f"{kind} qps", found.rows_per_second)
         memory = watch.sighting.stage_memory_bytes.get(model)
         if memory:
             self._keep(f"{kind} memory", float(memory))
-        if kind in IN_INT8:
-            sizes = self._batch_sizes(model) - before
-            batches = title_batches(sizes, vocabulary_size=self._vocabulary)
-            self._keep(f"{kind} alone", texts_per_s(self.engine, batches, self.seconds))
-            self._keep(f"{kind} batch", _mean_rows(sizes))
 
-    def _batch_sizes(self, model: str) -> Counter[int]:
-        with StatisticsClient(self.url, model) as statistics:
-            return statistics.batch_sizes()
+    def _alone(self) -> None:
+        """Time the engines, and compare the FP32 one, alone and served, with the products."""
+        for name, figure in self.engines.texts_per_s(self.seconds).items():
+            self._keep(name, figure)
+        peak, labels = self.engines.peak(), self.cache.labels
+        alone = self.figures[figure_name(CHOSEN, FULL_BATCH)][-1]
+        self._keep("peak alone", alone * self.engines.flops_of(FULL_BATCH) / peak)
+        flops = mean_text_flops(self.shape, title_lengths(_TEXTS, seed=0), labels=labels)
+        self._keep("peak served", self._last_qps * flops / peak)
+
+    def _added_ms(self, test: LoadTest) -> float:
+        """Latency above the engine's own time, which is taken with the pauses between requests."""
+        served_ms = test.figures(IDLE).latency.p50_us / 1000
+        engine_ms = 1000 / self.figures[figure_name(CHOSEN, 1)][-1]
+        return served_ms - self.engines.solo_ms(max(served_ms - engine_ms, 0.0), self.seconds)
 
     def _mixed_load_ratio(self, short: LoadTest) -> float:
         """Divide the p99 of short texts beside long ones by their p99 alone.
@@ -154,14 +125,12 @@ class _Turns:
         return together / alone
 
     def _test(self, model: str) -> LoadTest:
-        rows = rows_of_kind(TITLES)
-        return LoadTest(
-            url=self.url, model=model, inputs=("text",), rows=rows, seconds=self.seconds
-        )
+        url, rows = self.server.url, rows_of_kind(TITLES)
+        return LoadTest(url=url, model=model, inputs=("text",), rows=rows, seconds=self.seconds)
 
     @property
-    def _vocabulary(self) -> int:
-        return self.engine.settings.vocabulary_size
+    def _last_qps(self) -> float:
+        return self.figures[f"{FULL_PRECISION} qps"][-1]
 
     def _keep(self, name: str, figure: float) -> None:
         self.figures.setdefault(name, []).append(figure)
@@ -170,37 +139,9 @@ class _Turns:
         self.progress(f"{name}: {what}")
 
 
-def build_models(
-    name: str, shape: Shape, cache: ModelCache, precisions: Collection[str]
-) -> ShapeModels:
-    """Build the baseline and the pipelines of a shape, where the cache does not hold them.
-
-    Random weights decide by little, so the builds accept losses that a trained model's would not.
-
-    Args:
-        name: of the shape.
-        shape: of the models.
-        cache: keeps the models.
-        precisions: of the processor; BF16 is built where it is among them.
-
-    Raises:
-        CheckpointError: a build fails.
-    """
-    bf16 = ("--precision", "bf16", "--tolerance", "0.5")
-    int8 = ("--precision", "int8", "--allowed-changes", "1")
-    return ShapeModels(
-        baseline=cache.baseline(f"{name}_baseline", shape),
-        joined=cache.pipeline(f"{name}_joined", shape, *int8, "--joined"),
-        pipelines={
-            precision: cache.pipeline(f"{name}_{precision}", shape, *options, "--no-joined")
-            for precision, options in {"int8": int8, "bf16": bf16}.items()
-            if precision in precisions
-        },
-    )
-
-
 def measure_shape(
     name: str,
+    shape: Shape,
     models: ShapeModels,
     cache: ModelCache,
     *,
@@ -213,56 +154,43 @@ def measure_shape(
 
     Args:
         name: of the shape, for the progress.
+        shape: of the models.
         models: in the cache's repository.
         cache: keeps the models.
         rounds: turns of every figure.
         seconds: of each figure.
         progress: receives a line before each measurement.
-        warm_up: take a round before that does not count.
+        warm_up: load every model before.
 
     Raises:
         ServerError: the server does not start.
         AnalyzerError: perf_analyzer failed.
     """
-    engine = load_pipeline_engine(cache.repository, models.pipelines["int8"])
-    floor_ms = _solo_ms(engine)
-    write_floor(cache.repository, pause_us=1000 * floor_ms)
+    engines = EnginesAlone(cache.repository, models, shape, cache.labels)
     with _served(models, cache) as server:
         turns = _Turns(
-            url=server.url,
-            pid=server.pid,
-            repository=cache.repository,
+            server=server,
+            cache=cache,
             models=models,
-            engine=engine,
-            floor_ms=floor_ms,
+            shape=shape,
+            engines=engines,
             seconds=seconds,
             progress=progress,
         )
         if warm_up:
-            turns.round(f"{name}, warm-up")
-            turns.forget()
+            progress(f"{name}: warming up")
+            turns.warm_up()
         for number in range(1, rounds + 1):
             turns.round(f"{name}, round {number} of {rounds}")
     facts = {
-        precision: pipeline_facts(cache.repository, pipeline)
-        for precision, pipeline in models.pipelines.items()
+        kind: pipeline_facts(cache.repository, pipeline) for kind, pipeline in models.served.items()
     }
     return ShapeFigures(figures=turns.figures, facts=facts)
 
 
 @contextmanager
 def _served(models: ShapeModels, cache: ModelCache) -> Iterator[EmbeddedServer]:
-    names = (models.baseline, *models.served.values(), THREE_STAGES)
+    names = (models.baseline, *models.served.values())
     options = ServerOptions(repository=cache.repository, models=names, grpc_port=0, metrics_port=0)
     with EmbeddedServer(options) as server:
         yield server
-
-
-def _solo_ms(engine: Engine) -> float:
-    """Return the median time of a run with one title, in milliseconds, without pauses."""
-    batches = title_batches({1: 1}, vocabulary_size=engine.settings.vocabulary_size)
-    return median_run_us(engine, batches, _RUNS_ALONE) / 1000
-
-
-def _mean_rows(sizes: Counter[int]) -> float:
-    return sum(rows * count for rows, count in sizes.items()) / sizes.total()

@@ -88,6 +88,7 @@ class GoalsRun:
         seconds: of each figure.
         goals: the goals.
         figures: every round's figures by shape and name, the source of the goals.
+        advice: which precision pays on the machine, in words; may be empty.
     """
 
     started_at: str
@@ -99,6 +100,7 @@ class GoalsRun:
     seconds: float
     goals: tuple[Goal, ...]
     figures: Mapping[str, Mapping[str, Sequence[float]]]
+    advice: str = ""
 
     def to_json(self) -> str:
         """Return indented JSON; each goal has `is_met` too."""
@@ -108,8 +110,9 @@ class GoalsRun:
         return json.dumps(content, ensure_ascii=False, indent=2) + "\n"
 
     def table(self) -> str:
-        """Return a Markdown table under a line of time and place."""
-        return f"{self.heading()}\n\n{goals_table(self.goals)}"
+        """Return a Markdown table between a line of time and place and the advice."""
+        parts = (self.heading(), goals_table(self.goals), self.advice)
+        return "\n\n".join(part for part in parts if part)
 
     def heading(self) -> str:
         """Describe machine, time and commit in a line."""

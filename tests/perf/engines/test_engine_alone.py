@@ -1,5 +1,6 @@
 """The engine of a built pipeline, found and run without a server."""
 
+import time
 from pathlib import Path
 
 import numpy as np
@@ -11,10 +12,10 @@ from ernie_triton.engines import Engine
 from ernie_triton.errors import RepositoryError
 from ernie_triton.model_shapes import POSITIONS, TOKEN_TYPES, VOCABULARY_SIZE, Shape
 from ernie_triton.perf.engines.engine_alone import (
+    cpu_us_of_text,
     load_pipeline_engine,
     median_run_us,
     pipeline_facts,
-    texts_per_s,
 )
 from ernie_triton.perf.engines.token_batches import token_batch
 from tests.perf.conftest import Tiny
@@ -53,7 +54,7 @@ def test_the_manifest_tells_shape_and_size(tiny: Tiny) -> None:
     weights = (facts.parameters - left_out) * 4
     assert weights < facts.size_bytes < weights * 1.1
     assert facts.size_bytes < facts.parameters * 4
-    assert facts.precision == "fp32"
+    assert (facts.engine, facts.precision) == ("openvino", "fp32")
 
 
 class Counting:
@@ -70,13 +71,16 @@ class Counting:
 def test_batches_are_run_in_turn_until_the_time_is_over() -> None:
     counting = Counting()
     batches = [token_batch([2] * rows, vocabulary_size=10, seed=0) for rows in (1, 2, 3)]
-    assert texts_per_s(counting, batches, 0.0) > 0  # type: ignore[arg-type]
+    assert cpu_us_of_text(counting, batches, 0.0) > 0  # type: ignore[arg-type]
     assert counting.rows == [3, 1]
-    texts_per_s(counting, batches, 0.01)  # type: ignore[arg-type]
+    cpu_us_of_text(counting, batches, 0.01)  # type: ignore[arg-type]
     assert counting.rows[3:7] == [1, 2, 3, 1]
     counting.rows.clear()
     median_run_us(counting, batches, 5)  # type: ignore[arg-type]
     assert counting.rows == [1, 2, 3, 1, 2]
+    start = time.perf_counter()
+    assert median_run_us(counting, batches, 2, pause_s=0.02) < 10_000  # type: ignore[arg-type]
+    assert time.perf_counter() - start >= 0.04
 
 
 def test_a_pipeline_that_is_not_there_is_refused(tmp_path: Path) -> None:

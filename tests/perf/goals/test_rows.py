@@ -4,7 +4,8 @@ import pytest
 
 from ernie_triton.model_shapes import FAMILY
 from ernie_triton.perf.engines.engine_alone import PipelineFacts
-from ernie_triton.perf.goals.rows import goals_from
+from ernie_triton.perf.goals.alone import CHOSEN, TIMED_ROWS, figure_name
+from ernie_triton.perf.goals.rows import goals_from, precision_advice
 from ernie_triton.perf.goals.serving import ShapeFigures
 from ernie_triton.perf.goals.table import Goal
 from ernie_triton.perf.paired import spread
@@ -12,49 +13,68 @@ from ernie_triton.perf.paired import spread
 MB = 1e6
 
 
-def facts(precision: str, parameters: int, size: float) -> PipelineFacts:
+def facts(precision: str, size: float) -> PipelineFacts:
     return PipelineFacts(
-        shape=FAMILY["nano"], parameters=parameters, precision=precision, size_bytes=int(size)
+        shape=FAMILY["nano"],
+        parameters=100,
+        engine="openvino" if precision == "int8" else "onnxruntime",
+        precision=precision,
+        size_bytes=int(size),
     )
 
 
-def shape_figures(int8: float, bf16: float) -> ShapeFigures:
+def shape_figures(fp32: float, int8: float) -> ShapeFigures:
+    alone = {
+        figure_name(kind, rows): [factor * rows, 2 * factor * rows]
+        for rows in TIMED_ROWS
+        for kind, factor in {
+            CHOSEN: 95.0,
+            "openvino": 100.0 if rows == 8 else 50.0,
+            "int8": 190.0,
+        }.items()
+    }
     return ShapeFigures(
         figures={
             "baseline qps": [100.0, 50.0],
+            "fp32 qps": [100.0 * fp32, 50.0 * fp32],
+            "ensemble qps": [80.0 * fp32, 40.0 * fp32],
             "int8 qps": [100.0 * int8, 50.0 * int8],
-            "bf16 qps": [100.0 * bf16, 50.0 * bf16],
-            "int8 alone": [125.0 * int8, 62.5 * int8],
-            "int8 batch": [16.0, 18.0],
-            "int8 added ms": [0.7, 0.9],
-            "joined qps": [110.0 * int8, 55.0 * int8],
-            "joined alone": [137.5 * int8, 68.75 * int8],
-            "joined batch": [20.0, 22.0],
-            "joined added ms": [0.5, 0.6],
-            "joined tail": [2.2, 2.6],
-            "joined mixed": [2.5, 2.7],
-            "floor added ms": [0.3, 0.5],
-            "int8 tail": [2.0, 2.5],
-            "int8 mixed": [1.5, 1.7],
+            "added ms": [0.5, 0.6],
+            "tail": [2.2, 2.6],
+            "mixed": [2.5, 2.7],
+            "peak alone": [0.8, 0.9],
+            "peak served": [0.7, 0.72],
+            "ensemble memory": [670 * MB, 670 * MB],
             "int8 memory": [300 * MB, 320 * MB],
-            "bf16 memory": [410 * MB, 410 * MB],
+            **alone,
         },
         facts={
-            "int8": facts("int8", 100, 100 * MB),
-            "bf16": facts("bf16", 100, 200 * MB),
+            "fp32": facts("fp32", 400 * MB),
+            "int8": facts("int8", 100 * MB),
+            "ensemble": facts("fp32", 400 * MB),
         },
     )
 
 
-TOKENIZER = {"plain": spread([30.0]), "mixed": spread([2.5])}
+AROUND = {
+    "joined": [380.0, 400.0],
+    "ensemble": [1000.0, 950.0],
+    "floor_stage": [240.0, 260.0],
+    "floor_stages": [700.0, 700.0],
+}
+TOKENIZER = {"plain": spread([30.0]), "mixed": spread([3.9])}
+SHAPES = {"medium": shape_figures(2.0, 5.5), "nano": shape_figures(1.5, 1.2)}
+
+
+def made(native: tuple[str, ...] = ("int8",)) -> dict[str, Goal]:
+    found = goals_from(SHAPES, AROUND, TOKENIZER, native)
+    assert len({goal.name for goal in found}) == len(found)
+    return {goal.name: goal for goal in found}
 
 
 @pytest.fixture
 def goals() -> dict[str, Goal]:
-    shapes = {"medium": shape_figures(6.0, 3.0), "nano": shape_figures(2.0, 2.8)}
-    found = goals_from(shapes, TOKENIZER)
-    assert len({goal.name for goal in found}) == len(found)
-    return {goal.name: goal for goal in found}
+    return made()
 
 
 def of(goals: dict[str, Goal], *words: str) -> Goal:
@@ -63,61 +83,57 @@ def of(goals: dict[str, Goal], *words: str) -> Goal:
 
 
 def test_speed_is_taken_over_the_baseline_of_the_same_round(goals: dict[str, Goal]) -> None:
-    int8 = of(goals, "Medium INT8,", "baseline")
-    assert (int8.figure.lowest, int8.figure.highest, int8.is_met) == (6.0, 6.0, True)
-    assert int8.note == "INT8 450 over 75"
-    assert not of(goals, "Medium BF16", "baseline").is_met
+    fp32 = of(goals, "Medium FP32 joined", "baseline")
+    assert (fp32.figure.lowest, fp32.figure.highest, fp32.is_met) == (2.0, 2.0, True)
+    assert fp32.note == "onnxruntime; 150 against 75"
+    assert of(goals, "Nano FP32 ensemble", "baseline").figure.median == pytest.approx(1.2)
 
 
-def test_joined_stages_are_asked_for_the_same(goals: dict[str, Goal]) -> None:
-    joined = of(goals, "Medium INT8 joined", "baseline")
-    assert joined.figure.median == pytest.approx(6.6)
-    assert joined.note == "495 over 75"
-    assert of(goals, "Nano INT8 joined", "above the engine").is_met
-    assert of(goals, "Medium INT8 joined", "engine alone").figure.median == pytest.approx(0.8)
-    assert of(goals, "Medium INT8 joined", "maximum rate").is_met
-    assert not of(goals, "Medium INT8 joined", "short texts").is_met
+def test_a_precision_is_asked_for_more_where_the_processor_has_its_products(
+    goals: dict[str, Goal],
+) -> None:
+    assert of(goals, "Medium INT8", "baseline").bound == 5.0
+    assert of(made(native=()), "Medium INT8", "baseline").bound == 1.6
 
 
-def test_nano_counts_with_its_better_precision(goals: dict[str, Goal]) -> None:
-    better = of(goals, "Nano, the better")
-    assert better.figure.median == pytest.approx(2.8)
-    assert better.note.startswith("BF16")
+def test_the_advice_says_which_precision_pays() -> None:
+    medium, nano = precision_advice(SHAPES).split(" Nano")
+    assert medium == (
+        "Medium in INT8 answers 2.75x (2.75 to 2.75) as many requests/s as in FP32: it pays on "
+        "this processor."
+    )
+    assert "0.80x" in nano
+    assert "does not pay" in nano
 
 
-def test_the_engine_alone_bounds_the_server(goals: dict[str, Goal]) -> None:
-    alone = of(goals, "Medium INT8,", "engine alone")
-    assert alone.figure.median == pytest.approx(0.8)
-    assert (alone.is_met, alone.note) == (False, "mean batch 17.0")
+def test_the_choice_is_held_to_other_engines_of_its_precision(goals: dict[str, Goal]) -> None:
+    eight = of(goals, "Medium, texts/s", "8 rows")
+    assert eight.figure.median == pytest.approx(0.95)
+    assert (eight.is_met, eight.note) == (False, "onnxruntime over openvino; 0.50x of INT8")
+    assert of(goals, "Medium, texts/s", "32 rows").figure.median == pytest.approx(1.9)
+
+
+def test_the_peak_is_medium_s_and_the_time_added_nano_s(goals: dict[str, Goal]) -> None:
+    assert of(goals, "alone at 32 rows, of").is_met
+    assert not of(goals, "joined, at concurrency 32, of").is_met
+    added = of(goals, "above the engine")
+    assert added.name.startswith("Nano FP32 joined")
+    assert added.is_met
 
 
 def test_memory_is_allowed_by_weights_in_the_engines_precision(goals: dict[str, Goal]) -> None:
     # By the engine's files, 1.3 x their size + 150 MB.
     assert of(goals, "Medium INT8", "memory").figure.highest == pytest.approx(320 / 280)
-    bf16 = of(goals, "Medium BF16", "memory")
-    assert bf16.figure.median == pytest.approx(1.0)
-    assert bf16.is_met
+    assert of(goals, "Medium FP32 ensemble", "memory").figure.median == pytest.approx(1.0)
+
+
+def test_the_way_around_an_engine_tells_what_the_server_takes(goals: dict[str, Goal]) -> None:
+    joined = of(goals, "CPU of a request", "joined")
+    assert (joined.figure.median, joined.is_met) == (390.0, True)
+    assert joined.note == "Triton with a stage that computes nothing 250 µs, the rest 140 µs"
+    assert not of(goals, "CPU of a request", "ensemble").is_met
 
 
 def test_the_tokenizer_has_a_bound_for_each_kind(goals: dict[str, Goal]) -> None:
     assert of(goals, "Tokenizer", "plain").is_met
     assert not of(goals, "Tokenizer", "mixed").is_met
-
-
-def without_bf16(figures: ShapeFigures) -> ShapeFigures:
-    return ShapeFigures(
-        figures={name: one for name, one in figures.figures.items() if "bf16" not in name},
-        facts={"int8": figures.facts["int8"]},
-    )
-
-
-def test_a_processor_without_bf16_has_the_other_goals() -> None:
-    shapes = {"medium": shape_figures(6.0, 3.0), "nano": shape_figures(2.0, 2.8)}
-    every = [goal.name for goal in goals_from(shapes, TOKENIZER)]
-    found = goals_from({name: without_bf16(one) for name, one in shapes.items()}, TOKENIZER)
-    names = [goal.name for goal in found]
-    assert [name for name in every if "BF16" not in name] == [
-        name for name in names if not name.startswith("Nano INT8, QPS")
-    ]
-    (nano,) = [goal for goal in found if goal.name.startswith("Nano INT8, QPS")]
-    assert nano.figure.median == pytest.approx(2.0)
