@@ -19,11 +19,14 @@ from tokenizers.pre_tokenizers import BertPreTokenizer, WhitespaceSplit
 
 from ernie_triton.tokenizer.character_table import AGREED, SEPARATES
 from ernie_triton.tokenizer.long_texts import refuse_piled_marks
+from ernie_triton.tokenizer.piece_table import CONTINUES
 from ernie_triton.tokenizer.token_rows import TextTokens
 from ernie_triton.tokenizer.vocabulary import Vocabulary
 from ernie_triton.tokenizer.words import Origin, basic_words, words_with_origins
 
 _OTHER = re.compile(f"[^{AGREED}]")
+_SHORT_WORD = 32
+"""Characters up to which a word of letters and digits is cut here, without the library."""
 
 
 class FallbackTokenizer:
@@ -54,6 +57,9 @@ class FallbackTokenizer:
         self.special = any_of(specials)
         self._spelled = (*specials, *rules.never_split)
         self._first_characters = frozenset(token[0] for token in specials)
+        self._lower_case = lower_case
+        self._unknown = vocabulary.unknown_id
+        self._vocabulary = vocabulary.ids
         self._texts = word_piece(vocabulary, specials)
         self._texts.normalizer = BertNormalizer(
             clean_text=True,
@@ -105,11 +111,33 @@ class FallbackTokenizer:
         Words are of characters that `character_table` marks IN_WORD, so that a word has at least
         as many characters as tokens.
         """
-        rows = self._texts.encode_batch_fast(words, add_special_tokens=False)
-        return [
-            array("i", [*row.ids, *[SEPARATES] * (len(word) - len(row.ids))]).tobytes()
-            for word, row in zip(words, rows, strict=True)
-        ]
+        others = [word for word in words if not _is_short_and_latin(word)]
+        rows = iter(
+            self._texts.encode_batch_fast(others, add_special_tokens=False) if others else ()
+        )
+        made = []
+        for word in words:
+            ids = self._pieces_of(word) if _is_short_and_latin(word) else next(rows).ids
+            made.append(array("i", [*ids, *[SEPARATES] * (len(word) - len(ids))]).tobytes())
+        return made
+
+    def _pieces_of(self, word: str) -> list[int]:
+        """The ids of a word of ASCII letters and digits: always the longest piece that fits.
+
+        It is no token that texts may spell; texts with one are read by `token_ids`.
+        """
+        word = word.lower() if self._lower_case else word
+        found: list[int] = []
+        start, prefix = 0, ""
+        while start < len(word):
+            for end in range(len(word), start, -1):
+                if (piece := self._vocabulary.get(prefix + word[start:end])) is not None:
+                    found.append(piece)
+                    start, prefix = end, CONTINUES
+                    break
+            else:
+                return [self._unknown]
+        return found
 
     def word_tokens(self, words: Sequence[str]) -> list[bytes]:
         """The tokens of each word as int32 [characters, 3]; SEPARATES where no token begins.
@@ -153,6 +181,10 @@ class FallbackTokenizer:
             place += len(part)
         row = self._words.encode(" ".join(words), add_special_tokens=False)
         return text_tokens(row, origins)
+
+
+def _is_short_and_latin(word: str) -> bool:
+    return len(word) <= _SHORT_WORD and word.isascii()
 
 
 def spelled_tokens(vocabulary: Vocabulary) -> dict[str, int]:

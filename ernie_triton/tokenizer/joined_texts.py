@@ -77,11 +77,9 @@ class JoinedTexts:
         """A mask of the characters in words, bool [characters], and the words in order."""
         in_word = self.values == IN_WORD
         # Every word has START or END before it and END after it; an edge is before the next place.
-        edges = (in_word[1:] != in_word[:-1]).nonzero()[0].tolist()
-        text = self.text
-        return in_word, [
-            text[edge + 1 : end + 1] for edge, end in zip(edges[::2], edges[1::2], strict=True)
-        ]
+        edges = ((in_word[1:] != in_word[:-1]).nonzero()[0] + 1).tolist()
+        words = map(slice, edges[::2], edges[1::2])
+        return in_word, [*map(self.text.__getitem__, words)]
 
     def put_word_ids(self, cache: WordCache) -> None:
         """Put the ids of words, each int32 [characters of the word], in their places."""

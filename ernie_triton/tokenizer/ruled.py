@@ -61,8 +61,6 @@ class RuledTokenizer(FallbackTokenizer):
         rules = vocabulary.rules
         self._rules = rules
         self._spelled_ids = spelled_tokens(vocabulary)
-        self._unknown = vocabulary.unknown_id
-        self._vocabulary = vocabulary.ids
         # Without its basic step the original tokenizer has no case to fold.
         self._lower_case = lower_case and rules.basic_tokenize
         kept = [token.content for token in rules.added if token.keeps_case]

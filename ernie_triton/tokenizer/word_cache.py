@@ -1,5 +1,6 @@
 """A cache of words' tokens as bytes: common words are tokenised once."""
 
+import contextlib
 from collections.abc import Callable, Sequence
 from typing import Final
 
@@ -22,16 +23,14 @@ class WordCache:
 
     def joined(self, words: Sequence[str]) -> bytes:
         """The bytes of all the words, one after the other."""
-        found = list(map(self._known.get, words))
-        if None in found:
-            new = list({word for word, made in zip(words, found, strict=True) if made is None})
-            made_now = dict(zip(new, self._make(new), strict=True))
-            found = [
-                made_now[word] if made is None else made
-                for word, made in zip(words, found, strict=True)
-            ]
-            self._keep(made_now)
-        return b"".join(found)  # type: ignore[arg-type]
+        known = self._known
+        with contextlib.suppress(KeyError):
+            return b"".join(map(known.__getitem__, words))
+        new = [word for word in dict.fromkeys(words) if word not in known]
+        made = dict(zip(new, self._make(new), strict=True))
+        found = b"".join([made[word] if word in made else known[word] for word in words])
+        self._keep(made)
+        return found
 
     def _keep(self, made: dict[str, bytes]) -> None:
         kept = {word: value for word, value in made.items() if len(word) <= LONGEST_WORD}
