@@ -97,8 +97,8 @@ def _choice(name: str, shape: ShapeFigures, rows: int) -> Goal:
     best = min((kind for kind in ratios if kind not in reduced), key=lambda k: ratios[k].median)
     also = "".join(f"; {ratios[kind].median:.2f}x of {kind.upper()}" for kind in reduced)
     return Goal(
-        name=f"{name.capitalize()}, texts/s of the engine that the build chose over the best "
-        f"other one in FP32, alone at {rows} row{'s' if rows > 1 else ''}",
+        name=f"{name.capitalize()} FP32 alone at {rows} row{'s' if rows > 1 else ''}, texts/s of "
+        f"the engine that the build chose over the best other",
         figure=ratios[best],
         unit="x",
         bound=0.97,

@@ -107,10 +107,10 @@ def test_the_advice_says_which_precision_pays() -> None:
 
 
 def test_the_choice_is_held_to_other_engines_of_its_precision(goals: dict[str, Goal]) -> None:
-    eight = of(goals, "Medium, texts/s", "8 rows")
+    eight = of(goals, "Medium FP32 alone at 8 rows, texts/s")
     assert eight.figure.median == pytest.approx(0.95)
     assert (eight.is_met, eight.note) == (False, "onnxruntime over openvino; 0.50x of INT8")
-    assert of(goals, "Medium, texts/s", "32 rows").figure.median == pytest.approx(1.9)
+    assert of(goals, "Medium FP32 alone at 32 rows, texts/s").figure.median == pytest.approx(1.9)
 
 
 def test_the_peak_is_medium_s_and_the_time_added_nano_s(goals: dict[str, Goal]) -> None:
