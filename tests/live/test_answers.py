@@ -30,9 +30,7 @@ def _own_scores(
     model: transformers.PreTrainedModel, vocab: Path, texts: list[str], pairs: list[str] | None
 ) -> list[npt.NDArray[np.float32]]:
     """The checkpoint's probabilities in its own framework, one text at a time."""
-    tokenizer: Any = BertTokenizerLegacy(  # type: ignore[no-untyped-call]
-        vocab_file=str(vocab), do_lower_case=True
-    )
+    tokenizer: Any = BertTokenizerLegacy(vocab_file=str(vocab), do_lower_case=True)
     scores = []
     for index, text in enumerate(texts):
         pair = None if pairs is None else pairs[index]

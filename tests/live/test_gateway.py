@@ -56,17 +56,17 @@ def test_the_gateway_answers_as_grpc_does_and_lets_no_stranger_in(
         made = client_of_openai.embeddings.create(
             model="ernie_embedding",
             input=TEXTS,
-            **options,  # type: ignore[arg-type]
+            **options,
         )
         vectors = np.array([item.embedding for item in made.data], dtype=np.float32)
         np.testing.assert_array_equal(vectors, expected)
     ask = {"model": "ernie_embedding", "input": ["a"]}
     with pytest.raises(AuthenticationError):
-        OpenAI(base_url=base, api_key="et-none").embeddings.create(**ask)  # type: ignore[arg-type]
+        OpenAI(base_url=base, api_key="et-none").embeddings.create(**ask)
     once = OpenAI(base_url=base, api_key=secrets["one"], max_retries=0, timeout=60)
-    once.embeddings.create(**ask)  # type: ignore[arg-type]
+    once.embeddings.create(**ask)
     with pytest.raises(RateLimitError) as refused:
-        once.embeddings.create(**ask)  # type: ignore[arg-type]
+        once.embeddings.create(**ask)
     assert "used up" in str(refused.value.body)
     shown = post(f"http://{gateway.address}/tokenize", secrets["all"], TEXTS)
     assert made.usage.prompt_tokens == sum(row["count"] for row in shown)

@@ -84,7 +84,7 @@ def _transformers(
     import torch
     import transformers
 
-    model: Any = loaded.eval()  # type: ignore[no-untyped-call]
+    model: Any = loaded.eval()
     has_types = "token_type_ids" in inspect.signature(model.forward).parameters
 
     def outputs(row: RowTokens) -> Mapping[str, npt.NDArray[Any]]:

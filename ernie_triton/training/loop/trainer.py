@@ -14,7 +14,7 @@ from typing import Any
 
 import torch
 from torch import nn
-from transformers import PrinterCallback, Trainer, TrainingArguments
+from transformers import PrinterCallback, Trainer, TrainerControl, TrainingArguments
 
 from ernie_triton.client.evaluation.evaluating import Evaluation
 from ernie_triton.errors import TrainingError
@@ -49,6 +49,8 @@ class Rows(torch.utils.data.Dataset[Features]):
 
 class ResumableTrainer(Trainer):
     """Train a model so that a run killed at any moment ends like an unbroken one."""
+
+    control: TrainerControl
 
     def __init__(
         self,

@@ -1,10 +1,10 @@
 """A long run says how far it is: a bar on a terminal, lines in a log."""
 
 import sys
+import time
 
 import pytest
 
-from ernie_triton.client.cli import progress
 from ernie_triton.client.cli.progress import file_progress
 
 
@@ -12,7 +12,7 @@ from ernie_triton.client.cli.progress import file_progress
 def at(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """The clock, in seconds, as the only item."""
     clock = [1000.0]
-    monkeypatch.setattr(progress.time, "monotonic", lambda: clock[0])
+    monkeypatch.setattr(time, "monotonic", lambda: clock[0])
     return clock
 
 

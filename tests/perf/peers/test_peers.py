@@ -142,7 +142,7 @@ def test_a_server_that_answers_otherwise_is_named() -> None:
 
 def _export_here(command: Sequence[str], **_: object) -> subprocess.CompletedProcess[bytes]:
     """Write the peers' graph without a process that imports torch once more."""
-    _, _, module, checkpoint, graph = command
+    module, checkpoint, graph = command[2:]
     assert module == fused_graph.__name__
     fused_graph.write_fused_graph(Path(checkpoint), Path(graph))
     return subprocess.CompletedProcess(command, 0)
