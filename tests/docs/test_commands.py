@@ -56,8 +56,8 @@ _SMALL: Mapping[str, tuple[str, ...]] = {
     "compress": (*_ONE_EPOCH, *_ANY_LOSS, "--only", "int8,report", "--quick"),
     "random": ("--layers", "1", "--hidden", "48"),
     "perf run": ("--quick",),
-    "perf compare": ("--seconds", "0.5"),
-    "perf floor": ("--seconds", "0.5"),
+    "perf compare": ("--seconds", "0.5", "--rounds", "1"),
+    "perf floor": ("--seconds", "0.5", "--rounds", "1"),
     "perf limit": ("--rounds", "1", "--tokens", "64", "--precision", "fp32"),
     "perf tokenizer": ("--rounds", "1"),
 }
