@@ -167,15 +167,23 @@ def test_selected_rows_are_the_same_rows_in_the_order_asked(
     assert {array.dtype for array in picked.packed().values()} == {np.dtype(np.int32)}
 
 
-@given(lengths=st.lists(st.integers(1, 50), min_size=1, max_size=40), cells=st.integers(1, 400))
-def test_micro_batches_have_every_row_once_within_the_cells(lengths: list[int], cells: int) -> None:
-    groups = [group.tolist() for group in batch_of(lengths).micro_batches(cells)]
+@given(
+    lengths=st.lists(st.integers(1, 50), min_size=1, max_size=40),
+    cells=st.integers(1, 400),
+    most=st.integers(1, 50),
+)
+def test_micro_batches_have_every_row_once_within_the_cells(
+    lengths: list[int], cells: int, most: int
+) -> None:
+    groups = [group.tolist() for group in batch_of(lengths).micro_batches(cells, most)]
     assert sorted(row for group in groups for row in group) == list(range(len(lengths)))
     sizes = [[lengths[row] for row in group] for group in groups]
     assert all(len(size) == 1 or len(size) * max(size) <= cells for size in sizes)
+    assert all(len(size) <= most for size in sizes)
     # Rows of similar lengths are together, and no two groups could have been one.
     assert all(max(a) <= min(b) for a, b in itertools.pairwise(sizes))
-    assert all((len(a) + 1) * b[0] > cells for a, b in itertools.pairwise(sizes))
+    pairs = itertools.pairwise(sizes)
+    assert all(len(a) == most or (len(a) + 1) * b[0] > cells for a, b in pairs)
 
 
 def test_a_batch_of_titles_is_one_micro_batch() -> None:

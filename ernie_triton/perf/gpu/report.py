@@ -15,16 +15,23 @@ import onnx
 
 from ernie_triton.arrays import Tensors
 from ernie_triton.batch import TokenBatch
+from ernie_triton.build.progress import timed_step
 from ernie_triton.build.random_models.torch_export import random_classifier
+from ernie_triton.build.tensorrt.plan import PlanRequest, make_plan, this_machine
+from ernie_triton.build.tensorrt.profiles import USUAL_ROWS, USUAL_TOKENS, EngineShapes
 from ernie_triton.build.tensorrt.random_graph import random_graph
+from ernie_triton.engines import load_engine
 from ernie_triton.engines.onnx_runtime import CPU_PROVIDER
+from ernie_triton.engines.tensorrt_module import RTX_NAMES, TENSORRT_NAMES, imported_package
 from ernie_triton.errors import ErnieTritonError, GpuError
 from ernie_triton.gpu.driver import CudaDriver, driver_version
+from ernie_triton.gpu.plans import GRAPH_FILE
 from ernie_triton.model_shapes import POSITIONS, VOCABULARY_SIZE, Shape
 from ernie_triton.perf.engines.token_batches import title_lengths, token_batch
 from ernie_triton.perf.gpu.sessions import DeviceSession, TorchModel, runs_per_s
 from ernie_triton.perf.machine import machine_facts
-from ernie_triton.tasks import LAYOUTS
+from ernie_triton.settings import EngineSettings
+from ernie_triton.tasks import LAYOUTS, SEQ_CLS
 
 _ROWS = (1, 8, 32, 64)
 _PRECISIONS = ("fp32", "fp16", "int8")
@@ -80,6 +87,11 @@ def gpu_report(wanted: GpuRun, progress: Callable[[str], None]) -> Iterator[str]
                     progress(f"{name} {precision} {layout}")
                     measure = partial(_graph_row, wanted, shape, precision, layout, Path(folder))
                     yield _guarded(f"ONNX Runtime {precision} {layout}", wanted, measure)
+                for runtime, is_rtx in _stage_runtimes().items():
+                    progress(f"{name} {precision} in our engine stage on {runtime}")
+                    path = Path(folder) / f"{precision} {runtime}"
+                    measure = partial(_stage_row, wanted, shape, precision, is_rtx, path)
+                    yield _guarded(f"our stage on {runtime} {precision}", wanted, measure)
         progress(f"{name} in PyTorch")
         yield _guarded("PyTorch padded", wanted, partial(_torch_row, wanted, shape))
 
@@ -102,7 +114,8 @@ def _facts(wanted: GpuRun) -> str:
             f"- {versions}; provider {wanted.provider}",
             "",
             "Differences are from the padded graph on the CPU, of the same precision and weights. "
-            "Columns are texts a second of batches of so many rows, their tokens on the device.",
+            "Columns are texts a second of batches of so many rows, their tokens on the device; "
+            "those of our engine stage come from the host's memory, and its outputs go there.",
             "",
         ]
     )
@@ -146,6 +159,65 @@ def _graph_row(
         bound = [session.bound(feed) for feed in feeds]
         rates.append(f"{rows * runs_per_s(session.run, bound, wanted.seconds):,.0f}")
     return [f"{np.abs(found - expected).max():.1e}", said or "none", *rates]
+
+
+def _stage_runtimes() -> dict[str, bool | None]:
+    """Names of what our engine stage runs on here; for TensorRT, whether it is that for RTX."""
+    found: dict[str, bool | None] = {"ONNX Runtime": None}
+    try:
+        gpus = CudaDriver().gpus()
+    except GpuError:
+        return found
+    if gpus and imported_package(TENSORRT_NAMES) is not None:
+        found["TensorRT"] = False
+    if gpus and imported_package(RTX_NAMES) is not None:
+        found["TensorRT for RTX"] = True
+    return found
+
+
+def _stage_row(
+    wanted: GpuRun, shape: Shape, precision: str, is_rtx: bool | None, folder: Path
+) -> list[str]:
+    folder.mkdir()
+    graph = folder / GRAPH_FILE
+    onnx.save(random_graph(shape, precision, "packed", max_length=POSITIONS), graph)
+    if is_rtx is not None:
+        shapes = EngineShapes(
+            layout="packed",
+            max_rows=max(wanted.rows),
+            max_length=POSITIONS,
+            usual_rows=USUAL_ROWS,
+            usual_tokens=USUAL_TOKENS,
+        )
+        request = PlanRequest(graph=graph, folder=folder, precision=precision, shapes=shapes)
+        make_plan(request, this_machine(is_rtx=is_rtx), timed_step)
+    engine = load_engine(folder, _stage_settings(precision, is_rtx))
+    sample = _batch(_TITLES, 8, seed=0)
+    [found] = engine.run(sample).values()
+    padded = folder.parent / f"{precision}_padded.onnx"
+    [expected] = DeviceSession(padded, CPU_PROVIDER).outputs(_feed(sample, "padded"))
+    rates = []
+    for kind, rows in wanted.loads:
+        batches = [_batch(kind, rows, seed) for seed in range(_BATCHES)]
+        rates.append(f"{rows * runs_per_s(engine.run, batches, wanted.seconds):,.0f}")
+    on_cpu = is_rtx is None and wanted.provider == CPU_PROVIDER
+    return [f"{np.abs(found - expected).max():.1e}", "all" if on_cpu else "not asked", *rates]
+
+
+def _stage_settings(precision: str, is_rtx: bool | None) -> EngineSettings:
+    return EngineSettings(
+        task=SEQ_CLS.name,
+        pair=False,
+        engine="onnxruntime" if is_rtx is None else "tensorrt",
+        precision=precision,
+        layout="packed",
+        threads=0,
+        max_length=POSITIONS,
+        pad_token_id=0,
+        vocabulary_size=VOCABULARY_SIZE,
+        token_types=1,
+        device="gpu",
+    )
 
 
 def _torch_row(wanted: GpuRun, shape: Shape) -> list[str]:

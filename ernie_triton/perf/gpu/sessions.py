@@ -79,7 +79,7 @@ class DeviceSession:
         return Counter(one["op_name"] for one in found if one.get("provider") == CPU_PROVIDER)
 
 
-def runs_per_s(run: Callable[[Any], None], batches: Sequence[Any], seconds: float) -> float:
+def runs_per_s(run: Callable[[Any], object], batches: Sequence[Any], seconds: float) -> float:
     """Runs per second, over batches in turn; each ran once before."""
     for batch in batches:
         run(batch)
