@@ -9,11 +9,11 @@ from typing import NoReturn, Protocol
 
 from tqdm import tqdm
 
-LINE_EVERY_S = 60.0
+_LINE_EVERY_S = 60.0
 
 
 class FileProgress(Protocol):
-    """What shows how many rows of a file are done."""
+    """Shows how many rows of a file are done."""
 
     def update(self, rows: int) -> object:
         """Count so many more."""
@@ -37,14 +37,14 @@ class _Lines:
     def __init__(self, total: int | None, unit: str, *, shown: bool) -> None:
         self._total, self._unit, self._done = total, unit, 0
         self._start = time.monotonic()
-        self._due = self._start + LINE_EVERY_S if shown else math.inf
+        self._due = self._start + _LINE_EVERY_S if shown else math.inf
 
     def update(self, rows: int) -> None:
         self._done += rows
         now = time.monotonic()
         if now < self._due or not self._done:
             return
-        self._due = now + LINE_EVERY_S
+        self._due = now + _LINE_EVERY_S
         rate = self._done / (now - self._start)
         line = f"{self._done:,} {self._unit}s, {rate:,.0f} {self._unit}s/s"
         if self._total:
