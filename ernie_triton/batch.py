@@ -1,5 +1,6 @@
 """Join the rows of several requests into one engine input, packed or padded, and split outputs."""
 
+import itertools
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -104,12 +105,11 @@ class TokenBatch:
     def micro_batches(self, cells: int, rows: int = ANY_ROWS) -> Iterator[Int64]:
         """Group so many rows of similar lengths; a group has one row, or at most these cells."""
         order = np.argsort(self.lengths, kind="stable")
+        lengths = self.lengths[order].tolist()
         start = 0
         for place in range(1, len(order) + 1):
             count = place - start
-            full = count == rows or (
-                place < len(order) and (count + 1) * self.lengths[order[place]] > cells
-            )
+            full = count == rows or (place < len(order) and (count + 1) * lengths[place] > cells)
             if full or place == len(order):
                 yield order[start:place]
                 start = place
@@ -193,10 +193,9 @@ def _row_lengths(input_ids: Int32, pad_token_id: int) -> Int32:
 
 def split_rows(outputs: Tensors, rows: Sequence[int]) -> list[dict[str, Array]]:
     """Cut outputs [rows, …], or [tokens, …], into parts of these sizes, one after the other."""
-    ends = np.cumsum(rows).tolist()
     return [
         {name: values[end - count : end] for name, values in outputs.items()}
-        for end, count in zip(ends, rows, strict=True)
+        for end, count in zip(itertools.accumulate(rows), rows, strict=True)
     ]
 
 

@@ -116,8 +116,8 @@ class StageModel:
             return None
         shown: dict[int, Any] = {}
         for request in requests:
-            wanted = set(request.requested_output_names())
-            if not wanted <= _TOKEN_ANSWERS:
+            wanted = request.requested_output_names()
+            if len(wanted) > len(_TOKEN_ANSWERS) or not _TOKEN_ANSWERS.issuperset(wanted):
                 continue
             counts_alone = TOKENIZATION.name not in wanted
             try:

@@ -71,12 +71,8 @@ class EngineStage(Stage[_Rows]):
             EngineError: a length, a token id or a token type id is out of range.
         """
         batch = self._joined(items)
-        self._check(batch)
         shapes = [(len(ids), ids.shape[1]) for ids, _ in items]
-        ends = np.cumsum([rows for rows, _ in shapes])
-        tokens = np.diff(np.cumsum(batch.lengths)[ends - 1], prepend=0)
-        self._last_tokens = tokens
-        later = self._deferred.choose(tokens).tolist() if self._defers else []
+        later = self._later(batch, [rows for rows, _ in shapes])
         if not later:
             return [*self._outputs(batch, shapes)]
         now = [place for place in range(len(items)) if place not in later]
@@ -89,14 +85,53 @@ class EngineStage(Stage[_Rows]):
             answers[place] = self._outputs_later(self._joined([items[place]]), shapes[place])
         return [answers[place] for place in range(len(items))]
 
+    def run_rows(
+        self, batch: TokenBatch, rows: Sequence[int]
+    ) -> tuple[Outputs, dict[int, Future[Outputs]]]:
+        """Run a batch for outputs of each row, without cutting it into requests.
+
+        Args:
+            batch: which owns its tokens.
+            rows: of each request, in order.
+
+        Returns:
+            The outputs [rows, …] of all requests that run now, none where all run later; and by
+            place of the request, those that run later.
+
+        Raises:
+            EngineError: a length, a token id or a token type id is out of range.
+        """
+        later = self._later(batch, rows)
+        if not later:
+            return self._run(batch), {}
+        parts = np.split(np.arange(batch.rows), np.cumsum(rows)[:-1])
+        now = [part for place, part in enumerate(parts) if place not in later]
+        outputs = self._run(batch.select(np.concatenate(now))) if now else {}
+        return outputs, {
+            place: self._deferred.submit(batch.select(parts[place])) for place in later
+        }
+
+    def _later(self, batch: TokenBatch, rows: Sequence[int]) -> list[int]:
+        """Check a batch, count its tokens, and choose the requests that run later."""
+        self._check(batch)
+        tokens = batch.lengths.astype(np.int64)
+        if len(rows) != batch.rows:
+            totals = np.cumsum(np.append(0, tokens))
+            tokens = np.diff(totals[np.cumsum([0, *rows])])
+        self._last_tokens = tokens
+        later: list[int] = self._deferred.choose(tokens).tolist() if self._defers else []
+        return later
+
+    def _run(self, batch: TokenBatch) -> Outputs:
+        with self._deferred.engine:
+            return self._engine.run(batch)
+
     def _joined(self, items: Sequence[_Rows]) -> TokenBatch:
         """The requests as one batch, which owns its tokens."""
         return join_rows(items, self._settings.pad_token_id)
 
     def _outputs(self, batch: TokenBatch, shapes: Sequence[_Shape]) -> list[Tensors]:
-        with self._deferred.engine:
-            outputs = self._engine.run(batch)
-        return self._split(outputs, batch, shapes)
+        return self._split(self._run(batch), batch, shapes)
 
     def _outputs_later(self, batch: TokenBatch, shape: _Shape) -> Future[Tensors]:
         return then(

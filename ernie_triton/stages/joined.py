@@ -11,7 +11,8 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any
 
-from ernie_triton.arrays import Tensors
+from ernie_triton.arrays import Outputs, Tensors
+from ernie_triton.batch import TokenBatch, split_rows
 from ernie_triton.settings import part_parameters
 from ernie_triton.stages.deferred import then
 from ernie_triton.stages.engine import EngineStage
@@ -20,6 +21,8 @@ from ernie_triton.stages.postprocess import PostprocessStage
 from ernie_triton.stages.stage import Stage, StageOutput
 from ernie_triton.stages.tokenizer import TokenizerStage
 from ernie_triton.tasks import INPUT_IDS
+
+_TRUNCATED = "truncated"
 
 
 class JoinedStages(Stage[tuple[list[str], ...]]):
@@ -36,6 +39,9 @@ class JoinedStages(Stage[tuple[list[str], ...]]):
         self.tokenization = tokenizer.tokenization
         self.part_counts: PartCounts = PartCounts()
         self._results = [tensor.name for tensor in tokenizer.task.tokenizer_results]
+        # Where the last stage takes nothing but the engine's outputs, a text is a row.
+        outputs = {tensor.name for tensor in tokenizer.task.engine_outputs}
+        self._is_by_row = outputs.issuperset(postprocess.inputs)
 
     @classmethod
     def open(cls, parameters: Mapping[str, str], folder: Path) -> "JoinedStages":
@@ -64,11 +70,13 @@ class JoinedStages(Stage[tuple[list[str], ...]]):
         Raises:
             TextError: a request needs more windows than allowed.
         """
+        if self._is_by_row:
+            return self._run_by_row(items)
         started = perf_counter()
         tokens = self._tokenizer.run(items)
         tokenized = perf_counter()
         passed = _passed(self._engine, tokens)
-        self._count(tokens, tokenized - started, perf_counter() - tokenized)
+        self._count(len(tokens), _rows(tokens), tokenized - started, perf_counter() - tokenized)
         answers: dict[int, StageOutput] = {}
         scored: dict[int, Tensors] = {}
         for place, outputs in enumerate(passed):
@@ -80,20 +88,55 @@ class JoinedStages(Stage[tuple[list[str], ...]]):
             answers.update(zip(scored, self._answered([*scored.values()]), strict=True))
         return [answers[place] for place in range(len(items))]
 
+    def _run_by_row(self, items: Sequence[tuple[list[str], ...]]) -> list[StageOutput]:
+        """The same without tensors of each request between the stages."""
+        started = perf_counter()
+        made, rows = self._tokenizer.rows(items)
+        tokenized = perf_counter()
+        batch = TokenBatch(
+            input_ids=made.input_ids, token_type_ids=made.token_type_ids, lengths=made.lengths
+        )
+        outputs, later = self._engine.run_rows(batch, rows)
+        self._count(len(rows), batch.rows, tokenized - started, perf_counter() - tokenized)
+        truncated = split_rows({_TRUNCATED: made.truncated[:, None]}, rows)
+        answers: dict[int, StageOutput] = {
+            place: then(found, partial(self._row_answer, truncated[place]))
+            for place, found in later.items()
+        }
+        now = [place for place in range(len(rows)) if place not in later]
+        if now:
+            given = self._row_answers(outputs, [truncated[place] for place in now])
+            answers.update(zip(now, given, strict=True))
+        return [answers[place] for place in range(len(items))]
+
     def token_counts(self) -> list[int]:
         """Count the tokens of each request that ran last, without padding."""
-        return self._tokenizer.token_counts()
+        return self._engine.token_counts()
 
     def close(self) -> None:
         """Answer what was deferred."""
         self._engine.close()
 
-    def _count(self, tokens: Sequence[Tensors], tokenizer_s: float, engine_s: float) -> None:
+    def _count(self, requests: int, rows: int, tokenizer_s: float, engine_s: float) -> None:
         """Count a batch; of requests that the engine's stage defers, the time is not known yet."""
-        requests, rows = len(tokens), sum(len(one[INPUT_IDS.name]) for one in tokens)
         count = partial(self.part_counts.add, requests=requests, rows=rows)
         count("tokenizer", tokenizer_s)
         count("engine", engine_s, tokens=sum(self._engine.token_counts()))
+
+    def _row_answers(self, outputs: Outputs, results: Sequence[Tensors]) -> Sequence[Tensors]:
+        """The answers to requests from the engine's outputs of all their rows together."""
+        started = perf_counter()
+        given = {name: outputs[name] for name in self._postprocess.inputs}
+        [found] = self._postprocess.run([self._postprocess.read(given)])
+        rows = [len(result[_TRUNCATED]) for result in results]
+        parts = zip(split_rows(found, rows), results, strict=True)
+        answers = [{**answer, **result} for answer, result in parts]
+        seconds = perf_counter() - started
+        self.part_counts.add("postprocess", seconds, requests=len(rows), rows=sum(rows))
+        return answers
+
+    def _row_answer(self, result: Tensors, outputs: Outputs) -> Tensors:
+        return self._row_answers(outputs, [result])[0]
 
     def _answered(self, scored: Sequence[Tensors]) -> Sequence[Tensors]:
         """The answers to requests with the tensors of the first two stages."""
@@ -102,13 +145,17 @@ class JoinedStages(Stage[tuple[list[str], ...]]):
             {**answer, **{name: tensors[name] for name in self._results}}
             for answer, tensors in zip(_passed(self._postprocess, scored), scored, strict=True)
         ]
-        rows = sum(len(one[INPUT_IDS.name]) for one in scored)
         seconds = perf_counter() - started
+        rows = _rows(scored)
         self.part_counts.add("postprocess", seconds, requests=len(scored), rows=rows)
         return answers
 
     def _answered_alone(self, tokens: Tensors, outputs: Tensors) -> Tensors:
         return self._answered([{**tokens, **outputs}])[0]
+
+
+def _rows(requests: Sequence[Tensors]) -> int:
+    return sum(len(one[INPUT_IDS.name]) for one in requests)
 
 
 def _passed(stage: Stage[Any], requests: Sequence[Tensors]) -> Sequence[Any]:

@@ -15,7 +15,7 @@ from ernie_triton.stages.tokenization import Tokenization
 from ernie_triton.tasks import INPUT_IDS, TOKEN_TYPE_IDS, task_named
 from ernie_triton.tokenizer.encoder import TextEncoder
 from ernie_triton.tokenizer.rules import TokenRules
-from ernie_triton.tokenizer.token_rows import LengthBuckets
+from ernie_triton.tokenizer.token_rows import LengthBuckets, TokenizedRows
 from ernie_triton.tokenizer.vocabulary import stage_vocabulary
 from ernie_triton.tokenizer.windows import WindowEncoder, WindowRules, window_tensors
 
@@ -72,7 +72,7 @@ class TokenizerStage(Stage[tuple[list[str], ...]]):
         return tuple(
             [
                 decoded_text(text, name, row, self._max_text_bytes)
-                for row, text in enumerate(tensor.reshape(-1))
+                for row, text in enumerate(tensor.reshape(-1).tolist())
             ]
             for name, tensor in tensors.items()
         )
@@ -95,14 +95,21 @@ class TokenizerStage(Stage[tuple[list[str], ...]]):
         queries = [len(item[0]) for item in items]
         if self.task.list_input:
             items = [document_rows(*columns) for columns in items]
-        columns = [[text for part in parts for text in part] for parts in zip(*items, strict=True)]
-        tokenized = self._encoder.encode(*columns)
-        rows = [len(item[0]) for item in items]
+        tokenized, rows = self.rows(items)
         requests = tokenized.by_request(rows, self._encoder.pad_token_id)
         self._last = [self._sent(tensors) for tensors in requests]
         if self.task.list_input:
             self._last = [*map(with_document_rows, self._last, queries)]
         return self._last
+
+    def rows(self, items: Sequence[tuple[list[str], ...]]) -> tuple[TokenizedRows, list[int]]:
+        """The rows of a batch whose texts, or pairs of them, are a row each, and each request's.
+
+        Raises:
+            TextError: a text would take too long.
+        """
+        columns = [[text for part in parts for text in part] for parts in zip(*items, strict=True)]
+        return self._encoder.encode(*columns), [len(item[0]) for item in items]
 
     def token_counts(self) -> list[int]:
         """Count the tokens of each request that ran last, without padding."""

@@ -44,6 +44,30 @@ def test_a_long_request_is_answered_after_the_short_ones_of_its_batch(
     np.testing.assert_array_equal(outputs[1].result()["OUTPUT"], expected["OUTPUT"])
 
 
+def test_rows_that_pass_all_stages_together_have_the_answers_of_the_stages(
+    folder: Path, paddle_vocab: Path
+) -> None:
+    """Classified texts have no tensors of each request between the stages."""
+    short, several, longer = texts("北京"), texts("", "天的好", "吃"), texts(LONG, LONG)
+    requests = [{"text": one} for one in (short, several, longer, short)]
+    joined = JoinedStages(
+        tokenizer(folder, paddle_vocab, "seq_cls"),
+        engine(folder, "seq_cls", "packed"),
+        postprocess(folder, "seq_cls"),
+    )
+    outputs = joined.run([joined.read(one) for one in requests])
+    assert [isinstance(output, Future) for output in outputs] == [False, False, True, False]
+    assert joined.token_counts() == [4, 2 + 5 + 3, 12 + 12, 4]
+    joined.close()
+    expected = through_stages(folder, paddle_vocab, "seq_cls", "packed", requests)
+    for output, wanted in zip(outputs, expected, strict=True):
+        found = output.result() if isinstance(output, Future) else output
+        assert set(found) == {"label", "confidence", "label_name", "scores", "truncated"}
+        for name, values in found.items():
+            assert values.dtype == wanted[name].dtype
+            np.testing.assert_array_equal(values, wanted[name])
+
+
 def test_the_tokens_of_each_request_are_those_of_the_tokenizer(joined: JoinedStages) -> None:
     answers(joined, [{"text": texts("北京", "")}, {"text": texts("北京的天")}])
     assert joined.token_counts() == [4 + 2, 6]

@@ -12,6 +12,7 @@ import pytest
 
 from ernie_triton.arrays import Array
 from ernie_triton.decoders.entities import EntitySettings
+from ernie_triton.decoders.labels import LabelSettings
 from ernie_triton.decoders.spans import AnswerSettings
 from ernie_triton.errors import LabelCountError, TextError
 from ernie_triton.settings import TokenizerSettings
@@ -55,6 +56,7 @@ def engine(folder: Path, task: str, layout: str) -> EngineStage:
 def postprocess(folder: Path, task: str) -> PostprocessStage:
     (folder / "labels.txt").write_text("".join(f"{name}\n" for name in LABELS), encoding="utf-8")
     settings = {
+        "seq_cls": LabelSettings(task=task, labels=len(LABELS), thresholds=()),
         "token_cls": EntitySettings(task=task, labels=len(LABELS), per_token=False),
         "qa": AnswerSettings(
             task=task, max_answer_tokens=8, n_best=3, no_answer_threshold=float("inf")

@@ -3,10 +3,10 @@
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
-from ernie_triton.engines import RUNTIMES
 from ernie_triton.model_shapes import Shape
 from ernie_triton.perf.engines.engine_alone import pipeline_facts
 from ernie_triton.perf.engines.model_cache import ModelCache
+from ernie_triton.tasks import CPU_ENGINES
 
 FULL_PRECISION, ENSEMBLE = "fp32", "ensemble"
 REDUCED_PRECISIONS = ("int8", "bf16")
@@ -66,7 +66,7 @@ def build_models(
     ensemble = cache.pipeline(f"{name}_ensemble", shape, "--engine", chosen, "--no-joined")
     others = {
         engine: cache.pipeline(f"{name}_{engine}", shape, "--engine", engine)
-        for engine in RUNTIMES
+        for engine in CPU_ENGINES
         if engine != chosen
     }
     return ShapeModels(
