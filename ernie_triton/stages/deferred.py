@@ -4,6 +4,7 @@ Their rows run a few at a time and in turns. A short request waits for one small
 whatever the length of the long one: a text of many windows, or many rows.
 """
 
+import itertools
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -13,7 +14,7 @@ from typing import TypeVar
 
 import numpy as np
 
-from ernie_triton.arrays import Int64, Outputs
+from ernie_triton.arrays import Outputs
 from ernie_triton.batch import TokenBatch, join_batches, split_rows
 
 _Found = TypeVar("_Found")
@@ -91,18 +92,18 @@ class DeferredRows:
         self._is_per_token = is_per_token
         self._waiting: deque[_Request] = deque()
         self._unanswered = 0
-        self._recent = np.zeros(0, np.int64)
+        self._recent: deque[int] = deque(maxlen=_RECENT)
         self._is_closed = False
         self._change = threading.Condition()
         self._thread: threading.Thread | None = None
 
-    def choose(self, tokens: Int64) -> Int64:
+    def choose(self, tokens: Sequence[int]) -> list[int]:
         """Places of the requests to defer, from the token count of each request of a batch."""
-        self._recent = np.concatenate([self._recent, tokens])[-_RECENT:]
-        middle = (len(self._recent) - 1) // 2
-        usual = np.partition(self._recent, middle)[middle]
+        self._recent.extend(tokens)
+        usual = sorted(self._recent)[(len(self._recent) - 1) // 2]
         room = _MOST_REQUESTS - self._unanswered
-        return np.flatnonzero(tokens > _TIMES_LONGER * usual)[:room]
+        longer = (place for place, count in enumerate(tokens) if count > _TIMES_LONGER * usual)
+        return list(itertools.islice(longer, room))
 
     def submit(self, batch: TokenBatch) -> Future[Outputs]:
         """Run a request's rows later; the outputs are those of one batch."""

@@ -38,7 +38,7 @@ class EngineStage(Stage[_Rows]):
         self._is_per_token = task_named(self._settings.task).is_per_token
         self._deferred = DeferredRows(engine.run, is_per_token=self._is_per_token)
         self._defers = defers
-        self._last_tokens = np.zeros(0, np.int64)
+        self._last_tokens: list[int] = []
 
     @classmethod
     def open(cls, parameters: Mapping[str, str], folder: Path) -> "EngineStage":
@@ -118,9 +118,8 @@ class EngineStage(Stage[_Rows]):
         if len(rows) != batch.rows:
             totals = np.cumsum(np.append(0, tokens))
             tokens = np.diff(totals[np.cumsum([0, *rows])])
-        self._last_tokens = tokens
-        later: list[int] = self._deferred.choose(tokens).tolist() if self._defers else []
-        return later
+        self._last_tokens = tokens.tolist()
+        return self._deferred.choose(self._last_tokens) if self._defers else []
 
     def _run(self, batch: TokenBatch) -> Outputs:
         with self._deferred.engine:
@@ -148,8 +147,7 @@ class EngineStage(Stage[_Rows]):
 
     def token_counts(self) -> list[int]:
         """Count the tokens of each request that ran last, without padding."""
-        counts: list[int] = self._last_tokens.tolist()
-        return counts
+        return self._last_tokens
 
     def close(self) -> None:
         """Answer what was deferred."""

@@ -9,7 +9,6 @@ from concurrent.futures import Future
 from queue import Queue
 
 import numpy as np
-import numpy.typing as npt
 import pytest
 
 from ernie_triton.arrays import Outputs
@@ -59,40 +58,36 @@ class Recorded:
         return by_row(batch)
 
 
-def tokens(*counts: int) -> npt.NDArray[np.int64]:
-    return np.array(counts, np.int64)
-
-
 def test_a_request_much_longer_than_the_usual_one_is_deferred() -> None:
     deferred = DeferredRows(by_row, is_per_token=False)
-    assert deferred.choose(tokens(24, 20, 72, 30, 128, 28)).tolist() == [4]
-    assert deferred.choose(tokens(4000)).tolist() == [0]
+    assert deferred.choose([24, 20, 72, 30, 128, 28]) == [4]
+    assert deferred.choose([4000]) == [0]
 
 
 @pytest.mark.parametrize("usual", [24, 128, 4000])
 def test_where_all_are_alike_none_is_deferred(usual: int) -> None:
     deferred = DeferredRows(by_row, is_per_token=False)
     for _ in range(5):
-        assert not len(deferred.choose(tokens(*[usual] * 16)))
-        assert not len(deferred.choose(tokens(usual)))
+        assert not deferred.choose([usual] * 16)
+        assert not deferred.choose([usual])
 
 
 def test_what_is_usual_changes_with_the_requests() -> None:
     deferred = DeferredRows(by_row, is_per_token=False)
-    deferred.choose(tokens(*[24] * 64))
-    assert len(deferred.choose(tokens(*[500] * 16))) == 16
-    deferred.choose(tokens(*[500] * 32))
-    assert not len(deferred.choose(tokens(500)))
+    deferred.choose([24] * 64)
+    assert len(deferred.choose([500] * 16)) == 16
+    deferred.choose([500] * 32)
+    assert not deferred.choose([500])
 
 
 def test_only_so_many_are_deferred_at_a_time() -> None:
     engine = Recorded()
     deferred = DeferredRows(engine, is_per_token=False)
-    deferred.choose(tokens(*[10] * 64))
-    many = tokens(*[100] * 20)
+    deferred.choose([10] * 64)
+    many = [100] * 20
     submitted = [deferred.submit(batch_of(100)) for _ in deferred.choose(many)]
     assert len(submitted) == 20
-    deferred.choose(tokens(*[10] * 64))
+    deferred.choose([10] * 64)
     assert len(deferred.choose(many)) == 12
     engine.go.set()
     deferred.close()
