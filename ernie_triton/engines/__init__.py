@@ -74,6 +74,8 @@ class Engine:
 
         [rows, …], or [tokens, …] without padding where the task has outputs of each token.
         """
+        if batch.rows == 1:
+            return self._run_once(batch)
         groups = list(batch.micro_batches(self.runtime.most_cells, self.runtime.most_rows))
         if len(groups) == 1:
             return self._run_once(batch)
