@@ -11,13 +11,18 @@ from random import Random
 
 from ernie_triton.training.datasets import AnswerSpan, DataSet, Extracted, LabelledText
 from samples.recipes import Variation
+from samples.vocabulary import gb2312_level_1
 
 UNKNOWN_CHARACTER = "龘"
 """A Chinese character outside the samples' vocabulary: its token is [UNK]."""
 
+MASK = "[MASK]"
+"""The samples' vocabulary has it as its mask."""
+
 LONG_TEXT_CHARACTERS = 120
 """Most characters of a text that is joined from several."""
 
+_COMMON = frozenset(gb2312_level_1())
 _HAN = re.compile(r"[\u4e00-\u9fa5]")
 _SENTENCE = re.compile("[^。]*。|[^。]+$")
 _HALF_WIDTH = {code + 0xFEE0: code for code in range(0x21, 0x7F) if chr(code).isalnum()}
@@ -30,7 +35,8 @@ def varied_lines(data: DataSet, variation: Variation, rng: Random) -> Iterator[L
     """Yield the varied copies of a training set.
 
     Pairs are turned around half of the time. Every second tagged text is joined with those after
-    it, if wanted. The sentences of a question's context are shuffled, and some of them dropped.
+    it, if wanted. The sentences of a question's context are shuffled, and some of them dropped. A
+    text with masks gets more of them.
     """
     for _ in range(variation.copies):
         lines = list(data.train)
@@ -40,6 +46,9 @@ def varied_lines(data: DataSet, variation: Variation, rng: Random) -> Iterator[L
         for line in lines:
             if data.task == "qa":
                 line = shuffled_context(line, rng)
+            elif data.task == "cloze":
+                yield with_more_masks(line, variation.hidden_share, rng)
+                continue
             elif data.pair and data.task in _SYMMETRIC_TASKS and rng.random() < 0.5:
                 line = dataclasses.replace(line, texts=line.texts[::-1])
             if variation.half_width_share and rng.random() < variation.half_width_share:
@@ -87,6 +96,25 @@ def with_hidden_characters(line: LabelledText, share: float, rng: Random) -> Lab
         answer = texts[1][target.start : target.start + len(target.text)]
         target = AnswerSpan(texts=(answer,), start=target.start)
     return dataclasses.replace(line, texts=texts, target=target)
+
+
+def with_more_masks(line: LabelledText, share: float, rng: Random) -> LabelledText:
+    """Mask a share of the common Chinese characters too; they are then answers as well."""
+    first, *others = line.texts[0].split(MASK)
+    given = iter(line.target if isinstance(line.target, tuple) else ())
+    answers: list[str] = []
+
+    def hide(one: re.Match[str]) -> str:
+        if one[0] not in _COMMON or rng.random() >= share:
+            return one[0]
+        answers.append(one[0])
+        return MASK
+
+    text = _HAN.sub(hide, first)
+    for part in others:
+        answers.append(str(next(given)))
+        text += MASK + _HAN.sub(hide, part)
+    return dataclasses.replace(line, texts=(text, *line.texts[1:]), target=tuple(answers))
 
 
 def half_joined(lines: Sequence[LabelledText]) -> list[LabelledText]:

@@ -13,6 +13,8 @@ from ernie_triton.errors import ErnieTritonError
 from ernie_triton.model_shapes import Shape
 from ernie_triton.tokenizer.vocabulary import VOCABULARY_FILE
 from samples.generators.afqmc import AFQMC
+from samples.generators.choice import QUESTIONS
+from samples.generators.cloze import GAPS
 from samples.generators.cmrc2018 import CMRC2018
 from samples.generators.extraction import FACTS
 from samples.generators.headlines import HEADLINES
@@ -38,6 +40,8 @@ SAMPLE_TASKS = {
         MULTI_TOPIC,
         SIMILARITY,
         FACTS,
+        QUESTIONS,
+        GAPS,
         HEADLINES,
     )
 }

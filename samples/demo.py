@@ -27,11 +27,14 @@ QUESTIONS: dict[str, str] = {
     "ernie_regression": "regression --text 花呗怎么提前还款 --text-pair 花呗可以提前还清吗",
     "ernie_rerank": "rerank --query 花呗怎么提前还款 --document 花呗逾期了会怎么样 "
     "--document 花呗可以提前还清吗 --document 信用卡怎么提前还款",
+    "ernie_choice": "choice --context 早餐太让人失望，不过服务很好。 --question 什么不好？ "
+    "--option 服务 --option 房间 --option 早餐",
     "ernie_tokencls": "token_cls --mark --text 新华社记者王芳从上海报道",
     "ernie_qa": "qa --question 大桥全长多少米？ "
     "--context 济阳黄河大桥位于山东省济南市，全长2023米，于1982年建成通车。",
     "ernie_uie": "extraction --text 陈思远1986年3月出生于成都，毕业于浙江大学。 "
     """--schema '{"人物": ["毕业院校", "出生地"]}'""",
+    "ernie_cloze": "cloze --text 他买了三[MASK]小说。 --candidate 只 --candidate 本 --candidate 辆",
     "ernie_embedding": "embedding --text 花呗怎么提前还款 --text-pair 花呗可以提前还清吗",
 }
 """Arguments of `ernie-triton ask` for each model, without the server's address and the name."""

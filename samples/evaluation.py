@@ -11,7 +11,7 @@ from ernie_triton.build.graph.export import export_onnx
 from ernie_triton.build.load import read_source
 from ernie_triton.build.load.source import WantedHead
 from ernie_triton.build.model.heads import VectorHead
-from ernie_triton.build.model.models import Model
+from ernie_triton.build.model.models import Model, trim_model, with_mask_id
 from ernie_triton.build.torch_models.checkpoints import load_tokenizer
 from ernie_triton.engines import Engine, load_engine
 from ernie_triton.errors import CheckpointError
@@ -44,12 +44,14 @@ def measured_figures(sample: str, checkpoint: Path, data: Path) -> dict[str, flo
     source = read_source(checkpoint, wanted)
     if not isinstance(source.model, Model):
         raise CheckpointError(f"{checkpoint} holds no weights; name a folder that `train` wrote")
-    model, encoder = source.model, load_tokenizer(checkpoint, max_length=spec.max_length)
+    encoder = load_tokenizer(checkpoint, max_length=spec.max_length)
+    model = with_mask_id(source.model, encoder.vocabulary, checkpoint)
+    model = trim_model(model, max_length=spec.max_length, pair=True)
     outputs = 0 if isinstance(model.head, VectorHead) else model.head.output.outputs
     has_labels = wanted.head in ("sequence", "token")
     sizes = ModelSizes(
         labels=(source.labels or tuple(map(str, range(outputs)))) if has_labels else (),
-        hidden=model.encoder.hidden,
+        hidden=outputs if wanted.head == "masked" else model.encoder.hidden,
         lower_case=source.lower_case,
         pad_token_id=model.pad_token_id,
         vocabulary_size=model.vocabulary_size,

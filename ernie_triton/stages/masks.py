@@ -117,21 +117,26 @@ class MaskRows:
                 f"{where}: candidates is {words!r:.40}; expected a list of 1 to {MOST_TOKENS:,} "
                 f"tokens"
             )
-        ids = [self._candidate(word, where) for word in words]
+        ids = [single_token(self._encoder, word, where) for word in words]
         count = given.get("top_k", len(ids))
         return json.dumps({"top_k": count, "candidates": ids}).encode("utf-8")
 
-    def _candidate(self, word: str, where: str) -> int:
-        """The id of a candidate: a token as the vocabulary spells it, or a word of one token."""
-        known = self._encoder.vocabulary.ids.get(word)
-        if known is not None:
-            return known
-        [tokens] = self._encoder.tokens_with_spans([word])
-        ids: list[int] = tokens.ids.tolist()
-        if len(ids) != 1 or ids[0] == self._encoder.unknown_id:
-            found = "unknown to the vocabulary" if len(ids) == 1 else f"{len(ids)} tokens"
-            raise TextError(
-                f"{where}: the candidate {word!r:.40} is {found}; a {self._name} stands for one "
-                f"token of the vocabulary"
-            )
-        return ids[0]
+
+def single_token(encoder: TextEncoder, word: str, where: str) -> int:
+    """The id of a candidate: a token as the vocabulary spells it, or a word of one token.
+
+    Raises:
+        TextError: it is unknown, or several tokens; the message begins with `where`.
+    """
+    known = encoder.vocabulary.ids.get(word)
+    if known is not None:
+        return known
+    [tokens] = encoder.tokens_with_spans([word])
+    ids: list[int] = tokens.ids.tolist()
+    if len(ids) != 1 or ids[0] == encoder.unknown_id:
+        found = "unknown to the vocabulary" if len(ids) == 1 else f"{len(ids)} tokens"
+        raise TextError(
+            f"{where}: the candidate {word!r:.40} is {found}; a "
+            f"{encoder.vocabulary.rules.names.mask} stands for one token of the vocabulary"
+        )
+    return ids[0]

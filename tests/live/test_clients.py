@@ -69,6 +69,8 @@ def test_top_k_gives_names_in_falling_order(server: EmbeddedServer) -> None:
             "extraction",
             {"precision": "dev_precision", "recall": "dev_recall", "F1": "dev_f1"},
         ),
+        ("choice", "ernie_choice", "choice", {"accuracy": "dev_accuracy"}),
+        ("cloze", "ernie_cloze", "cloze", {"accuracy": "dev_accuracy"}),
         ("qa", "ernie_qa", "cmrc2018", {"exact match": "dev_exact_match", "F1": "dev_f1"}),
         ("embedding", "ernie_embedding", "sentence_pairs", {"Spearman": "dev_spearman"}),
     ],

@@ -30,6 +30,8 @@ FILES = {
     "multi_label": TRANSFORMERS_FILES,
     "similarity": TRANSFORMERS_FILES,
     "extraction": TRANSFORMERS_FILES,
+    "choice": TRANSFORMERS_FILES,
+    "cloze": TRANSFORMERS_FILES,
 }
 ALL_TASKS = pytest.mark.parametrize("task", FILES)
 # The figure that says most of a checkpoint, and the bounds that it must be within.
@@ -42,6 +44,8 @@ FIGURES = {
     "multi_label": ("micro_f1", 0.8, 1.0),
     "similarity": ("spearman", 0.7, 1.0),
     "extraction": ("f1", 0.6, 1.0),
+    "choice": ("accuracy", 0.8, 1.0),
+    "cloze": ("accuracy", 0.8, 1.0),
 }
 # Written out by hand, apart from the names that `samples` itself goes by.
 LAYER_MODULES = {

@@ -24,6 +24,8 @@ FORMATS = {
     "multi_label": "transformers",
     "similarity": "paddlenlp",
     "extraction": "transformers",
+    "choice": "transformers",
+    "cloze": "transformers",
 }
 
 

@@ -16,8 +16,8 @@ HIDDEN_ACTIVATION = "hidden_act"
 """In place of an activation's name: the one of the feed-forward layers."""
 
 HEADS_BY_ARCHITECTURE = {
-    "UIE": "pointer",
     "UIEModel": "pointer",
+    "UIE": "pointer",
     "ForSequenceClassification": "sequence",
     "ForMultipleChoice": "choice",
     "ForTokenClassification": "token",
@@ -27,7 +27,10 @@ HEADS_BY_ARCHITECTURE = {
     "ForPreTraining": "masked",
     "ForPretraining": "masked",
 }
-"""Kinds of head, as `Task.head` has them, by the ending of the architecture's name."""
+"""Kinds of head, as `Task.head` has them, by the ending of the architecture's name.
+
+The first of a kind is the one that is written.
+"""
 
 # The configuration of a pre-trained model is often copied beside fine-tuned weights: the arrays
 # then tell the head.

@@ -60,6 +60,16 @@ AnyModel = Model | SlimModel
 """A model that is read from weights."""
 
 
+@overload
+def with_mask_id(model: Model, vocabulary: Vocabulary, where: Path) -> Model: ...
+
+
+@overload
+def with_mask_id(
+    model: AnyModel | None, vocabulary: Vocabulary, where: Path
+) -> AnyModel | None: ...
+
+
 def with_mask_id(model: AnyModel | None, vocabulary: Vocabulary, where: Path) -> AnyModel | None:
     """Return the model with the vocabulary's id of the mask, where its head fills masks in.
 

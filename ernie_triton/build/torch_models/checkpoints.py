@@ -174,9 +174,13 @@ def write_beside_config(
     """
     from safetensors.torch import save_file
 
+    tensors = module.state_dict()
+    # Tied weights are one in memory, and stand in the file by their first name.
+    names = {tensor.data_ptr(): name for name, tensor in reversed(tensors.items())}
     state = {
         name: tensor.detach().float().cpu().contiguous()
-        for name, tensor in module.state_dict().items()
+        for name, tensor in tensors.items()
+        if names[tensor.data_ptr()] == name
     }
     if _is_pointer(module):
         state = named_as_uie(state)
@@ -205,7 +209,7 @@ def _read(folder: Path, task: str, labels: Sequence[str] | None) -> tuple[Source
         source = read_source(folder, WantedHead(head=head))
     except CheckpointError:
         return read_source(folder, WantedHead(head="vector")), False
-    fits = head in ("choice", "span", "pointer") or (
+    fits = head in ("choice", "span", "pointer", "masked") or (
         isinstance(source.model, Model)
         and _outputs(source.model) == len(labels)
         and source.labels in (None, tuple(labels))

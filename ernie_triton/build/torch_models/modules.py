@@ -18,7 +18,7 @@ from ernie_triton.tasks import task_named
 if TYPE_CHECKING:
     from transformers import PretrainedConfig, PreTrainedModel
 
-ARCHITECTURES = {head: ending for ending, head in HEADS_BY_ARCHITECTURE.items()}
+ARCHITECTURES = {head: ending for ending, head in reversed(HEADS_BY_ARCHITECTURE.items())}
 """Endings of class names, by kind of head (`Task.head`)."""
 
 POINTER_CLASS = ARCHITECTURES["pointer"]
@@ -125,7 +125,7 @@ def head_config(task: str, labels: Sequence[str] | None, outputs: int) -> dict[s
         labels: names of the scores; None for `LABEL_0`, `LABEL_1`, ….
         outputs: number of scores.
     """
-    if task_named(task).head in ("choice", "span", "pointer", "vector"):
+    if task_named(task).head in ("choice", "span", "pointer", "vector", "masked"):
         return {}
     names = tuple(labels) if labels else tuple(f"LABEL_{index}" for index in range(outputs))
     values: dict[str, Any] = {

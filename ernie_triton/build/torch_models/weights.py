@@ -8,7 +8,13 @@ from ernie_triton.arrays import Float32
 from ernie_triton.build.load.named_head import POINTERS
 from ernie_triton.build.load.weights import TRANSFORMERS
 from ernie_triton.build.model.encoder import Linear, Norm
-from ernie_triton.build.model.heads import SequenceHead, SpanHead, TokenHead, VectorHead
+from ernie_triton.build.model.heads import (
+    MaskedHead,
+    SequenceHead,
+    SpanHead,
+    TokenHead,
+    VectorHead,
+)
 from ernie_triton.build.model.models import Model
 from ernie_triton.build.torch_models.modules import import_torch
 from ernie_triton.errors import CheckpointError
@@ -52,6 +58,8 @@ def state_from_model(model: Model, prefix: str) -> dict[str, Float32]:
         state |= _linear("classifier", head.output)
     if isinstance(head, SpanHead):
         state |= _linear("qa_outputs", head.output)
+    if isinstance(head, MaskedHead):
+        state |= _masked("cls.predictions", head, encoder.word)
     return state
 
 
@@ -96,6 +104,16 @@ def copy_weights(built: "PreTrainedModel", model: Model, where: str) -> None:
             )
         with torch.no_grad():
             place.copy_(torch.from_numpy(np.array(array, dtype=np.float32)))
+
+
+def _masked(name: str, head: MaskedHead, word: Float32) -> dict[str, Float32]:
+    """Name the weights of a masked head; the output's are the embeddings', unless it has its own."""
+    state = _linear(f"{name}.transform.dense", head.transform)
+    state |= _norm(f"{name}.transform.LayerNorm", head.norm)
+    state[f"{name}.bias"] = head.output.bias
+    if not np.array_equal(head.output.weight.T, word):
+        state[f"{name}.decoder.weight"] = head.output.weight.T
+    return state
 
 
 def _linear(name: str, linear: Linear) -> dict[str, Float32]:

@@ -76,6 +76,7 @@ class TextSpec:
         first_share: the first text's share of the length, in a row of two texts.
         documents: texts of a row's last input, where that is a list.
         schema: the last input of every row, where that is a schema.
+        mask: put in the place of a character of every text, for models that fill it in.
     """
 
     file: Path | None = None
@@ -85,6 +86,7 @@ class TextSpec:
     first_share: float = 0.5
     documents: int = 1
     schema: str = ""
+    mask: str = ""
 
     def __post_init__(self) -> None:
         if (self.file is None) == (not self.kinds):

@@ -120,14 +120,20 @@ def length_of(kind: TextKind, chance: random.Random) -> int:
 def _rows_of_kind(spec: TextSpec, kind: TextKind, count: int, texts: int) -> list[TextRow]:
     # A kind has the same texts, with or without other kinds.
     chance = random.Random(f"{spec.seed} {kind.name}")
-    if spec.schema:
-        return [(*_row(length_of(kind, chance), 1, 1, chance), spec.schema) for _ in range(count)]
+    if spec.schema or spec.mask:
+        rows = [_row(length_of(kind, chance), 1, 1, chance) for _ in range(count)]
+        return [(_with_mask(text, spec.mask), spec.schema) for (text,) in rows]
     return [
         _listed_row(spec, kind, chance, max(texts, 2))
         if spec.documents > 1
         else _row(length_of(kind, chance), texts, spec.first_share, chance)
         for _ in range(count)
     ]
+
+
+def _with_mask(text: str, mask: str) -> str:
+    middle = len(text) // 2
+    return f"{text[:middle]}{mask}{text[middle + 1 :]}" if mask else text
 
 
 def _listed_row(spec: TextSpec, kind: TextKind, chance: random.Random, texts: int) -> TextRow:

@@ -12,13 +12,14 @@ if TYPE_CHECKING:
 
 _T = TypeVar("_T")
 
+_NOT_COMPRESSED = ("embedding", "choice", "cloze")
+
 
 def add_place_options(parser: argparse.ArgumentParser, *, needs_data: bool) -> None:
     """Add the options for checkpoint, data and output."""
-    from ernie_triton.tasks import CHOICE, EMBEDDING
     from ernie_triton.training.datasets import TRAINED_TASKS
 
-    tasks = [task for task in TRAINED_TASKS if task not in (EMBEDDING.name, CHOICE.name)]
+    tasks = [task for task in TRAINED_TASKS if task not in _NOT_COMPRESSED]
     parser.add_argument("checkpoint", type=Path, help="folder of the fine-tuned model")
     parser.add_argument(
         "--data",
@@ -67,13 +68,12 @@ def read_data(arguments: argparse.Namespace) -> "DataSet":
     """
     from ernie_triton.build.progress import timed_step
     from ernie_triton.errors import DatasetError
-    from ernie_triton.tasks import CHOICE, EMBEDDING
     from ernie_triton.training.compression.preparation import task_of
     from ernie_triton.training.datasets import read_dataset
 
     with timed_step("data") as notes:
         task = arguments.task or task_of(arguments.checkpoint)
-        if task in (EMBEDDING.name, CHOICE.name):
+        if task in _NOT_COMPRESSED:
             raise DatasetError(
                 f"models of {task} cannot be compressed; name a model of another task"
             )

@@ -59,8 +59,8 @@ class Extracted:
 
 Target: TypeAlias = int | float | tuple[int, ...] | tuple[str, ...] | AnswerSpan | Extracted
 """By task: the label's id (seq_cls), the labels' ids (multi_label), the score (regression,
-embedding), the right option's place (choice), a label name for each character (token_cls), the
-answers (qa), or what is to be found (extraction)."""
+embedding), the right option's place (choice), the token for each mask (cloze), a label name for
+each character (token_cls), the answers (qa), or what is to be found (extraction)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,7 +69,7 @@ class LabelledText:
 
     Attributes:
         texts: one text, a pair, a question and its context, or a text and its schema, or a
-            context, a question and its options.
+            context, a question and its options, or a text with masks and what is asked of it.
         target: the right output.
         line: line number in its file, counted from 1.
     """

@@ -1,16 +1,20 @@
-"""Questions with options, of which one is right: CLUE's C3 and CHID, and one's own.
+"""Lines that the clients' scorers read: questions with options, and texts with masks.
 
-The lines are those that the clients' scorer reads. A line may hold several questions.
+Questions are CLUE's C3 and CHID, and one's own; a line may hold several.
 """
 
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from ernie_triton.client.evaluation.choices import GOLD, items_from_choices
+from ernie_triton.client.evaluation.cloze import items_from_cloze
+from ernie_triton.client.items import Item
 from ernie_triton.errors import DatasetError
-from ernie_triton.tasks import CHOICE
-from ernie_triton.training.datasets.examples import DataSet, LabelledText
+from ernie_triton.tasks import CHOICE, CLOZE
+from ernie_triton.training.datasets.examples import DataSet, LabelledText, Target
 
 CHOICE_FORMATS = ("options", "c3", "chid")
+CLOZE_FORMATS = ("masks",)
 
 
 def read_choices(folder: Path, dataset: str, train_path: Path, dev_path: Path) -> DataSet:  # noqa: ARG001
@@ -25,7 +29,10 @@ def read_choices(folder: Path, dataset: str, train_path: Path, dev_path: Path) -
     Raises:
         DatasetError: a file cannot be read or is empty, or a line is wrong.
     """
-    train, dev = (_questions(path) for path in (train_path, dev_path))
+    train, dev = (
+        _examples(path, items_from_choices, lambda item: int(str(item.record[GOLD])))
+        for path in (train_path, dev_path)
+    )
     return DataSet(
         name=dataset or _format_of(train_path),
         task=CHOICE.name,
@@ -38,9 +45,40 @@ def read_choices(folder: Path, dataset: str, train_path: Path, dev_path: Path) -
     )
 
 
-def _questions(path: Path) -> tuple[LabelledText, ...]:
+def read_masks(folder: Path, dataset: str, train_path: Path, dev_path: Path) -> DataSet:  # noqa: ARG001
+    """Read the texts of two files, and the token in the place of each mask.
+
+    Args:
+        folder: of the data set.
+        dataset: one of `CLOZE_FORMATS`, or empty.
+        train_path: JSON lines.
+        dev_path: the same.
+
+    Raises:
+        DatasetError: a file cannot be read or is empty, or a line is wrong.
+    """
+    train, dev = (
+        _examples(path, items_from_cloze, _tokens) for path in (train_path, dev_path)
+    )
+    return DataSet(
+        name=dataset or CLOZE_FORMATS[0],
+        task=CLOZE.name,
+        pair=False,
+        labels=(),
+        train=train,
+        dev=dev,
+        train_path=train_path,
+        dev_path=dev_path,
+    )
+
+
+def _examples(
+    path: Path,
+    items_from_lines: Callable[[Iterable[bytes]], Iterable[Item]],
+    target: Callable[[Item], Target],
+) -> tuple[LabelledText, ...]:
     try:
-        items = tuple(items_from_choices(path.read_bytes().splitlines()))
+        items = tuple(items_from_lines(path.read_bytes().splitlines()))
     except OSError as error:
         raise DatasetError(f"{path} cannot be read: {error.strerror}") from error
     except DatasetError as error:
@@ -49,11 +87,15 @@ def _questions(path: Path) -> tuple[LabelledText, ...]:
         if item.error:
             raise DatasetError(f"{path}:{item.line}: {item.error}")
     if not items:
-        raise DatasetError(f"{path} has no questions; expected lines with context and options")
+        raise DatasetError(f"{path} has no lines; expected labelled examples")
     return tuple(
-        LabelledText(texts=item.texts, target=int(str(item.record[GOLD])), line=item.line)
-        for item in items
+        LabelledText(texts=item.texts, target=target(item), line=item.line) for item in items
     )
+
+
+def _tokens(item: Item) -> tuple[str, ...]:
+    answer = item.record["answer"]
+    return tuple(map(str, answer)) if isinstance(answer, list) else (str(answer),)
 
 
 def _format_of(path: Path) -> str:

@@ -7,7 +7,16 @@ from typing import Any
 
 from ernie_triton.client.evaluation.choices import GOLD
 from ernie_triton.client.items import Item
-from ernie_triton.tasks import CHOICE, EMBEDDING, EXTRACTION, MULTI_LABEL, QA, REGRESSION, TOKEN_CLS
+from ernie_triton.tasks import (
+    CHOICE,
+    CLOZE,
+    EMBEDDING,
+    EXTRACTION,
+    MULTI_LABEL,
+    QA,
+    REGRESSION,
+    TOKEN_CLS,
+)
 from ernie_triton.training.datasets.examples import AnswerSpan, DataSet, Extracted, LabelledText
 
 PLAIN_DEV = "dev.json"
@@ -44,9 +53,15 @@ def plain_content(data: DataSet) -> str:
     return "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines)
 
 
-def _texts(data: DataSet, example: LabelledText) -> dict[str, str]:
+def _texts(data: DataSet, example: LabelledText) -> dict[str, Any]:
     if data.task in (TOKEN_CLS.name, EXTRACTION.name):
         return {}
+    if data.task == CHOICE.name:
+        context, question, *options = example.texts
+        answer = example.target
+        return {"context": context, "question": question, "options": options, "answer": answer}
+    if data.task == CLOZE.name:
+        return {"text": example.texts[0]}
     keys = ("sentence1", "sentence2") if data.pair else ("sentence",)
     return dict(zip(keys, example.texts, strict=True))
 
@@ -68,6 +83,8 @@ def _record(data: DataSet, example: LabelledText) -> dict[str, Any]:
         return {"score": target}
     if data.task == CHOICE.name:
         return {GOLD: target}
+    if data.task == CLOZE.name:
+        return {"answer": target[0] if len(target) == 1 else list(target)}
     return {"label": data.labels[target]}
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from ernie_triton.errors import DatasetError
 from ernie_triton.tasks import (
     CHOICE,
+    CLOZE,
     EMBEDDING,
     EXTRACTION,
     MULTI_LABEL,
@@ -24,7 +25,12 @@ from ernie_triton.training.datasets.label_names import (
     read_label_names,
 )
 from ernie_triton.training.datasets.lines import Record, read_records
-from ernie_triton.training.datasets.options import CHOICE_FORMATS, read_choices
+from ernie_triton.training.datasets.options import (
+    CHOICE_FORMATS,
+    CLOZE_FORMATS,
+    read_choices,
+    read_masks,
+)
 
 DATASETS: Mapping[str, tuple[str, ...]] = {
     SEQ_CLS.name: tuple(known.name for known in classification.FORMATS),
@@ -35,6 +41,7 @@ DATASETS: Mapping[str, tuple[str, ...]] = {
     EMBEDDING.name: ("sentence_pairs",),
     EXTRACTION.name: ("doccano",),
     CHOICE.name: CHOICE_FORMATS,
+    CLOZE.name: CLOZE_FORMATS,
 }
 """Names of each task's formats."""
 
@@ -280,4 +287,5 @@ _READERS: Mapping[str, Callable[[Path, str, Path, Path], DataSet]] = {
     QA.name: _read_qa,
     EMBEDDING.name: _read_embedding,
     CHOICE.name: read_choices,
+    CLOZE.name: read_masks,
 }

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 
 from ernie_triton.tasks import (
     CHOICE,
+    CLOZE,
     EMBEDDING,
     EXTRACTION,
     MULTI_LABEL,
@@ -22,6 +23,7 @@ from ernie_triton.training.datasets import DataSet
 from ernie_triton.training.tasks.base import Batch, Features, TrainingTask
 from ernie_triton.training.tasks.choice import ChoiceTraining
 from ernie_triton.training.tasks.embedding import EmbeddingTraining
+from ernie_triton.training.tasks.masked import ClozeTraining
 from ernie_triton.training.tasks.prompted import ExtractionTraining
 from ernie_triton.training.tasks.whole_text import (
     MultiLabelTraining,
@@ -41,6 +43,7 @@ _TASKS: Mapping[str, type[TrainingTask]] = {
     EMBEDDING.name: EmbeddingTraining,
     EXTRACTION.name: ExtractionTraining,
     CHOICE.name: ChoiceTraining,
+    CLOZE.name: ClozeTraining,
 }
 
 

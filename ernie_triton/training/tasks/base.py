@@ -35,8 +35,8 @@ class TrainingTask(ABC):
     """One task's rows, loss and metric for one data set.
 
     A model is any module that takes `INPUTS`. Its output has the attribute `logits` (seq_cls,
-    multi_label, regression: [rows, labels]; token_cls: [rows, longest, labels]; choice: [rows, 1]
-    of inputs [rows, 1, longest]), or
+    multi_label, regression: [rows, labels]; token_cls: [rows, longest, labels]; cloze: [rows,
+    longest, vocabulary]; choice: [rows, 1] of inputs [rows, 1, longest]), or
     `start_logits` and `end_logits` (qa, extraction: [rows, longest]), or `last_hidden_state`
     (embedding: [rows, longest, hidden]).
 

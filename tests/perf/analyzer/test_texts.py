@@ -111,3 +111,10 @@ def test_every_row_of_extraction_asks_the_same_schema() -> None:
     rows = text_rows(spec, spec.kinds, ("text", "schema"))
     assert {schema for _, schema in rows} == {'["人物"]'}
     assert {len(text) for text, _ in rows} <= set(range(TITLES.shortest - 2, TITLES.longest - 1))
+
+
+def test_every_text_of_cloze_has_one_mask_and_its_length() -> None:
+    kind = TextKind(name="fixed", tokens=24)
+    rows = text_rows(TextSpec(kinds=(kind,), entries=20, mask="[MASK]"), [kind], ["text", "asked"])
+    assert {(text.count("[MASK]"), asked) for text, asked in rows} == {(1, "")}
+    assert set(token_counts([row[:1] for row in rows])) == {24}
