@@ -43,7 +43,7 @@ class Variation:
 
     Attributes:
         copies: varied copies of the training lines in one epoch.
-        hidden_share: part of the Chinese characters that become unknown, or masks for cloze, 0 to 1.
+        hidden_share: part of the Chinese characters that become unknown, 0 to 1; for cloze, masks.
         joined: every second tagged text is joined with those after it.
         half_width_share: part of the lines whose full-width letters and digits become half-width.
     """

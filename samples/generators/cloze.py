@@ -12,16 +12,19 @@ from samples.generators.grammar import GRAMMAR_FOLDER, Grammar, load_grammar, st
 from samples.tasks import SampleTask
 
 
+_SECOND_SHARE = 0.4
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GapLine:
-    """A sentence, and the place of the character that is masked."""
+    """A text, and the place of the character that is masked."""
 
     sentence: str
     place: int
 
     @property
     def sentences(self) -> tuple[str, ...]:
-        """Return the whole sentence."""
+        """Return the whole text."""
         return (self.sentence,)
 
     def to_json(self) -> dict[str, object]:
@@ -37,10 +40,14 @@ class GapDrawer:
     grammar: Grammar
 
     def __call__(self, rng: Random) -> GapLine:
-        """Draw one line."""
+        """Draw one line, of one sentence or two."""
+        drawn = [self._sentence(rng) for _ in range(1 + (rng.random() < _SECOND_SHARE))]
+        text, spans = strip_marks("".join(drawn))
+        return GapLine(sentence=text, place=rng.choice(spans).start)
+
+    def _sentence(self, rng: Random) -> str:
         templates = self.grammar.lines[rng.choice(tuple(self.grammar.lines))]
-        sentence, spans = strip_marks(self.grammar.expand(rng.choice(templates), rng).text)
-        return GapLine(sentence=sentence, place=rng.choice(spans).start)
+        return self.grammar.expand(rng.choice(templates), rng).text
 
 
 def make_drawer() -> Callable[[Random], GapLine]:

@@ -107,7 +107,7 @@ def copy_weights(built: "PreTrainedModel", model: Model, where: str) -> None:
 
 
 def _masked(name: str, head: MaskedHead, word: Float32) -> dict[str, Float32]:
-    """Name the weights of a masked head; the output's are the embeddings', unless it has its own."""
+    """Name the weights of a masked head; its output is often the embeddings themselves."""
     state = _linear(f"{name}.transform.dense", head.transform)
     state |= _norm(f"{name}.transform.LayerNorm", head.norm)
     state[f"{name}.bias"] = head.output.bias

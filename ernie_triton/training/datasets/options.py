@@ -57,9 +57,7 @@ def read_masks(folder: Path, dataset: str, train_path: Path, dev_path: Path) -> 
     Raises:
         DatasetError: a file cannot be read or is empty, or a line is wrong.
     """
-    train, dev = (
-        _examples(path, items_from_cloze, _tokens) for path in (train_path, dev_path)
-    )
+    train, dev = (_examples(path, items_from_cloze, _tokens) for path in (train_path, dev_path))
     return DataSet(
         name=dataset or CLOZE_FORMATS[0],
         task=CLOZE.name,

@@ -96,4 +96,7 @@ def test_what_is_trained_is_built_and_not_compressed(
     assert "exactness largest difference" in capfd.readouterr().out
     pruned = ("prune", output, "--data", data, "--output", tmp_path / "pruned")
     assert ernie_triton([str(one) for one in pruned]) == 1
-    assert "models of cloze cannot be compressed" in capfd.readouterr().err
+    assert "does not name its task; add --task" in capfd.readouterr().err
+    with pytest.raises(SystemExit):
+        ernie_triton([*map(str, pruned), "--task", "cloze"])
+    assert "invalid choice: 'cloze'" in capfd.readouterr().err
