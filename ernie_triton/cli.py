@@ -33,6 +33,7 @@ _ASK = _commands(
         "extraction": "find what a schema names in texts",
         "cloze": "fill in the masks of texts",
         "embedding": "turn texts into vectors, or pairs of texts into cosines",
+        "sparse": "weigh the tokens of texts",
     },
 )
 

@@ -69,7 +69,7 @@ class Task:
             against those of its alternatives), `token` (scores of each token), `span` (start and
             end scores of each token), `pointer` (the same, with a sigmoid of each score instead of
             a softmax over the tokens), `masked` (a score of every token of the vocabulary in the
-            place of one token) or `vector`.
+            place of one token), `lexical` (a weight of each token) or `vector`.
         texts: names of the STRING inputs of single texts; empty where the task needs a pair.
         pair_texts: the same for pairs of texts; empty where the task has none.
         has_windows: long texts are covered by overlapping windows; otherwise they are cut.
@@ -101,7 +101,7 @@ class Task:
     @property
     def is_per_token(self) -> bool:
         """True if the engine has outputs for each token instead of each text."""
-        return self.head in ("token", "span", "pointer")
+        return self.head in ("token", "span", "pointer", "lexical")
 
     @property
     def is_asked(self) -> bool:
@@ -123,6 +123,8 @@ class Task:
             return (QUERY_ROW, ASKED)
         if self.list_input:
             return (QUERY_ROW,)
+        if self.head == "lexical":
+            return (WEIGHTED_IDS,)
         if self.asks_again:
             return (ASKED,)
         return WINDOW_TENSORS if self.has_windows else ()
@@ -257,6 +259,22 @@ EMBEDDING = Task(
     results=(TensorSpec(name="embedding", dtype="FP32", dims=("hidden",)),),
 )
 
+SPARSE = Task(
+    name="sparse",
+    default_model="ernie_sparse",
+    head="lexical",
+    texts=("text",),
+    pair_texts=(),
+    has_windows=False,
+    engine_outputs=(TensorSpec(name="weights", dtype="FP32", dims=(-1,)),),
+    tokenizer_results=(_TRUNCATED,),
+    results=(
+        TensorSpec(name="indices", dtype="INT64", dims=(-1,)),
+        TensorSpec(name="values", dtype="FP32", dims=(-1,)),
+    ),
+)
+"""The tokens of a text, by their ids in rising order, with a weight of each: a sparse vector."""
+
 EXTRACTION = Task(
     name="extraction",
     default_model="ernie_uie",
@@ -288,7 +306,7 @@ TASKS: Mapping[str, Task] = {
     task.name: task
     for task in (
         *(SEQ_CLS, MULTI_LABEL, REGRESSION, RERANK, CHOICE, TOKEN_CLS, QA, EMBEDDING),
-        *(EXTRACTION, CLOZE),
+        *(SPARSE, EXTRACTION, CLOZE),
     )
 }
 
@@ -326,6 +344,13 @@ its first window, and empty in the others.
 
 QUERY_ROW = TensorSpec(name="query_row", dtype="INT32", dims=(1,))
 """The place in the request of the query or text that a row of tokens is of."""
+
+WEIGHTED_IDS = TensorSpec(name="weighted_ids", dtype="INT32", dims=(-1,))
+"""The id of each token that may have a weight; `NO_TOKEN` for special and unknown ones and padding.
+"""
+
+NO_TOKEN = -1
+"""The id of a place without a token."""
 
 ASKED = TensorSpec(name="asked", dtype="STRING", dims=(1,))
 """The question of a request, for a postprocess stage that needs it.

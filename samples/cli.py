@@ -13,7 +13,7 @@ from ernie_triton.errors import ErnieTritonError
 from ernie_triton.model_shapes import Shape
 from ernie_triton.tokenizer.vocabulary import VOCABULARY_FILE
 from samples.generators.afqmc import AFQMC
-from samples.generators.choice import QUESTIONS
+from samples.generators.choice import OPTIONS
 from samples.generators.cloze import GAPS
 from samples.generators.cmrc2018 import CMRC2018
 from samples.generators.extraction import FACTS
@@ -40,7 +40,7 @@ SAMPLE_TASKS = {
         MULTI_TOPIC,
         SIMILARITY,
         FACTS,
-        QUESTIONS,
+        OPTIONS,
         GAPS,
         HEADLINES,
     )

@@ -135,7 +135,7 @@ def pipeline_labels(spec: PipelineSpec, source: Source, scores: int) -> tuple[st
     Raises:
         LabelCountError: the number of labels differs from the number of scores.
     """
-    if task_named(spec.task).head in ("choice", "span", "pointer", "vector", "masked"):
+    if task_named(spec.task).head in ("choice", "span", "pointer", "vector", "masked", "lexical"):
         return ()
     if spec.labels is not None:
         labels = read_label_file(spec.labels)

@@ -7,10 +7,10 @@
         print(result.best.name, result.best.score)
 
 Errors are in `ernie_triton.errors`. The flow of a call: a task's module (`seq_cls`, `multi_label`,
-`regression`, `rerank`, `choice`, `token_cls`, `qa`, `embedding`, `extraction`, `cloze`) names the
-outputs to ask for and reads the reply; `core` cuts the rows into requests, retries what is safe to
-retry and isolates a failing row; `transport` speaks gRPC. `evaluation` scores answers, `cli` has
-the command lines.
+`regression`, `rerank`, `choice`, `token_cls`, `qa`, `embedding`, `sparse`, `extraction`, `cloze`)
+names the outputs to ask for and reads the reply; `core` cuts the rows into requests, retries what
+is safe to retry and isolates a failing row; `transport` speaks gRPC. `evaluation` scores answers,
+`cli` has the command lines.
 
 A new task is a module here, a scorer and a row in `evaluation.tasks`, and a module under `cli`.
 """
@@ -30,6 +30,7 @@ from ernie_triton.client.regression import AsyncRegressionClient, RegressionClie
 from ernie_triton.client.request_context import request_context
 from ernie_triton.client.rerank import AsyncRerankClient, RankedDocument, RerankClient
 from ernie_triton.client.seq_cls import AsyncSeqClsClient, Classification, Label, SeqClsClient
+from ernie_triton.client.sparse import AsyncSparseClient, SparseClient, SparseVector
 from ernie_triton.client.token_cls import AsyncTokenClsClient, Entity, Token, TokenClsClient
 from ernie_triton.client.transport import Connection
 from ernie_triton.client.vectors import quantize_vectors, shorten_vectors, vector_ranges
@@ -46,6 +47,7 @@ __all__ = [
     "AsyncRegressionClient",
     "AsyncRerankClient",
     "AsyncSeqClsClient",
+    "AsyncSparseClient",
     "AsyncTokenClsClient",
     "AsyncTransport",
     "Candidate",
@@ -71,6 +73,8 @@ __all__ = [
     "RerankClient",
     "Score",
     "SeqClsClient",
+    "SparseClient",
+    "SparseVector",
     "Token",
     "TokenClsClient",
     "Transport",

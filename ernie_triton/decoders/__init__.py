@@ -2,8 +2,9 @@
 
 `labels` decides for whole texts, `ranks` puts the documents of a query in order, `choices` picks
 one of a question's options, `cloze` fills in masks, `entities` and `spans` find places in a text,
-`vectors` passes embeddings on. `window_merging` puts the windows of long texts together for the two
-that find places. A new task's decoder is a module here and an entry in `DECODERS`.
+`vectors` passes embeddings on, `lexical` gathers the weights of tokens. `window_merging` puts the
+windows of long texts together for the two that find places. A new task's decoder is a module here
+and an entry in `DECODERS`.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -14,6 +15,7 @@ from ernie_triton.decoders.choices import ChoiceDecoder
 from ernie_triton.decoders.cloze import ClozeDecoder
 from ernie_triton.decoders.entities import EntityDecoder
 from ernie_triton.decoders.labels import LabelDecoder
+from ernie_triton.decoders.lexical import LexicalDecoder
 from ernie_triton.decoders.ranks import RankDecoder
 from ernie_triton.decoders.spans import AnswerDecoder
 from ernie_triton.decoders.vectors import VectorDecoder
@@ -26,6 +28,7 @@ from ernie_triton.tasks import (
     REGRESSION,
     RERANK,
     SEQ_CLS,
+    SPARSE,
     TOKEN_CLS,
 )
 
@@ -58,5 +61,6 @@ DECODERS: Mapping[str, Callable[[Mapping[str, str], Sequence[str]], Decoder]] = 
     QA.name: AnswerDecoder,
     EMBEDDING.name: VectorDecoder,
     CLOZE.name: ClozeDecoder,
+    SPARSE.name: LexicalDecoder,
 }
 """Decoder classes by task; each takes the stage's parameters and the names of scores, if any."""

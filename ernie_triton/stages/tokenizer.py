@@ -12,7 +12,7 @@ from ernie_triton.stages.masks import MaskRows
 from ernie_triton.stages.stage import Stage
 from ernie_triton.stages.texts import decoded_text
 from ernie_triton.stages.tokenization import Tokenization
-from ernie_triton.tasks import INPUT_IDS, TOKEN_TYPE_IDS, task_named
+from ernie_triton.tasks import INPUT_IDS, NO_TOKEN, TOKEN_TYPE_IDS, WEIGHTED_IDS, task_named
 from ernie_triton.tokenizer.encoder import TextEncoder
 from ernie_triton.tokenizer.rules import TokenRules
 from ernie_triton.tokenizer.token_rows import LengthBuckets, TokenizedRows
@@ -100,6 +100,8 @@ class TokenizerStage(Stage[tuple[list[str], ...]]):
         self._last = [self._sent(tensors) for tensors in requests]
         if self.task.list_input:
             self._last = [*map(with_document_rows, self._last, queries)]
+        if WEIGHTED_IDS in self.task.row_tensors:
+            self._last = [*map(self._with_weighted_ids, self._last)]
         return self._last
 
     def rows(self, items: Sequence[tuple[list[str], ...]]) -> tuple[TokenizedRows, list[int]]:
@@ -120,6 +122,12 @@ class TokenizerStage(Stage[tuple[list[str], ...]]):
         *questions, texts = columns
         windows = self._windows.encode(texts, questions[0] if questions else None)
         return self._sent(window_tensors(windows, self._encoder.pad_token_id))
+
+    def _with_weighted_ids(self, tensors: Tensors) -> Tensors:
+        ids, encoder = tensors[INPUT_IDS.name], self._encoder
+        special = (encoder.classify_id, encoder.separate_id)
+        without = np.isin(ids, (*special, encoder.pad_token_id, encoder.unknown_id))
+        return {**tensors, WEIGHTED_IDS.name: np.where(without, np.int32(NO_TOKEN), ids)}
 
     def _sent(self, tensors: dict[str, Array]) -> Tensors:
         """The tensors of a request that the next stages take."""

@@ -1,21 +1,29 @@
-"""Draw questions with options in C3's manner: who did what, or what was praised and what blamed.
+"""Draw questions with options: what a news title is about, and whether a review is good or bad.
 
-A context is two or three clauses. A clause says one thing (`what`) of one person or aspect (`who`).
-A question asks for one of the two; the options are those of the context, and others.
+Titles are TNEWS's, reviews those of `extraction`. The wrong options are other topics.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from random import Random
 
+from samples.generators.extraction import REVIEWS
 from samples.generators.grammar import GRAMMAR_FOLDER, Grammar, load_grammar
+from samples.generators.tnews import NAMES
 from samples.tasks import SampleTask
 
-_FACTS = ("went", "bought", "likes", "learns")
-_OPINIONS = ("good", "bad")
-_OPINION_SHARE = 0.5
-_MOST_CLAUSES = 3
-_OPTIONS = 4
+_TOPICS = (
+    *("故事", "文化", "娱乐", "体育", "财经", "房产", "汽车", "教育"),
+    *("科技", "军事", "旅游", "国际", "股票", "农业", "游戏"),
+)
+TOPIC_NAMES = dict(zip(NAMES, _TOPICS, strict=True))
+"""The Chinese name of each class of TNEWS."""
+
+_TOPIC_QUESTIONS = ("这是哪类新闻？", "这条新闻是关于什么的？", "标题说的是什么？")
+_REVIEW_QUESTIONS = ("这是什么评价？", "顾客的评价怎么样？")
+_REVIEW_OPTIONS = {"正向": "好评", "负向": "差评"}
+_REVIEW_SHARE = 0.25
+_MOST_OPTIONS = 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,68 +52,48 @@ class QuestionLine:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QuestionDrawer:
-    """Draw lines from one grammar."""
+    """Draw lines: `topics` has a grammar for each class of titles, `facts` the reviews."""
 
-    grammar: Grammar
+    topics: dict[str, Grammar]
+    facts: Grammar
 
     def __call__(self, rng: Random) -> QuestionLine:
         """Draw one line, with two to four options."""
-        is_opinion = rng.random() < _OPINION_SHARE
-        count = rng.randint(2, _MOST_CLAUSES)
-        who = self._different("aspect" if is_opinion else "name", _OPTIONS, rng)
-        if is_opinion:
-            kind = rng.choice(_OPINIONS)
-            (other,) = set(_OPINIONS) - {kind}
-            kinds = [kind, *[other] * (count - 1)]  # one answer alone is right
-            asked, options, what = "who", who, [""] * count
+        if rng.random() < _REVIEW_SHARE:
+            section = rng.choice(tuple(REVIEWS))
+            right = _REVIEW_OPTIONS[REVIEWS[section]]
+            others = [one for one in _REVIEW_OPTIONS.values() if one != right]
+            grammar, question = self.facts, rng.choice(_REVIEW_QUESTIONS)
         else:
-            kind = rng.choice(_FACTS)
-            kinds = [kind] * count
-            what = self._different(f"{kind}_what", _OPTIONS, rng)
-            asked = rng.choice(("who", "what"))
-            options = who if asked == "who" else what
-        said = [
-            self._filled(one, {"who": who[place], "what": what[place]}, rng)
-            for place, one in enumerate(kinds)
-        ]
-        values = {"who": who[0], "what": what[0]}
-        question = self._filled(f"{kind}_{asked}_asked", values, rng)
-        rng.shuffle(said)
-        offered = options[: rng.randint(count, _OPTIONS)]
-        answer = offered[0]
-        rng.shuffle(offered)
-        context = self._filled("opening", {}, rng) + "，".join(said) + "。"
+            number, section = rng.choice(tuple(self.topics)), "lines"
+            right = TOPIC_NAMES[number]
+            grammar, question = self.topics[number], rng.choice(_TOPIC_QUESTIONS)
+            others = [one for one in TOPIC_NAMES.values() if one != right]
+            others = rng.sample(others, rng.randint(1, _MOST_OPTIONS - 1))
+        options = [right, *others]
+        rng.shuffle(options)
         return QuestionLine(
-            context=context,
+            context=grammar.expand(rng.choice(grammar.lines[section]), rng).text,
             question=question,
-            options=tuple(offered),
-            answer=offered.index(answer),
+            options=tuple(options),
+            answer=options.index(right),
         )
-
-    def _filled(self, section: str, values: dict[str, str], rng: Random) -> str:
-        return self.grammar.expand(rng.choice(self.grammar.lines[section]), rng, values).text
-
-    def _different(self, slot: str, count: int, rng: Random) -> list[str]:
-        """Draw so many different values of a slot; none is a part of another."""
-        drawn: list[str] = []
-        while len(drawn) < count:
-            value = self.grammar.expand(f"{{{slot}}}", rng).text
-            if not any(value in one or one in value for one in drawn):
-                drawn.append(value)
-        return drawn
 
 
 def make_drawer() -> Callable[[Random], QuestionLine]:
-    """Read the grammar of clauses and questions."""
+    """Read the grammars of titles and reviews."""
     shared = load_grammar(GRAMMAR_FOLDER / "shared.txt")
-    bound = ("who", "what")
-    return QuestionDrawer(grammar=load_grammar(GRAMMAR_FOLDER / "choice.txt", shared, bound))
+    folder = GRAMMAR_FOLDER / "tnews"
+    return QuestionDrawer(
+        topics={n: load_grammar(folder / f"{n}_{NAMES[n]}.txt", shared) for n in NAMES},
+        facts=load_grammar(GRAMMAR_FOLDER / "extraction.txt", shared),
+    )
 
 
-QUESTIONS = SampleTask(
+OPTIONS = SampleTask(
     name="choice",
     labels=(),
     make_drawer=make_drawer,
-    train_lines=2400,
-    dev_lines=300,
+    train_lines=3000,
+    dev_lines=400,
 )

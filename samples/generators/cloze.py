@@ -11,7 +11,6 @@ from samples.augmentation import MASK
 from samples.generators.grammar import GRAMMAR_FOLDER, Grammar, load_grammar, strip_marks
 from samples.tasks import SampleTask
 
-
 _SECOND_SHARE = 0.4
 
 

@@ -180,6 +180,25 @@ def _choice_tensor(request: InferRequest, output: RequestedOutput) -> Array:
     return np.asarray(tensors[output.name])[None]
 
 
+def sparse_model() -> FakeModel:
+    """A character is a token with its code as id; its weight is half its number in the text."""
+    outputs = {"indices": (-1,), "values": (-1,), "truncated": (1,)}
+    facts = ModelFacts(max_batch_size=4, inputs=("text",), outputs=outputs)
+    return FakeModel(facts=facts, tensor=_sparse_tensor)
+
+
+def _sparse_tensor(request: InferRequest, output: RequestedOutput) -> Array:
+    texts = [text.decode() for text in request.columns["text"]]
+    if output.name == "truncated":
+        return np.array([[len(text) > 20] for text in texts])
+    rows = [sorted(set(text)) for text in texts]
+    made = np.full((len(rows), max(1, *map(len, rows))), -1 if output.name == "indices" else 0.0)
+    for place, (row, text) in enumerate(zip(rows, texts, strict=True)):
+        ids, weights = [ord(one) for one in row], [text.count(one) / 2 for one in row]
+        made[place, : len(row)] = ids if output.name == "indices" else weights
+    return made.astype(np.int64 if output.name == "indices" else np.float32)
+
+
 def cloze_model() -> FakeModel:
     """Every mask is b or, less likely, a; the first `top_k` of these are returned."""
     outputs = {"fills": (1,), "truncated": (1,)}

@@ -17,6 +17,7 @@ from ernie_triton.build.model.encoder import Encoder, Layer, Linear, Norm
 from ernie_triton.build.model.heads import (
     ChoiceHead,
     Head,
+    LexicalHead,
     MaskedHead,
     PointerHead,
     SequenceHead,
@@ -87,6 +88,7 @@ def random_model(seed: int = 7, task: str = "seq_cls") -> Model:
             mask_id=VOCABULARY - 1,
         ),
         "choice": ChoiceHead(pooler=pooler, pooler_activation="tanh", output=linear(_HIDDEN, 1)),
+        "lexical": LexicalHead(output=linear(_HIDDEN, 1)),
     }
     return Model(encoder=encoder, head=heads[task_named(task).head])
 

@@ -44,6 +44,7 @@ from tests.client.task_fakes import (
     qa_model,
     rank_model,
     score_model,
+    sparse_model,
     vector_model,
 )
 
@@ -127,6 +128,7 @@ def all_models() -> dict[str, FakeModel]:
         "ernie_rerank": rank_model(),
         "ernie_choice": choice_model(),
         "ernie_cloze": cloze_model(),
+        "ernie_sparse": sparse_model(),
         "ernie_uie": extraction_model(),
         "ernie_embedding": with_stage(vector_model(), "ernie_embedding_tokenizer"),
     }

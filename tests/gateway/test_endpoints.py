@@ -165,6 +165,12 @@ def test_fill_gives_each_mask_its_tokens(caller: Caller) -> None:
     assert result == {"masks": [[token], [token]], "truncated": False}
 
 
+def test_sparse_gives_the_weights_without_padding(caller: Caller) -> None:
+    first, second = caller.post("/v1/sparse", {"input": ["abb", "c"]}).json["results"]
+    assert first == {"indices": [97, 98], "values": [0.5, 1.0], "truncated": False}
+    assert second["indices"] == [99]
+
+
 def test_extract_sends_the_schema_and_nests_what_is_found(caller: Caller) -> None:
     body = {"input": ["见A"], "schema": [{"人物": ["单位"]}]}
     [result] = caller.post("/v1/extract", body).json["results"]
@@ -286,6 +292,7 @@ def test_the_pipelines_are_listed_with_their_tasks(caller: Caller) -> None:
         "ernie_rerank": "rerank",
         "ernie_choice": "choice",
         "ernie_cloze": "cloze",
+        "ernie_sparse": "sparse",
         "ernie_uie": "extraction",
         "ernie_embedding": "embedding",
     }

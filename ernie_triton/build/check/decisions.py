@@ -39,8 +39,8 @@ def agreement(
     A decision is, by task: the likeliest label of a text; all selected labels of a text; the label
     of a token; where an answer begins and where it ends; all positions where spans of a prompt
     begin, and all where they end; which of two texts has the higher score, for every pair of texts
-    (regression, choice, and rerank with one label); or a vector, the same from a cosine of
-    `SAME_VECTOR_COSINE` on.
+    (regression, choice, and rerank with one label); or a vector, or the weights of a text's tokens,
+    the same from a cosine of `SAME_VECTOR_COSINE` on.
 
     Args:
         task: the task of both engines.
@@ -48,8 +48,9 @@ def agreement(
         after: the other's.
         thresholds: the probability from which each label is selected (multi_label).
     """
-    if task.head == "vector":
-        return _counted([_same_vector(*pair) for pair in _pairs(before, after, "vector")])
+    if task.head in ("vector", "lexical"):
+        name = task.engine_outputs[0].name
+        return _counted([_same_vector(*pair) for pair in _pairs(before, after, name)])
     if task.head == "span":
         names = ("start_logits", "end_logits")
         return _counted(
@@ -91,6 +92,8 @@ def _counted(same: Sequence[object]) -> Agreement:
 
 def _same_vector(one: npt.NDArray[np.float32], two: npt.NDArray[np.float32]) -> bool:
     norms = float(np.linalg.norm(one) * np.linalg.norm(two))
+    if not one.any() and not two.any():  # of a text whose tokens have no weight
+        return True
     return norms > 0 and float(one @ two) / norms >= SAME_VECTOR_COSINE
 
 

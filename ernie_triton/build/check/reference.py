@@ -29,7 +29,14 @@ from ernie_triton.build.check.source_model import transformers_model
 from ernie_triton.build.check.vector_reference import vector_of_outputs, vector_of_tokens
 from ernie_triton.build.load.source import Source
 from ernie_triton.build.model.encoder import Encoder, Layer
-from ernie_triton.build.model.heads import MaskedHead, SpanHead, TokenHead, VectorHead
+from ernie_triton.build.model.heads import (
+    Head,
+    LexicalHead,
+    MaskedHead,
+    SpanHead,
+    TokenHead,
+    VectorHead,
+)
 from ernie_triton.build.model.models import Model
 from ernie_triton.build.model.slim import SlimModel
 from ernie_triton.tasks import Task
@@ -55,8 +62,7 @@ def reference_for(source: Source, task: Task) -> Reference:
         if loaded is not None:
             # Some configurations name no padding token.
             pad = source.model.pad_token_id if source.model is not None else 0
-            mask = head.mask_id if isinstance(head, MaskedHead) else None
-            return _transformers(loaded, task, vectors, pad, mask)
+            return _transformers(loaded, task, head, pad)
     if source.model is None:
         raise ValueError(f"{source.path} has neither a graph nor weights")
     model = source.model
@@ -77,9 +83,8 @@ def batch_rows(batch: TokenBatch) -> Iterator[RowTokens]:
 def _transformers(
     loaded: "PreTrainedModel",
     task: Task,
-    vectors: VectorHead | None,
+    head: Head | None,
     pad_token_id: int,
-    mask_id: int | None,
 ) -> Reference:
     import torch
     import transformers
@@ -97,10 +102,12 @@ def _transformers(
             types = {"token_type_ids": token_types} if has_types else {}
             output = model(input_ids=ids, attention_mask=mask, **types)
         found = {name: np.asarray(values[0].numpy()) for name, values in output.items()}
-        if vectors is not None:
-            return {"vector": vector_of_outputs(vectors, list(found.values()))}
-        if mask_id is not None:
-            return {"logits": found["logits"][mask_place(row[0], mask_id)]}
+        if isinstance(head, VectorHead):
+            return {"vector": vector_of_outputs(head, list(found.values()))}
+        if isinstance(head, MaskedHead):
+            return {"logits": found["logits"][mask_place(row[0], head.mask_id)]}
+        if isinstance(head, LexicalHead):
+            return {"weights": _weights(found["last_hidden_state"].astype(np.float64), head)}
         return {tensor.name: found[tensor.name] for tensor in task.engine_outputs}
 
     name = f"transformers {transformers.__version__} on torch {torch.__version__}"
@@ -110,8 +117,8 @@ def _transformers(
 def model_outputs(model: Model, row: RowTokens) -> dict[str, Float64]:
     """The outputs for one text by the formulas of BERT (arxiv.org/abs/1810.04805), in float64.
 
-    `logits` [labels] or [tokens, labels], `start_logits` and `end_logits` [tokens], or `vector`
-    [hidden], by the model's head.
+    `logits` [labels] or [tokens, labels], `start_logits` and `end_logits` [tokens], `weights`
+    [tokens], or `vector` [hidden], by the model's head.
     """
     encoder, head = model.encoder, model.head
     ids, token_types = row
@@ -122,6 +129,8 @@ def model_outputs(model: Model, row: RowTokens) -> dict[str, Float64]:
     visible = ids != encoder.pad_token_id
     for layer in encoder.layers:
         x = _layer(x, layer, encoder, visible)
+    if isinstance(head, LexicalHead):
+        return {"weights": _weights(x, head)}
     if isinstance(head, TokenHead):
         return {"logits": linear(x, head.output)}
     if isinstance(head, SpanHead):
@@ -137,6 +146,10 @@ def model_outputs(model: Model, row: RowTokens) -> dict[str, Float64]:
     if head.pooler is not None:
         first = activate(linear(first, head.pooler), head.pooler_activation)
     return {"logits": np.asarray(linear(first, head.output)[0])}
+
+
+def _weights(x: Float64, head: LexicalHead) -> Float64:
+    return np.asarray(linear(x, head.output)[:, 0].clip(min=0.0))
 
 
 def _layer(x: Float64, layer: Layer, encoder: Encoder, visible: npt.NDArray[np.bool_]) -> Float64:

@@ -16,6 +16,7 @@ from ernie_triton.decoders.choices import ChoiceSettings
 from ernie_triton.decoders.cloze import ClozeSettings
 from ernie_triton.decoders.entities import EntitySettings
 from ernie_triton.decoders.labels import LabelSettings
+from ernie_triton.decoders.lexical import LexicalSettings
 from ernie_triton.decoders.ranks import RankSettings
 from ernie_triton.decoders.spans import AnswerSettings
 from ernie_triton.decoders.vectors import VectorSettings
@@ -135,6 +136,8 @@ def postprocess_settings(spec: PipelineSpec, task: Task, sizes: ModelSizes) -> S
         return VectorSettings(task=task.name, normalize=answering.normalize is not False)
     if task.head == "masked":
         return ClozeSettings(task=task.name, rules=sizes.rules.to_text())
+    if task.head == "lexical":
+        return LexicalSettings(task=task.name)
     if task.head == "choice":
         return ChoiceSettings(task=task.name)
     if task == RERANK:

@@ -8,6 +8,7 @@ from ernie_triton.build.graph.packing import Place, first_tokens, mask_tokens
 from ernie_triton.build.graph.vectors import write_vector
 from ernie_triton.build.model.heads import (
     Head,
+    LexicalHead,
     MaskedHead,
     SequenceHead,
     SpanHead,
@@ -50,6 +51,10 @@ def write_head(graph: GraphBuilder, model: Model, place: Place, hidden: str) -> 
     tokens = ("tokens",) if place.pad is not None else ("items", "length")
     if isinstance(head, SequenceHead):
         write_sequence_head(graph, head, hidden)
+    elif isinstance(head, LexicalHead):
+        weighed = graph.add("Relu", "weighed", graph.scores("weigh", head.output, hidden))
+        graph.add("Gather", "weights", weighed, graph.int64(0), axis=-1)
+        graph.output("weights", *tokens)
     elif isinstance(head, TokenHead):
         graph.scores("logits", head.output, hidden)
         graph.output("logits", *tokens, head.output.outputs)

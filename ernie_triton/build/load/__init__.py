@@ -14,6 +14,7 @@ from pathlib import Path
 import onnx
 
 from ernie_triton.build.load.checkpoint import read_checkpoint
+from ernie_triton.build.load.lexical_head import with_lexical_head
 from ernie_triton.build.load.onnx_graph.file import find_onnx_file, folder_beside, read_onnx
 from ernie_triton.build.load.onnx_graph.model import model_from_onnx
 from ernie_triton.build.load.onnx_graph.names import fixed_length, with_our_input_names
@@ -61,6 +62,9 @@ def read_source(path: Path, wanted: WantedHead | None = None) -> Source:
     wanted = wanted or WantedHead()
     if not path.exists():
         raise CheckpointError(f"the checkpoint {path} does not exist")
+    if wanted.head == "lexical":
+        encoder = read_source(path, dataclasses.replace(wanted, head="vector"))
+        return with_lexical_head(encoder, path)
     sentence = sentence_folder_of(path)
     if sentence is None:
         return with_sentence_files(_read(path, wanted), None, wanted)
@@ -103,7 +107,7 @@ def _from_graph(kind: str, path: Path, graph: onnx.ModelProto, wanted: WantedHea
     scores, vectors = plain_scores(graph), vector_outputs(graph, wanted.pooling)
     model, reason, used = None, "", vectors if wanted.head == "vector" else scores.graph
     has_sigmoids = "Sigmoid" in scores.functions
-    told = {"pointer": has_sigmoids, "choice": False}
+    told = {"pointer": has_sigmoids, "choice": False, "lexical": False}
     heads = [head for head in HEAD_NAMES.values() if told.get(head, True)]
     heads = ["choice"] if has_options else heads
     for head in (wanted.head,) if wanted.head else heads:

@@ -188,7 +188,27 @@ def _taken(layer: VectorLayer) -> int | None:
     return len(layer.scale) if isinstance(layer, Norm) else None
 
 
-Head = SequenceHead | ChoiceHead | TokenHead | SpanHead | PointerHead | VectorHead | MaskedHead
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class LexicalHead(TokenHead):
+    """The weight of every token: the one column of `output`, where it is above 0."""
+
+    def __post_init__(self) -> None:
+        if self.output.outputs != 1:
+            raise CheckpointError(
+                f"the layer of token weights has {self.output.outputs} outputs; expected 1"
+            )
+
+
+Head = (
+    SequenceHead
+    | ChoiceHead
+    | TokenHead
+    | SpanHead
+    | PointerHead
+    | VectorHead
+    | MaskedHead
+    | LexicalHead
+)
 
 HEAD_NAMES = {
     SequenceHead: "sequence",
@@ -198,5 +218,6 @@ HEAD_NAMES = {
     PointerHead: "pointer",
     VectorHead: "vector",
     MaskedHead: "masked",
+    LexicalHead: "lexical",
 }
 """Their names in `Task.head`."""

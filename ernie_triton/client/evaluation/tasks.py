@@ -6,14 +6,14 @@ development set of a training. A new task is a row of it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Protocol, TypeVar
 
 from ernie_triton.client.choice import ChoiceCodec
 from ernie_triton.client.cloze import ClozeCodec
-from ernie_triton.client.core import Caller, Codec, Send
+from ernie_triton.client.core import Caller, Codec, Row, Send
 from ernie_triton.client.embedding import similarity_outcomes
 from ernie_triton.client.evaluation.answers import AnswerScorer, items_from_squad
 from ernie_triton.client.evaluation.choices import ChoiceScorer, items_from_choices
@@ -30,6 +30,7 @@ from ernie_triton.client.qa import QaCodec
 from ernie_triton.client.regression import RegressionCodec
 from ernie_triton.client.rerank import RerankCodec
 from ernie_triton.client.seq_cls import SeqClsCodec, label_names
+from ernie_triton.client.sparse import lexical_outcomes
 from ernie_triton.client.token_cls import EntityCodec
 from ernie_triton.tasks import (
     CHOICE,
@@ -41,6 +42,7 @@ from ernie_triton.tasks import (
     REGRESSION,
     RERANK,
     SEQ_CLS,
+    SPARSE,
     TOKEN_CLS,
     Task,
 )
@@ -85,6 +87,7 @@ class EvaluationMethod:
         scorer: makes a scorer for the model's labels.
         codec: makes the codec that answers are read with, for the model's labels; None where
             examples are pairs of texts to compare by their vectors.
+        compare: scores such pairs.
         has_labels: the scorer and the codec need the model's labels.
     """
 
@@ -94,6 +97,7 @@ class EvaluationMethod:
     scorer: Callable[[Sequence[str]], Scorer[Any]]
     codec: Callable[[Sequence[str]], Codec[Any]] | None
     has_labels: bool = False
+    compare: Callable[[Caller, Sequence[Row]], Awaitable[Any]] = similarity_outcomes
 
     @property
     def rows_per_example(self) -> int:
@@ -120,7 +124,7 @@ class EvaluationMethod:
     def send(self, caller: Caller, labels: Sequence[str]) -> Send[Any]:
         """The function that answers a batch of examples."""
         if self.codec is None:
-            return partial(similarity_outcomes, caller)
+            return partial(self.compare, caller)
         return partial(caller.outcomes, codec=self.codec(labels))
 
 
@@ -187,6 +191,14 @@ _METHODS = (
         read=_read_clue,
         scorer=lambda _: SimilarityScorer(),
         codec=None,
+    ),
+    EvaluationMethod(
+        task=SPARSE,
+        metric=Metric(name="Spearman", figures=("spearman",)),
+        read=_read_clue,
+        scorer=lambda _: RegressionScorer(),
+        codec=None,
+        compare=lexical_outcomes,
     ),
     EvaluationMethod(
         task=EXTRACTION,

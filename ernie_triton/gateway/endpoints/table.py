@@ -12,6 +12,7 @@ from ernie_triton.gateway.endpoints.extract import EXTRACT_ENDPOINT
 from ernie_triton.gateway.endpoints.fill import FILL_ENDPOINT
 from ernie_triton.gateway.endpoints.rerank import RERANK_ENDPOINT
 from ernie_triton.gateway.endpoints.score import SCORE_ENDPOINT
+from ernie_triton.gateway.endpoints.sparse import SPARSE_ENDPOINT
 from ernie_triton.gateway.endpoints.tokenize import TOKENIZE_ENDPOINT
 
 ENDPOINTS: Mapping[str, JsonEndpoint] = {
@@ -26,6 +27,7 @@ ENDPOINTS: Mapping[str, JsonEndpoint] = {
         CHOOSE_ENDPOINT,
         EXTRACT_ENDPOINT,
         FILL_ENDPOINT,
+        SPARSE_ENDPOINT,
         TOKENIZE_ENDPOINT,
     )
 }

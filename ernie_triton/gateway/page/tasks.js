@@ -71,6 +71,12 @@ function filled(answer, asked, words) {
   ]);
 }
 
+function weighed(answer) {
+  const { indices, values } = answer.results[0];
+  const found = indices.map((id, place) => ({ name: `${id}`, score: values[place] }));
+  return [bars(found.sort((one, other) => other.score - one.score))];
+}
+
 function schemaOf(text) { // a plain name needs no quotes
   try {
     return JSON.parse(text);
@@ -107,8 +113,8 @@ export const TASKS = {
   choice: {
     path: "/v1/choose", view: chosen,
     fields: () => [
-      textField("context", "男：房间很干净。女：但是早餐不好吃。", 4), textField("question", "女的觉得什么不好？", 2),
-      { ...textField("options", "房间\n早餐\n服务", 4), word: "options" },
+      textField("context", "国足客场2:1逆转取胜，武磊梅开二度", 4), textField("question", "这是哪类新闻？", 2),
+      { ...textField("options", "财经\n体育\n房产", 4), word: "options" },
     ],
     body: (texts) => ({ context: texts.context, question: texts.question, options: lines(texts.options) }),
     tokens: (asked) => ({ input: asked.options.map(() => asked.context), pair: asked.options }),
@@ -124,7 +130,7 @@ export const TASKS = {
   },
   cloze: {
     path: "/v1/fill", view: filled, body: (texts) => ({ ...single(texts), top_k: TOP }),
-    fields: () => [textField("input", "今天天[MASK]晴朗，我们去公[MASK]散步。", 4)],
+    fields: () => [textField("input", "今天天[MASK]晴朗。他买了三[MASK]小说。", 4)],
     tokens: (asked) => ({ input: asked.input }),
   },
   token_cls: {
@@ -139,6 +145,10 @@ export const TASKS = {
     ],
     body: (texts) => ({ question: [texts.question], context: [texts.context] }),
     tokens: (asked) => ({ input: asked.question, pair: asked.context }),
+  },
+  sparse: {
+    path: "/v1/sparse", view: weighed, body: single,
+    fields: () => [textField("input", "花呗怎么提前还款", 4)],
   },
   embedding: {
     path: "/v1/embeddings", view: vectors,

@@ -20,7 +20,7 @@ const WORDS = {
     tasks: {
       seq_cls: "one label", multi_label: "every label that applies", regression: "a score",
       rerank: "documents by relevance", choice: "the best option", cloze: "tokens for each [MASK]", extraction: "spans that a schema names",
-      token_cls: "entities", qa: "answers from a context", embedding: "vectors",
+      token_cls: "entities", qa: "answers from a context", embedding: "vectors", sparse: "weights of tokens, by their ids",
     },
   },
   zh: {
@@ -43,7 +43,7 @@ const WORDS = {
     tasks: {
       seq_cls: "一个标签", multi_label: "所有符合的标签", regression: "一个分数",
       rerank: "按相关性排序文档", choice: "选出最佳选项", cloze: "填补 [MASK]", extraction: "按模式抽取信息",
-      token_cls: "实体", qa: "从上下文中找答案", embedding: "向量",
+      token_cls: "实体", qa: "从上下文中找答案", embedding: "向量", sparse: "词元权重（按编号）",
     },
   },
 };

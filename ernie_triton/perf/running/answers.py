@@ -24,6 +24,7 @@ from ernie_triton.client.qa import Answer, QaClient
 from ernie_triton.client.regression import RegressionClient, Score
 from ernie_triton.client.rerank import Ranking, RerankClient
 from ernie_triton.client.seq_cls import Classification, SeqClsClient
+from ernie_triton.client.sparse import SparseClient, SparseVector
 from ernie_triton.client.token_cls import Entity, TokenClsClient
 from ernie_triton.perf.analyzer.texts import TextRow
 from ernie_triton.tasks import Task
@@ -164,6 +165,14 @@ def same_vector(solo: Float32, loaded: Float32, tolerance: float) -> bool:
     return solo.shape == loaded.shape and bool(np.abs(solo - loaded).max(initial=0.0) <= tolerance)
 
 
+def same_weights(solo: SparseVector, loaded: SparseVector, tolerance: float) -> bool:
+    """Accept the same weights; a token of one answer alone must have next to none."""
+    ones, twos = (
+        dict(zip(*(v.indices.tolist(), v.values.tolist()), strict=True)) for v in (solo, loaded)
+    )
+    return all(_close(ones.get(i, 0.0), twos.get(i, 0.0), tolerance) for i in ones | twos)
+
+
 def comparison_of(task: Task) -> Comparison[Any, Any]:
     """Return the client and the comparison of a task."""
     return _COMPARISONS[task.name]
@@ -219,6 +228,10 @@ def _filled(client: ClozeClient, row: TextRow) -> FilledText:
     return client.fill(row[:1])[0]
 
 
+def _weighed(client: SparseClient, row: TextRow) -> SparseVector:
+    return client.weigh(*_columns(row))[0]
+
+
 def _embedded(client: EmbeddingClient, row: TextRow) -> Float32:
     vectors = client.embed(*_columns(row))
     return np.asarray(vectors[0], dtype=np.float32)
@@ -234,5 +247,6 @@ _COMPARISONS: Mapping[str, Comparison[Any, Any]] = {
     "qa": Comparison(QaClient, _answered, same_answer),
     "extraction": Comparison(ExtractionClient, _extracted, same_extraction),
     "cloze": Comparison(ClozeClient, _filled, same_fills),
+    "sparse": Comparison(SparseClient, _weighed, same_weights),
     "embedding": Comparison(EmbeddingClient, _embedded, same_vector),
 }

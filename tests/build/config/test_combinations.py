@@ -1,9 +1,11 @@
 """Every combination of task, engine, precision, layout and device fits its graph and itself."""
 
+import dataclasses
 import functools
 import itertools
 from collections.abc import Iterator
 
+import numpy as np
 import onnx
 import pytest
 from tritonclient.grpc import model_config_pb2 as pb
@@ -13,6 +15,8 @@ from ernie_triton.build.graph.export import export_onnx
 from ernie_triton.build.graph.numerics import Numerics
 from ernie_triton.build.load.state import model_from_state
 from ernie_triton.build.load.weights import TRANSFORMERS
+from ernie_triton.build.model.encoder import Linear
+from ernie_triton.build.model.heads import LexicalHead
 from ernie_triton.build.model.models import trim_model
 from ernie_triton.build.tensorrt.profiles import pipeline_shapes, profile_of
 from ernie_triton.pipeline import Answering, PipelineSpec
@@ -69,8 +73,12 @@ def graph_of(spec: PipelineSpec, compute: str) -> onnx.ModelProto:
 @functools.cache
 def _graph_of(head: str, layout: str, compute: str, max_length: int, pair: bool) -> onnx.ModelProto:
     # Two scores of each token make one graph, whatever function comes after them.
-    source = transformers_model("ernie", head={"pointer": "span"}.get(head, head))
+    read = {"pointer": "span", "lexical": "vector"}.get(head, head)
+    source = transformers_model("ernie", head=read)
     model = model_from_state(arrays_of(source), TRANSFORMERS, checkpoint_config(source), "here")
+    if head == "lexical":
+        weigh = Linear(weight=np.ones((HIDDEN, 1), np.float32), bias=np.zeros(1, np.float32))
+        model = dataclasses.replace(model, head=LexicalHead(output=weigh))
     model = trim_model(model, max_length=max_length, pair=pair)
     return export_onnx(model, layout, Numerics(compute=compute))
 
@@ -100,7 +108,7 @@ def modes(spec: PipelineSpec) -> tuple[Configs, Configs]:
 
 
 def test_there_are_combinations_of_every_kind() -> None:
-    assert len(COMBINATIONS) == 13 * 2 * (3 + 3 * 2 + 3)
+    assert len(COMBINATIONS) == 14 * 2 * (3 + 3 * 2 + 3)
 
 
 def test_both_modes_are_consistent_and_fit_the_graph(

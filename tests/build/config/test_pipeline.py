@@ -50,6 +50,10 @@ WIRE = {
             "truncated": (pb.TYPE_BOOL, [-1]),
         },
     ),
+    "sparse": (
+        ["text"],
+        {"indices": (pb.TYPE_INT64, [-1]), "values": (pb.TYPE_FP32, [-1]), **_TRUNCATED},
+    ),
     "cloze": (["text", "parameters"], {"fills": (pb.TYPE_STRING, [1]), **_TRUNCATED}),
     "token_cls": (["text"], _ENTITIES),
     "per_token": (["text"], _ENTITIES | {"tokens": (pb.TYPE_STRING, [1])}),
@@ -130,6 +134,7 @@ def test_the_tokenizer_hands_over_token_types_for_pairs_alone(
         **dict.fromkeys(("token_cls", "qa"), windows),
         **dict.fromkeys(("rerank", "choice"), parts),
         "cloze": {*parts, "asked"},
+        "sparse": {"truncated", "weighted_ids"},
     }
     outputs = {tensor.name for tensor in configs[spec.stage("tokenizer")].output}
     sent = outputs - {"tokenization", "token_count"}
