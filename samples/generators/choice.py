@@ -1,29 +1,28 @@
-"""Draw questions with options: what a news title is about, and whether a review is good or bad.
+"""Draw questions with options in C3's manner, about the facts of `extraction`.
 
-Titles are TNEWS's, reviews those of `extraction`. The wrong options are other topics.
+A question asks for a relation of a company or person. The wrong options are of other lines, and do
+not stand in the context.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from random import Random
 
-from samples.generators.extraction import REVIEWS
-from samples.generators.grammar import GRAMMAR_FOLDER, Grammar, load_grammar
-from samples.generators.tnews import NAMES
+from samples.generators.extraction import AnnotatedLine
+from samples.generators.extraction import make_drawer as make_fact_drawer
 from samples.tasks import SampleTask
 
-_TOPICS = (
-    *("故事", "文化", "娱乐", "体育", "财经", "房产", "汽车", "教育"),
-    *("科技", "军事", "旅游", "国际", "股票", "农业", "游戏"),
-)
-TOPIC_NAMES = dict(zip(NAMES, _TOPICS, strict=True))
-"""The Chinese name of each class of TNEWS."""
+_ASKED = {
+    "创始人": ("{}是谁创立的？", "{}的创始人是谁？"),
+    "成立时间": ("{}是什么时候成立的？", "{}成立于何时？"),
+    "总部": ("{}的总部在哪里？", "{}总部设在什么地方？"),
+    "出生时间": ("{}是什么时候出生的？", "{}生于何时？"),
+    "出生地": ("{}出生在哪里？", "{}是哪里人？"),
+    "毕业院校": ("{}毕业于哪所学校？", "{}在哪里上的大学？"),
+}
+"""Questions for each relation, with a place for the company or person."""
 
-_TOPIC_QUESTIONS = ("这是哪类新闻？", "这条新闻是关于什么的？", "标题说的是什么？")
-_REVIEW_QUESTIONS = ("这是什么评价？", "顾客的评价怎么样？")
-_REVIEW_OPTIONS = {"正向": "好评", "负向": "差评"}
-_REVIEW_SHARE = 0.25
-_MOST_OPTIONS = 4
+_FEWEST_OPTIONS, _MOST_OPTIONS = 2, 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,48 +51,53 @@ class QuestionLine:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QuestionDrawer:
-    """Draw lines: `topics` has a grammar for each class of titles, `facts` the reviews."""
+    """Draw questions about the lines of another drawer."""
 
-    topics: dict[str, Grammar]
-    facts: Grammar
+    facts: Callable[[Random], AnnotatedLine]
 
     def __call__(self, rng: Random) -> QuestionLine:
         """Draw one line, with two to four options."""
-        if rng.random() < _REVIEW_SHARE:
-            section = rng.choice(tuple(REVIEWS))
-            right = _REVIEW_OPTIONS[REVIEWS[section]]
-            others = [one for one in _REVIEW_OPTIONS.values() if one != right]
-            grammar, question = self.facts, rng.choice(_REVIEW_QUESTIONS)
-        else:
-            number, section = rng.choice(tuple(self.topics)), "lines"
-            right = TOPIC_NAMES[number]
-            grammar, question = self.topics[number], rng.choice(_TOPIC_QUESTIONS)
-            others = [one for one in TOPIC_NAMES.values() if one != right]
-            others = rng.sample(others, rng.randint(1, _MOST_OPTIONS - 1))
-        options = [right, *others]
+        line = self._with_relations(rng)
+        subject, other, kind = rng.choice(line.relations)
+        right = _words(line, other)
+        options = [right]
+        count = rng.randint(_FEWEST_OPTIONS, _MOST_OPTIONS)
+        while len(options) < count:
+            found = self._with_relations(rng)
+            for _, place, its_kind in found.relations:
+                word = _words(found, place)
+                if its_kind == kind and word not in line.text and word not in options:
+                    options.append(word)
+                    break
         rng.shuffle(options)
         return QuestionLine(
-            context=grammar.expand(rng.choice(grammar.lines[section]), rng).text,
-            question=question,
+            context=line.text,
+            question=rng.choice(_ASKED[kind]).format(_words(line, subject)),
             options=tuple(options),
             answer=options.index(right),
         )
 
+    def _with_relations(self, rng: Random) -> AnnotatedLine:
+        while True:
+            line = self.facts(rng)
+            if line.relations:
+                return line
+
+
+def _words(line: AnnotatedLine, place: int) -> str:
+    entity = line.entities[place]
+    return line.text[entity.start : entity.end]
+
 
 def make_drawer() -> Callable[[Random], QuestionLine]:
-    """Read the grammars of titles and reviews."""
-    shared = load_grammar(GRAMMAR_FOLDER / "shared.txt")
-    folder = GRAMMAR_FOLDER / "tnews"
-    return QuestionDrawer(
-        topics={n: load_grammar(folder / f"{n}_{NAMES[n]}.txt", shared) for n in NAMES},
-        facts=load_grammar(GRAMMAR_FOLDER / "extraction.txt", shared),
-    )
+    """Read the grammar of facts."""
+    return QuestionDrawer(facts=make_fact_drawer())
 
 
 OPTIONS = SampleTask(
     name="choice",
     labels=(),
     make_drawer=make_drawer,
-    train_lines=3000,
-    dev_lines=400,
+    train_lines=2400,
+    dev_lines=300,
 )

@@ -24,7 +24,7 @@ OTHER_ENDS = {
 }
 """The label at the other end of each relation."""
 
-REVIEWS = {"positive": "正向", "negative": "负向"}
+_REVIEWS = {"positive": "正向", "negative": "负向"}
 _REVIEW_SHARE = 0.25
 _SECOND_CLAUSE_SHARE = 0.4
 
@@ -89,8 +89,8 @@ class AnnotatedDrawer:
     def __call__(self, rng: Random) -> AnnotatedLine:
         """Draw one line."""
         if rng.random() < _REVIEW_SHARE:
-            section = rng.choice(tuple(REVIEWS))
-            return AnnotatedLine(text=self._marked(section, rng), option=REVIEWS[section])
+            section = rng.choice(tuple(_REVIEWS))
+            return AnnotatedLine(text=self._marked(section, rng), option=_REVIEWS[section])
         line = self._clause(rng)
         return line.followed_by(self._clause(rng)) if rng.random() < _SECOND_CLAUSE_SHARE else line
 

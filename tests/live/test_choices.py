@@ -12,18 +12,18 @@ from ernie_triton.server.embedded import EmbeddedServer
 
 pytestmark = pytest.mark.live
 
-CONTEXT, SPORT = "央行宣布下调存款准备金率0.5个百分点", "国足客场2:1逆转取胜，武磊梅开二度"
-QUESTION = "这是哪类新闻？"
-OPTIONS = ["体育", "房产", "财经", "游戏"]
+CONTEXT, OTHER = "陈思远1986年3月出生于成都，毕业于浙江大学。", "陈思远毕业于武汉理工大学，现任教授。"
+QUESTION = "陈思远毕业于哪所学校？"
+OPTIONS = ["北京大学", "武汉理工大学", "浙江大学", "四川师范大学"]
 GAPS = {"他买了三[MASK]小说。": "本", "门口有两[MASK]汽车。": "辆", "今天天[MASK]晴朗。": "气"}
 
 
 def test_the_option_that_answers_is_chosen_wherever_it_stands(server: EmbeddedServer) -> None:
     with ChoiceClient(server.url) as client:
         found = client.choose(CONTEXT, QUESTION, OPTIONS)
-        other = client.choose(SPORT, QUESTION, OPTIONS)
+        other = client.choose(OTHER, QUESTION, OPTIONS)
         turned = client.choose(CONTEXT, QUESTION, OPTIONS[::-1])
-    assert (found.option, other.option, turned.option) == ("财经", "体育", "财经")
+    assert (found.option, other.option, turned.option) == ("浙江大学", "武汉理工大学", "浙江大学")
     assert sum(found.probabilities) == pytest.approx(1.0, abs=1e-5)
     assert turned.probabilities[::-1] == pytest.approx(found.probabilities, abs=1e-5)
 

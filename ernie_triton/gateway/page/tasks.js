@@ -113,8 +113,8 @@ export const TASKS = {
   choice: {
     path: "/v1/choose", view: chosen,
     fields: () => [
-      textField("context", "国足客场2:1逆转取胜，武磊梅开二度", 4), textField("question", "这是哪类新闻？", 2),
-      { ...textField("options", "财经\n体育\n房产", 4), word: "options" },
+      textField("context", "陈思远1986年3月出生于成都，毕业于浙江大学。", 4), textField("question", "陈思远毕业于哪所学校？", 2),
+      { ...textField("options", "北京大学\n浙江大学\n武汉理工大学", 4), word: "options" },
     ],
     body: (texts) => ({ context: texts.context, question: texts.question, options: lines(texts.options) }),
     tokens: (asked) => ({ input: asked.options.map(() => asked.context), pair: asked.options }),
