@@ -15,7 +15,7 @@ from ernie_triton.training.datasets import DataSet, read_dataset
 from ernie_triton.training.tasks import TrainingTask, training_task
 from tests.training.tiny import write_base
 
-LINES = [
+LINES: list[dict[str, Any]] = [
     {"text": "他买了三[MASK]书，喝了一[MASK]茶。", "answer": ["本", "杯"]},
     {"text": "天[MASK]晴朗。", "answer": "气"},
     {"text": "门口有[MASK]辆[MASK]车。", "answer": "三汽"},
