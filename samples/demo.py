@@ -27,7 +27,7 @@ QUESTIONS: dict[str, str] = {
     "ernie_regression": "regression --text 花呗怎么提前还款 --text-pair 花呗可以提前还清吗",
     "ernie_rerank": "rerank --query 花呗怎么提前还款 --document 花呗逾期了会怎么样 "
     "--document 花呗可以提前还清吗 --document 信用卡怎么提前还款",
-    "ernie_choice": "choice --context 陈思远1986年3月出生于成都，毕业于浙江大学。 "
+    "ernie_choice": "choice --context 陈思远毕业于武汉理工大学，现任教授。 "
     "--question 陈思远毕业于哪所学校？ --option 北京大学 --option 浙江大学 --option 武汉理工大学",
     "ernie_tokencls": "token_cls --mark --text 新华社记者王芳从上海报道",
     "ernie_qa": "qa --question 大桥全长多少米？ "

@@ -12,7 +12,8 @@ from ernie_triton.server.embedded import EmbeddedServer
 
 pytestmark = pytest.mark.live
 
-CONTEXT, OTHER = "陈思远1986年3月出生于成都，毕业于浙江大学。", "陈思远毕业于武汉理工大学，现任教授。"
+CONTEXT = "陈思远毕业于武汉理工大学，现任教授。"
+OTHER = "陈思远1986年3月出生于成都，毕业于浙江大学。"
 QUESTION = "陈思远毕业于哪所学校？"
 OPTIONS = ["北京大学", "武汉理工大学", "浙江大学", "四川师范大学"]
 GAPS = {"他买了三[MASK]小说。": "本", "门口有两[MASK]汽车。": "辆", "今天天[MASK]晴朗。": "气"}
@@ -21,9 +22,9 @@ GAPS = {"他买了三[MASK]小说。": "本", "门口有两[MASK]汽车。": "�
 def test_the_option_that_answers_is_chosen_wherever_it_stands(server: EmbeddedServer) -> None:
     with ChoiceClient(server.url) as client:
         found = client.choose(CONTEXT, QUESTION, OPTIONS)
-        other = client.choose(OTHER, QUESTION, OPTIONS)
+        other = client.choose(OTHER, "陈思远出生在哪里？", ["上海", "成都", "南宁"])
         turned = client.choose(CONTEXT, QUESTION, OPTIONS[::-1])
-    assert (found.option, other.option, turned.option) == ("浙江大学", "武汉理工大学", "浙江大学")
+    assert (found.option, other.option, turned.option) == ("武汉理工大学", "成都", "武汉理工大学")
     assert sum(found.probabilities) == pytest.approx(1.0, abs=1e-5)
     assert turned.probabilities[::-1] == pytest.approx(found.probabilities, abs=1e-5)
 

@@ -113,7 +113,7 @@ export const TASKS = {
   choice: {
     path: "/v1/choose", view: chosen,
     fields: () => [
-      textField("context", "陈思远1986年3月出生于成都，毕业于浙江大学。", 4), textField("question", "陈思远毕业于哪所学校？", 2),
+      textField("context", "陈思远毕业于武汉理工大学，现任教授。", 4), textField("question", "陈思远毕业于哪所学校？", 2),
       { ...textField("options", "北京大学\n浙江大学\n武汉理工大学", 4), word: "options" },
     ],
     body: (texts) => ({ context: texts.context, question: texts.question, options: lines(texts.options) }),
