@@ -1,12 +1,10 @@
 """Time the engines of one shape in this process, in turn, and the products of its matrices."""
 
 import os
-import statistics
 from collections.abc import Mapping
 from pathlib import Path
 
 from ernie_triton.batch import TokenBatch
-from ernie_triton.build.check.speed import time_in_turn
 from ernie_triton.engines import Engine
 from ernie_triton.model_shapes import Shape
 from ernie_triton.perf.engines.engine_alone import load_pipeline_engine, median_run_us
@@ -55,13 +53,16 @@ class EnginesAlone:
     def texts_per_s(self, seconds: float) -> dict[str, float]:
         """Texts a second of each engine by `figure_name`, for some seconds for each count of rows.
 
-        The engines run each batch in turn.
+        An engine runs for its whole share at once: threads of another one may still be awake
+        right after its run, and would slow the next.
         """
+        share_us = 1e6 * seconds / len(self._engines)
         figures = {}
         for rows, batches in self._batches.items():
-            runs = time_in_turn([*self._engines.values()], batches, seconds / len(self._engines))
-            for kind, times in zip(self._engines, zip(*runs, strict=True), strict=True):
-                figures[figure_name(kind, rows)] = rows / statistics.median(times)
+            for kind, engine in self._engines.items():
+                first_us = median_run_us(engine, batches, len(batches))
+                runs = max(len(batches), int(share_us / first_us))
+                figures[figure_name(kind, rows)] = 1e6 * rows / median_run_us(engine, batches, runs)
         return figures
 
     def solo_ms(self, pause_ms: float, seconds: float) -> float:
