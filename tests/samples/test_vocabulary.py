@@ -45,7 +45,7 @@ def test_first_level_of_gb2312_is_complete() -> None:
 
 def test_checkpoints_carry_the_committed_vocabulary() -> None:
     paths = list((SAMPLES / "checkpoints").glob("*/vocab.txt"))
-    assert len(paths) == 8
+    assert len(paths) == len(list((SAMPLES / "checkpoints").iterdir()))
     for path in paths:
         assert path.read_text(encoding="utf-8").splitlines() == committed()
 
