@@ -12,7 +12,6 @@ import transformers
 from ernie_triton.build.check.reference import model_outputs
 from ernie_triton.build.random_models.torch_export import (
     export_checkpoint,
-    export_with_torch,
     model_from_classifier,
     random_classifier,
 )
@@ -22,15 +21,15 @@ from ernie_triton.model_shapes import POSITIONS, TOKEN_TYPES, VOCABULARY_SIZE, S
 from tests.build.models import graph_logits, random_rows, single_rows, transformers_logits
 
 SHAPE = Shape(layers=1, hidden=24, heads=3, feed_forward=40)
-Exported = tuple[object, onnx.ModelProto]
 
 
 @pytest.fixture(scope="module")
-def exported_by_torch(tmp_path_factory: pytest.TempPathFactory) -> Exported:
-    classifier = random_classifier(SHAPE, labels=3)
-    path = tmp_path_factory.mktemp("torch") / "exported.onnx"
-    export_with_torch(classifier, path)
-    return classifier, onnx.load(path)
+def exported_folder(checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A checkpoint that the command put its export beside."""
+    folder = tmp_path_factory.mktemp("torch") / "copy"
+    shutil.copytree(checkpoint, folder)
+    assert main(["export", str(folder)]) == 0
+    return folder
 
 
 def test_the_seed_decides_the_weights() -> None:
@@ -53,9 +52,8 @@ def test_our_model_of_it_answers_as_it_and_has_the_family_s_tables() -> None:
 
 @pytest.mark.parametrize("lengths", [(7, 7), (13,)])
 def test_the_export_takes_any_number_of_texts_of_any_length(
-    exported_by_torch: Exported, lengths: tuple[int, ...]
+    exported_folder: Path, lengths: tuple[int, ...]
 ) -> None:
-    classifier, graph = exported_by_torch
     batch = random_rows(lengths, types=2)
     shape = (len(lengths), lengths[0])
     inputs = {
@@ -63,26 +61,15 @@ def test_the_export_takes_any_number_of_texts_of_any_length(
         "token_type_ids": batch.token_type_ids.reshape(shape).astype(np.int64),
         "attention_mask": np.ones(shape, np.int64),
     }
-    found = graph_logits(graph, inputs)
-    np.testing.assert_allclose(found, transformers_logits(classifier, batch), rtol=0, atol=1e-5)
-
-
-def test_a_checkpoint_is_exported_beside_its_weights(checkpoint: Path, tmp_path: Path) -> None:
-    folder = tmp_path / "copy"
-    shutil.copytree(checkpoint, folder)
-    before = {path.name for path in folder.iterdir()}
-    assert main(["export", str(folder)]) == 0
-    assert {path.name for path in folder.iterdir()} == before | {"exported.onnx"}
-    classifier = transformers.ErnieForSequenceClassification.from_pretrained(folder)
-    batch = random_rows((6,), types=2)
-    inputs = {
-        "input_ids": batch.input_ids[None].astype(np.int64),
-        "token_type_ids": batch.token_type_ids[None].astype(np.int64),
-        "attention_mask": np.ones((1, 6), np.int64),
-    }
-    found = graph_logits(onnx.load(folder / "exported.onnx"), inputs)
+    found = graph_logits(onnx.load(exported_folder / "exported.onnx"), inputs)
+    classifier = transformers.ErnieForSequenceClassification.from_pretrained(exported_folder)
     expected = transformers_logits(classifier.train(mode=False), batch)
     np.testing.assert_allclose(found, expected, rtol=0, atol=1e-5)
+
+
+def test_the_export_is_all_that_is_written(exported_folder: Path, checkpoint: Path) -> None:
+    names = {path.name for path in checkpoint.iterdir()}
+    assert {path.name for path in exported_folder.iterdir()} == names | {"exported.onnx"}
 
 
 def test_a_folder_that_is_no_classifier_is_refused(tmp_path: Path) -> None:

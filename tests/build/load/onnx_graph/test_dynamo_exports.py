@@ -23,11 +23,8 @@ OUTPUTS = {
     "span": ("start", "end"),
     "vector": ("hidden", "pooler"),
 }
-EXPORTS = [
-    ("ernie", "eager", 18),
-    ("bert", "sdpa", 20),
-    ("roberta", "eager", 20),
-]
+EXPORTS = [("ernie", "eager", 18), ("bert", "sdpa", 20)]
+"""RoBERTa's places and pooling are read from traced graphs: `test_model`, `test_heads`."""
 
 
 class EveryHead(nn.Module):
@@ -44,7 +41,6 @@ class EveryHead(nn.Module):
         self.encoder = models["vector"]
         self.sequence, self.token = models["sequence"].classifier, models["token"].classifier
         self.span = models["span"].qa_outputs
-        self.pools_itself = models["sequence"].base_model_prefix == "roberta"
 
     def forward(self, ids: Tensor, types: Tensor, mask: Tensor) -> tuple[Tensor, ...]:
         outputs = self.encoder(ids, mask, types, return_dict=False)
@@ -52,7 +48,7 @@ class EveryHead(nn.Module):
         scores = self.span(states)
         start, end = (column.squeeze(-1) for column in scores.split(1, dim=-1))
         poolings = [pool(outputs, mask) for pool in (first_token, mean, mean_of_filled)]
-        logits = self.sequence(states if self.pools_itself else pooled)
+        logits = self.sequence(pooled)
         # As in PaddleNLP, columns are moved to the front, then split.
         columns = scores.permute(2, 0, 1).unbind(0)
         return (logits, self.token(states), start, end, states, pooled, *columns, *poolings)
