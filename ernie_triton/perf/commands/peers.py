@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from ernie_triton.perf.peers.finished import PeersRun
 
 _CONCURRENCY = (1, 8, 32)
+_FEWEST_TOKENS, _MOST_TOKENS = 8, 512
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -53,6 +54,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--rounds", type=int, default=3, help="default: %(default)s")
     parser.add_argument(
         "--seconds", type=float, default=4.0, help="of a figure (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--tokens", type=int, metavar="N", help="of every text, up to 512 (default: like titles)"
     )
     parser.add_argument("--output", type=Path, metavar="FILE.json", help="results as JSON")
     parser.add_argument(
@@ -101,8 +105,15 @@ def _measured(arguments: argparse.Namespace) -> "PeersRun":
         concurrency=tuple(arguments.concurrency or _CONCURRENCY),
         rounds=arguments.rounds,
         seconds=arguments.seconds,
+        tokens=arguments.tokens,
     )
     options = our_build(arguments)
+    if load.tokens is not None:
+        if not _FEWEST_TOKENS <= load.tokens <= _MOST_TOKENS:
+            raise UsageError(
+                f"--tokens is {load.tokens}; expected {_FEWEST_TOKENS} to {_MOST_TOKENS}"
+            )
+        options = (*options, "--max-length", str(load.tokens))
     if arguments.precision == "int8":
         options = (*options, "--allowed-changes", "1")
     peers = arguments.peer or [*PEERS]

@@ -19,6 +19,7 @@ from ernie_triton.child_process import run_child, running_child
 from ernie_triton.client.seq_cls import SeqClsClient
 from ernie_triton.errors import AnalyzerError, CheckpointError
 from ernie_triton.perf.analyzer.load_test import LoadTest
+from ernie_triton.perf.analyzer.text_spec import TextKind
 from ernie_triton.perf.analyzer.texts import TITLES, rows_of_kind
 from ernie_triton.perf.machine import machine_facts, project_commit
 from ernie_triton.perf.peers.finished import OUR_FORMS, PeersRun
@@ -47,11 +48,20 @@ class PeerLoad:
         concurrency: requests under way, for each load.
         rounds: turns of each server.
         seconds: duration of a figure.
+        tokens: of every text; None for lengths like titles.
     """
 
     concurrency: tuple[int, ...]
     rounds: int
     seconds: float
+    tokens: int | None = None
+
+    def texts(self) -> list[str]:
+        """The texts that are asked."""
+        kind = TITLES
+        if self.tokens is not None:
+            kind = TextKind(name="long", tokens=self.tokens)
+        return [text for (text,) in rows_of_kind(kind)]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,7 +95,7 @@ def compare_peers(
         CheckpointError: the export or a build fails.
     """
     started = datetime.datetime.now(datetime.timezone.utc)
-    texts = [text for (text,) in rows_of_kind(TITLES)]
+    texts = load.texts()
     rates: dict[str, dict[int, list[float]]] = {}
     with ExitStack() as stack:
         subjects = stack.enter_context(_ours(checkpoint, options, texts, load.seconds))
@@ -103,7 +113,7 @@ def compare_peers(
                         f"round {number} of {load.rounds}, concurrency {level}: {name} {found:,.1f}"
                     )
     return PeersRun(
-        model=checkpoint.name,
+        model=checkpoint.name + (f", {load.tokens} tokens" if load.tokens else ""),
         started_at=started.isoformat(timespec="seconds"),
         machine=machine_facts(),
         features=instruction_sets(),

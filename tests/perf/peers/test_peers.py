@@ -1,5 +1,6 @@
 """Peers are asked alike, must answer alike, and are compared round by round."""
 
+import dataclasses
 import json
 import subprocess
 import sys
@@ -14,7 +15,7 @@ import pytest
 from ernie_triton.errors import AnalyzerError
 from ernie_triton.perf.machine import machine_facts
 from ernie_triton.perf.peers import comparison, fused_graph
-from ernie_triton.perf.peers.comparison import ServerSubject
+from ernie_triton.perf.peers.comparison import PeerLoad, ServerSubject
 from ernie_triton.perf.peers.finished import PeersRun
 from ernie_triton.perf.peers.http_load import HttpEndpoint
 from ernie_triton.perf.peers.servers import PEERS
@@ -83,6 +84,14 @@ def test_every_text_is_sent_and_every_answer_counted() -> None:
     assert 0 < found.p50_ms <= found.p99_ms
 
 
+def test_texts_have_so_many_tokens_or_are_like_titles() -> None:
+    long = PeerLoad(concurrency=(1,), rounds=1, seconds=1.0, tokens=128)
+    titles = dataclasses.replace(long, tokens=None)
+    # [CLS] and [SEP] are the other two; most characters are a token each.
+    assert {len(text) for text in long.texts()} == {126}
+    assert 20 < sum(map(len, titles.texts())) / len(titles.texts()) < 28
+
+
 def test_an_answer_that_is_no_success_is_told() -> None:
     with answering() as endpoint, pytest.raises(AnalyzerError, match=r"answered HTTP/1\.1 500"):
         endpoint.load(["坏"], concurrency=1, seconds=0.2)
@@ -126,6 +135,9 @@ def test_a_finished_run_is_shown_and_drawn_again(
     with pytest.raises(SystemExit):
         perf(["peers"])
     assert "name a checkpoint and --python" in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        perf(["peers", "c", "--python", "p", "--tokens", "513"])
+    assert "--tokens is 513; expected 8 to 512" in capsys.readouterr().err
     source.write_text("{}", encoding="utf-8")
     assert perf(["peers", "--from", str(source)]) == 1
     assert "cannot be read as results of peers" in capsys.readouterr().err

@@ -6,7 +6,7 @@ import numpy as np
 import onnxruntime
 from tokenizers import BertWordPieceTokenizer
 
-_LONGEST = 128
+_LONGEST = 512
 
 
 class OnnxScorer:
