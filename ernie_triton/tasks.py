@@ -146,7 +146,7 @@ class Task:
 
 
 _LOGITS = TensorSpec(name="logits", dtype="FP32", dims=("labels",))
-_TRUNCATED = TensorSpec(name="truncated", dtype="BOOL", dims=(1,))
+TRUNCATED = TensorSpec(name="truncated", dtype="BOOL", dims=(1,))
 _LABEL_RESULTS = (
     TensorSpec(name="label", dtype="INT64", dims=(1,)),
     TensorSpec(name="confidence", dtype="FP32", dims=(1,)),
@@ -162,7 +162,7 @@ SEQ_CLS = Task(
     pair_texts=("text", "text_pair"),
     has_windows=False,
     engine_outputs=(_LOGITS,),
-    tokenizer_results=(_TRUNCATED,),
+    tokenizer_results=(TRUNCATED,),
     results=_LABEL_RESULTS,
 )
 
@@ -189,7 +189,7 @@ RERANK = dataclasses.replace(
     texts=(),
     pair_texts=("query", "documents"),
     list_input="documents",
-    tokenizer_results=(TensorSpec(name="truncated", dtype="BOOL", dims=(-1,)),),
+    tokenizer_results=(dataclasses.replace(TRUNCATED, dims=(-1,)),),
     results=(
         TensorSpec(name="scores", dtype="FP32", dims=(-1,)),
         TensorSpec(name="order", dtype="INT64", dims=(-1,)),
@@ -255,7 +255,7 @@ EMBEDDING = Task(
     pair_texts=(),
     has_windows=False,
     engine_outputs=(TensorSpec(name="vector", dtype="FP32", dims=("hidden",)),),
-    tokenizer_results=(_TRUNCATED,),
+    tokenizer_results=(TRUNCATED,),
     results=(TensorSpec(name="embedding", dtype="FP32", dims=("hidden",)),),
 )
 
@@ -267,7 +267,7 @@ SPARSE = Task(
     pair_texts=(),
     has_windows=False,
     engine_outputs=(TensorSpec(name="weights", dtype="FP32", dims=(-1,)),),
-    tokenizer_results=(_TRUNCATED,),
+    tokenizer_results=(TRUNCATED,),
     results=(
         TensorSpec(name="indices", dtype="INT64", dims=(-1,)),
         TensorSpec(name="values", dtype="FP32", dims=(-1,)),
@@ -297,7 +297,7 @@ CLOZE = Task(
     pair_texts=(),
     has_windows=False,
     engine_outputs=(TensorSpec(name="logits", dtype="FP32", dims=("vocabulary",)),),
-    tokenizer_results=(_TRUNCATED,),
+    tokenizer_results=(TRUNCATED,),
     results=(TensorSpec(name="fills", dtype="STRING", dims=(1,)),),
 )
 """The likeliest tokens in the place of each `[MASK]` of a text; each is a row to the engine."""

@@ -21,7 +21,7 @@ from ernie_triton.client.client import (
     rows_from_columns,
     run_blocking,
 )
-from ernie_triton.client.core import Caller, Row
+from ernie_triton.client.core import Caller, Row, pair_outcomes
 from ernie_triton.client.vectors import VectorForm, shorten_vectors
 from ernie_triton.client.wire import Reply, RequestedOutput
 from ernie_triton.errors import ClientError, ContractError
@@ -152,9 +152,7 @@ async def similarity_outcomes(
     caller: Caller, pairs: Sequence[Row]
 ) -> list[Similarity | ClientError]:
     """The cosine of each pair of texts, or the error of one of the two."""
-    halves = [(text,) for pair in pairs for text in pair]
-    outcomes = await caller.outcomes(halves, EmbeddingCodec())
-    return [_similarity_of(*pair) for pair in zip(outcomes[::2], outcomes[1::2], strict=True)]
+    return await pair_outcomes(caller, pairs, EmbeddingCodec(), _similarity_of)
 
 
 def cosines(vectors: Float32, others: Float32) -> Float32:
@@ -215,12 +213,6 @@ async def _similarity(caller: Caller, texts: Sequence[str], others: Sequence[str
     return cosines(await _embed(caller, texts), await _embed(caller, others))
 
 
-def _similarity_of(
-    one: Embedding | ClientError, two: Embedding | ClientError
-) -> Similarity | ClientError:
-    if isinstance(one, ClientError):
-        return one
-    if isinstance(two, ClientError):
-        return two
+def _similarity_of(one: Embedding, two: Embedding) -> Similarity:
     [cosine] = cosines(one.vector[None], two.vector[None]).tolist()
     return Similarity(cosine=cosine, truncated=one.truncated or two.truncated)

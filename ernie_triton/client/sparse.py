@@ -21,7 +21,7 @@ from ernie_triton.client.client import (
     rows_from_columns,
     run_blocking,
 )
-from ernie_triton.client.core import Caller, Row
+from ernie_triton.client.core import Caller, Row, pair_outcomes
 from ernie_triton.client.regression import Score
 from ernie_triton.client.wire import Reply, RequestedOutput
 from ernie_triton.errors import ClientError
@@ -101,18 +101,10 @@ class AsyncSparseClient(AsyncioClient):
 
 async def lexical_outcomes(caller: Caller, pairs: Sequence[Row]) -> list[Score | ClientError]:
     """The lexical score of each pair of texts, or the error of one of the two."""
-    halves = [(text,) for pair in pairs for text in pair]
-    found = await caller.outcomes(halves, SparseCodec())
-    return [_score_of(*pair) for pair in zip(found[::2], found[1::2], strict=True)]
+    return await pair_outcomes(caller, pairs, SparseCodec(), _score_of)
 
 
-def _score_of(
-    one: SparseVector | ClientError, two: SparseVector | ClientError
-) -> Score | ClientError:
-    if isinstance(one, ClientError):
-        return one
-    if isinstance(two, ClientError):
-        return two
+def _score_of(one: SparseVector, two: SparseVector) -> Score:
     return Score(value=one.dot(two), truncated=one.truncated or two.truncated)
 
 

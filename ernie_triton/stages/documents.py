@@ -9,9 +9,7 @@ import numpy as np
 
 from ernie_triton.arrays import Array, Tensors
 from ernie_triton.errors import TextError
-from ernie_triton.tasks import QUERY_ROW, Task
-
-_TRUNCATED = "truncated"
+from ernie_triton.tasks import QUERY_ROW, TRUNCATED, Task
 
 
 def check_documents(task: Task, texts: Array, most: int) -> None:
@@ -46,6 +44,6 @@ def document_rows(*columns: list[str]) -> tuple[list[str], ...]:
 
 def with_document_rows(tensors: Tensors, queries: int) -> Tensors:
     """A request's tensors with the query of each row, and `truncated` as [queries, documents]."""
-    truncated = tensors[_TRUNCATED].reshape(queries, -1)
+    truncated = tensors[TRUNCATED.name].reshape(queries, -1)
     rows = np.repeat(np.arange(queries, dtype=np.int32), truncated.shape[1])
-    return {**tensors, QUERY_ROW.name: rows[:, None], _TRUNCATED: truncated}
+    return {**tensors, QUERY_ROW.name: rows[:, None], TRUNCATED.name: truncated}

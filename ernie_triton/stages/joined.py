@@ -20,9 +20,7 @@ from ernie_triton.stages.part_counts import PartCounts
 from ernie_triton.stages.postprocess import PostprocessStage
 from ernie_triton.stages.stage import Stage, StageOutput
 from ernie_triton.stages.tokenizer import TokenizerStage
-from ernie_triton.tasks import INPUT_IDS
-
-_TRUNCATED = "truncated"
+from ernie_triton.tasks import INPUT_IDS, TRUNCATED
 
 
 class JoinedStages(Stage[tuple[list[str], ...]]):
@@ -98,7 +96,7 @@ class JoinedStages(Stage[tuple[list[str], ...]]):
         )
         outputs, later = self._engine.run_rows(batch, rows)
         self._count(len(rows), batch.rows, tokenized - started, perf_counter() - tokenized)
-        truncated = split_rows({_TRUNCATED: made.truncated[:, None]}, rows)
+        truncated = split_rows({TRUNCATED.name: made.truncated[:, None]}, rows)
         answers: dict[int, StageOutput] = {
             place: then(found, partial(self._row_answer, truncated[place]))
             for place, found in later.items()
@@ -128,7 +126,7 @@ class JoinedStages(Stage[tuple[list[str], ...]]):
         started = perf_counter()
         given = {name: outputs[name] for name in self._postprocess.inputs}
         [found] = self._postprocess.run([self._postprocess.read(given)])
-        rows = [len(result[_TRUNCATED]) for result in results]
+        rows = [len(result[TRUNCATED.name]) for result in results]
         parts = zip(split_rows(found, rows), results, strict=True)
         answers = [{**answer, **result} for answer, result in parts]
         seconds = perf_counter() - started

@@ -13,7 +13,7 @@ import numpy as np
 from ernie_triton.arrays import Int64, Tensors
 from ernie_triton.errors import TextError
 from ernie_triton.settings import TokenizerSettings
-from ernie_triton.tasks import ASKED, INPUT_IDS, QUERY_ROW, TOKEN_TYPE_IDS
+from ernie_triton.tasks import ASKED, INPUT_IDS, QUERY_ROW, TOKEN_TYPE_IDS, TRUNCATED
 from ernie_triton.tokenizer.encoder import TextEncoder
 from ernie_triton.tokenizer.token_rows import TokenizedRows
 
@@ -21,7 +21,6 @@ DEFAULT_TOP_K = 5
 MOST_TOKENS = 1000
 """Most tokens of an answer, and most candidates."""
 _KEYS = {"top_k", "candidates"}
-_TRUNCATED = "truncated"
 
 
 class MaskRows:
@@ -58,7 +57,7 @@ class MaskRows:
         made = self._repeated(rows, places, of_text)
         return {
             **made,
-            _TRUNCATED: rows.truncated[:, None],
+            TRUNCATED.name: rows.truncated[:, None],
             QUERY_ROW.name: of_text[:, None].astype(np.int32),
             ASKED.name: np.array([asked[text] for text in of_text], np.object_)[:, None],
         }

@@ -8,6 +8,7 @@ The command line of regression. From Python use `ernie_triton.client.RegressionC
 from __future__ import annotations
 
 import argparse
+from collections.abc import Mapping
 from functools import partial
 
 from ernie_triton.client.cli.job import SECOND_TEXT, Job, TaskCommand, TextOption, Usage
@@ -26,13 +27,19 @@ async def regression_job(_: argparse.Namespace, caller: Caller) -> Job[Score]:
     return Job(
         texts=texts,
         send=partial(caller.outcomes, codec=RegressionCodec()),
-        json_from_result=lambda result: {"score": result.value, "truncated": result.truncated},
-        printer=TablePrinter(("score", "cut"), texts, _cells_from_result),
+        json_from_result=json_from_score,
+        printer=TablePrinter(("score", "cut"), texts, cells_from_score),
         method=EVALUATION_METHODS[REGRESSION.name],
     )
 
 
-def _cells_from_result(result: Score) -> list[tuple[str, ...]]:
+def json_from_score(result: Score) -> Mapping[str, object]:
+    """A score as `--json` prints it."""
+    return {"score": result.value, "truncated": result.truncated}
+
+
+def cells_from_score(result: Score) -> list[tuple[str, ...]]:
+    """A score as a row of the table."""
     return [(f"{result.value:.4f}", cut_cell(result.truncated))]
 
 

@@ -13,8 +13,9 @@ from collections.abc import Mapping
 from functools import partial
 
 from ernie_triton.client.cli.job import SECOND_TEXT, Job, TaskCommand, TextOption, Usage
+from ernie_triton.client.cli.regression import cells_from_score, json_from_score
 from ernie_triton.client.cli.run import command_functions
-from ernie_triton.client.cli.sink import JsonPrinter, TablePrinter, cut_cell
+from ernie_triton.client.cli.sink import JsonPrinter, TablePrinter
 from ernie_triton.client.core import Caller
 from ernie_triton.client.evaluation.tasks import EVALUATION_METHODS
 from ernie_triton.client.items import TEXT
@@ -31,8 +32,8 @@ async def _new_job(found: argparse.Namespace, caller: Caller) -> Job[SparseVecto
         return Job(
             texts=pair,
             send=partial(lexical_outcomes, caller),
-            json_from_result=_json_from_score,
-            printer=TablePrinter(("score", "cut"), pair, _cells_from_score),
+            json_from_result=json_from_score,
+            printer=TablePrinter(("score", "cut"), pair, cells_from_score),
             method=method,
             model_rows=method.rows_per_example,
         )
@@ -50,14 +51,6 @@ def _json_from_weights(result: SparseVector) -> Mapping[str, object]:
         "values": result.values.tolist(),
         "truncated": result.truncated,
     }
-
-
-def _json_from_score(result: Score) -> Mapping[str, object]:
-    return {"score": result.value, "truncated": result.truncated}
-
-
-def _cells_from_score(result: Score) -> list[tuple[str, str]]:
-    return [(f"{result.value:.4f}", cut_cell(result.truncated))]
 
 
 add_options, run = command_functions(

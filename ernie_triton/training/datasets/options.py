@@ -10,7 +10,7 @@ from ernie_triton.client.evaluation.choices import GOLD, items_from_choices
 from ernie_triton.client.evaluation.cloze import items_from_cloze
 from ernie_triton.client.items import Item
 from ernie_triton.errors import DatasetError
-from ernie_triton.tasks import CHOICE, CLOZE
+from ernie_triton.tasks import CHOICE, CLOZE, Task
 from ernie_triton.training.datasets.examples import DataSet, LabelledText, Target
 
 CHOICE_FORMATS = ("options", "c3", "chid")
@@ -29,19 +29,12 @@ def read_choices(folder: Path, dataset: str, train_path: Path, dev_path: Path) -
     Raises:
         DatasetError: a file cannot be read or is empty, or a line is wrong.
     """
-    train, dev = (
-        _examples(path, items_from_choices, lambda item: int(str(item.record[GOLD])))
-        for path in (train_path, dev_path)
-    )
-    return DataSet(
-        name=dataset or _format_of(train_path),
-        task=CHOICE.name,
-        pair=True,
-        labels=(),
-        train=train,
-        dev=dev,
-        train_path=train_path,
-        dev_path=dev_path,
+    return _data_set(
+        dataset or _format_of(train_path),
+        CHOICE,
+        (train_path, dev_path),
+        items_from_choices,
+        lambda item: int(str(item.record[GOLD])),
     )
 
 
@@ -57,16 +50,28 @@ def read_masks(folder: Path, dataset: str, train_path: Path, dev_path: Path) -> 
     Raises:
         DatasetError: a file cannot be read or is empty, or a line is wrong.
     """
-    train, dev = (_examples(path, items_from_cloze, _tokens) for path in (train_path, dev_path))
+    name = dataset or CLOZE_FORMATS[0]
+    return _data_set(name, CLOZE, (train_path, dev_path), items_from_cloze, _tokens)
+
+
+def _data_set(
+    name: str,
+    task: Task,
+    paths: tuple[Path, Path],
+    items_from_lines: Callable[[Iterable[bytes]], Iterable[Item]],
+    target: Callable[[Item], Target],
+) -> DataSet:
+    """Read both files of a task without labels."""
+    train, dev = (_examples(path, items_from_lines, target) for path in paths)
     return DataSet(
-        name=dataset or CLOZE_FORMATS[0],
-        task=CLOZE.name,
-        pair=False,
+        name=name,
+        task=task.name,
+        pair=task is CHOICE,
         labels=(),
         train=train,
         dev=dev,
-        train_path=train_path,
-        dev_path=dev_path,
+        train_path=paths[0],
+        dev_path=paths[1],
     )
 
 
