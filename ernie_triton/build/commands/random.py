@@ -4,15 +4,20 @@ import argparse
 from pathlib import Path
 
 from ernie_triton.build.progress import timed_step
-from ernie_triton.build.random_models.checkpoint import RandomModel, write_random_checkpoint
+from ernie_triton.build.random_models.checkpoint import (
+    HEADS,
+    RandomModel,
+    write_random_checkpoint,
+)
 from ernie_triton.model_shapes import FAMILY, Shape
+from ernie_triton.tasks import SEQ_CLS
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Add the command's description and options."""
     parser.description = (
-        "Write an ERNIE 3.0 sequence classifier with random weights as a transformers "
-        "checkpoint, which `build` takes as any other. Prints the folder."
+        "Write an ERNIE 3.0 classifier with random weights as a transformers checkpoint, which "
+        "`build` takes as any other. Prints the folder."
     )
     parser.add_argument(
         "--shape", choices=list(FAMILY), default="nano", help="(default %(default)s)"
@@ -23,6 +28,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--feed-forward", type=int, help="width inside (default: 4 times the hidden width)"
     )
+    parser.add_argument("--task", choices=HEADS, default=SEQ_CLS.name, help="(default %(default)s)")
     parser.add_argument("--labels", type=int, default=15, help="(default %(default)s)")
     parser.add_argument("--seed", type=int, default=0, help="decides the weights (default 0)")
     parser.add_argument(
@@ -43,7 +49,9 @@ def run(arguments: argparse.Namespace) -> int:
         heads=arguments.heads or named.heads,
         feed_forward=arguments.feed_forward or 4 * hidden,
     )
-    wanted = RandomModel(shape=shape, labels=arguments.labels, seed=arguments.seed)
+    wanted = RandomModel(
+        shape=shape, labels=arguments.labels, seed=arguments.seed, task=arguments.task
+    )
     with timed_step("random") as notes:
         write_random_checkpoint(wanted, arguments.output)
         notes.append(f"{shape.layers} layers x {shape.hidden}, {arguments.output}")

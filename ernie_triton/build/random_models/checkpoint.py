@@ -7,6 +7,7 @@ words and numbers consist of pieces of one and two characters.
 import itertools
 import json
 import string
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -22,6 +23,7 @@ from ernie_triton.build.random_models.weights import random_state
 from ernie_triton.build.whole_folder import whole_folder
 from ernie_triton.errors import CheckpointError
 from ernie_triton.model_shapes import POSITIONS, TASK_TYPES, TOKEN_TYPES, VOCABULARY_SIZE, Shape
+from ernie_triton.tasks import SEQ_CLS, TOKEN_CLS
 from ernie_triton.tokenizer.vocabulary import CLASSIFY, MASK, PAD, SEPARATE, UNKNOWN
 
 _SPECIALS = (PAD, CLASSIFY, SEPARATE, MASK, UNKNOWN)
@@ -33,13 +35,21 @@ _TRIAL_ROWS, _TRIAL_TOKENS = 64, 24
 _WARNINGS_AND_WORSE = 3
 
 
+HEADS: Mapping[str, str] = {
+    SEQ_CLS.name: "ErnieForSequenceClassification",
+    TOKEN_CLS.name: "ErnieForTokenClassification",
+}
+"""The class of a checkpoint for each task that one can be made for."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RandomModel:
-    """The shape, the number of labels, and the seed of all weights."""
+    """The shape, the number of labels, the seed of all weights, and the task: a key of `HEADS`."""
 
     shape: Shape
     labels: int
     seed: int = 0
+    task: str = SEQ_CLS.name
 
     def __post_init__(self) -> None:
         check_shape(self.shape)
@@ -66,7 +76,8 @@ def write_random_checkpoint(wanted: RandomModel, folder: Path) -> None:
     """Write `config.json`, `tokenizer_config.json`, `vocab.txt` and `model.safetensors`.
 
     The classifier's bias makes the mean logits over random texts equal, so that decisions vary from
-    text to text. The build's own reader reads the weights back before the folder gets its name.
+    text to text, or from token to token. The build's own reader reads the weights back before the
+    folder gets its name.
 
     Raises:
         CheckpointError: the folder exists.
@@ -76,16 +87,20 @@ def write_random_checkpoint(wanted: RandomModel, folder: Path) -> None:
     with whole_folder(folder) as beside:
         _write_texts(wanted, beside)
         state = random_state(wanted.shape, labels=wanted.labels, seed=wanted.seed)
+        if wanted.task == TOKEN_CLS.name:
+            state = {name: array for name, array in state.items() if ".pooler." not in name}
         _write_weights(state, beside)
         state["classifier.bias"] -= _mean_logits(beside, wanted.seed)
         _write_weights(state, beside)
         read_source(beside)
 
 
-def ernie_config(shape: Shape, *, vocabulary_size: int, positions: int) -> dict[str, object]:
-    """Return the `config.json` of an ERNIE sequence classifier, without labels."""
+def ernie_config(
+    shape: Shape, *, vocabulary_size: int, positions: int, task: str = SEQ_CLS.name
+) -> dict[str, object]:
+    """Return the `config.json` of an ERNIE with the head of a task, without labels."""
     return {
-        "architectures": ["ErnieForSequenceClassification"],
+        "architectures": [HEADS[task]],
         "model_type": "ernie",
         "hidden_act": "gelu",
         "hidden_size": shape.hidden,
@@ -128,9 +143,11 @@ def _write_texts(wanted: RandomModel, folder: Path) -> None:
         "tokenizer_class": "BertTokenizer",
         **dict(zip(names, _SPECIALS, strict=True)),
     }
-    labels = [f"class_{index}" for index in range(wanted.labels)]
+    labels = _label_names(wanted)
     config = {
-        **ernie_config(wanted.shape, vocabulary_size=VOCABULARY_SIZE, positions=POSITIONS),
+        **ernie_config(
+            wanted.shape, vocabulary_size=VOCABULARY_SIZE, positions=POSITIONS, task=wanted.task
+        ),
         "id2label": {str(index): label for index, label in enumerate(labels)},
         "label2id": {label: index for index, label in enumerate(labels)},
     }
@@ -140,13 +157,23 @@ def _write_texts(wanted: RandomModel, folder: Path) -> None:
         (folder / name).write_text(text, encoding="utf-8")
 
 
+def _label_names(wanted: RandomModel) -> list[str]:
+    """Name the labels: `class_0`, … of texts; `O`, `B-T0`, `I-T0`, `B-T1`, … of tokens."""
+    if wanted.task == TOKEN_CLS.name:
+        return ["O", *(f"{'BI'[place % 2]}-T{place // 2}" for place in range(wanted.labels - 1))]
+    return [f"class_{index}" for index in range(wanted.labels)]
+
+
 def _write_weights(state: dict[str, npt.NDArray[np.float32]], folder: Path) -> None:
     # transformers requires the key "format".
     save_file(state, folder / SAFETENSORS_FILE, metadata={"format": "pt"})
 
 
 def _mean_logits(folder: Path, seed: int) -> npt.NDArray[np.float32]:
-    """Compute the checkpoint's mean logits over random rows of tokens, float32 [labels]."""
+    """Compute the checkpoint's mean logits over random rows of tokens, float32 [labels].
+
+    A token classifier's are the mean over all tokens of the rows.
+    """
     model = read_source(folder).model
     if model is None:
         raise CheckpointError(f"{folder} was not read as weights")
@@ -163,4 +190,4 @@ def _mean_logits(folder: Path, seed: int) -> npt.NDArray[np.float32]:
     ids[:, 0], ids[:, -1] = _SPECIALS.index("[CLS]"), _SPECIALS.index("[SEP]")
     feed = {"input_ids": ids, "token_type_ids": np.zeros_like(ids)}
     (logits,) = session.run(["logits"], feed)
-    return np.asarray(logits.mean(axis=0), dtype=np.float32)
+    return np.asarray(logits.reshape(-1, logits.shape[-1]).mean(axis=0), dtype=np.float32)

@@ -10,7 +10,6 @@ from ernie_triton.perf.commands import (
     add_plot_option,
     check_output,
     check_plot,
-    our_build,
     write_progress,
 )
 from ernie_triton.perf.peers.servers import PEERS
@@ -19,17 +18,16 @@ if TYPE_CHECKING:
     from ernie_triton.perf.peers.finished import PeersRun
 
 _CONCURRENCY = (1, 8, 32)
-_FEWEST_TOKENS, _MOST_TOKENS = 8, 512
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Add the command's description and options."""
     parser.description = (
-        "Serve a sequence classifier with this project, joined and as ensemble, and with FastAPI, "
-        "mosec and LitServe around ONNX Runtime, whose graph ONNX Runtime's own optimiser fused. "
-        "Checks that all answer the same, asks them in turn for single texts like titles, and "
-        "prints requests a second and ratios to the best peer. With --from, show the results of "
-        "earlier runs instead."
+        "Serve a classifier of texts or of tokens with this project, joined and as ensemble, and "
+        "with FastAPI, mosec and LitServe around ONNX Runtime, whose graph ONNX Runtime's own "
+        "optimiser fused. Checks that all answer the same, asks them in turn for single texts like "
+        "titles, and prints requests a second and ratios to the best peer. With --precision int8, "
+        "each peer is measured in INT8 too. With --from, show the results of earlier runs instead."
     )
     parser.add_argument(
         "checkpoint", type=Path, nargs="?", help="a transformers folder with vocab.txt"
@@ -56,7 +54,14 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "--seconds", type=float, default=4.0, help="of a figure (default: %(default)s)"
     )
     parser.add_argument(
-        "--tokens", type=int, metavar="N", help="of every text, up to 512 (default: like titles)"
+        "--tokens", type=int, metavar="N", help="of every row (default: like titles)"
+    )
+    parser.add_argument("--pair", action="store_true", help="rows of two texts")
+    parser.add_argument(
+        "--window",
+        type=int,
+        metavar="N",
+        help="most tokens of a window, where tokens are labelled (default: as --tokens)",
     )
     parser.add_argument("--output", type=Path, metavar="FILE.json", help="results as JSON")
     parser.add_argument(
@@ -95,30 +100,32 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _measured(arguments: argparse.Namespace) -> "PeersRun":
     """Measure, and write the JSON file if one is wanted."""
-    from ernie_triton.perf.peers.comparison import PeerLoad, compare_peers
+    from ernie_triton.perf.peers.comparison import OurBuild, PeerLoad, compare_peers
+    from ernie_triton.perf.peers.work import PeerWork, task_of
 
     if not arguments.checkpoint or not arguments.python:
         raise UsageError(
             "name a checkpoint and --python to measure, or --from with results of an earlier run"
         )
+    work = PeerWork(
+        task=task_of(arguments.checkpoint),
+        pair=arguments.pair,
+        tokens=arguments.tokens,
+        window=arguments.window,
+    )
     load = PeerLoad(
         concurrency=tuple(arguments.concurrency or _CONCURRENCY),
         rounds=arguments.rounds,
         seconds=arguments.seconds,
-        tokens=arguments.tokens,
     )
-    options = our_build(arguments)
-    if load.tokens is not None:
-        if not _FEWEST_TOKENS <= load.tokens <= _MOST_TOKENS:
-            raise UsageError(
-                f"--tokens is {load.tokens}; expected {_FEWEST_TOKENS} to {_MOST_TOKENS}"
-            )
-        options = (*options, "--max-length", str(load.tokens))
-    if arguments.precision == "int8":
-        options = (*options, "--allowed-changes", "1")
-    peers = arguments.peer or [*PEERS]
     found = compare_peers(
-        arguments.checkpoint, arguments.python, peers, load, options, write_progress
+        arguments.checkpoint,
+        arguments.python,
+        arguments.peer or [*PEERS],
+        work,
+        load,
+        OurBuild(engine=arguments.engine, precision=arguments.precision),
+        write_progress,
     )
     if arguments.output:
         arguments.output.write_text(found.to_json(), encoding="utf-8")

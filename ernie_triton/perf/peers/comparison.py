@@ -1,6 +1,11 @@
-"""Serve one checkpoint with our server and with each peer, and ask all of them in turn."""
+"""Serve one checkpoint with our server and with each peer, and ask all of them in turn.
+
+Each peer answers in FP32; where ours answers in INT8, each has an INT8 server beside it too, whose
+graph ONNX Runtime's dynamic quantisation made.
+"""
 
 import contextlib
+import dataclasses
 import datetime
 import math
 import shutil
@@ -11,24 +16,27 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import psutil
 
 from ernie_triton.child_process import run_child, running_child
 from ernie_triton.client.seq_cls import SeqClsClient
+from ernie_triton.client.token_cls import TokenClsClient
 from ernie_triton.errors import AnalyzerError, CheckpointError
 from ernie_triton.perf.analyzer.load_test import LoadTest
-from ernie_triton.perf.analyzer.text_spec import TextKind
-from ernie_triton.perf.analyzer.texts import TITLES, rows_of_kind
+from ernie_triton.perf.analyzer.texts import TextRow
 from ernie_triton.perf.machine import machine_facts, project_commit
 from ernie_triton.perf.peers.finished import OUR_FORMS, PeersRun
 from ernie_triton.perf.peers.http_load import HttpEndpoint
 from ernie_triton.perf.peers.servers import PEERS
+from ernie_triton.perf.peers.work import EntityPlaces, PeerWork, text_scores
 from ernie_triton.perf.results import CONCURRENCY, RequestLoad
 from ernie_triton.perf.served_builds import served_builds
 from ernie_triton.processor import instruction_sets
 from ernie_triton.server.embedded import free_port
+from ernie_triton.tasks import TOKEN_CLS
 from ernie_triton.tokenizer.vocabulary import VOCABULARY_FILE
 
 _GRAPH_FILE = "fused.onnx"
@@ -37,57 +45,66 @@ _MODEL = "peer"
 _READY_S = 120.0
 _STANDARD_ERROR = 2
 _CHECKED = 8
-_TOLERANCE = 1e-3
+_FULL, _INT8 = "fp32", "int8"
+_TOLERANCES = {_FULL: 1e-3, "bf16": 0.05, _INT8: 0.2}
+"""Of a probability, to an FP32 server's. Weights are often random here: they decide by little."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PeerLoad:
-    """The loads of every round.
-
-    Attributes:
-        concurrency: requests under way, for each load.
-        rounds: turns of each server.
-        seconds: duration of a figure.
-        tokens: of every text; None for lengths like titles.
-    """
+    """The loads of every round: requests under way for each, turns, seconds of a figure."""
 
     concurrency: tuple[int, ...]
     rounds: int
     seconds: float
-    tokens: int | None = None
-
-    def texts(self) -> list[str]:
-        """The texts that are asked."""
-        kind = TITLES
-        if self.tokens is not None:
-            kind = TextKind(name="long", tokens=self.tokens)
-        return [text for (text,) in rows_of_kind(kind)]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServerSubject:
-    """A server: its rate under so many requests, and the probabilities of one text."""
+    """A server: its precision, its rate under so many requests, and its answer to one row."""
 
+    precision: str
     rate: Callable[[int], float]
-    scores: Callable[[str], Sequence[float]]
+    answer: Callable[[TextRow], Sequence[float]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OurBuild:
+    """The engine and the precision of our pipelines, as `build` names them."""
+
+    engine: str
+    precision: str
+
+    def options(self) -> tuple[str, ...]:
+        """The options of `build`; random weights may decide otherwise in INT8."""
+        loss = ("--allowed-changes", "1") if self.precision == _INT8 else ()
+        if self.precision == "bf16":
+            loss = ("--tolerance", "0.5")
+        return ("--engine", self.engine, "--precision", self.precision, *loss)
+
+    def label(self) -> str:
+        """What a table calls it; empty in FP32."""
+        return "" if self.precision == _FULL else f"ours {self.precision}"
 
 
 def compare_peers(
     checkpoint: Path,
     python: str,
     peers: Sequence[str],
+    work: PeerWork,
     load: PeerLoad,
-    options: Sequence[str],
+    build: OurBuild,
     progress: Callable[[str], None],
 ) -> PeersRun:
     """Measure, with a line of progress for each figure.
 
     Args:
-        checkpoint: a transformers sequence classifier with `vocab.txt`.
+        checkpoint: a transformers classifier of texts or tokens with `vocab.txt`.
         python: of an environment with `peers/requirements.txt`.
         peers: names of `PEERS`.
+        work: what is asked.
         load: the loads.
-        options: of our builds, such as `--engine openvino`.
+        build: of ours.
         progress: takes a line for each figure.
 
     Raises:
@@ -95,15 +112,22 @@ def compare_peers(
         CheckpointError: the export or a build fails.
     """
     started = datetime.datetime.now(datetime.timezone.utc)
-    texts = load.texts()
+    rows = work.rows()
     rates: dict[str, dict[int, list[float]]] = {}
     with ExitStack() as stack:
-        subjects = stack.enter_context(_ours(checkpoint, options, texts, load.seconds))
+        subjects = stack.enter_context(_ours(checkpoint, work, build, rows, load.seconds))
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="ernie-triton-perf-")))
-        _write_peer_files(checkpoint, folder)
-        for name in peers:
-            subjects[name] = stack.enter_context(_peer(name, python, folder, texts, load))
-        _check(subjects, texts)
+        for precision in dict.fromkeys((_FULL, build.precision)):
+            if precision not in (_FULL, _INT8):
+                continue
+            graph = folder / precision
+            _write_peer_files(checkpoint, work, precision, graph)
+            for name in peers:
+                peer = _peer(name, python, graph, rows, load)
+                answer = _comparable(checkpoint, work, stack.enter_context(peer))
+                named = name if precision == _FULL else f"{name} {precision}"
+                subjects[named] = dataclasses.replace(answer, precision=precision)
+        _check(subjects, rows)
         for number in range(1, load.rounds + 1):
             for level in load.concurrency:
                 for name, subject in subjects.items():
@@ -113,7 +137,7 @@ def compare_peers(
                         f"round {number} of {load.rounds}, concurrency {level}: {name} {found:,.1f}"
                     )
     return PeersRun(
-        model=checkpoint.name + (f", {load.tokens} tokens" if load.tokens else ""),
+        model=", ".join(filter(None, (checkpoint.name, work.label(), build.label()))),
         started_at=started.isoformat(timespec="seconds"),
         machine=machine_facts(),
         features=instruction_sets(),
@@ -123,70 +147,79 @@ def compare_peers(
     )
 
 
-def _check(subjects: Mapping[str, ServerSubject], texts: Sequence[str]) -> None:
-    """Compare every server's answers with the first's.
+def _check(subjects: Mapping[str, ServerSubject], rows: Sequence[TextRow]) -> None:
+    """Compare every server's answers with those of the first in FP32.
 
     Raises:
-        AnalyzerError: a probability differs.
+        AnalyzerError: a probability or an entity differs.
     """
-    first = next(iter(subjects.values()))
-    for text in texts[:_CHECKED]:
-        expected = first.scores(text)
+    first = next(one for one in subjects.values() if one.precision == _FULL)
+    for row in rows[:_CHECKED]:
+        expected = first.answer(row)
         for name, subject in subjects.items():
-            found = subject.scores(text)
+            found = subject.answer(row)
             differences = [abs(one - other) for one, other in zip(found, expected, strict=True)]
-            if not max(differences, default=math.inf) <= _TOLERANCE:
+            tolerance = _TOLERANCES[subject.precision]
+            if not max(differences, default=math.inf) <= tolerance:
                 raise AnalyzerError(
-                    f"{name} answers {text!r} with probabilities that differ by "
-                    f"{max(differences):.1e}, more than {_TOLERANCE:.0e}"
+                    f"{name} answers {' '.join(row)!r} with numbers that differ by "
+                    f"{max(differences):.1e}, more than {tolerance:.0e}"
                 )
+
+
+def _comparable(checkpoint: Path, work: PeerWork, peer: ServerSubject) -> ServerSubject:
+    """A peer whose answers compare with ours."""
+    if work.task != TOKEN_CLS.name:
+        return peer
+    places = EntityPlaces(checkpoint)
+    return dataclasses.replace(peer, answer=lambda row: places.of_label_ids(peer.answer(row)))
 
 
 @contextmanager
 def _ours(
-    checkpoint: Path, options: Sequence[str], texts: Sequence[str], seconds: float
+    checkpoint: Path, work: PeerWork, build: OurBuild, rows: Sequence[TextRow], seconds: float
 ) -> Iterator[dict[str, ServerSubject]]:
     """Build and serve both forms of the pipeline; perf_analyzer asks them over gRPC."""
     forms = {f"{_MODEL}_joined": "--joined", _MODEL: "--no-joined"}
+    options = (*build.options(), *work.build_options())
     builds = {model: (form, *options) for model, form in forms.items()}
-    with served_builds(checkpoint, "seq_cls", builds) as url, ExitStack() as stack:
-        yield {
-            name: _served(url, model, stack.enter_context(SeqClsClient(url, model)), texts, seconds)
-            for name, model in zip(OUR_FORMS, forms, strict=True)
-        }
+    with served_builds(checkpoint, work.task, builds) as url, ExitStack() as stack:
+        subjects = {}
+        for name, model in zip(OUR_FORMS, forms, strict=True):
+            test = LoadTest(url=url, model=model, inputs=work.inputs, rows=rows, seconds=seconds)
+            subjects[name] = ServerSubject(
+                precision=build.precision,
+                rate=partial(_analyzer_rate, test),
+                answer=_our_answer(checkpoint, work, stack, url, model),
+            )
+        yield subjects
 
 
-def _served(
-    url: str, model: str, client: SeqClsClient, texts: Sequence[str], seconds: float
-) -> ServerSubject:
-    test = LoadTest(
-        url=url,
-        model=model,
-        inputs=("text",),
-        rows=[(text,) for text in texts],
-        seconds=seconds,
-    )
-
-    def rate(concurrency: int) -> float:
-        found = test.figures(RequestLoad(mode=CONCURRENCY, level=float(concurrency)))
-        return found.rows_per_second
-
-    def scores(text: str) -> Sequence[float]:
-        (found,) = client.classify([text], top_k=len(client.label_names()))
-        return [label.score for label in sorted(found.labels, key=lambda label: label.id)]
-
-    return ServerSubject(rate=rate, scores=scores)
+def _analyzer_rate(test: LoadTest, concurrency: int) -> float:
+    found = test.figures(RequestLoad(mode=CONCURRENCY, level=float(concurrency)))
+    return found.rows_per_second
 
 
-def _write_peer_files(checkpoint: Path, folder: Path) -> None:
-    """Write the graph and the vocabulary of the peers.
+def _our_answer(
+    checkpoint: Path, work: PeerWork, stack: ExitStack, url: str, model: str
+) -> Callable[[TextRow], Sequence[float]]:
+    if work.task == TOKEN_CLS.name:
+        entities = stack.enter_context(TokenClsClient(url, model))
+        return partial(EntityPlaces(checkpoint).of_served, entities)
+    return partial(text_scores, stack.enter_context(SeqClsClient(url, model)))
+
+
+def _write_peer_files(checkpoint: Path, work: PeerWork, precision: str, folder: Path) -> None:
+    """Write the graph, the vocabulary and the work of the peers.
 
     Raises:
         CheckpointError: the export failed.
     """
+    folder.mkdir()
+    work.write(folder)
     shutil.copyfile(checkpoint / VOCABULARY_FILE, folder / VOCABULARY_FILE)
     module = "ernie_triton.perf.peers.fused_graph"
-    command = (sys.executable, "-m", module, str(checkpoint), str(folder / _GRAPH_FILE))
+    command = (sys.executable, "-m", module, str(checkpoint), str(folder / _GRAPH_FILE), precision)
     done = run_child(command, stderr=subprocess.PIPE)
     if done.returncode:
         last = done.stderr.decode("utf-8", "replace").strip().rpartition("\n")[2]
@@ -195,7 +228,7 @@ def _write_peer_files(checkpoint: Path, folder: Path) -> None:
 
 @contextmanager
 def _peer(
-    name: str, python: str, folder: Path, texts: Sequence[str], load: PeerLoad
+    name: str, python: str, folder: Path, rows: Sequence[TextRow], load: PeerLoad
 ) -> Iterator[ServerSubject]:
     """Start a peer, and wait until it answers."""
     endpoint = HttpEndpoint(port=free_port(), path=PEERS[name])
@@ -204,7 +237,7 @@ def _peer(
         deadline = time.monotonic() + _READY_S
         while True:
             try:
-                endpoint.scores(texts[0])
+                endpoint.answer(rows[0])
                 break
             except OSError as error:
                 if process.poll() is not None or time.monotonic() > deadline:
@@ -215,11 +248,11 @@ def _peer(
                 time.sleep(0.2)
 
         def rate(concurrency: int) -> float:
-            found = endpoint.load(texts, concurrency=concurrency, seconds=load.seconds)
+            found = endpoint.load(rows, concurrency=concurrency, seconds=load.seconds)
             return found.requests_per_s
 
         try:
-            yield ServerSubject(rate=rate, scores=endpoint.scores)
+            yield ServerSubject(precision=_FULL, rate=rate, answer=endpoint.answer)
         finally:
             _end(process.pid)
 

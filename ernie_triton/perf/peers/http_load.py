@@ -1,4 +1,4 @@
-"""Ask an HTTP server for texts from several connections at once, and count the answers.
+"""Ask an HTTP server for rows of texts from several connections at once, and count the answers.
 
 One process sends and reads: about 0.1 ms of processor time a request, a thirtieth of the fastest
 answer that is compared here.
@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ernie_triton.errors import AnalyzerError
+from ernie_triton.perf.analyzer.texts import TextRow
 from ernie_triton.perf.running.http_caller import HttpCaller
 
 _WARM_UP_SHARE = 0.2
@@ -29,12 +30,12 @@ class HttpFigures:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HttpEndpoint:
-    """A local endpoint that takes `{"text": …}` and answers `{"scores": […]}`."""
+    """A local endpoint that takes `{"texts": […]}` and answers `{"answer": […]}`."""
 
     port: int
     path: str
 
-    def scores(self, text: str) -> list[float]:
+    def answer(self, row: TextRow) -> list[float]:
         """Ask once.
 
         Raises:
@@ -45,20 +46,20 @@ class HttpEndpoint:
         async def ask() -> bytes:
             caller = self._caller()
             try:
-                return await self._answer(caller, _body(text))
+                return await self._answer(caller, _body(row))
             finally:
                 caller.close()
 
-        found: list[float] = json.loads(asyncio.run(ask()))["scores"]
+        found: list[float] = json.loads(asyncio.run(ask()))["answer"]
         return found
 
-    def load(self, texts: Sequence[str], *, concurrency: int, seconds: float) -> HttpFigures:
+    def load(self, rows: Sequence[TextRow], *, concurrency: int, seconds: float) -> HttpFigures:
         """Keep so many requests under way; the first fifth of the time is not counted.
 
         Raises:
             AnalyzerError: an answer is no 200, or none came in time.
         """
-        return asyncio.run(self._load([*map(_body, texts)], concurrency, seconds))
+        return asyncio.run(self._load([*map(_body, rows)], concurrency, seconds))
 
     async def _load(self, bodies: Sequence[bytes], concurrency: int, seconds: float) -> HttpFigures:
         begin = time.perf_counter()
@@ -97,5 +98,5 @@ class HttpEndpoint:
         return answer
 
 
-def _body(text: str) -> bytes:
-    return json.dumps({"text": text}, ensure_ascii=False).encode()
+def _body(row: TextRow) -> bytes:
+    return json.dumps({"texts": row}, ensure_ascii=False).encode()

@@ -1,7 +1,9 @@
 """Peers are asked alike, must answer alike, and are compared round by round."""
 
-import dataclasses
+import importlib
+import itertools
 import json
+import shutil
 import subprocess
 import sys
 import threading
@@ -10,15 +12,19 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from ernie_triton.errors import AnalyzerError
+from ernie_triton.client.token_cls import TokenClsClient
+from ernie_triton.errors import AnalyzerError, UsageError
 from ernie_triton.perf.machine import machine_facts
 from ernie_triton.perf.peers import comparison, fused_graph
-from ernie_triton.perf.peers.comparison import PeerLoad, ServerSubject
+from ernie_triton.perf.peers.comparison import ServerSubject
 from ernie_triton.perf.peers.finished import PeersRun
 from ernie_triton.perf.peers.http_load import HttpEndpoint
 from ernie_triton.perf.peers.servers import PEERS
+from ernie_triton.perf.peers.work import EntityPlaces, PeerWork, task_of
+from ernie_triton.server.embedded import EmbeddedServer, ServerOptions
 from tests.commands import command as command_named
 from tests.perf.conftest import Tiny
 
@@ -32,7 +38,7 @@ class Answer(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     def do_POST(self):
         self.rfile.read(int(self.headers["Content-Length"]))
-        body = b'{"scores": [0.2, 0.2, 0.2, 0.2, 0.2]}'
+        body = b'{"answer": [0.2, 0.2, 0.2, 0.2, 0.2]}'
         self.send_response(200)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
@@ -49,9 +55,9 @@ class Answer(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
     def do_POST(self) -> None:
-        asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))["text"]
+        (asked,) = json.loads(self.rfile.read(int(self.headers["Content-Length"])))["texts"]
         ASKED.append(asked)
-        body = json.dumps({"scores": [len(asked), 0.5]}).encode()
+        body = json.dumps({"answer": [len(asked), 0.5]}).encode()
         self.send_response(200 if asked != "坏" else 500)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
@@ -66,7 +72,7 @@ def answering() -> Iterator[HttpEndpoint]:
     server = ThreadingHTTPServer(("127.0.0.1", 0), Answer)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     try:
-        yield HttpEndpoint(port=server.server_port, path="/score")
+        yield HttpEndpoint(port=server.server_port, path="/answer")
     finally:
         server.shutdown()
         server.server_close()
@@ -76,25 +82,91 @@ def test_every_text_is_sent_and_every_answer_counted() -> None:
     ASKED.clear()
     texts = ["央行", "降息了", "好"]
     with answering() as endpoint:
-        assert endpoint.scores("四个汉字") == [4, 0.5]
-        found = endpoint.load(texts, concurrency=3, seconds=0.5)
+        assert endpoint.answer(("四个汉字",)) == [4, 0.5]
+        found = endpoint.load([(text,) for text in texts], concurrency=3, seconds=0.5)
     assert set(ASKED[1:]) == set(texts)
     # The first fifth is not counted; the last answers come after the end.
     assert 0 < found.requests_per_s * 0.4 <= len(ASKED)
     assert 0 < found.p50_ms <= found.p99_ms
 
 
-def test_texts_have_so_many_tokens_or_are_like_titles() -> None:
-    long = PeerLoad(concurrency=(1,), rounds=1, seconds=1.0, tokens=128)
-    titles = dataclasses.replace(long, tokens=None)
+def test_rows_have_so_many_tokens_or_are_like_titles() -> None:
     # [CLS] and [SEP] are the other two; most characters are a token each.
-    assert {len(text) for text in long.texts()} == {126}
-    assert 20 < sum(map(len, titles.texts())) / len(titles.texts()) < 28
+    assert {len(text) for (text,) in PeerWork(tokens=128).rows()} == {126}
+    assert {len(one) + len(other) for one, other in PeerWork(tokens=128, pair=True).rows()} == {125}
+    titles = [text for (text,) in PeerWork().rows()]
+    assert 20 < sum(map(len, titles)) / len(titles) < 28
+
+
+def test_work_names_its_build_and_its_row_in_a_table() -> None:
+    pairs = PeerWork(tokens=64, pair=True)
+    assert pairs.build_options() == ("--pair", "--max-length", "64")
+    assert pairs.label() == "pairs, 64 tokens"
+    entities = PeerWork(task="token_cls", tokens=300, window=128)
+    assert entities.build_options() == ("--max-length", "128", "--overlap", "32")
+    assert entities.label() == "entities, 300 tokens, windows of 128"
+    with pytest.raises(UsageError, match="--window is for a checkpoint that labels tokens"):
+        PeerWork(window=64)
+    with pytest.raises(UsageError, match="--pair is for a checkpoint that labels texts"):
+        PeerWork(task="token_cls", pair=True)
+    with pytest.raises(UsageError, match="--tokens is 513; expected 8 to 512"):
+        PeerWork(tokens=513)
+
+
+@pytest.fixture(scope="module")
+def tagger(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("tagger") / "checkpoint"
+    options = ["--task", "token_cls", "--layers", "1", "--hidden", "48", "--labels", "5"]
+    assert command_named("random")([*options, "--output", str(folder)]) == 0
+    return folder
+
+
+def test_a_peer_merges_windows_as_we_do(
+    tagger: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    work = PeerWork(task=task_of(tagger), tokens=70, window=24)
+    repository, graph = tmp_path / "repository", tmp_path / "graph"
+    options = ("--engine", "onnxruntime", *work.build_options())
+    built = ["build", str(tagger), "--repository", str(repository), "--name", "tagger", *options]
+    assert command_named("build")(built[1:]) == 0
+    graph.mkdir()
+    work.write(graph)
+    shutil.copyfile(tagger / "vocab.txt", graph / "vocab.txt")
+    fused_graph.write_fused_graph(tagger, graph / "fused.onnx")
+    monkeypatch.syspath_prepend(str(SERVERS))
+    scorer = importlib.import_module("onnx_scorer").OnnxScorer(str(graph))
+    places = EntityPlaces(tagger)
+    rows = [*work.rows()[:3], ("短文",)]
+    with (
+        EmbeddedServer(ServerOptions(repository=repository, grpc_port=0)) as server,
+        TokenClsClient(server.url, "tagger") as client,
+    ):
+        ours = [places.of_served(client, row) for row in rows]
+    assert [places.of_label_ids(answer) for answer in scorer.answers(rows)] == ours
+    assert {*itertools.chain(*ours)} > {0.0}
+
+
+def test_a_quantised_graph_answers_nearly_the_same(
+    tiny: Tiny, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(str(SERVERS))
+    found = []
+    for precision in ("fp32", "int8"):
+        folder = tmp_path / precision
+        folder.mkdir()
+        PeerWork().write(folder)
+        shutil.copyfile(tiny.checkpoint / "vocab.txt", folder / "vocab.txt")
+        fused_graph.write_fused_graph(tiny.checkpoint, folder / "fused.onnx", precision)
+        scorer = importlib.import_module("onnx_scorer").OnnxScorer(str(folder))
+        found.append(np.array(scorer.answers([("央行降息",), ("好",)])))
+    assert 0 < np.abs(found[0] - found[1]).max() < 0.2
+    sizes = [(tmp_path / one / "fused.onnx").stat().st_size for one in ("fp32", "int8")]
+    assert sizes[1] < sizes[0]
 
 
 def test_an_answer_that_is_no_success_is_told() -> None:
     with answering() as endpoint, pytest.raises(AnalyzerError, match=r"answered HTTP/1\.1 500"):
-        endpoint.load(["坏"], concurrency=1, seconds=0.2)
+        endpoint.load([("坏",)], concurrency=1, seconds=0.2)
 
 
 RUN = PeersRun(
@@ -135,28 +207,28 @@ def test_a_finished_run_is_shown_and_drawn_again(
     with pytest.raises(SystemExit):
         perf(["peers"])
     assert "name a checkpoint and --python" in capsys.readouterr().err
-    with pytest.raises(SystemExit):
-        perf(["peers", "c", "--python", "p", "--tokens", "513"])
-    assert "--tokens is 513; expected 8 to 512" in capsys.readouterr().err
     source.write_text("{}", encoding="utf-8")
     assert perf(["peers", "--from", str(source)]) == 1
     assert "cannot be read as results of peers" in capsys.readouterr().err
 
 
 def test_a_server_that_answers_otherwise_is_named() -> None:
-    def subject(score: float) -> ServerSubject:
-        return ServerSubject(rate=float, scores=lambda _: [score, 1 - score])
+    def subject(score: float, precision: str = "fp32") -> ServerSubject:
+        return ServerSubject(precision=precision, rate=float, answer=lambda _: [score, 1 - score])
 
-    comparison._check({"a": subject(0.25), "b": subject(0.2502)}, ["好"])
+    comparison._check({"a": subject(0.25), "b": subject(0.2502)}, [("好",)])
+    comparison._check({"a": subject(0.4, "int8"), "b": subject(0.25)}, [("好",)])
     with pytest.raises(AnalyzerError, match=r"b answers '好' with .* differ by 2\.0e-03"):
-        comparison._check({"a": subject(0.25), "b": subject(0.252)}, ["好"])
+        comparison._check({"a": subject(0.25), "b": subject(0.252)}, [("好",)])
+    with pytest.raises(AnalyzerError, match=r"a answers '好' with .* differ by 2\.5e-01"):
+        comparison._check({"a": subject(0.5, "int8"), "b": subject(0.25)}, [("好",)])
 
 
 def _export_here(command: Sequence[str], **_: object) -> subprocess.CompletedProcess[bytes]:
     """Write the peers' graph without a process that imports torch once more."""
-    module, checkpoint, graph = command[2:]
+    module, checkpoint, graph, precision = command[2:]
     assert module == fused_graph.__name__
-    fused_graph.write_fused_graph(Path(checkpoint), Path(graph))
+    fused_graph.write_fused_graph(Path(checkpoint), Path(graph), precision)
     return subprocess.CompletedProcess(command, 0)
 
 
@@ -171,7 +243,7 @@ def test_the_command_compares_a_peer_that_it_started(
     arguments = ["peers", str(tiny.checkpoint), "--python", sys.executable, *options]
     arguments += ["--concurrency", "4"]
     # It answers otherwise than we do; what that leads to is tested above.
-    monkeypatch.setattr(comparison, "_TOLERANCE", 1.0)
+    monkeypatch.setattr(comparison, "_TOLERANCES", {"fp32": 1.0})
     assert command_named("perf")(arguments) == 0
     _, _, header, _, joined, ensemble, peer = capsys.readouterr().out.splitlines()
     assert "over the best peer at 4" in header

@@ -17,21 +17,23 @@ _MOST = 32
 class Asked(BaseModel):
     """A request."""
 
-    text: str
+    texts: list[str]
 
 
 class Batcher:
-    """Gathers the texts that arrive while the engine runs."""
+    """Gathers the rows that arrive while the engine runs."""
 
     def __init__(self, scorer: OnnxScorer) -> None:
         self._scorer = scorer
-        self._waiting: asyncio.Queue[tuple[str, asyncio.Future[list[float]]]] = asyncio.Queue()
+        self._waiting: asyncio.Queue[tuple[list[str], asyncio.Future[list[float]]]] = (
+            asyncio.Queue()
+        )
         self._engine = ThreadPoolExecutor(1)
 
-    async def scores(self, text: str) -> list[float]:
-        """Wait for a text's probabilities."""
+    async def answer(self, texts: list[str]) -> list[float]:
+        """Wait for a row's answer."""
         answer: asyncio.Future[list[float]] = asyncio.get_running_loop().create_future()
-        self._waiting.put_nowait((text, answer))
+        self._waiting.put_nowait((texts, answer))
         return await answer
 
     async def run(self) -> None:
@@ -41,11 +43,11 @@ class Batcher:
             batch = [await self._waiting.get()]
             while len(batch) < _MOST and not self._waiting.empty():
                 batch.append(self._waiting.get_nowait())
-            texts = [text for text, _ in batch]
-            found = await loop.run_in_executor(self._engine, self._scorer.scores, texts)
-            for (_, answer), scores in zip(batch, found, strict=True):
+            rows = [texts for texts, _ in batch]
+            found = await loop.run_in_executor(self._engine, self._scorer.answers, rows)
+            for (_, answer), result in zip(batch, found, strict=True):
                 if not answer.cancelled():
-                    answer.set_result(scores)
+                    answer.set_result(result)
 
 
 def main() -> None:
@@ -60,9 +62,9 @@ def main() -> None:
 
     app = FastAPI(lifespan=lifespan)
 
-    @app.post("/score")  # type: ignore[untyped-decorator]
-    async def score(asked: Asked) -> dict[str, list[float]]:
-        return {"scores": await batcher.scores(asked.text)}
+    @app.post("/answer")  # type: ignore[untyped-decorator]
+    async def answer(asked: Asked) -> dict[str, list[float]]:
+        return {"answer": await batcher.answer(asked.texts)}
 
     uvicorn.run(app, host="127.0.0.1", port=int(sys.argv[2]), log_level="warning", loop="uvloop")
 

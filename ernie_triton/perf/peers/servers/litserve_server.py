@@ -22,18 +22,17 @@ class LitClassifier(litserve.LitAPI):  # type: ignore[misc]
         del device
         self._scorer = OnnxScorer(self._folder)
 
-    def decode_request(self, request: dict[str, str]) -> str:
-        """The text of a request."""
-        return request["text"]
+    def decode_request(self, request: dict[str, list[str]]) -> list[str]:
+        """The texts of a request."""
+        return request["texts"]
 
-    def predict(self, x: list[str]) -> list[list[float]]:
-        """The probabilities of one batch."""
-        found: list[list[float]] = self._scorer.scores(list(x))
-        return found
+    def predict(self, x: list[list[str]]) -> list[list[float]]:
+        """The answers of one batch."""
+        return self._scorer.answers(list(x))
 
     def encode_response(self, output: list[float]) -> dict[str, Any]:
         """The answer to a request."""
-        return {"scores": output}
+        return {"answer": output}
 
 
 def main() -> None:

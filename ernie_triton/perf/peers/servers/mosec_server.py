@@ -17,9 +17,10 @@ class MosecClassifier(Worker):  # type: ignore[misc]
     def __init__(self) -> None:
         self._scorer = OnnxScorer(os.environ[_FOLDER])
 
-    def forward(self, data: list[dict[str, str]]) -> list[dict[str, list[float]]]:
+    def forward(self, data: list[dict[str, list[str]]]) -> list[dict[str, list[float]]]:
         """The answers of one batch."""
-        return [{"scores": scores} for scores in self._scorer.scores([one["text"] for one in data])]
+        found = self._scorer.answers([one["texts"] for one in data])
+        return [{"answer": answer} for answer in found]
 
 
 def main() -> None:
