@@ -1,11 +1,14 @@
-"""Build a checkpoint into a model repository: the command `build`."""
+"""Build checkpoints into a model repository: the command `build`."""
 
 import argparse
+import sys
+from pathlib import Path
 
 from ernie_triton.build.commands.build_options import add_build_options, spec_from_options
 from ernie_triton.build.flow import build_pipeline
 from ernie_triton.build.progress import timed_step
 from ernie_triton.build.publish.summary import summary
+from ernie_triton.errors import UsageError
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -13,7 +16,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.description = (
         "Build a checkpoint into a model repository. Give a checkpoint folder, an exported file "
         "or a pipeline TOML; options replace the values of a TOML. The task is inferred where the "
-        "checkpoint says it."
+        "checkpoint says it. Several are built one after the other; each is there when it is done."
     )
     add_build_options(parser)
 
@@ -21,7 +24,13 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Run the command; returns its exit code."""
     given = {name: value for name, value in vars(arguments).items() if value is not None}
-    source = given.pop("source", None)
-    manifest = build_pipeline(spec_from_options(source, given), timed_step)
-    print(summary(manifest))
+    sources: list[Path | None] = given.pop("sources") or [None]
+    for option in ("name", "checkpoint"):
+        if len(sources) > 1 and option in given:
+            raise UsageError(f"--{option} is for one checkpoint; found {len(sources)}")
+    for source in sources:
+        if len(sources) > 1:
+            print(f"{source}:", file=sys.stderr, flush=True)
+        manifest = build_pipeline(spec_from_options(source, dict(given)), timed_step)
+        print(summary(manifest), flush=True)
     return 0

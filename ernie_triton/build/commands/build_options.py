@@ -52,10 +52,10 @@ _DEFAULTS = {
 
 def add_build_options(parser: argparse.ArgumentParser) -> None:
     """Add every argument; those not given are None in the result."""
-    parser.usage = "%(prog)s CHECKPOINT [options]"
+    parser.usage = "%(prog)s CHECKPOINT... [options]"
     parser.add_argument(
-        "source",
-        nargs="?",
+        "sources",
+        nargs="*",
         type=Path,
         metavar="CHECKPOINT",
         help="a checkpoint folder, an exported file (onnx, pdmodel, json), or a pipeline TOML",
@@ -144,7 +144,7 @@ def spec_from_options(source: Path | None, given: dict[str, object]) -> Pipeline
     """The pipeline that the arguments describe.
 
     Args:
-        source: the positional argument.
+        source: a positional argument, if there is one.
         given: the options that were given, by field name.
 
     Raises:

@@ -18,9 +18,9 @@ def spec_from(*arguments: str) -> PipelineSpec:
     parser = argparse.ArgumentParser(allow_abbrev=False)
     add_build_options(parser)
     values = vars(parser.parse_args(arguments))
-    source = values.pop("source")
+    sources = values.pop("sources")
     given = {name: value for name, value in values.items() if value is not None}
-    return spec_from_options(source, given)
+    return spec_from_options(sources[0] if sources else None, given)
 
 
 @pytest.fixture

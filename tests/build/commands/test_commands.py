@@ -325,7 +325,6 @@ def test_a_pipeline_file_that_is_wrong_is_one_line(
         ["build", "--checkpiont", "a"],
         ["build", "--check", "a"],
         ["build", "--checkpoint", "a", "--task", "seq_class", "--repository", "b"],
-        ["build", "a.toml", "b.toml"],
         ["build", "a.toml", "--max-length", "many"],
         ["build", "a.toml", "--engine", "tensorflow"],
         ["inspect"],
@@ -441,3 +440,24 @@ def test_a_bin_is_read_without_torch(saved: dict[str, Path]) -> None:
     done = without_torch("inspect", saved["bin"])
     assert (done.returncode, done.stderr) == (0, "")
     assert "pytorch_model.bin" in done.stdout
+
+
+def test_several_pipelines_are_built_in_one_run(
+    tmp_path: Path, saved: dict[str, Path], run: Run
+) -> None:
+    files = []
+    for name in ("first", "second"):
+        files.append(tmp_path / f"{name}.toml")
+        lines = (f'checkpoint = "{saved["safetensors"]}"', 'task = "seq_cls"', f'name = "{name}"')
+        files[-1].write_text("\n".join((*lines, 'repository = "models"', "")), encoding="utf-8")
+    options = ("--engine", "onnxruntime", "--max-length", 32)
+    missing = tmp_path / "missing"
+    done = run("build", *files, missing, *options)
+    # What was built before an error stays.
+    assert done.code == 1
+    assert f"the checkpoint {missing} does not exist" in done.other_lines[-1]
+    assert done.other_lines[:-1] == [f"{path}:" for path in (*files, missing)]
+    assert {path.name for path in (tmp_path / "models").iterdir()} == {"first", "second"}
+    for option in ("--name", "--checkpoint"):
+        with pytest.raises(SystemExit):
+            run("build", *files, option, "one")
