@@ -9,11 +9,12 @@ import dataclasses
 import datetime
 import math
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -61,11 +62,20 @@ class PeerLoad:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServerSubject:
-    """A server: its precision, its rate under so many requests, and its answer to one row."""
+    """A server.
+
+    Attributes:
+        precision: what it computes in.
+        rate: gives its requests a second under so many requests.
+        answer: gives its answer to one row.
+        process: of a peer: it stands still while another server is asked. Idle servers that look
+            for work many times a second would slow the others' single requests.
+    """
 
     precision: str
     rate: Callable[[int], float]
     answer: Callable[[TextRow], Sequence[float]]
+    process: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,7 +141,8 @@ def compare_peers(
         for number in range(1, load.rounds + 1):
             for level in load.concurrency:
                 for name, subject in subjects.items():
-                    found = subject.rate(level)
+                    with _alone(subject, subjects.values()):
+                        found = subject.rate(level)
                     rates.setdefault(name, {}).setdefault(level, []).append(found)
                     progress(
                         f"round {number} of {load.rounds}, concurrency {level}: {name} {found:,.1f}"
@@ -252,15 +263,31 @@ def _peer(
             return found.requests_per_s
 
         try:
-            yield ServerSubject(precision=_FULL, rate=rate, answer=endpoint.answer)
+            yield ServerSubject(
+                precision=_FULL, rate=rate, answer=endpoint.answer, process=process.pid
+            )
         finally:
-            _end(process.pid)
+            # Workers of a peer outlive it otherwise.
+            _signal_tree(process.pid, signal.SIGKILL)
 
 
-def _end(number: int) -> None:
-    """Kill a process and what it started: workers of a peer outlive it otherwise."""
+@contextmanager
+def _alone(asked: ServerSubject, subjects: Iterable[ServerSubject]) -> Iterator[None]:
+    """Let the other peers stand still."""
+    others = [one.process for one in subjects if one is not asked and one.process is not None]
+    try:
+        for number in others:
+            _signal_tree(number, signal.SIGSTOP)
+        yield
+    finally:
+        for number in others:
+            _signal_tree(number, signal.SIGCONT)
+
+
+def _signal_tree(number: int, signal_number: signal.Signals) -> None:
+    """Send a signal to a process and to what it started."""
     with contextlib.suppress(psutil.NoSuchProcess):
         process = psutil.Process(number)
         for one in (*process.children(recursive=True), process):
             with contextlib.suppress(psutil.NoSuchProcess):
-                one.kill()
+                one.send_signal(signal_number)
