@@ -101,14 +101,14 @@ def run(arguments: argparse.Namespace) -> int:
 def _measured(arguments: argparse.Namespace) -> "PeersRun":
     """Measure, and write the JSON file if one is wanted."""
     from ernie_triton.perf.peers.comparison import OurBuild, PeerLoad, compare_peers
-    from ernie_triton.perf.peers.work import PeerWork, task_of
+    from ernie_triton.perf.peers.work import PeerWork, classifier_task
 
     if not arguments.checkpoint or not arguments.python:
         raise UsageError(
             "name a checkpoint and --python to measure, or --from with results of an earlier run"
         )
     work = PeerWork(
-        task=task_of(arguments.checkpoint),
+        task=classifier_task(arguments.checkpoint),
         pair=arguments.pair,
         tokens=arguments.tokens,
         window=arguments.window,

@@ -93,7 +93,7 @@ class OurBuild:
         return ("--engine", self.engine, "--precision", self.precision, *loss)
 
     def label(self) -> str:
-        """What a table calls it; empty in FP32."""
+        """Name it for a table; empty in FP32."""
         return "" if self.precision == _FULL else f"ours {self.precision}"
 
 

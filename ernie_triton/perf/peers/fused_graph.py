@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ernie_triton.errors import CheckpointError
-from ernie_triton.perf.peers.work import task_of
+from ernie_triton.perf.peers.work import classifier_task
 from ernie_triton.processor import has_int8_products, instruction_sets
 from ernie_triton.tasks import TOKEN_CLS
 
@@ -37,7 +37,7 @@ def write_fused_graph(checkpoint: Path, path: Path, precision: str = "fp32") -> 
     from onnxruntime.transformers.optimizer import optimize_model
     from transformers import AutoModelForSequenceClassification, AutoModelForTokenClassification
 
-    of_tokens = task_of(checkpoint) == TOKEN_CLS.name
+    of_tokens = classifier_task(checkpoint) == TOKEN_CLS.name
     kind = AutoModelForTokenClassification if of_tokens else AutoModelForSequenceClassification
     model = kind.from_pretrained(
         checkpoint, attn_implementation="eager", local_files_only=True

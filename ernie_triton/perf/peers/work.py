@@ -1,4 +1,4 @@
-"""What the servers of a comparison are asked: labels of texts or pairs of texts, or entities."""
+"""The work of a comparison: labels of texts or of pairs of texts, or entities in texts."""
 
 import json
 from collections.abc import Sequence
@@ -78,7 +78,7 @@ class PeerWork:
         (folder / WORK_FILE).write_text(json.dumps(rules), encoding="utf-8")
 
     def label(self) -> str:
-        """What a table calls it; empty for single titles."""
+        """Name it for a table; empty for single titles."""
         parts = [
             "entities" if self.task == TOKEN_CLS.name else "",
             "pairs" if self.pair else "",
@@ -88,7 +88,7 @@ class PeerWork:
         return ", ".join(filter(None, parts))
 
 
-def task_of(checkpoint: Path) -> str:
+def classifier_task(checkpoint: Path) -> str:
     """The task of a checkpoint by its `config.json`: `seq_cls` or `token_cls`.
 
     Raises:

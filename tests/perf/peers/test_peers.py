@@ -23,7 +23,7 @@ from ernie_triton.perf.peers.comparison import ServerSubject
 from ernie_triton.perf.peers.finished import PeersRun
 from ernie_triton.perf.peers.http_load import HttpEndpoint
 from ernie_triton.perf.peers.servers import PEERS
-from ernie_triton.perf.peers.work import EntityPlaces, PeerWork, task_of
+from ernie_triton.perf.peers.work import EntityPlaces, PeerWork, classifier_task
 from ernie_triton.server.embedded import EmbeddedServer, ServerOptions
 from tests.commands import command as command_named
 from tests.perf.conftest import Tiny
@@ -124,7 +124,7 @@ def tagger(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_a_peer_merges_windows_as_we_do(
     tagger: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    work = PeerWork(task=task_of(tagger), tokens=70, window=24)
+    work = PeerWork(task=classifier_task(tagger), tokens=70, window=24)
     repository, graph = tmp_path / "repository", tmp_path / "graph"
     options = ("--engine", "onnxruntime", *work.build_options())
     built = ["build", str(tagger), "--repository", str(repository), "--name", "tagger", *options]

@@ -28,7 +28,8 @@ class LitClassifier(litserve.LitAPI):  # type: ignore[misc]
 
     def predict(self, x: list[list[str]]) -> list[list[float]]:
         """The answers of one batch."""
-        return self._scorer.answers(list(x))
+        found: list[list[float]] = self._scorer.answers(list(x))
+        return found
 
     def encode_response(self, output: list[float]) -> dict[str, Any]:
         """The answer to a request."""
