@@ -212,7 +212,7 @@ def _write_and_check(
         built_at=datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
         source=source_facts(inputs.source),
         model=model_facts(inputs.source, inputs.vocabulary, sizes.labels),
-        engine=engine_facts(spec, converted.graph, files, fp32_bytes=inputs.graph.ByteSize()),
+        engine=engine_facts(spec, converted.graph, files, in_fp32=inputs.graph),
         exactness=exactness,
         speed=speed,
         quality=quality,

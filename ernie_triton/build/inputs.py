@@ -1,12 +1,9 @@
 """The inputs of a build's steps: the checkpoint that was read, and what was made of it."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
-import numpy.typing as npt
 import onnx
 
 from ernie_triton.batch import TokenBatch
@@ -29,33 +26,33 @@ _UNKNOWN_TOKEN_TYPES = 2
 
 
 class SourceOutputs:
-    """The source's own outputs on the sample texts, each computed once, when first needed."""
+    """The source's own outputs on the sample texts, computed when they are first needed."""
 
     def __init__(self, source: Source, task: Task, batch: TokenBatch) -> None:
         """Keep the arguments; nothing is computed yet."""
         self._source = source
         self._task = task
         self._batch = batch
-        self._found: dict[tuple[bytes, bytes], Mapping[str, npt.NDArray[Any]]] = {}
 
     @cached_property
     def reference(self) -> Reference:
-        """The source's framework or its replacement; it may take seconds to load."""
+        """The source's framework or its replacement, for the rows of the sample texts.
+
+        It may take seconds to load, and its model goes when all rows have been computed.
+        """
         source = reference_for(self._source, self._task)
-
-        def outputs(row: RowTokens) -> Mapping[str, npt.NDArray[Any]]:
-            key = (row[0].tobytes(), row[1].tobytes())
-            if key not in self._found:
-                self._found[key] = source.outputs(row)
-            return self._found[key]
-
-        return Reference(name=source.name, outputs=outputs)
+        found = {_row_key(row): source.outputs(row) for row in batch_rows(self._batch)}
+        return Reference(name=source.name, outputs=lambda row: found[_row_key(row)])
 
     @property
     def width(self) -> int:
         """The last dimension of the first output: number of labels, or length of vectors."""
         outputs = self.reference.outputs(next(batch_rows(self._batch)))
         return int(next(iter(outputs.values())).shape[-1])
+
+
+def _row_key(row: RowTokens) -> tuple[bytes, bytes]:
+    return row[0].tobytes(), row[1].tobytes()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

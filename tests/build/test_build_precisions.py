@@ -74,7 +74,7 @@ def test_int8_is_built_and_its_cost_recorded(
     made = manifest_in(models)
     assert made["exactness"]["tolerance"] is None
     assert made["engine"]["size_bytes"] > 0
-    assert made["engine"]["fp32_size_bytes"] > 4 * made["model"]["parameters"]
+    assert made["engine"]["fp32_size_bytes"] > 3.9 * made["model"]["parameters"]
     # Of so small a model the description is most; the numbers are a byte each, and some scales.
     if engine == "openvino":
         numbers = (models / "ernie_seqcls/1/model.bin").stat().st_size

@@ -1,6 +1,7 @@
 """Build checkpoints into a model repository: the command `build`."""
 
 import argparse
+import os
 import sys
 from pathlib import Path
 
@@ -28,6 +29,9 @@ def run(arguments: argparse.Namespace) -> int:
     for option in ("name", "checkpoint"):
         if len(sources) > 1 and option in given:
             raise UsageError(f"--{option} is for one checkpoint; found {len(sources)}")
+    # PyTorch, which answers the sample texts, has threads that spin while they wait for each other.
+    # Beside other programs that took three times as long.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     for source in sources:
         if len(sources) > 1:
             print(f"{source}:", file=sys.stderr, flush=True)

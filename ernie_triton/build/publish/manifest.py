@@ -76,7 +76,7 @@ class EngineFacts:
         graph_nodes: nodes of the ONNX graph that it was made of.
         opset: of that graph.
         size_bytes: of its files together.
-        fp32_size_bytes: of the same model as an FP32 graph.
+        fp32_size_bytes: of the same model's weights in an FP32 graph.
         files: SHA-256 by file name.
         instructions: instruction sets of the processor that it was proved on; see
             `ernie_triton.processor`.
@@ -174,9 +174,9 @@ def model_facts(
 
 
 def engine_facts(
-    spec: PipelineSpec, graph: onnx.ModelProto, files: list[Path], *, fp32_bytes: int
+    spec: PipelineSpec, graph: onnx.ModelProto, files: list[Path], *, in_fp32: onnx.ModelProto
 ) -> EngineFacts:
-    """The engine that was made, from its files; `fp32_bytes` is the FP32 graph's size."""
+    """The engine that was made, from its files; `in_fp32` is its graph in FP32."""
     installed = "" if spec.engine == "tensorrt" else importlib.metadata.version(spec.engine)
     return EngineFacts(
         engine=spec.engine,
@@ -186,7 +186,8 @@ def engine_facts(
         graph_nodes=len(graph.graph.node),
         opset=next(item.version for item in graph.opset_import if not item.domain),
         size_bytes=sum(path.stat().st_size for path in files),
-        fp32_size_bytes=fp32_bytes,
+        # One by one: the size of a whole graph would be taken by writing it to memory.
+        fp32_size_bytes=sum(item.ByteSize() for item in in_fp32.graph.initializer),
         files=file_hashes(files),
         instructions=() if spec.device == "gpu" else instruction_sets(),
     )

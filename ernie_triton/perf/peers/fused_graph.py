@@ -62,11 +62,11 @@ def write_fused_graph(checkpoint: Path, path: Path, precision: str = "fp32") -> 
     fused.save_model_to_file(str(path))
     exported.unlink()
     if precision == "int8":
-        _quantise(path)
+        quantise(path)
     return found
 
 
-def _quantise(path: Path) -> None:
+def quantise(path: Path) -> None:
     """Replace a graph by its form with INT8 weights and activations of each run's own range.
 
     As ONNX Runtime's documents say: weights of 7 bits where the processor has no INT8 products.
