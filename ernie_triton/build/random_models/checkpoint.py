@@ -32,6 +32,8 @@ _IDEOGRAPHS = range(0x4E00, 0x9FA6)
 """The block of Unicode 1.1: the 20,902 ideographs of GBK, with every common one."""
 _ALPHABET = string.digits + string.ascii_lowercase
 _TRIAL_ROWS, _TRIAL_TOKENS = 64, 24
+_OUTSIDE = 0.85
+"""Share of the tokens outside entities."""
 _WARNINGS_AND_WORSE = 3
 
 
@@ -76,8 +78,8 @@ def write_random_checkpoint(wanted: RandomModel, folder: Path) -> None:
     """Write `config.json`, `tokenizer_config.json`, `vocab.txt` and `model.safetensors`.
 
     The classifier's bias makes the mean logits over random texts equal, so that decisions vary from
-    text to text, or from token to token. The build's own reader reads the weights back before the
-    folder gets its name.
+    text to text. Of tokens most are outside entities, as in real texts. The build's own reader
+    reads the weights back before the folder gets its name.
 
     Raises:
         CheckpointError: the folder exists.
@@ -90,7 +92,7 @@ def write_random_checkpoint(wanted: RandomModel, folder: Path) -> None:
         if wanted.task == TOKEN_CLS.name:
             state = {name: array for name, array in state.items() if ".pooler." not in name}
         _write_weights(state, beside)
-        state["classifier.bias"] -= _mean_logits(beside, wanted.seed)
+        state["classifier.bias"] += _balance(_trial_logits(beside, wanted.seed), wanted.task)
         _write_weights(state, beside)
         read_source(beside)
 
@@ -169,11 +171,17 @@ def _write_weights(state: dict[str, npt.NDArray[np.float32]], folder: Path) -> N
     save_file(state, folder / SAFETENSORS_FILE, metadata={"format": "pt"})
 
 
-def _mean_logits(folder: Path, seed: int) -> npt.NDArray[np.float32]:
-    """Compute the checkpoint's mean logits over random rows of tokens, float32 [labels].
+def _balance(logits: npt.NDArray[np.float32], task: str) -> npt.NDArray[np.float32]:
+    """The bias that makes decisions vary, float32 [labels], from logits [rows, labels]."""
+    bias = np.asarray(-logits.mean(axis=0), dtype=np.float32)
+    if task == TOKEN_CLS.name:
+        lead = (logits + bias)[:, 1:].max(axis=1) - (logits + bias)[:, 0]
+        bias[0] += np.quantile(lead, _OUTSIDE)
+    return bias
 
-    A token classifier's are the mean over all tokens of the rows.
-    """
+
+def _trial_logits(folder: Path, seed: int) -> npt.NDArray[np.float32]:
+    """Compute the logits of random rows of tokens, float32 [rows or tokens, labels]."""
     model = read_source(folder).model
     if model is None:
         raise CheckpointError(f"{folder} was not read as weights")
@@ -190,4 +198,4 @@ def _mean_logits(folder: Path, seed: int) -> npt.NDArray[np.float32]:
     ids[:, 0], ids[:, -1] = _SPECIALS.index("[CLS]"), _SPECIALS.index("[SEP]")
     feed = {"input_ids": ids, "token_type_ids": np.zeros_like(ids)}
     (logits,) = session.run(["logits"], feed)
-    return np.asarray(logits.reshape(-1, logits.shape[-1]).mean(axis=0), dtype=np.float32)
+    return np.asarray(logits.reshape(-1, logits.shape[-1]), dtype=np.float32)

@@ -54,6 +54,22 @@ def test_transformers_loads_every_array_and_texts_get_different_decisions(writte
     assert max(map(decisions.count, decisions)) <= 0.75 * len(decisions)
 
 
+def test_transformers_loads_a_token_classifier(tmp_path: Path) -> None:
+    wanted = RandomModel(shape=SHAPE, labels=5, task="token_cls")
+    write_random_checkpoint(wanted, tmp_path / "tagger")
+    loaded: Any = transformers.ErnieForTokenClassification.from_pretrained(
+        tmp_path / "tagger", output_loading_info=True
+    )
+    model, report = loaded
+    assert not report["missing_keys"]
+    assert not report["unexpected_keys"]
+    assert [*model.config.id2label.values()] == ["O", "B-T0", "I-T0", "B-T1", "I-T1"]
+    ids = torch.randint(5, 20_000, (64, 24), generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        decisions = model.train(mode=False)(ids).logits.argmax(dim=-1)
+    assert 0.02 < float((decisions != 0).float().mean()) < 0.5
+
+
 def test_the_seed_decides_the_weights(written: Path, tmp_path: Path) -> None:
     for seed in (0, 1):
         wanted = RandomModel(shape=SHAPE, labels=15, seed=seed)
