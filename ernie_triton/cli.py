@@ -34,6 +34,7 @@ _ASK = _commands(
         "cloze": "fill in the masks of texts",
         "embedding": "turn texts into vectors, or pairs of texts into cosines",
         "sparse": "weigh the tokens of texts",
+        "colbert": "turn texts into the vectors of their tokens, or score pairs by them",
     },
 )
 

@@ -69,7 +69,8 @@ class Task:
             against those of its alternatives), `token` (scores of each token), `span` (start and
             end scores of each token), `pointer` (the same, with a sigmoid of each score instead of
             a softmax over the tokens), `masked` (a score of every token of the vocabulary in the
-            place of one token), `lexical` (a weight of each token) or `vector`.
+            place of one token), `lexical` (a weight of each token), `token_vector` (a vector of
+            each token) or `vector`.
         texts: names of the STRING inputs of single texts; empty where the task needs a pair.
         pair_texts: the same for pairs of texts; empty where the task has none.
         has_windows: long texts are covered by overlapping windows; otherwise they are cut.
@@ -101,7 +102,12 @@ class Task:
     @property
     def is_per_token(self) -> bool:
         """True if the engine has outputs for each token instead of each text."""
-        return self.head in ("token", "span", "pointer", "lexical")
+        return self.head in ("token", "span", "pointer", "lexical", "token_vector")
+
+    @property
+    def is_retrieval(self) -> bool:
+        """True if it gives vectors: queries and documents may have prompts of their own."""
+        return self.head in ("vector", "lexical", "token_vector")
 
     @property
     def is_asked(self) -> bool:
@@ -125,6 +131,8 @@ class Task:
             return (QUERY_ROW,)
         if self.head == "lexical":
             return (WEIGHTED_IDS,)
+        if self.head == "token_vector":
+            return (ROW_TOKENS,)
         if self.asks_again:
             return (ASKED,)
         return WINDOW_TENSORS if self.has_windows else ()
@@ -275,6 +283,22 @@ SPARSE = Task(
 )
 """The tokens of a text, by their ids in rising order, with a weight of each: a sparse vector."""
 
+COLBERT = Task(
+    name="colbert",
+    default_model="ernie_colbert",
+    head="token_vector",
+    texts=("text",),
+    pair_texts=(),
+    has_windows=False,
+    engine_outputs=(TensorSpec(name="token_vectors", dtype="FP32", dims=(-1, "hidden")),),
+    tokenizer_results=(TRUNCATED,),
+    results=(
+        TensorSpec(name="vectors", dtype="FP32", dims=(-1, "hidden")),
+        TensorSpec(name="count", dtype="INT32", dims=(1,)),
+    ),
+)
+"""A vector of each token of a text, for late interaction; `count` of them are not padding."""
+
 EXTRACTION = Task(
     name="extraction",
     default_model="ernie_uie",
@@ -306,7 +330,7 @@ TASKS: Mapping[str, Task] = {
     task.name: task
     for task in (
         *(SEQ_CLS, MULTI_LABEL, REGRESSION, RERANK, CHOICE, TOKEN_CLS, QA, EMBEDDING),
-        *(SPARSE, EXTRACTION, CLOZE),
+        *(SPARSE, COLBERT, EXTRACTION, CLOZE),
     )
 }
 
@@ -351,6 +375,9 @@ WEIGHTED_IDS = TensorSpec(name="weighted_ids", dtype="INT32", dims=(-1,))
 
 NO_TOKEN = -1
 """The id of a place without a token."""
+
+ROW_TOKENS = TensorSpec(name="row_tokens", dtype="INT32", dims=(1,))
+"""The tokens of a row, special ones included, without padding."""
 
 ASKED = TensorSpec(name="asked", dtype="STRING", dims=(1,))
 """The question of a request, for a postprocess stage that needs it.

@@ -12,12 +12,14 @@ from ernie_triton.errors import CheckpointError, PipelineError
 from ernie_triton.pipeline import DEFAULT_MAX_LENGTH, Answering, PipelineSpec
 from ernie_triton.tasks import (
     CLOZE,
+    COLBERT,
     EMBEDDING,
     EXTRACTION,
     RANK_ACTIVATIONS,
     REGRESSION,
     RERANK,
     SCORE_ACTIVATIONS,
+    TASKS,
     task_named,
 )
 
@@ -35,21 +37,25 @@ def with_checkpoint_defaults(spec: PipelineSpec, source: Source) -> PipelineSpec
         CheckpointError: the folder's prompt cannot be served as it says.
     """
     answering = spec.answering
+    if answering.dimensions and spec.task != EMBEDDING.name:
+        raise PipelineError(f"dimensions is for embedding; the task is {spec.task}")
+    if task_named(spec.task).is_retrieval:
+        prompt = _prompt(answering, source, is_pooled=spec.task == EMBEDDING.name)
+        answering = dataclasses.replace(answering, prompt=prompt, prompt_name="")
+    else:
+        if answering.prompt or answering.prompt_name:
+            retrieval = ", ".join(task.name for task in TASKS.values() if task.is_retrieval)
+            raise PipelineError(
+                f"prompt and prompt_name are for {retrieval}; the task is {spec.task}"
+            )
+        _refuse_prompt(source)
     if spec.task == EMBEDDING.name:
         head = _vector_head(source)
         answering = dataclasses.replace(
             answering,
             pooling=head.pooling if head is not None else answering.pooling,
             normalize=_normalize(answering, source),
-            prompt=_prompt(answering, source),
-            prompt_name="",
         )
-    else:
-        if answering.prompt or answering.prompt_name or answering.dimensions:
-            raise PipelineError(
-                f"prompt, prompt_name and dimensions are for embedding; the task is {spec.task}"
-            )
-        _refuse_prompt(source)
     if spec.task == REGRESSION.name:
         activation = answering.activation or source.activation or SCORE_ACTIVATIONS[0]
         _check_activation(activation, source, SCORE_ACTIVATIONS)
@@ -77,6 +83,10 @@ def folder_words(given: PipelineSpec, spec: PipelineSpec, source: Source) -> str
     """
     if spec.task == EMBEDDING.name:
         words = [*_vector_words(spec, source), *_prompt_words(spec, source.sentence)]
+    elif task_named(spec.task).is_retrieval:
+        is_raw = spec.task == COLBERT.name and spec.answering.normalize is False
+        words = ["not scaled to length 1"] if is_raw else []
+        words += _prompt_words(spec, source.sentence)
     elif spec.task == RERANK.name:
         words = [f"scores through {spec.answering.activation}"]
     elif source.activation is not None or (given.answering.activation):
@@ -110,7 +120,7 @@ def _normalize(answering: Answering, source: Source) -> bool:
     return sentence is None or sentence.normalize or sentence.similarity in ("", "cosine")
 
 
-def _prompt(answering: Answering, source: Source) -> str:
+def _prompt(answering: Answering, source: Source, *, is_pooled: bool) -> str:
     prompts = source.sentence.prompts if source.sentence is not None else {}
     name = answering.prompt_name or (source.sentence.prompt_name if source.sentence else None)
     if answering.prompt is not None:
@@ -124,7 +134,8 @@ def _prompt(answering: Answering, source: Source) -> str:
         )
     else:
         prompt = prompts[name]
-    if prompt and source.sentence is not None and not source.sentence.include_prompt:
+    leaves_out = source.sentence is not None and not source.sentence.include_prompt
+    if prompt and is_pooled and leaves_out:
         raise CheckpointError(
             f"{source.path} pools without the prompt's tokens (include_prompt is false), which is "
             f"not supported; build it without a prompt (--prompt '')"

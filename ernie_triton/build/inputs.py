@@ -14,6 +14,7 @@ from ernie_triton.build.check.speed import EngineChoice
 from ernie_triton.build.config import ModelSizes
 from ernie_triton.build.load.labels import read_label_file
 from ernie_triton.build.load.source import Source
+from ernie_triton.build.model.heads import TokenVectorHead
 from ernie_triton.build.model.models import AnyModel
 from ernie_triton.decoders.labels import check_label_count
 from ernie_triton.pipeline import PipelineSpec
@@ -110,6 +111,7 @@ class BuildInputs:
             LabelCountError: the number of labels differs from the number of scores.
         """
         width = self.source_outputs.width
+        head = self.model.head if self.model is not None else None
         settings = self.checking_settings(self.spec.precision)
         return ModelSizes(
             labels=pipeline_labels(self.spec, self.source, width),
@@ -123,6 +125,7 @@ class BuildInputs:
             lower_texts=self.source.sentence is not None and self.source.sentence.lower_case,
             rules=self.vocabulary.rules,
             prompts=self.source.sentence.prompts if self.source.sentence is not None else {},
+            skipped_tokens=head.skipped if isinstance(head, TokenVectorHead) else 0,
         )
 
 
@@ -132,7 +135,7 @@ def pipeline_labels(spec: PipelineSpec, source: Source, scores: int) -> tuple[st
     Raises:
         LabelCountError: the number of labels differs from the number of scores.
     """
-    if task_named(spec.task).head in ("choice", "span", "pointer", "vector", "masked", "lexical"):
+    if task_named(spec.task).head not in ("sequence", "token"):
         return ()
     if spec.labels is not None:
         labels = read_label_file(spec.labels)

@@ -7,16 +7,17 @@
         print(result.best.name, result.best.score)
 
 Errors are in `ernie_triton.errors`. The flow of a call: a task's module (`seq_cls`, `multi_label`,
-`regression`, `rerank`, `choice`, `token_cls`, `qa`, `embedding`, `sparse`, `extraction`, `cloze`)
-names the outputs to ask for and reads the reply; `core` cuts the rows into requests, retries what
-is safe to retry and isolates a failing row; `transport` speaks gRPC. `evaluation` scores answers,
-`cli` has the command lines.
+`regression`, `rerank`, `choice`, `token_cls`, `qa`, `embedding`, `sparse`, `colbert`, `extraction`,
+`cloze`) names the outputs to ask for and reads the reply; `core` cuts the rows into requests,
+retries what is safe to retry and isolates a failing row; `transport` speaks gRPC. `evaluation`
+scores answers, `cli` has the command lines.
 
 A new task is a module here, a scorer and a row in `evaluation.tasks`, and a module under `cli`.
 """
 
 from ernie_triton.client.choice import AsyncChoiceClient, ChoiceClient, ChosenOption
 from ernie_triton.client.cloze import AsyncClozeClient, ClozeClient, FilledText, FilledToken
+from ernie_triton.client.colbert import AsyncColbertClient, ColbertClient, TokenVectors
 from ernie_triton.client.core import Policy
 from ernie_triton.client.embedding import AsyncEmbeddingClient, EmbeddingClient
 from ernie_triton.client.extraction import (
@@ -40,6 +41,7 @@ __all__ = [
     "Answer",
     "AsyncChoiceClient",
     "AsyncClozeClient",
+    "AsyncColbertClient",
     "AsyncEmbeddingClient",
     "AsyncExtractionClient",
     "AsyncMultiLabelClient",
@@ -55,6 +57,7 @@ __all__ = [
     "ChosenOption",
     "Classification",
     "ClozeClient",
+    "ColbertClient",
     "Connection",
     "EmbeddingClient",
     "Endpoint",
@@ -77,6 +80,7 @@ __all__ = [
     "SparseVector",
     "Token",
     "TokenClsClient",
+    "TokenVectors",
     "Transport",
     "quantize_vectors",
     "request_context",

@@ -282,26 +282,6 @@ class Caller:
         return ModelNotReadyError(f"{error}; ready there: {', '.join(ready)}")
 
 
-async def pair_outcomes(
-    caller: Caller, pairs: Sequence[Row], codec: Codec[_T], combine: Callable[[_T, _T], _R]
-) -> list[_R | ClientError]:
-    """Combine the results of the two texts of each pair, or give the error of one of them.
-
-    Raises:
-        ClientError: a reason that every other request would meet too.
-    """
-    found = await caller.outcomes([(text,) for pair in pairs for text in pair], codec)
-    combined: list[_R | ClientError] = []
-    for one, two in zip(found[::2], found[1::2], strict=True):
-        if isinstance(one, ClientError):
-            combined.append(one)
-        elif isinstance(two, ClientError):
-            combined.append(two)
-        else:
-            combined.append(combine(one, two))
-    return combined
-
-
 def _columns(rows: Sequence[Row], names: Sequence[str], task: Task) -> dict[str, list[bytes]]:
     """The values of each input, row after row."""
     columns = {name: [row[at] for row in rows] for at, name in enumerate(names)}

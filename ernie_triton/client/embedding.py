@@ -21,7 +21,8 @@ from ernie_triton.client.client import (
     rows_from_columns,
     run_blocking,
 )
-from ernie_triton.client.core import Caller, Row, pair_outcomes
+from ernie_triton.client.core import Caller, Row
+from ernie_triton.client.retrieval import pair_outcomes, prompt_named, with_prompt
 from ernie_triton.client.vectors import VectorForm, shorten_vectors
 from ernie_triton.client.wire import Reply, RequestedOutput
 from ernie_triton.errors import ClientError, ContractError
@@ -164,27 +165,11 @@ def cosines(vectors: Float32, others: Float32) -> Float32:
     return np.asarray(quotients.clip(-1.0, 1.0), dtype=np.float32)
 
 
-async def prompt_named(caller: Caller, name: str | None) -> str:
-    """The text of one of the model's prompts; empty without a name.
-
-    Raises:
-        ContractError: the model has no such prompt.
-    """
-    if name is None:
-        return ""
-    prompts = (await caller.facts()).prompts
-    if name not in prompts:
-        known = ", ".join(prompts) or "none: build it without a prompt of its own (--prompt '')"
-        raise ContractError(f"prompt_name is {name!r}; expected one of the model's ({known})")
-    return prompts[name]
-
-
 async def embedding_outcomes(
     caller: Caller, rows: Sequence[Row], prompt: str, form: VectorForm
 ) -> list[Embedding | ClientError]:
     """The vector of each text with the prompt before it, in the form wanted, or its error."""
-    before = prompt.encode("utf-8")
-    found = await caller.outcomes([(before + text,) for (text,) in rows], EmbeddingCodec())
+    found = await caller.outcomes(with_prompt(rows, prompt), EmbeddingCodec())
     return [
         outcome
         if isinstance(outcome, ClientError)
@@ -199,8 +184,8 @@ async def _embed(
     prompt_name: str | None = None,
     dimensions: int | None = None,
 ) -> Float32:
-    prompt = (await prompt_named(caller, prompt_name)).encode("utf-8")
-    rows = [(prompt + text,) for (text,) in rows_from_columns({"texts": texts})]
+    prompt = await prompt_named(caller, prompt_name)
+    rows = with_prompt(rows_from_columns({"texts": texts}), prompt)
     results = await caller.results(rows, EmbeddingCodec())
     vectors = np.zeros((0, await hidden_size(caller)), dtype=np.float32)
     if results:

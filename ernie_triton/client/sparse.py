@@ -21,8 +21,16 @@ from ernie_triton.client.client import (
     rows_from_columns,
     run_blocking,
 )
-from ernie_triton.client.core import Caller, Row, pair_outcomes
+from ernie_triton.client.core import Caller, Row
 from ernie_triton.client.regression import Score
+from ernie_triton.client.rerank import Ranking
+from ernie_triton.client.retrieval import (
+    pair_outcomes,
+    prompt_named,
+    ranking_by_score,
+    role_prompts,
+    with_prompt,
+)
 from ernie_triton.client.wire import Reply, RequestedOutput
 from ernie_triton.errors import ClientError
 from ernie_triton.tasks import NO_TOKEN, SPARSE, Task
@@ -79,14 +87,19 @@ class SparseClient(BlockingClient):
 
     task = SPARSE
 
-    def weigh(self, texts: Sequence[str]) -> list[SparseVector]:
+    def weigh(self, texts: Sequence[str], *, prompt_name: str | None = None) -> list[SparseVector]:
         """Weigh the tokens of each text.
+
+        Args:
+            texts: to weigh the tokens of.
+            prompt_name: one of the model's prompts to put before each text; its tokens weigh too.
 
         Raises:
             TextError: a text cannot be sent as UTF-8.
+            ContractError: the model has no such prompt.
             ClientError: there is no answer; the subclasses say why.
         """
-        return run_blocking(_weigh(self._caller, texts))
+        return run_blocking(_weigh(self._caller, texts, prompt_name))
 
 
 class AsyncSparseClient(AsyncioClient):
@@ -94,19 +107,38 @@ class AsyncSparseClient(AsyncioClient):
 
     task = SPARSE
 
-    async def weigh(self, texts: Sequence[str]) -> list[SparseVector]:
+    async def weigh(
+        self, texts: Sequence[str], *, prompt_name: str | None = None
+    ) -> list[SparseVector]:
         """Weigh the tokens of each text; see `SparseClient.weigh`."""
-        return await _weigh(self.caller, texts)
+        return await _weigh(self.caller, texts, prompt_name)
+
+
+async def weight_outcomes(
+    caller: Caller, rows: Sequence[Row], prompt: str
+) -> list[SparseVector | ClientError]:
+    """The weights of each text with the prompt before it, or its error."""
+    return await caller.outcomes(with_prompt(rows, prompt), SparseCodec())
 
 
 async def lexical_outcomes(caller: Caller, pairs: Sequence[Row]) -> list[Score | ClientError]:
-    """The lexical score of each pair of texts, or the error of one of the two."""
-    return await pair_outcomes(caller, pairs, SparseCodec(), _score_of)
+    """The lexical score of each query and its document, or the error of one of the two."""
+    prompts = await role_prompts(caller)
+    return await pair_outcomes(caller, pairs, SparseCodec(), _score_of, prompts)
+
+
+async def lexical_rankings(caller: Caller, rows: Sequence[Row]) -> list[Ranking | ClientError]:
+    """Rank the documents of each query by their lexical score, or give the error of a text."""
+    return await ranking_by_score(caller, rows, SparseCodec(), SparseVector.dot)
 
 
 def _score_of(one: SparseVector, two: SparseVector) -> Score:
     return Score(value=one.dot(two), truncated=one.truncated or two.truncated)
 
 
-async def _weigh(caller: Caller, texts: Sequence[str]) -> list[SparseVector]:
-    return await caller.results(rows_from_columns({"texts": texts}), SparseCodec())
+async def _weigh(
+    caller: Caller, texts: Sequence[str], prompt_name: str | None
+) -> list[SparseVector]:
+    prompt = await prompt_named(caller, prompt_name)
+    rows = with_prompt(rows_from_columns({"texts": texts}), prompt)
+    return await caller.results(rows, SparseCodec())

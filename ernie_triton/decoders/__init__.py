@@ -2,9 +2,9 @@
 
 `labels` decides for whole texts, `ranks` puts the documents of a query in order, `choices` picks
 one of a question's options, `cloze` fills in masks, `entities` and `spans` find places in a text,
-`vectors` passes embeddings on, `lexical` gathers the weights of tokens. `window_merging` puts the
-windows of long texts together for the two that find places. A new task's decoder is a module here
-and an entry in `DECODERS`.
+`vectors` passes embeddings on and `token_vectors` those of tokens, `lexical` gathers the weights of
+tokens. `window_merging` puts the windows of long texts together for the two that find places. A new
+task's decoder is a module here and an entry in `DECODERS`.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -18,10 +18,12 @@ from ernie_triton.decoders.labels import LabelDecoder
 from ernie_triton.decoders.lexical import LexicalDecoder
 from ernie_triton.decoders.ranks import RankDecoder
 from ernie_triton.decoders.spans import AnswerDecoder
+from ernie_triton.decoders.token_vectors import TokenVectorDecoder
 from ernie_triton.decoders.vectors import VectorDecoder
 from ernie_triton.tasks import (
     CHOICE,
     CLOZE,
+    COLBERT,
     EMBEDDING,
     MULTI_LABEL,
     QA,
@@ -62,5 +64,6 @@ DECODERS: Mapping[str, Callable[[Mapping[str, str], Sequence[str]], Decoder]] = 
     EMBEDDING.name: VectorDecoder,
     CLOZE.name: ClozeDecoder,
     SPARSE.name: LexicalDecoder,
+    COLBERT.name: TokenVectorDecoder,
 }
 """Decoder classes by task; each takes the stage's parameters and the names of scores, if any."""

@@ -12,7 +12,14 @@ from ernie_triton.stages.masks import MaskRows
 from ernie_triton.stages.stage import Stage
 from ernie_triton.stages.texts import decoded_text
 from ernie_triton.stages.tokenization import Tokenization
-from ernie_triton.tasks import INPUT_IDS, NO_TOKEN, TOKEN_TYPE_IDS, WEIGHTED_IDS, task_named
+from ernie_triton.tasks import (
+    INPUT_IDS,
+    NO_TOKEN,
+    ROW_TOKENS,
+    TOKEN_TYPE_IDS,
+    WEIGHTED_IDS,
+    task_named,
+)
 from ernie_triton.tokenizer.encoder import TextEncoder
 from ernie_triton.tokenizer.rules import TokenRules
 from ernie_triton.tokenizer.token_rows import LengthBuckets, TokenizedRows
@@ -102,6 +109,8 @@ class TokenizerStage(Stage[tuple[list[str], ...]]):
             self._last = [*map(with_document_rows, self._last, queries)]
         if WEIGHTED_IDS in self.task.row_tensors:
             self._last = [*map(self._with_weighted_ids, self._last)]
+        elif ROW_TOKENS in self.task.row_tensors:
+            self._last = [*map(self._with_row_tokens, self._last)]
         return self._last
 
     def rows(self, items: Sequence[tuple[list[str], ...]]) -> tuple[TokenizedRows, list[int]]:
@@ -128,6 +137,10 @@ class TokenizerStage(Stage[tuple[list[str], ...]]):
         special = (encoder.classify_id, encoder.separate_id)
         without = np.isin(ids, (*special, encoder.pad_token_id, encoder.unknown_id))
         return {**tensors, WEIGHTED_IDS.name: np.where(without, np.int32(NO_TOKEN), ids)}
+
+    def _with_row_tokens(self, tensors: Tensors) -> Tensors:
+        is_token = tensors[INPUT_IDS.name] != self._encoder.pad_token_id
+        return {**tensors, ROW_TOKENS.name: is_token.sum(axis=1, dtype=np.int32)[:, None]}
 
     def _sent(self, tensors: dict[str, Array]) -> Tensors:
         """The tensors of a request that the next stages take."""

@@ -199,6 +199,25 @@ def _sparse_tensor(request: InferRequest, output: RequestedOutput) -> Array:
     return made.astype(np.int64 if output.name == "indices" else np.float32)
 
 
+def colbert_model() -> FakeModel:
+    """A token is a word of two numbers, its vector; a prompt's words are tokens too."""
+    outputs = {"vectors": (-1, 2), "count": (1,), "truncated": (1,)}
+    facts = ModelFacts(max_batch_size=4, inputs=("text",), outputs=outputs)
+    return FakeModel(facts=facts, tensor=_colbert_tensor)
+
+
+def _colbert_tensor(request: InferRequest, output: RequestedOutput) -> Array:
+    rows = [text.decode().split() for text in request.columns["text"]]
+    if output.name == "truncated":
+        return np.array([[len(words) > 4] for words in rows])
+    if output.name == "count":
+        return np.array([[len(words)] for words in rows], np.int32)
+    made = np.zeros((len(rows), max(map(len, rows)), 2), np.float32)
+    for vectors, words in zip(made, rows, strict=True):
+        vectors[: len(words)] = [[float(part) for part in word.split(",")] for word in words]
+    return made
+
+
 def cloze_model() -> FakeModel:
     """Every mask is b or, less likely, a; the first `top_k` of these are returned."""
     outputs = {"fills": (1,), "truncated": (1,)}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -46,9 +47,20 @@ def test_the_command_line_prints_a_json_line_for_each_text(
     assert main(["--text", "abb", "--text-pair", "bc"]) == 0
     head, _, row = capsys.readouterr().out.splitlines()
     assert (head.split()[:2], row.split()[:2]) == (["line", "score"], ["1", "0.5000"])
-    pairs = [("abb", "bc", 0.5), ("ab", "c", 0.0), ("bbb", "bb", 1.0)]
-    lines = [{"sentence1": one, "sentence2": two, "score": gold} for one, two, gold in pairs]
-    source = tmp_path / "dev.jsonl"
-    source.write_text("".join(json.dumps(line) + "\n" for line in lines))
-    assert main(["--evaluate", str(source), "--json"]) == 0
-    assert json.loads(capsys.readouterr().out)["spearman"] == pytest.approx(1.0)
+    line = {"query": "ab", "positives": ["ab"], "negatives": ["c", "b"]}
+    source = tmp_path / "rankings.json"
+    source.write_text(json.dumps(line) + "\n")
+    assert main(["--evaluate", str(source), "--json", "--at", "1"]) == 0
+    figures = json.loads(capsys.readouterr().out)
+    assert (figures["at"], figures["mrr"], figures["map"]) == (1, 1.0, 1.0)
+    with pytest.raises(SystemExit, match="2"):
+        main(["--text", "a", "--text-pair", "b", "--prompt-name", "query"])
+    assert "scores take the model's own prompts" in capsys.readouterr().err
+
+
+def test_queries_and_documents_have_the_models_own_prompts() -> None:
+    model = sparse_model()
+    model.facts = dataclasses.replace(model.facts, prompts={"query": "q", "document": "d"})
+    with SparseClient("fake:8001", transport=FakeTransport(model)) as client:
+        [found] = client.weigh(["a"], prompt_name="query")
+    assert found.indices.tolist() == [ord("a"), ord("q")]

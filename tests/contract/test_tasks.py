@@ -103,9 +103,9 @@ def test_every_task_that_asks_the_engine_once_has_a_decoder() -> None:
 
 def test_tasks_whose_tokens_have_places_have_windows() -> None:
     per_token = {task.name for task in TASKS.values() if task.is_per_token}
-    assert per_token == {"token_cls", "qa", "extraction", "sparse"}
+    assert per_token == {"token_cls", "qa", "extraction", "sparse", "colbert"}
     windowed = {task.name for task in TASKS.values() if task.has_windows}
-    assert windowed == per_token - {"sparse"}
+    assert windowed == per_token - {"sparse", "colbert"}
 
 
 @pytest.mark.parametrize(

@@ -23,6 +23,7 @@ from ernie_triton.build.model.heads import (
     SequenceHead,
     SpanHead,
     TokenHead,
+    TokenVectorHead,
     VectorHead,
 )
 from ernie_triton.build.model.models import Model
@@ -89,6 +90,7 @@ def random_model(seed: int = 7, task: str = "seq_cls") -> Model:
         ),
         "choice": ChoiceHead(pooler=pooler, pooler_activation="tanh", output=linear(_HIDDEN, 1)),
         "lexical": LexicalHead(output=linear(_HIDDEN, 1)),
+        "token_vector": TokenVectorHead(output=linear(_HIDDEN, 6), skipped=1),
     }
     return Model(encoder=encoder, head=heads[task_named(task).head])
 

@@ -39,6 +39,7 @@ from tests.client.fakes import Array, FakeAsyncTransport, FakeModel
 from tests.client.task_fakes import (
     choice_model,
     cloze_model,
+    colbert_model,
     entity_model,
     multi_label_model,
     qa_model,
@@ -129,6 +130,7 @@ def all_models() -> dict[str, FakeModel]:
         "ernie_choice": choice_model(),
         "ernie_cloze": cloze_model(),
         "ernie_sparse": sparse_model(),
+        "ernie_colbert": colbert_model(),
         "ernie_uie": extraction_model(),
         "ernie_embedding": with_stage(vector_model(), "ernie_embedding_tokenizer"),
     }

@@ -171,6 +171,16 @@ def test_sparse_gives_the_weights_without_padding(caller: Caller) -> None:
     assert second["indices"] == [99]
 
 
+def test_colbert_gives_the_vectors_of_tokens_as_numbers_or_base64(caller: Caller) -> None:
+    body = {"input": ["1,0 0,1", "0.5,0.25"]}
+    first, second = caller.post("/v1/colbert", body).json["results"]
+    assert first == {"vectors": [[1.0, 0.0], [0.0, 1.0]], "tokens": 2, "truncated": False}
+    assert second["vectors"] == [[0.5, 0.25]]
+    encoded = caller.post("/v1/colbert", {**body, "encoding_format": "base64"}).json["results"][0]
+    numbers = np.frombuffer(base64.b64decode(encoded["vectors"]), "<f4").reshape(2, -1)
+    assert numbers.tolist() == first["vectors"]
+
+
 def test_extract_sends_the_schema_and_nests_what_is_found(caller: Caller) -> None:
     body = {"input": ["见A"], "schema": [{"人物": ["单位"]}]}
     [result] = caller.post("/v1/extract", body).json["results"]
@@ -293,6 +303,7 @@ def test_the_pipelines_are_listed_with_their_tasks(caller: Caller) -> None:
         "ernie_choice": "choice",
         "ernie_cloze": "cloze",
         "ernie_sparse": "sparse",
+        "ernie_colbert": "colbert",
         "ernie_uie": "extraction",
         "ernie_embedding": "embedding",
     }

@@ -35,6 +35,7 @@ ASKED: Mapping[str, tuple[dict[str, str], str]] = {
         "aab Best answers b 0.2500 aab 0.7500",
     ),
     "ernie_sparse": ({"input": "abb"}, "98 1.0000 97 0.5000"),
+    "ernie_colbert": ({"input": "1,0 0,1\n1,0"}, "1.000 0.500 2. 1,0 1.000 1.000"),
     "ernie_uie": ({"input": "见A", "schema": "人物"}, '见 A 人物 人物: A 0.7500 schema: "人物"'),
     "ernie_tokencls": ({"input": "😀👩‍👩‍👧见ABC与BCD😀"}, "😀👩‍👩‍👧见 ABC LOC 与 BCD PER 😀"),
     "ernie_qa": ({"question": "京", "context": LONG}, f"京 {'长' * 2990} 京 ，{'😀' * 8}"),

@@ -39,8 +39,8 @@ def agreement(
     A decision is, by task: the likeliest label of a text; all selected labels of a text; the label
     of a token; where an answer begins and where it ends; all positions where spans of a prompt
     begin, and all where they end; which of two texts has the higher score, for every pair of texts
-    (regression, choice, and rerank with one label); or a vector, or the weights of a text's tokens,
-    the same from a cosine of `SAME_VECTOR_COSINE` on.
+    (regression, choice, and rerank with one label); or a vector, that of a token, or the weights of
+    a text's tokens, the same from a cosine of `SAME_VECTOR_COSINE` on.
 
     Args:
         task: the task of both engines.
@@ -51,6 +51,10 @@ def agreement(
     if task.head in ("vector", "lexical"):
         name = task.engine_outputs[0].name
         return _counted([_same_vector(*pair) for pair in _pairs(before, after, name)])
+    if task.head == "token_vector":
+        pairs = _pairs(before, after, task.engine_outputs[0].name)
+        rows = [row for one, two in pairs for row in zip(one, two, strict=True)]
+        return _counted([_same_vector(*row) for row in rows])
     if task.head == "span":
         names = ("start_logits", "end_logits")
         return _counted(

@@ -12,6 +12,7 @@ from ernie_triton.batch import TokenBatch
 from ernie_triton.build.check.exported_reference import Reference
 from ernie_triton.build.check.reference import batch_rows
 from ernie_triton.decoders.labels import sigmoid, softmax
+from ernie_triton.decoders.vectors import normalized
 from ernie_triton.engines import Engine
 from ernie_triton.errors import ExactnessError
 from ernie_triton.tasks import task_named
@@ -21,17 +22,18 @@ _Scores: TypeAlias = Mapping[str, npt.NDArray[Any]]
 TOLERANCES = {"fp32": 1e-4, "bf16": 2e-2, "fp16": 2e-2, "int8": math.inf}
 """Largest absolute difference of a logit from the source's, by precision.
 
-The scores of pointers and of the vocabulary are compared as the probabilities that decide: large
-logits of a narrow number are far from exact. INT8 has no limit here: its decisions or metric are
-checked, see `precision_check`.
+The scores of pointers and of the vocabulary are compared as the probabilities that decide, token
+vectors at length 1: large values of a narrow number are far from exact. INT8 has no limit here:
+its decisions or metric are checked, see `precision_check`.
 """
 
 
-_PROBABILITIES: Mapping[str, Callable[[npt.NDArray[Any]], npt.NDArray[Any]]] = {
+_DECISIVE: Mapping[str, Callable[[npt.NDArray[Any]], npt.NDArray[Any]]] = {
     "pointer": sigmoid,
     "masked": lambda scores: softmax(np.asarray(scores, np.float32)),
+    "token_vector": normalized,
 }
-"""By kind of head: from scores to the probabilities that are compared."""
+"""By kind of head: from the engine's outputs to what is compared."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,7 +78,7 @@ def compare(
     same = 0
     head = task_named(engine.settings.task).head
     decided = _selected if head == "pointer" else _likeliest
-    if function := _PROBABILITIES.get(head):
+    if function := _DECISIVE.get(head):
         found, expected = (
             [{name: function(scores) for name, scores in row.items()} for row in rows]
             for rows in (found, expected)

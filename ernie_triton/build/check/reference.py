@@ -35,6 +35,7 @@ from ernie_triton.build.model.heads import (
     MaskedHead,
     SpanHead,
     TokenHead,
+    TokenVectorHead,
     VectorHead,
 )
 from ernie_triton.build.model.models import Model
@@ -108,6 +109,9 @@ def _transformers(
             return {"logits": found["logits"][mask_place(row[0], head.mask_id)]}
         if isinstance(head, LexicalHead):
             return {"weights": _weights(found["last_hidden_state"].astype(np.float64), head)}
+        if isinstance(head, TokenVectorHead):
+            hidden = found["last_hidden_state"].astype(np.float64)
+            return {"token_vectors": linear(hidden, head.output)}
         return {tensor.name: found[tensor.name] for tensor in task.engine_outputs}
 
     name = f"transformers {transformers.__version__} on torch {torch.__version__}"
@@ -118,7 +122,7 @@ def model_outputs(model: Model, row: RowTokens) -> dict[str, Float64]:
     """The outputs for one text by the formulas of BERT (arxiv.org/abs/1810.04805), in float64.
 
     `logits` [labels] or [tokens, labels], `start_logits` and `end_logits` [tokens], `weights`
-    [tokens], or `vector` [hidden], by the model's head.
+    [tokens], `token_vectors` [tokens, width], or `vector` [hidden], by the model's head.
     """
     encoder, head = model.encoder, model.head
     ids, token_types = row
@@ -131,6 +135,8 @@ def model_outputs(model: Model, row: RowTokens) -> dict[str, Float64]:
         x = _layer(x, layer, encoder, visible)
     if isinstance(head, LexicalHead):
         return {"weights": _weights(x, head)}
+    if isinstance(head, TokenVectorHead):
+        return {"token_vectors": linear(x, head.output)}
     if isinstance(head, TokenHead):
         return {"logits": linear(x, head.output)}
     if isinstance(head, SpanHead):

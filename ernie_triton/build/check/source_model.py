@@ -129,7 +129,7 @@ def _empty_class(
         values["tie_word_embeddings"] = not has_own_output
     if isinstance(head, SequenceHead | TokenHead):
         values["num_labels"] = head.output.outputs
-    wanted = "vector" if task.head == "lexical" else task.head
+    wanted = "vector" if task.is_retrieval else task.head
     ending = next(end for end, kind in HEADS_BY_ARCHITECTURE.items() if kind == wanted)
     config = getattr(transformers, f"{classes}Config")(**values)
     built: PreTrainedModel = getattr(transformers, f"{classes}{ending}")(config).float()

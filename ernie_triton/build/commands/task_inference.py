@@ -45,8 +45,10 @@ def infer_task(checkpoint: Path) -> InferredTask:
         CheckpointError: a file of the checkpoint is damaged.
     """
     folder = checkpoint if checkpoint.is_dir() else checkpoint.parent
-    if is_sentence_folder(folder) and read_sentence_folder(folder).kind == SENTENCE_MODEL:
-        return _inferred("vector", "", "the modules of sentence-transformers")
+    sentence = read_sentence_folder(folder) if is_sentence_folder(folder) else None
+    if sentence is not None and sentence.kind == SENTENCE_MODEL:
+        kind = "vector" if sentence.token_layer is None else "token_vector"
+        return _inferred(kind, "", "the modules of sentence-transformers")
     has_config = any((folder / name).is_file() for name in CONFIG_FILES)
     values = config_values(folder) if has_config else {}
     if checkpoint.is_dir() and is_slim_checkpoint(checkpoint):

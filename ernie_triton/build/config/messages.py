@@ -29,6 +29,7 @@ class ModelSizes:
         vocabulary_size: rows of the word embeddings.
         token_types: rows of the token type embeddings.
         prompts: texts to put before others, by name, as the checkpoint has them.
+        skipped_tokens: at the beginning of a text, without a vector of their own (colbert).
         is_canonical: the graph is written by us; one that is served as it came has inputs of its
             own, which only our Python backend can feed.
     """
@@ -44,6 +45,7 @@ class ModelSizes:
     lower_texts: bool = False
     rules: TokenRules = ORDINARY
     prompts: Mapping[str, str] = field(default_factory=dict)
+    skipped_tokens: int = 0
 
     @property
     def by_name(self) -> dict[str, int]:

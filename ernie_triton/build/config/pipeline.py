@@ -11,7 +11,7 @@ from ernie_triton.build.config.messages import ModelSizes, model_config
 from ernie_triton.build.config.stages import postprocess_config, results, tokenizer_config
 from ernie_triton.pipeline import PipelineSpec
 from ernie_triton.settings import CONFIG_FILE, EMBEDDED_CONFIG_FILE, PROMPTS
-from ernie_triton.tasks import EMBEDDING, TOKEN_COUNT, TOKENIZATION, task_named, token_tensors
+from ernie_triton.tasks import TOKEN_COUNT, TOKENIZATION, task_named, token_tensors
 
 
 def pipeline_configs(
@@ -108,5 +108,5 @@ def joined_config(
 
 def _state_prompts(config: pb.ModelConfig, spec: PipelineSpec, sizes: ModelSizes) -> None:
     """Tell clients the prompts by name, unless the pipeline itself puts one before every text."""
-    if spec.task == EMBEDDING.name and sizes.prompts and not spec.answering.prompt:
+    if task_named(spec.task).is_retrieval and sizes.prompts and not spec.answering.prompt:
         config.parameters[PROMPTS].string_value = json.dumps(dict(sizes.prompts))

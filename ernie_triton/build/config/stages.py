@@ -19,6 +19,7 @@ from ernie_triton.decoders.labels import LabelSettings
 from ernie_triton.decoders.lexical import LexicalSettings
 from ernie_triton.decoders.ranks import RankSettings
 from ernie_triton.decoders.spans import AnswerSettings
+from ernie_triton.decoders.token_vectors import TokenVectorSettings
 from ernie_triton.decoders.vectors import VectorSettings
 from ernie_triton.errors import PipelineError
 from ernie_triton.pipeline import PipelineSpec
@@ -138,6 +139,12 @@ def postprocess_settings(spec: PipelineSpec, task: Task, sizes: ModelSizes) -> S
         return ClozeSettings(task=task.name, rules=sizes.rules.to_text())
     if task.head == "lexical":
         return LexicalSettings(task=task.name)
+    if task.head == "token_vector":
+        return TokenVectorSettings(
+            task=task.name,
+            normalize=answering.normalize is not False,
+            skipped=sizes.skipped_tokens,
+        )
     if task.head == "choice":
         return ChoiceSettings(task=task.name)
     if task == RERANK:

@@ -13,6 +13,7 @@ from ernie_triton.build.model.heads import (
     SequenceHead,
     SpanHead,
     TokenHead,
+    TokenVectorHead,
     VectorHead,
 )
 from ernie_triton.build.model.models import Model
@@ -55,6 +56,9 @@ def write_head(graph: GraphBuilder, model: Model, place: Place, hidden: str) -> 
         weighed = graph.add("Relu", "weighed", graph.scores("weigh", head.output, hidden))
         graph.add("Gather", "weights", weighed, graph.int64(0), axis=-1)
         graph.output("weights", *tokens)
+    elif isinstance(head, TokenVectorHead):
+        graph.scores("token_vectors", head.output, hidden)
+        graph.output("token_vectors", *tokens, head.output.outputs)
     elif isinstance(head, TokenHead):
         graph.scores("logits", head.output, hidden)
         graph.output("logits", *tokens, head.output.outputs)

@@ -14,7 +14,6 @@ from pathlib import Path
 import onnx
 
 from ernie_triton.build.load.checkpoint import read_checkpoint
-from ernie_triton.build.load.lexical_head import with_lexical_head
 from ernie_triton.build.load.onnx_graph.file import find_onnx_file, folder_beside, read_onnx
 from ernie_triton.build.load.onnx_graph.model import model_from_onnx
 from ernie_triton.build.load.onnx_graph.names import fixed_length, with_our_input_names
@@ -26,6 +25,7 @@ from ernie_triton.build.load.onnx_graph.outputs import (
     vector_outputs,
 )
 from ernie_triton.build.load.paddle.export import is_paddle_export, onnx_from_paddle_export
+from ernie_triton.build.load.sentence.description import SentenceFolder
 from ernie_triton.build.load.sentence.model import (
     sentence_folder_of,
     wanted_of_folder,
@@ -41,11 +41,16 @@ from ernie_triton.build.load.settings import (
 )
 from ernie_triton.build.load.slim import is_slim_checkpoint, read_slim
 from ernie_triton.build.load.source import Source, WantedHead
-from ernie_triton.build.load.weight_files import find_weights, no_checkpoint_fault
+from ernie_triton.build.load.token_heads import with_token_head
+from ernie_triton.build.load.weight_files import (
+    TOKEN_HEAD_FILES,
+    find_weights,
+    no_checkpoint_fault,
+)
 from ernie_triton.build.model.heads import HEAD_NAMES, SequenceHead, VectorHead
 from ernie_triton.build.model.models import Model
 from ernie_triton.errors import CheckpointError, OtherTaskError, UnrecognisedGraphError
-from ernie_triton.tasks import CHOICE, EXTRACTION
+from ernie_triton.tasks import CHOICE, COLBERT, EXTRACTION
 from ernie_triton.tokenizer.vocabulary import VOCABULARY_FILE
 
 
@@ -62,10 +67,22 @@ def read_source(path: Path, wanted: WantedHead | None = None) -> Source:
     wanted = wanted or WantedHead()
     if not path.exists():
         raise CheckpointError(f"the checkpoint {path} does not exist")
-    if wanted.head == "lexical":
-        encoder = read_source(path, dataclasses.replace(wanted, head="vector"))
-        return with_lexical_head(encoder, path)
     sentence = sentence_folder_of(path)
+    has_token_layer = sentence is not None and sentence.token_layer is not None
+    head = wanted.head or ("token_vector" if has_token_layer else None)
+    if head is not None and head in TOKEN_HEAD_FILES:
+        encoder = _read_folder(path, dataclasses.replace(wanted, head="vector"), sentence)
+        return with_token_head(encoder, path, head)
+    if has_token_layer:
+        raise CheckpointError(
+            f"{path} has no pooling: it gives a vector for each token; build it with --task "
+            f"{COLBERT.name}"
+        )
+    return _read_folder(path, wanted, sentence)
+
+
+def _read_folder(path: Path, wanted: WantedHead, sentence: SentenceFolder | None) -> Source:
+    """Read a checkpoint with the sentence-transformers files in its folder, if any."""
     if sentence is None:
         return with_sentence_files(_read(path, wanted), None, wanted)
     weights = sentence.transformer if path.is_dir() else path
@@ -107,7 +124,7 @@ def _from_graph(kind: str, path: Path, graph: onnx.ModelProto, wanted: WantedHea
     scores, vectors = plain_scores(graph), vector_outputs(graph, wanted.pooling)
     model, reason, used = None, "", vectors if wanted.head == "vector" else scores.graph
     has_sigmoids = "Sigmoid" in scores.functions
-    told = {"pointer": has_sigmoids, "choice": False, "lexical": False}
+    told = {"pointer": has_sigmoids, "choice": False, **dict.fromkeys(TOKEN_HEAD_FILES, False)}
     heads = [head for head in HEAD_NAMES.values() if told.get(head, True)]
     heads = ["choice"] if has_options else heads
     for head in (wanted.head,) if wanted.head else heads:

@@ -14,6 +14,7 @@ from ernie_triton.errors import CheckpointError, TextFileError
 from ernie_triton.tasks import (
     CHOICE,
     CLOZE,
+    COLBERT,
     EMBEDDING,
     EXTRACTION,
     MULTI_LABEL,
@@ -48,7 +49,7 @@ XLM_ROBERTA_MODEL = "sentencepiece.bpe.model"
 _JSON_CLASSES = frozenset(("PreTrainedTokenizer", "TokenizersBackend", "PythonBackend"))
 _TASKS_BY_HEAD = {
     **{"choice": CHOICE, "token": TOKEN_CLS, "span": QA, "pointer": EXTRACTION},
-    **{"vector": EMBEDDING, "masked": CLOZE},
+    **{"vector": EMBEDDING, "masked": CLOZE, "token_vector": COLBERT},
 }
 _TASKS_BY_PROBLEM = {"multi_label_classification": MULTI_LABEL, "regression": REGRESSION}
 

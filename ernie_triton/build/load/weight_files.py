@@ -5,7 +5,7 @@ it looked for.
 """
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,6 +19,12 @@ TORCH_FILE = "pytorch_model.bin"
 PDPARAMS_FILE = "model_state.pdparams"
 USUAL_FILES = (SAFETENSORS_FILE, TORCH_FILE, PDPARAMS_FILE)
 """Usual names of weights, in the order of preference; an index of shards has `.index.json`."""
+
+TOKEN_HEAD_FILES: Mapping[str, str] = {
+    "lexical": "sparse_linear.pt",
+    "token_vector": "colbert_linear.pt",
+}
+"""The file of each head of tokens beside the encoder's weights, as FlagEmbedding names it."""
 
 _INDEX = ".index.json"
 _SAFETENSORS, _PDPARAMS = (".safetensors",), (".pdparams",)
@@ -162,6 +168,8 @@ def _refuse_adapter(folder: Path) -> None:
 
 def _is_weights(file: Path, suffixes: Sequence[str]) -> bool:
     if file.suffix not in suffixes or _OF_TRAINING.match(file.name):
+        return False
+    if file.name in TOKEN_HEAD_FILES.values():
         return False
     if suffixes is not _TORCH or pointer_fault(file):
         return True

@@ -199,6 +199,16 @@ class LexicalHead(TokenHead):
             )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class TokenVectorHead(TokenHead):
+    """A vector of every token, for late interaction: `output` on the token's own.
+
+    `skipped` tokens at the beginning of a text have no vector in its answer.
+    """
+
+    skipped: int = 0
+
+
 Head = (
     SequenceHead
     | ChoiceHead
@@ -208,6 +218,7 @@ Head = (
     | VectorHead
     | MaskedHead
     | LexicalHead
+    | TokenVectorHead
 )
 
 HEAD_NAMES = {
@@ -219,5 +230,6 @@ HEAD_NAMES = {
     VectorHead: "vector",
     MaskedHead: "masked",
     LexicalHead: "lexical",
+    TokenVectorHead: "token_vector",
 }
 """Their names in `Task.head`."""

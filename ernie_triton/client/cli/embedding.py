@@ -16,9 +16,13 @@ from pathlib import Path
 
 import numpy as np
 
-from ernie_triton.arrays import Float32
 from ernie_triton.client.cli.job import Job, TaskCommand, TextOption, Usage
-from ernie_triton.client.cli.options import positive_int
+from ernie_triton.client.cli.options import (
+    add_precision_options,
+    add_prompt_option,
+    has_vector_options,
+    positive_int,
+)
 from ernie_triton.client.cli.run import command_functions
 from ernie_triton.client.cli.sink import JsonPrinter, TablePrinter, cut_cell, opened_npy_sink
 from ernie_triton.client.core import Caller
@@ -27,12 +31,12 @@ from ernie_triton.client.embedding import (
     Similarity,
     embedding_outcomes,
     hidden_size,
-    prompt_named,
     similarity_outcomes,
 )
 from ernie_triton.client.evaluation.tasks import EVALUATION_METHODS
 from ernie_triton.client.items import TEXT, TEXT_PAIR
-from ernie_triton.client.vectors import VECTOR_PRECISIONS, VectorForm, vector_ranges
+from ernie_triton.client.retrieval import prompt_named
+from ernie_triton.client.vectors import VectorForm
 from ernie_triton.errors import UsageError
 from ernie_triton.tasks import EMBEDDING
 
@@ -43,28 +47,14 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="the lines of --file are pairs of texts: print cosines, not vectors",
     )
-    parser.add_argument(
-        "--prompt-name", metavar="NAME", help="the model's prompt to put before each text"
-    )
+    add_prompt_option(parser)
     parser.add_argument(
         "--dimensions",
         type=positive_int,
         metavar="N",
         help="keep so many features of each vector, scaled to length 1 again",
     )
-    parser.add_argument(
-        "--precision",
-        choices=VECTOR_PRECISIONS,
-        default=VECTOR_PRECISIONS[0],
-        help="type of the vectors: bytes, or a bit for each feature (default: %(default)s)",
-    )
-    parser.add_argument(
-        "--ranges",
-        type=_ranges,
-        metavar="FILE",
-        help="a .npy file of vectors of typical texts: their least and largest values are the "
-        "ranges of int8 and uint8",
-    )
+    add_precision_options(parser)
 
 
 def _check_options(found: argparse.Namespace) -> None:
@@ -72,11 +62,9 @@ def _check_options(found: argparse.Namespace) -> None:
         raise UsageError("--pairs is for --file")
     if _has_pairs(found) and _is_npy(found.output):
         raise UsageError("a .npy file is for vectors; name another --output for cosines")
-    asked = (found.prompt_name, found.dimensions, found.ranges, found.precision != "float32")
-    if _has_pairs(found) and any(option is not None and option is not False for option in asked):
+    is_asked = has_vector_options(found) or found.dimensions is not None
+    if _has_pairs(found) and is_asked:
         raise UsageError("--prompt-name, --dimensions, --precision and --ranges are for vectors")
-    if found.precision in ("int8", "uint8") and found.ranges is None:
-        raise UsageError(f"--precision {found.precision} needs --ranges")
 
 
 async def _new_job(found: argparse.Namespace, caller: Caller) -> Job[Embedding] | Job[Similarity]:
@@ -106,14 +94,6 @@ async def _new_job(found: argparse.Namespace, caller: Caller) -> Job[Embedding] 
         printer=JsonPrinter(_json_from_embedding),
         open_file=open_file if _is_npy(found.output) else None,
     )
-
-
-def _ranges(path: str) -> Float32:
-    """The ranges of the vectors in a .npy file, as an argument; of ranges they are the same."""
-    try:
-        return vector_ranges(np.asarray(np.load(path, allow_pickle=False), dtype=np.float32))
-    except (OSError, ValueError) as error:
-        raise argparse.ArgumentTypeError(f"{path} is no .npy file of numbers: {error}") from error
 
 
 def _has_pairs(found: argparse.Namespace) -> bool:

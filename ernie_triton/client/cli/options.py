@@ -10,6 +10,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
+from ernie_triton.arrays import Float32
 from ernie_triton.client.cli.job import TextOption, Usage
 from ernie_triton.client.cli.stream import DEFAULT_BATCH_SIZE, DEFAULT_CONCURRENCY, RequestLimits
 from ernie_triton.client.core import DEFAULT_TIMEOUT_S, Policy
@@ -17,6 +20,7 @@ from ernie_triton.client.items import STDIN, text_from_file
 from ernie_triton.client.request_context import RequestContext
 from ernie_triton.client.security_options import add_security_options, connection_from_namespace
 from ernie_triton.client.transport import Connection
+from ernie_triton.client.vectors import VECTOR_PRECISIONS, vector_ranges
 from ernie_triton.client.wire import Endpoint
 from ernie_triton.errors import UsageError
 
@@ -116,6 +120,42 @@ def add_server_options(parser: argparse.ArgumentParser, usage: Usage) -> None:
     _add_call_options(parser)
 
 
+def add_prompt_option(parser: argparse.ArgumentParser) -> None:
+    """Add the option of the prompts of vectors."""
+    parser.add_argument(
+        "--prompt-name", metavar="NAME", help="the model's prompt to put before each text"
+    )
+
+
+def add_precision_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options of vectors as bytes or bits."""
+    parser.add_argument(
+        "--precision",
+        choices=VECTOR_PRECISIONS,
+        default=VECTOR_PRECISIONS[0],
+        help="type of the vectors: bytes, or a bit for each feature (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--ranges",
+        type=_ranges,
+        metavar="FILE",
+        help="a .npy file of vectors of typical texts: their least and largest values are the "
+        "ranges of int8 and uint8",
+    )
+
+
+def has_vector_options(found: argparse.Namespace) -> bool:
+    """Return whether one of the options of vectors is given.
+
+    Raises:
+        UsageError: bytes are wanted without their ranges.
+    """
+    if found.precision in ("int8", "uint8") and found.ranges is None:
+        raise UsageError(f"--precision {found.precision} needs --ranges")
+    asked = (found.prompt_name, found.ranges, None if found.precision == "float32" else "other")
+    return any(option is not None for option in asked)
+
+
 def options_from_namespace(found: argparse.Namespace, texts: Sequence[TextOption]) -> Options:
     """Read the options that the clients share.
 
@@ -175,6 +215,14 @@ def positive_int(text: str) -> int:
     if value < 1:
         raise argparse.ArgumentTypeError(f"{text} is not at least 1")
     return value
+
+
+def _ranges(path: str) -> Float32:
+    """The ranges of the vectors in a .npy file, as an argument; of ranges they are the same."""
+    try:
+        return vector_ranges(np.asarray(np.load(path, allow_pickle=False), dtype=np.float32))
+    except (OSError, ValueError) as error:
+        raise argparse.ArgumentTypeError(f"{path} is no .npy file of numbers: {error}") from error
 
 
 def _natural_int(text: str) -> int:

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import partial
 
 from ernie_triton.client.cli.job import SECOND_TEXT, Job, TaskCommand, TextOption, Usage
 from ernie_triton.client.cli.run import command_functions
 from ernie_triton.client.cli.sink import TablePrinter, cut_cell
-from ernie_triton.client.core import Caller
+from ernie_triton.client.core import Caller, Send
 from ernie_triton.client.evaluation.tasks import EVALUATION_METHODS
 from ernie_triton.client.items import TEXT
 from ernie_triton.client.regression import RegressionCodec, Score
@@ -24,22 +25,26 @@ from ernie_triton.tasks import REGRESSION
 async def regression_job(_: argparse.Namespace, caller: Caller) -> Job[Score]:
     """The job of a regression model; no option changes it."""
     texts = await caller.input_names(REGRESSION)
+    job = score_job(texts, partial(caller.outcomes, codec=RegressionCodec()))
+    return replace(job, method=EVALUATION_METHODS[REGRESSION.name])
+
+
+def score_job(texts: tuple[str, ...], send: Send[Score], *, model_rows: int = 1) -> Job[Score]:
+    """The job of scores of texts with these names; each is `model_rows` rows to the model."""
     return Job(
         texts=texts,
-        send=partial(caller.outcomes, codec=RegressionCodec()),
-        json_from_result=json_from_score,
-        printer=TablePrinter(("score", "cut"), texts, cells_from_score),
-        method=EVALUATION_METHODS[REGRESSION.name],
+        send=send,
+        json_from_result=_json_from_score,
+        printer=TablePrinter(("score", "cut"), texts, _cells_from_score),
+        model_rows=model_rows,
     )
 
 
-def json_from_score(result: Score) -> Mapping[str, object]:
-    """A score as `--json` prints it."""
+def _json_from_score(result: Score) -> Mapping[str, object]:
     return {"score": result.value, "truncated": result.truncated}
 
 
-def cells_from_score(result: Score) -> list[tuple[str, ...]]:
-    """A score as a row of the table."""
+def _cells_from_score(result: Score) -> list[tuple[str, ...]]:
     return [(f"{result.value:.4f}", cut_cell(result.truncated))]
 
 

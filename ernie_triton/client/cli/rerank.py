@@ -16,14 +16,17 @@ from ernie_triton.client.cli.job import Job, TaskCommand, TextOption, Usage
 from ernie_triton.client.cli.options import positive_int
 from ernie_triton.client.cli.run import command_functions
 from ernie_triton.client.cli.sink import TablePrinter, cut_cell
-from ernie_triton.client.core import Caller
+from ernie_triton.client.core import Caller, Send
 from ernie_triton.client.evaluation.ranks import DEFAULT_DEPTH, RankScorer
 from ernie_triton.client.evaluation.tasks import EVALUATION_METHODS
 from ernie_triton.client.items import TextField
 from ernie_triton.client.rerank import RankedDocument, Ranking, ranking_outcomes
 from ernie_triton.errors import UsageError
-from ernie_triton.tasks import RERANK
+from ernie_triton.tasks import RERANK, Task
 from ernie_triton.text_table import clipped
+
+RANKED_EXAMPLES = 'JSON lines {"query", "positives", "negatives"}, the last two lists of texts'
+"""The content of a file for `--evaluate` of queries with documents."""
 
 _WIDTH = 48
 
@@ -41,6 +44,11 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
         default=True,
         help="put the documents' texts into the results",
     )
+    add_depth_option(parser)
+
+
+def add_depth_option(parser: argparse.ArgumentParser) -> None:
+    """Add the option of the figures of rankings."""
     parser.add_argument(
         "--at",
         type=positive_int,
@@ -57,20 +65,33 @@ def _check_options(found: argparse.Namespace) -> None:
 
 async def _new_job(found: argparse.Namespace, caller: Caller) -> Job[Ranking]:
     texts = await caller.input_names(RERANK)
-    depth: int = found.at
+    send = partial(
+        ranking_outcomes, caller, top_n=found.top_n, return_documents=found.return_documents
+    )
+    return ranking_job(RERANK, texts, send, found.at)
+
+
+def ranking_job(
+    task: Task, texts: tuple[str, ...], send: Send[Ranking], depth: int
+) -> Job[Ranking]:
+    """The job of ranking documents, whose figures look at the first `depth` places.
+
+    Args:
+        task: whose examples are evaluated.
+        texts: names of a row's texts; the first is the query.
+        send: answers a batch of queries with their documents.
+        depth: of MRR and NDCG.
+    """
+    method = EVALUATION_METHODS[task.name]
     return Job(
         texts=texts,
-        send=partial(
-            ranking_outcomes,
-            caller,
-            top_n=found.top_n,
-            return_documents=found.return_documents,
-        ),
+        send=send,
         json_from_result=_json_from_result,
         printer=TablePrinter(
             ("rank", "score", "cut", "index", "document"), texts[:1], _cells_from_result
         ),
-        method=replace(EVALUATION_METHODS[RERANK.name], scorer=lambda _: RankScorer(depth)),
+        method=replace(method, scorer=lambda _: RankScorer(depth)),
+        model_rows=method.rows_per_example,
     )
 
 
@@ -108,7 +129,7 @@ add_options, run = command_functions(
                     help="a document of the query",
                 ),
             ),
-            examples='JSON lines {"query", "positives", "negatives"}, the last two lists of texts',
+            examples=RANKED_EXAMPLES,
         ),
         add_options=_add_options,
         check_options=_check_options,

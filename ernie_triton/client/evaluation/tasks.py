@@ -13,6 +13,7 @@ from typing import Any, Protocol, TypeVar
 
 from ernie_triton.client.choice import ChoiceCodec
 from ernie_triton.client.cloze import ClozeCodec
+from ernie_triton.client.colbert import interaction_rankings
 from ernie_triton.client.core import Caller, Codec, Row, Send
 from ernie_triton.client.embedding import similarity_outcomes
 from ernie_triton.client.evaluation.answers import AnswerScorer, items_from_squad
@@ -30,11 +31,12 @@ from ernie_triton.client.qa import QaCodec
 from ernie_triton.client.regression import RegressionCodec
 from ernie_triton.client.rerank import RerankCodec
 from ernie_triton.client.seq_cls import SeqClsCodec, label_names
-from ernie_triton.client.sparse import lexical_outcomes
+from ernie_triton.client.sparse import lexical_rankings
 from ernie_triton.client.token_cls import EntityCodec
 from ernie_triton.tasks import (
     CHOICE,
     CLOZE,
+    COLBERT,
     EMBEDDING,
     EXTRACTION,
     MULTI_LABEL,
@@ -86,8 +88,8 @@ class EvaluationMethod:
         read: makes items of the lines of a file and the names of an example's texts.
         scorer: makes a scorer for the model's labels.
         codec: makes the codec that answers are read with, for the model's labels; None where
-            examples are pairs of texts to compare by their vectors.
-        compare: scores such pairs.
+            an example's texts are compared by their vectors.
+        compare: answers such examples.
         has_labels: the scorer and the codec need the model's labels.
     """
 
@@ -132,6 +134,8 @@ def _read_clue(lines: Iterable[bytes], texts: Sequence[str]) -> Iterable[Item]:
     return items_from_jsonl(lines, texts, (TEXT, TEXT_PAIR))
 
 
+_RANKING = Metric(name="NDCG@10", figures=("ndcg",))
+
 _METHODS = (
     EvaluationMethod(
         task=SEQ_CLS,
@@ -158,7 +162,7 @@ _METHODS = (
     ),
     EvaluationMethod(
         task=RERANK,
-        metric=Metric(name="NDCG@10", figures=("ndcg",)),
+        metric=_RANKING,
         read=lambda lines, _: items_from_rankings(lines),
         scorer=lambda _: RankScorer(),
         codec=lambda _: RerankCodec(),
@@ -194,11 +198,19 @@ _METHODS = (
     ),
     EvaluationMethod(
         task=SPARSE,
-        metric=Metric(name="Spearman", figures=("spearman",)),
-        read=_read_clue,
-        scorer=lambda _: RegressionScorer(),
+        metric=_RANKING,
+        read=lambda lines, _: items_from_rankings(lines),
+        scorer=lambda _: RankScorer(),
         codec=None,
-        compare=lexical_outcomes,
+        compare=lexical_rankings,
+    ),
+    EvaluationMethod(
+        task=COLBERT,
+        metric=_RANKING,
+        read=lambda lines, _: items_from_rankings(lines),
+        scorer=lambda _: RankScorer(),
+        codec=None,
+        compare=interaction_rankings,
     ),
     EvaluationMethod(
         task=EXTRACTION,

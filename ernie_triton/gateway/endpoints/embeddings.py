@@ -61,7 +61,7 @@ async def _answer(call: Call, request: EmbeddingsRequest) -> EmbeddingsAnswer:
         return await asyncio.gather(client.embed(texts), counted)
 
     vectors, tokens = await call.ask(request.model, (EMBEDDING,), embed)
-    encode = _base64 if request.encoding_format == "base64" else _numbers
+    encode = base64_from_vectors if request.encoding_format == "base64" else _numbers
     return EmbeddingsAnswer(
         model=call.pipeline,
         data=[
@@ -91,8 +91,9 @@ def _numbers(vector: Float32) -> list[float]:
     return numbers
 
 
-def _base64(vector: Float32) -> str:
-    return base64.b64encode(vector.astype("<f4").tobytes()).decode("ascii")
+def base64_from_vectors(vectors: Float32) -> str:
+    """Little-endian float32 numbers in base64, row by row."""
+    return base64.b64encode(vectors.astype("<f4").tobytes()).decode("ascii")
 
 
 EMBEDDINGS_ENDPOINT = JsonEndpoint(

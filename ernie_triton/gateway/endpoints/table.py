@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from ernie_triton.gateway.endpoints.answer import ANSWER_ENDPOINT
 from ernie_triton.gateway.endpoints.choose import CHOOSE_ENDPOINT
 from ernie_triton.gateway.endpoints.classify import CLASSIFY_ENDPOINT
+from ernie_triton.gateway.endpoints.colbert import COLBERT_ENDPOINT
 from ernie_triton.gateway.endpoints.embeddings import EMBEDDINGS_ENDPOINT
 from ernie_triton.gateway.endpoints.endpoint import JsonEndpoint
 from ernie_triton.gateway.endpoints.entities import ENTITIES_ENDPOINT
@@ -28,6 +29,7 @@ ENDPOINTS: Mapping[str, JsonEndpoint] = {
         EXTRACT_ENDPOINT,
         FILL_ENDPOINT,
         SPARSE_ENDPOINT,
+        COLBERT_ENDPOINT,
         TOKENIZE_ENDPOINT,
     )
 }

@@ -1,5 +1,5 @@
 // Each task: its endpoint, its fields with an example, the body of a request, and its view.
-import { bars, element, heatMap, markedText, note, number, tree } from "/page/views.js";
+import { bars, cosine, element, heatMap, markedText, meanMaxSim, note, number, tree } from "/page/views.js";
 
 const TOP = 10;
 const textField = (name, example, rows = 3) => ({ name, example, rows });
@@ -38,7 +38,7 @@ function score(answer, asked, words) {
 }
 
 function vectors(answer, asked, words) {
-  return [element("h2", words.similarity), heatMap(asked.input, answer.data.map((one) => one.embedding))];
+  return [element("h2", words.similarity), heatMap(asked.input, answer.data.map((one) => one.embedding), cosine)];
 }
 
 function ranking(answer, asked) {
@@ -75,6 +75,11 @@ function weighed(answer) {
   const { indices, values } = answer.results[0];
   const found = indices.map((id, place) => ({ name: `${id}`, score: values[place] }));
   return [bars(found.sort((one, other) => other.score - one.score))];
+}
+
+function tokenMatches(answer, asked, words) {
+  const vectors = answer.results.map((one) => one.vectors);
+  return [element("h2", words.lateInteraction), heatMap(asked.input, vectors, meanMaxSim)];
 }
 
 function schemaOf(text) { // a plain name needs no quotes
@@ -149,6 +154,11 @@ export const TASKS = {
   sparse: {
     path: "/v1/sparse", view: weighed, body: single,
     fields: () => [textField("input", "花呗怎么提前还款", 4)],
+  },
+  colbert: {
+    path: "/v1/colbert", view: tokenMatches,
+    fields: () => [{ ...textField("input", "花呗怎么提前还款\n花呗可以提前还清吗\n今天天气很好", 6), word: "sentences" }],
+    body: (texts) => ({ input: lines(texts.input) }),
   },
   embedding: {
     path: "/v1/embeddings", view: vectors,

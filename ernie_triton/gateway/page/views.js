@@ -63,16 +63,16 @@ export function tree(spansByName) {
   return list;
 }
 
-export function heatMap(texts, vectors) {
+export function heatMap(texts, found, likeness) {
   const table = element("table");
   const head = table.createTHead().insertRow();
   head.append(element("th"), ...texts.map((_, place) => element("th", String(place + 1))));
   const body = table.createTBody();
-  vectors.forEach((vector, place) => {
+  found.forEach((one, place) => {
     const row = body.insertRow();
     const name = element("th", `${place + 1}. ${texts[place]}`);
     name.title = texts[place];
-    row.append(name, ...vectors.map((other) => heatCell(cosine(vector, other))));
+    row.append(name, ...found.map((other) => heatCell(likeness(one, other))));
   });
   const wide = element("div", "", "wide");
   wide.tabIndex = 0;
@@ -113,7 +113,7 @@ function heatCell(value) {
   return cell;
 }
 
-function cosine(one, other) {
+export function cosine(one, other) {
   let product = 0, ones = 0, others = 0;
   one.forEach((value, place) => {
     product += value * other[place];
@@ -121,4 +121,9 @@ function cosine(one, other) {
     others += other[place] * other[place];
   });
   return ones && others ? product / Math.sqrt(ones * others) : 0;
+}
+
+export function meanMaxSim(query, text) { // of vectors of tokens
+  const best = query.map((one) => Math.max(...text.map((other) => cosine(one, other))));
+  return best.reduce((sum, value) => sum + value, 0) / best.length;
 }

@@ -9,7 +9,7 @@ const WORDS = {
     truncated: "The model read only the start of the text.",
     selected: "Labels that apply", likeliest: "Likeliest labels", best: "Best answers",
     time: "Time in ms", browser: "whole, in this browser", gateway: "in the gateway",
-    model: "of it, for the pipeline", similarity: "Cosines",
+    model: "of it, for the pipeline", similarity: "Cosines", lateInteraction: "Late interaction: each row a query, the mean over its tokens",
     noPipelines: "No pipeline answers. Is its server running?",
     needsKey: "This gateway wants an API key; enter it above.",
     unreachable: "The gateway does not answer.", scored: "Score",
@@ -20,7 +20,7 @@ const WORDS = {
     tasks: {
       seq_cls: "one label", multi_label: "every label that applies", regression: "a score",
       rerank: "documents by relevance", choice: "the best option", cloze: "tokens for each [MASK]", extraction: "spans that a schema names",
-      token_cls: "entities", qa: "answers from a context", embedding: "vectors", sparse: "weights of tokens, by their ids",
+      token_cls: "entities", qa: "answers from a context", embedding: "vectors", sparse: "weights of tokens, by their ids", colbert: "vectors of tokens",
     },
   },
   zh: {
@@ -32,7 +32,7 @@ const WORDS = {
     truncated: "文本过长，模型只读了开头。",
     selected: "符合的标签", likeliest: "最可能的标签", best: "最佳答案",
     time: "耗时（毫秒）", browser: "浏览器内总计", gateway: "网关内",
-    model: "其中流水线", similarity: "余弦相似度",
+    model: "其中流水线", similarity: "余弦相似度", lateInteraction: "后期交互：每行一个查询，取各词元的平均",
     noPipelines: "没有流水线应答。服务器在运行吗？",
     needsKey: "此网关需要 API 密钥，请在上方输入。",
     unreachable: "网关没有应答。", scored: "分数",
@@ -43,7 +43,7 @@ const WORDS = {
     tasks: {
       seq_cls: "一个标签", multi_label: "所有符合的标签", regression: "一个分数",
       rerank: "按相关性排序文档", choice: "选出最佳选项", cloze: "填补 [MASK]", extraction: "按模式抽取信息",
-      token_cls: "实体", qa: "从上下文中找答案", embedding: "向量", sparse: "词元权重（按编号）",
+      token_cls: "实体", qa: "从上下文中找答案", embedding: "向量", sparse: "词元权重（按编号）", colbert: "词元向量",
     },
   },
 };

@@ -17,6 +17,7 @@ from ernie_triton.arrays import Float32
 from ernie_triton.client.choice import ChoiceClient, ChosenOption
 from ernie_triton.client.client import BlockingClient
 from ernie_triton.client.cloze import ClozeClient, FilledText
+from ernie_triton.client.colbert import ColbertClient
 from ernie_triton.client.embedding import EmbeddingClient
 from ernie_triton.client.extraction import Extraction, ExtractionClient
 from ernie_triton.client.multi_label import LabelSet, MultiLabelClient
@@ -232,6 +233,10 @@ def _weighed(client: SparseClient, row: TextRow) -> SparseVector:
     return client.weigh(*_columns(row))[0]
 
 
+def _token_vectors(client: ColbertClient, row: TextRow) -> Float32:
+    return np.asarray(client.embed(*_columns(row))[0].vectors, dtype=np.float32)
+
+
 def _embedded(client: EmbeddingClient, row: TextRow) -> Float32:
     vectors = client.embed(*_columns(row))
     return np.asarray(vectors[0], dtype=np.float32)
@@ -248,5 +253,6 @@ _COMPARISONS: Mapping[str, Comparison[Any, Any]] = {
     "extraction": Comparison(ExtractionClient, _extracted, same_extraction),
     "cloze": Comparison(ClozeClient, _filled, same_fills),
     "sparse": Comparison(SparseClient, _weighed, same_weights),
+    "colbert": Comparison(ColbertClient, _token_vectors, same_vector),
     "embedding": Comparison(EmbeddingClient, _embedded, same_vector),
 }

@@ -25,6 +25,7 @@ SPECS = {
     "choice": spec_of(task="choice"),
     "cloze": spec_of(task="cloze"),
     "sparse": spec_of(task="sparse"),
+    "colbert": spec_of(task="colbert"),
     "token_cls": spec_of(task="token_cls", max_length=100, batching=SMALL),
     "per_token": spec_of(
         task="token_cls", answering=Answering(overlap=7, max_windows=100, per_token=True)

@@ -16,7 +16,7 @@ from ernie_triton.build.graph.numerics import Numerics
 from ernie_triton.build.load.state import model_from_state
 from ernie_triton.build.load.weights import TRANSFORMERS
 from ernie_triton.build.model.encoder import Linear
-from ernie_triton.build.model.heads import LexicalHead
+from ernie_triton.build.model.heads import LexicalHead, TokenVectorHead
 from ernie_triton.build.model.models import trim_model
 from ernie_triton.build.tensorrt.profiles import pipeline_shapes, profile_of
 from ernie_triton.pipeline import Answering, PipelineSpec
@@ -73,12 +73,15 @@ def graph_of(spec: PipelineSpec, compute: str) -> onnx.ModelProto:
 @functools.cache
 def _graph_of(head: str, layout: str, compute: str, max_length: int, pair: bool) -> onnx.ModelProto:
     # Two scores of each token make one graph, whatever function comes after them.
-    read = {"pointer": "span", "lexical": "vector"}.get(head, head)
+    read = {"pointer": "span", "lexical": "vector", "token_vector": "vector"}.get(head, head)
     source = transformers_model("ernie", head=read)
     model = model_from_state(arrays_of(source), TRANSFORMERS, checkpoint_config(source), "here")
     if head == "lexical":
         weigh = Linear(weight=np.ones((HIDDEN, 1), np.float32), bias=np.zeros(1, np.float32))
         model = dataclasses.replace(model, head=LexicalHead(output=weigh))
+    if head == "token_vector":
+        project = Linear(weight=np.eye(HIDDEN, dtype=np.float32), bias=np.zeros(HIDDEN, np.float32))
+        model = dataclasses.replace(model, head=TokenVectorHead(output=project))
     model = trim_model(model, max_length=max_length, pair=pair)
     return export_onnx(model, layout, Numerics(compute=compute))
 
@@ -108,7 +111,7 @@ def modes(spec: PipelineSpec) -> tuple[Configs, Configs]:
 
 
 def test_there_are_combinations_of_every_kind() -> None:
-    assert len(COMBINATIONS) == 14 * 2 * (3 + 3 * 2 + 3)
+    assert len(COMBINATIONS) == 15 * 2 * (3 + 3 * 2 + 3)
 
 
 def test_both_modes_are_consistent_and_fit_the_graph(

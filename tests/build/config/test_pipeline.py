@@ -54,6 +54,10 @@ WIRE = {
         ["text"],
         {"indices": (pb.TYPE_INT64, [-1]), "values": (pb.TYPE_FP32, [-1]), **_TRUNCATED},
     ),
+    "colbert": (
+        ["text"],
+        {"vectors": (pb.TYPE_FP32, [-1, 24]), "count": (pb.TYPE_INT32, [1]), **_TRUNCATED},
+    ),
     "cloze": (["text", "parameters"], {"fills": (pb.TYPE_STRING, [1]), **_TRUNCATED}),
     "token_cls": (["text"], _ENTITIES),
     "per_token": (["text"], _ENTITIES | {"tokens": (pb.TYPE_STRING, [1])}),
@@ -135,6 +139,7 @@ def test_the_tokenizer_hands_over_token_types_for_pairs_alone(
         **dict.fromkeys(("rerank", "choice"), parts),
         "cloze": {*parts, "asked"},
         "sparse": {"truncated", "weighted_ids"},
+        "colbert": {"truncated", "row_tokens"},
     }
     outputs = {tensor.name for tensor in configs[spec.stage("tokenizer")].output}
     sent = outputs - {"tokenization", "token_count"}

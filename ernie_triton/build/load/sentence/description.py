@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from ernie_triton.build.model.encoder import Linear
 from ernie_triton.build.model.heads import VectorLayer
 
 SENTENCE_MODEL, CROSS_ENCODER = "SentenceTransformer", "CrossEncoder"
@@ -17,7 +18,9 @@ class SentenceFolder:
         kind: `SentenceTransformer` or `CrossEncoder`.
         version: of sentence-transformers, which saved it; empty where unknown.
         transformer: the folder of the weights and the tokenizer.
-        pooling: as `ernie_triton.tasks.pooling_parts` reads it; empty for a cross-encoder.
+        pooling: as `ernie_triton.tasks.pooling_parts` reads it; empty for a cross-encoder, and
+            where a text has a vector for each token.
+        token_layer: of the vector of each token, instead of a pooling.
         layers: behind the pooling, without a scaling to length 1 at the end.
         normalize: the vectors are scaled to length 1 at the end.
         max_length: most tokens of a text; 0 where only the model's positions bound it.
@@ -32,6 +35,7 @@ class SentenceFolder:
     version: str = ""
     transformer: Path
     pooling: str = ""
+    token_layer: Linear | None = None
     layers: tuple[VectorLayer, ...] = ()
     normalize: bool = False
     max_length: int = 0

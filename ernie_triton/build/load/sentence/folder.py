@@ -17,6 +17,7 @@ from ernie_triton.build.load.sentence.modules import (
     read_layer_norm,
     read_normalize,
     read_pooling,
+    read_token_layer,
 )
 from ernie_triton.build.load.settings import CONFIG_FILES, TOKENIZER_FILE, optional_json
 from ernie_triton.build.model.heads import Cut, UnitLength, VectorLayer
@@ -43,6 +44,14 @@ _EMPTY_KEYS = {
     *("model_args", "tokenizer_args", "config_args"),
 }
 """Known too, but only without a value."""
+_PLAIN_TOKENS: Mapping[str, object] = {
+    "query_prefix": "",
+    "document_prefix": "",
+    "do_query_expansion": False,
+    "skiplist_words": [],
+    "truncate_dim": None,
+}
+"""PyLate's settings of token vectors, where queries and documents are read alike, all tokens."""
 _TASKS_OF_TRANSFORMER = (None, "feature-extraction", "sequence-classification")
 _LAYERS: Mapping[str, Callable[[Path], tuple[VectorLayer, ...]]] = {
     "Dense": read_dense,
@@ -54,10 +63,11 @@ _LAYERS: Mapping[str, Callable[[Path], tuple[VectorLayer, ...]]] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Module:
-    """An entry of `modules.json`: the class of a module, and its folder."""
+    """An entry of `modules.json`: the class of a module, its package before it, and its folder."""
 
     name: str
     folder: Path
+    package: str = ""
 
 
 def is_sentence_folder(folder: Path) -> bool:
@@ -104,9 +114,12 @@ def _vectors(folder: Path, modules: list[_Module], model: Mapping[str, Any]) -> 
     """Read the pooling and the layers behind it."""
     if not modules:
         raise CheckpointError(
-            f"{folder / MODULES_FILE} has no pooling, so it gives a vector for each token; only "
-            f"vectors of texts are served"
+            f"{folder / MODULES_FILE} has neither a pooling nor a Dense module, so it gives the "
+            f"hidden states of each token; only vectors of texts, and those of a Dense module, are "
+            f"served"
         )
+    if modules[0].name == "Dense":
+        return _token_vectors(folder, modules, model)
     if modules[0].name != "Pooling":
         raise _unsupported(folder, modules[0])
     pooling = read_pooling(modules[0].folder / "config.json")
@@ -132,6 +145,25 @@ def _vectors(folder: Path, modules: list[_Module], model: Mapping[str, Any]) -> 
     }
 
 
+def _token_vectors(
+    folder: Path, modules: list[_Module], model: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Read the layer of token vectors; their length is 1 with a scaling behind it or without."""
+    for module in modules[1:]:
+        if module.name not in ("Normalize", "Dropout"):
+            raise _unsupported(folder, module)
+    for key, plain in _PLAIN_TOKENS.items():
+        default = None if modules[0].package == "pylate" else plain
+        found = model.get(key, default)
+        if found != plain:
+            raise CheckpointError(
+                f"{folder / MODEL_FILE}: {key} is {found!r}, as PyLate has it; token vectors are "
+                f"served with {plain!r} alone, where queries and documents are read alike"
+            )
+    layer = read_token_layer(modules[0].folder)
+    return {"token_layer": layer, "normalize": True}
+
+
 def _modules(folder: Path) -> list[_Module]:
     path = folder / MODULES_FILE
     if not path.is_file():
@@ -142,7 +174,9 @@ def _modules(folder: Path) -> list[_Module]:
         entries = json.loads(path.read_text(encoding="utf-8"))
         modules = [
             _Module(
-                name=str(entry["type"]).rpartition(".")[2], folder=folder / str(entry["path"] or "")
+                name=str(entry["type"]).rpartition(".")[2],
+                folder=folder / str(entry["path"] or ""),
+                package=str(entry["type"]).partition(".")[0],
             )
             for entry in entries
         ]

@@ -41,7 +41,7 @@ _DENSE_KEYS = {
 }
 _LAYER_NORM_EPSILON = 1e-5
 """torch's default, which sentence-transformers does not change."""
-_VECTOR = "sentence_embedding"
+_VECTOR, _TOKEN_VECTORS = "sentence_embedding", "token_embeddings"
 ACTIVATIONS_OF_TORCH = {
     "torch.nn.modules.linear.Identity": "identity",
     "torch.nn.modules.activation.Tanh": "tanh",
@@ -101,10 +101,15 @@ def read_dense(folder: Path) -> tuple[VectorLayer, ...]:
     Raises:
         CheckpointError: a file is missing or damaged, or it is a layer of another kind.
     """
+    return _read_dense(folder, _VECTOR)
+
+
+def _read_dense(folder: Path, place: str) -> tuple[Dense]:
+    """Read a `Dense` module on the vectors of this name."""
     path = folder / MODULE_CONFIG
     values = read_json(path)
     _check_keys(values, _DENSE_KEYS, path)
-    _check_place(values, path)
+    _check_place(values, path, place)
     if values.get("use_residual"):
         raise CheckpointError(f"{path}: use_residual is true; residual layers are not supported")
     named = values.get("activation_function", "torch.nn.modules.activation.Tanh")
@@ -121,6 +126,21 @@ def read_dense(folder: Path) -> tuple[VectorLayer, ...]:
             f"{list(weight.shape)}"
         )
     return (Dense(linear=Linear(weight=weight.T, bias=bias), activation=activation(named, path)),)
+
+
+def read_token_layer(folder: Path) -> Linear:
+    """Read a `Dense` module on the vector of each token.
+
+    Raises:
+        CheckpointError: as `read_dense`, or it has an activation.
+    """
+    [layer] = _read_dense(folder, _TOKEN_VECTORS)
+    if layer.activation != "identity":
+        raise CheckpointError(
+            f"{folder / MODULE_CONFIG}: the activation of token vectors is {layer.activation}; "
+            f"only a linear layer is served"
+        )
+    return layer.linear
 
 
 def read_layer_norm(folder: Path) -> tuple[VectorLayer, ...]:
@@ -147,7 +167,7 @@ def read_normalize(folder: Path) -> tuple[VectorLayer, ...]:
     if path.is_file():
         values = read_json(path)
         _check_keys(values, {"module_input_name", "module_output_name"}, path)
-        _check_place(values, path)
+        _check_place(values, path, _VECTOR)
     return (UnitLength(),)
 
 
@@ -181,13 +201,13 @@ def _check_keys(values: Mapping[str, Any], known: set[str], path: Path) -> None:
         )
 
 
-def _check_place(values: Mapping[str, Any], path: Path) -> None:
-    """Refuse a layer on anything else than the vectors of texts."""
-    taken = values.get("module_input_name") or _VECTOR
+def _check_place(values: Mapping[str, Any], path: Path, place: str) -> None:
+    """Refuse a layer on other vectors than those of this name."""
+    taken = values.get("module_input_name") or place
     for name in (taken, values.get("module_output_name") or taken):
-        if name != _VECTOR:
+        if name != place:
             raise CheckpointError(
-                f"{path}: the layer works on {name!r}; only {_VECTOR!r} is supported"
+                f"{path}: the layer works on {name!r}; only {place!r} is supported here"
             )
 
 
