@@ -7,8 +7,10 @@ from pathlib import Path
 import numpy as np
 
 from ernie_triton.arrays import Float32
+from ernie_triton.build.load.weight_files import TOKEN_HEAD_FILES
 from ernie_triton.build.random_models.checkpoint import check_shape, ernie_config
 from ernie_triton.build.torch_models.checkpoints import load_model, save_model
+from ernie_triton.build.torch_models.token_heads import torch_content
 from ernie_triton.errors import CheckpointError
 from ernie_triton.model_shapes import Shape
 from samples.errors import DataError
@@ -90,6 +92,8 @@ def write_tiny_base(model: TinyModel, vocab: Path, folder: Path, *, seed: int) -
     if model.comparing_layers or model.neighbours:
         more_config["initializer_range"] = 0.05
     base = write_base(shape, vocab, folder, positions=model.positions, more_config=more_config)
+    if model.token_vectors:
+        _write_token_heads(base, model, seed)
     if not model.comparing_layers and not model.neighbours:
         return base
     encoder = load_model(base, task="embedding", seed=seed)
@@ -102,6 +106,16 @@ def write_tiny_base(model: TinyModel, vocab: Path, folder: Path, *, seed: int) -
     with_weights = folder.with_name(f"{folder.name}_begun")
     save_model(encoder, with_weights, tokenizer_from=base)
     return with_weights
+
+
+def _write_token_heads(folder: Path, model: TinyModel, seed: int) -> None:
+    """Write random heads of tokens' weights and vectors, as torch begins layers."""
+    import torch
+
+    torch.manual_seed(seed)
+    for head, width in (("lexical", 1), ("token_vector", model.token_vectors)):
+        layer = torch.nn.Linear(model.hidden, width)
+        (folder / TOKEN_HEAD_FILES[head]).write_bytes(torch_content(layer))
 
 
 def _compare(weights: Mapping[str, Float32], layers: int, seed: int) -> None:

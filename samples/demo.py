@@ -36,6 +36,10 @@ QUESTIONS: dict[str, str] = {
     """--schema '{"人物": ["毕业院校", "出生地"]}'""",
     "ernie_cloze": "cloze --text 他买了三[MASK]小说。 --candidate 只 --candidate 本 --candidate 辆",
     "ernie_embedding": "embedding --text 花呗怎么提前还款 --text-pair 花呗可以提前还清吗",
+    "ernie_sparse": "sparse --text 花呗怎么提前还款 --text-pair 花呗可以提前还清吗 "
+    "--text 花呗怎么提前还款 --text-pair 信用卡年费多少",
+    "ernie_colbert": "colbert --text 花呗怎么提前还款 --text-pair 花呗可以提前还清吗 "
+    "--text 花呗怎么提前还款 --text-pair 信用卡年费多少",
 }
 """Arguments of `ernie-triton ask` for each model, without the server's address and the name."""
 

@@ -10,17 +10,18 @@ from ernie_triton.build.convert.engine_file import write_engine
 from ernie_triton.build.graph.export import export_onnx
 from ernie_triton.build.load import read_source
 from ernie_triton.build.load.source import WantedHead
-from ernie_triton.build.model.heads import VectorHead
+from ernie_triton.build.model.heads import TokenVectorHead, VectorHead
 from ernie_triton.build.model.models import Model, trim_model, with_mask_id
 from ernie_triton.build.torch_models.checkpoints import load_tokenizer
 from ernie_triton.engines import Engine, load_engine
 from ernie_triton.errors import CheckpointError
 from ernie_triton.pipeline import PipelineSpec, load_pipeline
 from ernie_triton.settings import EngineSettings
-from ernie_triton.tasks import task_named
+from ernie_triton.tasks import COLBERT, SPARSE, task_named
 from samples.recipes import sample_recipe
 
 PIPELINES = Path(__file__).parents[1] / "pipelines"
+_RANKINGS = Path(__file__).parent / "data" / "rankings.json"
 _PLACES = 4
 
 
@@ -39,7 +40,28 @@ def measured_figures(sample: str, checkpoint: Path, data: Path) -> dict[str, flo
         CheckpointError: the folder holds no such checkpoint.
         DatasetError: the file cannot be read, or a line is of no use.
     """
-    spec = _spec_of(sample, checkpoint)
+    return _measured(_spec_of(sample, checkpoint), checkpoint, data)
+
+
+def ranking_figures(checkpoint: Path) -> dict[str, float]:
+    """Rank the samples' queries by the lexical score and the late interaction of a checkpoint.
+
+    Returns:
+        MRR@10, NDCG@10 and MAP of each, as `sparse_mrr`.
+
+    Raises:
+        CheckpointError: the folder lacks the heads of tokens.
+    """
+    figures: dict[str, float] = {}
+    for task in (SPARSE, COLBERT):
+        spec = load_pipeline(PIPELINES / f"{task.name}.toml")
+        spec = dataclasses.replace(spec, checkpoint=checkpoint)
+        found = _measured(spec, checkpoint, _RANKINGS)
+        figures |= {f"{task.name}_{name}": found[name] for name in ("mrr", "ndcg", "map")}
+    return figures
+
+
+def _measured(spec: PipelineSpec, checkpoint: Path, data: Path) -> dict[str, float]:
     wanted = WantedHead(head=task_named(spec.task).head, pooling=spec.answering.pooling)
     source = read_source(checkpoint, wanted)
     if not isinstance(source.model, Model):
@@ -51,11 +73,12 @@ def measured_figures(sample: str, checkpoint: Path, data: Path) -> dict[str, flo
     has_labels = wanted.head in ("sequence", "token")
     sizes = ModelSizes(
         labels=(source.labels or tuple(map(str, range(outputs)))) if has_labels else (),
-        hidden=outputs if wanted.head == "masked" else model.encoder.hidden,
+        hidden=outputs if wanted.head in ("masked", "token_vector") else model.encoder.hidden,
         lower_case=source.lower_case,
         pad_token_id=model.pad_token_id,
         vocabulary_size=model.vocabulary_size,
         token_types=model.token_types,
+        skipped_tokens=model.head.skipped if isinstance(model.head, TokenVectorHead) else 0,
     )
     parts, engine = PipelineParts(spec, sizes, encoder), _engine_of(model, spec)
     figures = local_evaluator(parts, engine).evaluate_file(data)

@@ -25,6 +25,8 @@ class TinyModel:
         comparing_layers: how many of the lowest layers begin with equal query and key weights.
         neighbours: for each of the lowest layers, the places before (-) or behind a token that its
             first heads look at in the beginning.
+        token_vectors: width of the token vectors, beside a weight of each token, as bge-m3 has
+            them; 0 without both.
     """
 
     hidden: int
@@ -35,6 +37,7 @@ class TinyModel:
     attention_dropout: float = 0.1
     comparing_layers: int = 0
     neighbours: tuple[tuple[int, ...], ...] = ()
+    token_vectors: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

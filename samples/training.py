@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from safetensors.numpy import load_file, save_file
 
-from ernie_triton.build.load.weight_files import SAFETENSORS_FILE
+from ernie_triton.build.load.weight_files import SAFETENSORS_FILE, TOKEN_HEAD_FILES
 from ernie_triton.build.torch_models.checkpoints import check_free
 from ernie_triton.build.torch_models.modules import import_torch
 from ernie_triton.training.datasets import DataSet, LabelledText, read_dataset
@@ -27,7 +27,7 @@ from ernie_triton.training.finetune.finetuning import (
 )
 from samples.augmentation import easy_pairs, varied_lines
 from samples.bases import write_tiny_base
-from samples.evaluation import measured_figures
+from samples.evaluation import measured_figures, ranking_figures
 from samples.paddle_checkpoint import write_paddle_checkpoint
 from samples.real.splits import HELD_OUT_FILE
 from samples.recipes import SampleRecipe, sample_recipe
@@ -92,7 +92,7 @@ def train_sample(wanted: SampleTraining) -> dict[str, object]:
         trained = folder / "trained" if is_paddle else wanted.output
         run.train(base, trained, _varied(run), epochs=wanted.epochs)
         if recipe.half:
-            _halve(trained / SAFETENSORS_FILE)
+            _halve(trained)
         if is_paddle:
             write_paddle_checkpoint(trained, wanted.output, task=recipe.task)
             for file in (TRAINING_FILE, CURVE_FILE):
@@ -172,6 +172,7 @@ def _record(wanted: SampleTraining, recipe: SampleRecipe, data: DataSet) -> dict
             for split in splits
             for name, value in measured_figures(wanted.sample, wanted.output, split).items()
         },
+        **(ranking_figures(wanted.output) if recipe.model.token_vectors else {}),
         "train_lines": len(data.train),
         "parameters": made["parameters"],
         "recipe": settings,
@@ -184,10 +185,17 @@ def _record(wanted: SampleTraining, recipe: SampleRecipe, data: DataSet) -> dict
     return record
 
 
-def _halve(path: Path) -> None:
-    """Write the weights of a file in FP16."""
+def _halve(folder: Path) -> None:
+    """Write the weights of a checkpoint's files in FP16."""
+    import torch
+
+    path = folder / SAFETENSORS_FILE
     weights = {name: array.astype(np.float16) for name, array in load_file(path).items()}
     save_file(weights, path, metadata={"format": "pt"})
+    for file in TOKEN_HEAD_FILES.values():
+        if (folder / file).is_file():
+            arrays = torch.load(folder / file, weights_only=True)
+            torch.save({name: one.half() for name, one in arrays.items()}, folder / file)
 
 
 def _note(line: str) -> None:

@@ -37,6 +37,11 @@ from ernie_triton.build.torch_models.modules import (
     model_from_config,
     new_model,
 )
+from ernie_triton.build.torch_models.token_heads import (
+    add_token_heads,
+    is_of_token_head,
+    token_head_files,
+)
 from ernie_triton.build.torch_models.weights import copy_weights, named_as_uie
 from ernie_triton.build.whole_folder import whole_folder
 from ernie_triton.errors import CheckpointError
@@ -57,7 +62,7 @@ def load_model(
     Args:
         folder: a transformers or PaddleNLP checkpoint, pruned or not, or only a `config.json`, for
             random weights.
-        task: name of the task; `embedding` gives the encoder without a head.
+        task: name of the task; `embedding` gives the encoder, with the heads of tokens beside it.
         labels: names of the scores. A checkpoint with a head for them keeps it; any other gets a
             new head. None requires the checkpoint's own head.
         seed: decides the new weights.
@@ -68,7 +73,10 @@ def load_model(
     """
     import_torch()
     if not holds_weights(folder) and (folder / "config.json").is_file():
-        return model_from_config(folder, task, labels, seed)
+        made = model_from_config(folder, task, labels, seed)
+        if task_named(task).head == "vector":
+            add_token_heads(made, folder, made.config.hidden_size)
+        return made
     source, is_whole = _read(folder, task, labels)
     if not isinstance(source.model, Model):
         found = "an export" if source.model is None else "a slim model"
@@ -100,6 +108,8 @@ def load_model(
     built = new_model(family_of(values), task_named(task).head, sizes, seed=seed)
     resize_layers(built, _widths(model.encoder))
     copy_weights(built, model, str(folder))
+    if task_named(task).head == "vector":
+        add_token_heads(built, folder, model.encoder.hidden)
     return built
 
 
@@ -174,7 +184,7 @@ def write_beside_config(
     """
     from safetensors.torch import save_file
 
-    tensors = module.state_dict()
+    tensors = {name: one for name, one in module.state_dict().items() if not is_of_token_head(name)}
     # Tied weights are one in memory, and stand in the file by their first name.
     names = {tensor.data_ptr(): name for name, tensor in reversed(tensors.items())}
     state = {
@@ -186,7 +196,7 @@ def write_beside_config(
         state = named_as_uie(state)
     save_file(state, folder / SAFETENSORS_FILE, metadata={"format": "pt"})
     _copy_tokenizer(tokenizer_from, folder)
-    for name, content in more_files.items():
+    for name, content in {**token_head_files(module), **more_files}.items():
         (folder / name).write_bytes(content)
 
 

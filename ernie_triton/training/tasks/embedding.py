@@ -6,11 +6,19 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ernie_triton.build.torch_models.token_heads import token_head
 from ernie_triton.client.evaluation.evaluating import Evaluation
 from ernie_triton.pipeline import Answering
 from ernie_triton.training.datasets import LabelledText
 from ernie_triton.training.tasks.base import Batch, Features, TrainingTask
 from ernie_triton.training.tasks.evaluation import evaluate_model
+from ernie_triton.training.tasks.token_scores import (
+    largest_by_id,
+    late_interactions,
+    mean_of_tokens,
+    token_states,
+    weights_of_tokens,
+)
 
 if TYPE_CHECKING:
     import torch
@@ -61,23 +69,30 @@ class EmbeddingTraining(TrainingTask):
     def loss(self, model: "nn.Module", batch: Batch, *, smoothing: float = 0.0) -> "torch.Tensor":
         """Return the sum of in-batch negatives and CoSENT; smoothing has no effect.
 
+        Where the model has heads of tokens as well (bge-m3), the mean of that of the cosines, of
+        the lexical scores and of the late interactions.
+
         In-batch negatives: cross-entropy of finding the other text of a pair with label 1 among all
         texts of the batch, in both directions. CoSENT (github.com/bojone/CoSENT): log(1 + sum of
-        exp((lower - higher) / temperature)) over the cosines of pairs with different labels.
+        exp((lower - higher) / temperature)) over the scores of pairs with different labels.
         """
         import torch
 
         del smoothing
-        first, second = mean_vectors(model, self.inputs(batch)).chunk(2)
-        labels, cosines = batch["labels"], first @ second.T / _TEMPERATURE
-        own = cosines.diagonal()
-        lower_minus_higher = (own[None, :] - own[:, None])[labels[:, None] > labels[None, :]]
-        loss = torch.cat([own.new_zeros(1), lower_minus_higher]).logsumexp(0)
-        [same] = torch.nonzero(labels == 1.0, as_tuple=True)
-        if len(same):
-            for scores in (cosines, cosines.T):
-                loss = loss + torch.nn.functional.cross_entropy(scores[same], same)
-        return loss
+        inputs, labels = self.inputs(batch), batch["labels"]
+        states = token_states(model, inputs)
+        first, second = mean_of_tokens(states, inputs["attention_mask"]).chunk(2)
+        scores = [first @ second.T]
+        if (weigh := token_head(model, "lexical")) is not None:
+            vocabulary = self.tokenizer.vocabulary_size
+            weights = weights_of_tokens(weigh, states, inputs["input_ids"], self._weightless())
+            one, two = largest_by_id(weights, inputs["input_ids"], vocabulary).chunk(2)
+            scores.append(one @ two.T)
+        if (project := token_head(model, "token_vector")) is not None:
+            mask = inputs["attention_mask"][:, 1:].bool()  # [CLS] has no vector
+            vectors = torch.nn.functional.normalize(project(states[:, 1:]), dim=-1)
+            scores.append(late_interactions(*vectors.chunk(2), *mask.chunk(2)))
+        return torch.stack([_pair_loss(one, labels) for one in scores]).mean()
 
     def evaluate(self, model: "nn.Module", examples: Sequence[LabelledText]) -> Evaluation:
         """Measure Spearman's correlation of cosines and labels, as `--evaluate` prints it."""
@@ -86,6 +101,11 @@ class EmbeddingTraining(TrainingTask):
             return SimpleNamespace(vector=mean_vectors(model, inputs))
 
         return evaluate_model(model, self.parts(), self.data, examples, answer=answer)
+
+    def _weightless(self) -> tuple[int, ...]:
+        """Ids of the tokens without a weight, as the tokenizer stage has them."""
+        one = self.tokenizer
+        return (one.classify_id, one.separate_id, one.pad_token_id, one.unknown_id)
 
     def answering(self) -> Answering:
         """Return the settings of vectors that are the mean of the tokens' vectors."""
@@ -99,9 +119,19 @@ def mean_vectors(model: "nn.Module", inputs: Batch) -> "torch.Tensor":
         model: an encoder without a head.
         inputs: `input_ids`, `token_type_ids` and `attention_mask`, int64 [rows, longest].
     """
+    return mean_of_tokens(token_states(model, inputs), inputs["attention_mask"])
+
+
+def _pair_loss(scores: "torch.Tensor", labels: "torch.Tensor") -> "torch.Tensor":
+    """Return the loss of the scores [pairs, pairs] of all first texts with all second ones."""
     import torch
 
-    states = model(**inputs).last_hidden_state.float()
-    mask = inputs["attention_mask"][:, :, None].to(states.dtype)
-    mean = (states * mask).sum(1) / mask.sum(1)
-    return torch.nn.functional.normalize(mean, dim=-1)
+    scores = scores / _TEMPERATURE
+    own = scores.diagonal()
+    lower_minus_higher = (own[None, :] - own[:, None])[labels[:, None] > labels[None, :]]
+    loss = torch.cat([own.new_zeros(1), lower_minus_higher]).logsumexp(0)
+    [same] = torch.nonzero(labels == 1.0, as_tuple=True)
+    if len(same):
+        for table in (scores, scores.T):
+            loss = loss + torch.nn.functional.cross_entropy(table[same], same)
+    return loss

@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 import torch
 import transformers
+from safetensors.torch import load_file
 
 from ernie_triton.build.check.reference import model_outputs, reference_for
 from ernie_triton.build.load import read_source
 from ernie_triton.build.load.source import WantedHead
-from ernie_triton.build.torch_models.checkpoints import load_tokenizer, save_model
+from ernie_triton.build.torch_models.checkpoints import load_model, load_tokenizer, save_model
 from ernie_triton.build.torch_models.layer_widths import LayerWidth, resize_layers, widths_of
 from ernie_triton.errors import CheckpointError, VocabularyError
 from ernie_triton.tasks import TASKS
@@ -26,6 +27,7 @@ from tests.build.models import (
     single_rows,
     transformers_logits,
 )
+from tests.paths import SAMPLES
 from tests.training.compression.teachers import loaded
 from tests.training.tiny import write_base
 
@@ -236,3 +238,16 @@ def test_the_tokenizer_is_the_one_that_serves(tmp_path: Path) -> None:
     (base / "vocab.txt").unlink()
     with pytest.raises(CheckpointError, match=r"has no vocab\.txt"):
         load_tokenizer(base, max_length=16)
+
+
+def test_heads_of_tokens_are_written_beside_the_weights_and_read_back(tmp_path: Path) -> None:
+    folder = SAMPLES / "checkpoints" / "sentence_pairs"
+    model = load_model(folder, task="embedding")
+    with torch.no_grad():
+        model.sparse_linear.bias += 1.0
+    save_model(model, tmp_path / "saved", tokenizer_from=folder)
+    assert not any("linear." in name for name in load_file(tmp_path / "saved/model.safetensors"))
+    again = load_model(tmp_path / "saved", task="embedding").state_dict()
+    for name, expected in model.state_dict().items():
+        assert torch.equal(again[name], expected), name
+    assert {"sparse_linear.weight", "colbert_linear.weight"} <= set(again)

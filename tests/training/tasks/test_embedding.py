@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 import torch
 from transformers import BertTokenizer, ErnieModel
@@ -30,29 +31,65 @@ def test_the_loss_is_that_of_its_formula(data: DataSet) -> None:
     examples = [one for one in data.train if len(set(one.texts)) == 2][:12]
     task = training_task(data, load_tokenizer(CHECKPOINT, max_length=64), max_length=64)
     model = load_model(CHECKPOINT, task="embedding")
-    loss = task.loss(model, task.collate(task.rows(examples))).item()
+    batch = task.collate(task.rows(examples))
+    found = task.loss(model, batch).item()
+    columns = [[text_parts(one.texts[side]) for one in examples] for side in (0, 1)]
+    scores = np.array([[scores_of(one, two) for two in columns[1]] for one in columns[0]])
+    targets = [float(str(one.target)) for one in examples]
+    wanted = [loss_of(scores[:, :, kind] / 0.05, targets) for kind in range(3)]
+    assert found == pytest.approx(np.mean(wanted), rel=1e-4)
+    # Without heads of tokens, the cosines alone.
+    del model.sparse_linear, model.colbert_linear
+    assert task.loss(model, batch).item() == pytest.approx(wanted[0], rel=1e-4)
 
-    theirs = ErnieModel.from_pretrained(str(CHECKPOINT)).train(mode=False)
-    tokenizer = BertTokenizer.from_pretrained(str(CHECKPOINT))
-    vectors = []
-    for side in (0, 1):
-        means = [
-            theirs(**tokenizer(one.texts[side], return_tensors="pt"))[0][0].mean(0)
-            for one in examples
-        ]
-        stacked = torch.stack(means).detach().double().numpy()
-        vectors.append(stacked / np.linalg.norm(stacked, axis=1, keepdims=True))
-    scores = vectors[0] @ vectors[1].T / 0.05
-    wanted, own = 0.0, np.diag(scores)
-    same = [index for index, one in enumerate(examples) if one.target == 1.0]
-    different = [index for index, one in enumerate(examples) if one.target == 0.0]
+
+@dataclasses.dataclass
+class TextParts:
+    """A text's vector, the weights of its tokens, and their vectors, one text at a time."""
+
+    mean: npt.NDArray[np.float64]
+    weights: dict[int, float]
+    vectors: npt.NDArray[np.float64]
+
+
+def text_parts(text: str) -> TextParts:
+    model = ErnieModel.from_pretrained(str(CHECKPOINT)).train(mode=False)
+    tokens = BertTokenizer.from_pretrained(str(CHECKPOINT))(text, return_tensors="pt")
+    with torch.no_grad():
+        states = model(**tokens)[0][0].double().numpy()
+    heads = []
+    for name in ("sparse_linear.pt", "colbert_linear.pt"):
+        arrays = torch.load(CHECKPOINT / name, weights_only=True)
+        weight, bias = (arrays[part].double().numpy() for part in ("weight", "bias"))
+        heads.append(states @ weight.T + bias)
+    weights: dict[int, float] = {}
+    for token, [weight] in zip(tokens.input_ids[0].tolist(), heads[0].tolist(), strict=True):
+        if token > 4 and weight > weights.get(token, 0.0):  # the first five are special
+            weights[token] = weight
+    mean, vectors = states.mean(0), heads[1][1:]
+    return TextParts(
+        mean=mean / np.linalg.norm(mean),
+        weights=weights,
+        vectors=vectors / np.linalg.norm(vectors, axis=1, keepdims=True),
+    )
+
+
+def scores_of(one: TextParts, two: TextParts) -> list[float]:
+    """The cosine, the lexical score and the late interaction of two texts."""
+    lexical = sum(weight * two.weights.get(token, 0.0) for token, weight in one.weights.items())
+    return [one.mean @ two.mean, lexical, (one.vectors @ two.vectors.T).max(1).mean()]
+
+
+def loss_of(scores: npt.NDArray[np.float64], targets: list[float]) -> float:
+    found, own = 0.0, np.diag(scores)
+    same = [index for index, target in enumerate(targets) if target == 1.0]
+    different = [index for index, target in enumerate(targets) if target == 0.0]
     assert same
     assert different
     for table in (scores, scores.T):
         logs = table - np.log(np.exp(table).sum(1, keepdims=True))
-        wanted -= np.mean([logs[index, index] for index in same])
-    wanted += np.log(1 + sum(np.exp(own[d] - own[s]) for d in different for s in same))
-    assert loss == pytest.approx(wanted, rel=1e-4)
+        found -= np.mean([logs[index, index] for index in same])
+    return float(found + np.log(1 + sum(np.exp(own[d] - own[s]) for d in different for s in same)))
 
 
 def test_a_sample_model_has_the_spearman_that_was_recorded(data: DataSet) -> None:
