@@ -81,6 +81,7 @@ ALLOWED = {
         "ernie_triton/tokenizer/document_texts.py",
         "ernie_triton/tokenizer/fallback.py",
         "ernie_triton/tokenizer/ruled.py",
+        "ernie_triton/tokenizer/split_pieces.py",
         "ernie_triton/perf/tokenizer",
         "ernie_triton/perf/baseline",
         "ernie_triton/perf/peers",

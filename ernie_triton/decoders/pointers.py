@@ -34,7 +34,7 @@ class FoundSpan:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PromptedRow:
-    """One row of tokens: `[CLS]` prompt `[SEP]` window of a text `[SEP]`.
+    """One row of tokens: `[CLS]` prompt `[SEP]` window of a text `[SEP]`, with one `[SEP]` or two.
 
     Attributes:
         prompt: the prompt.
@@ -43,6 +43,7 @@ class PromptedRow:
         text_spans: int32 [window tokens, 2 or more], each token's characters in it.
         own: the window's tokens, from the first to the one after the last, whose spans count;
             a span that begins at another one counts in the neighbouring window.
+        before_text: special tokens before the text.
     """
 
     prompt: str
@@ -50,6 +51,7 @@ class PromptedRow:
     text: str
     text_spans: Int32
     own: tuple[int, int]
+    before_text: int = 2
 
 
 def spans_of_rows(
@@ -135,7 +137,7 @@ def _span(row: PromptedRow, start: int, end: int, probability: float) -> FoundSp
     if start >= 1 and end <= prompt:
         first, last = int(row.prompt_spans[start - 1, 0]), int(row.prompt_spans[end - 1, 1])
         return FoundSpan(-1, -1, row.prompt[first:last], probability)
-    start, end = start - prompt - 2, end - prompt - 2
+    start, end = start - prompt - row.before_text, end - prompt - row.before_text
     if row.own[0] <= start < row.own[1] and end < text:
         first, last = int(row.text_spans[start, 0]), int(row.text_spans[end, 1])
         return FoundSpan(first, last, row.text[first:last], probability)

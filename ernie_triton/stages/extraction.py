@@ -34,7 +34,7 @@ from ernie_triton.stages.tokenization import Tokenization
 from ernie_triton.stages.tokenizer import text_encoder
 from ernie_triton.tasks import ASKED, EXTRACTION, INPUT_IDS
 from ernie_triton.tokenizer.encoder import TextEncoder
-from ernie_triton.tokenizer.prompt_rows import PromptEncoder, TextWindow, WindowedText, row_length
+from ernie_triton.tokenizer.prompt_rows import PromptEncoder, TextWindow, WindowedText
 from ernie_triton.tokenizer.token_rows import LengthBuckets, TextTokens
 
 _OUTPUTS = tuple(tensor.name for tensor in EXTRACTION.engine_outputs)
@@ -49,7 +49,7 @@ AskEngine: TypeAlias = Callable[[Tensors], Tensors]
 class _Row:
     """A row for the engine: a prompt, by its number in the depth, and a window of a text.
 
-    `place` is the text's in the request.
+    `place` is the text's in the request; `length` counts the row's tokens, special ones too.
     """
 
     number: int
@@ -59,16 +59,14 @@ class _Row:
     text: str
     windowed: WindowedText
     window: TextWindow
+    length: int
 
-    @property
-    def length(self) -> int:
-        return row_length(self.prompt_tokens, self.window)
-
-    def prompted(self) -> PromptedRow:
+    def prompted(self, before_text: int) -> PromptedRow:
         window = self.window
         return PromptedRow(
             prompt=self.prompt,
             prompt_spans=self.prompt_tokens.spans,
+            before_text=before_text,
             text=self.text,
             text_spans=self.windowed.tokens.spans[window.first : window.last],
             own=(window.own[0] - window.first, window.own[1] - window.first),
@@ -161,6 +159,7 @@ class Extractor:
                     text=item[place].text,
                     windowed=texts[place],
                     window=window,
+                    length=self._prompts.length(tokens[prompt], window),
                 )
                 rows.append(row)
         return rows
@@ -201,7 +200,10 @@ class Extractor:
                 raise not_finite(name, rows[bad[0]].place)
             scores.append(np.where(real, values, np.float32(-np.inf)))
         return spans_of_rows(
-            [row.prompted() for row in rows], scores[0], scores[1], self._settings.position_prob
+            [row.prompted(self._prompts.before_text) for row in rows],
+            scores[0],
+            scores[1],
+            self._settings.position_prob,
         )
 
 

@@ -119,6 +119,8 @@ class Tokenization:
         prompt = sum(len(tokens.ids) for tokens in self._encoder.tokens_with_spans(before))
         kept = rows.kept.copy()
         kept[:, 0] = np.maximum(kept[:, 0] - prompt, 0)
+        if kept.shape[1] < len(columns):
+            kept = self._kept_apart(kept, columns[1])
         return [
             _Read(count=count, kept=own, windows=[])
             for count, own in zip(rows.lengths.tolist(), kept.tolist(), strict=True)
@@ -132,6 +134,12 @@ class Tokenization:
             (tokens.ids, _places(text, lowered, tokens.spans))
             for text, lowered, tokens in zip(texts, spelled, made, strict=True)
         ]
+
+    def _kept_apart(self, kept: Int32, second: Sequence[str]) -> Int32:
+        """Share the tokens kept of two joined texts of a row out among them."""
+        counts = np.array([len(ids) for ids, _ in self._tokens(second)], np.int32)
+        first = np.minimum(kept[:, 1], counts)
+        return np.stack([kept[:, 0], first, kept[:, 1] - first], axis=1)
 
     def _described(self, read: _Read, texts: Sequence[tuple[Int32, Int32]]) -> dict[str, object]:
         lengths = [len(ids) for ids, _ in texts]

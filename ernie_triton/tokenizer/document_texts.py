@@ -1,7 +1,8 @@
 """Texts to token ids as a `tokenizer.json` says: SentencePiece's pieces, or byte-level ones.
 
 The `tokenizers` library does the work, so ids are its own. Places are mended: a piece does not
-begin in the space before it, and a letter keeps the marks that the normaliser joined to it.
+begin in the space before it, and a letter keeps the marks that the normaliser joined to it. Pieces
+that ERNIE-M cuts further come from `split_pieces`.
 """
 
 import json
@@ -9,7 +10,7 @@ import re
 import unicodedata
 from array import array
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from tokenizers import Encoding, Tokenizer
@@ -20,9 +21,10 @@ from ernie_triton.tokenizer.long_texts import (
     SHORT_TEXT_CHARACTERS_PER_TOKEN,
     most_read,
 )
+from ernie_triton.tokenizer.split_pieces import SplitPieces
 from ernie_triton.tokenizer.token_rows import TextTokens
 from ernie_triton.tokenizer.vocabulary import Vocabulary
-from ernie_triton.tokenizer.words import is_ideograph
+from ernie_triton.tokenizer.words import Origin, is_ideograph
 
 _SPARE_TOKENS = LONGEST_PIECED_WORD
 """So many tokens before the end of a text that was cut anywhere, its end decides none."""
@@ -34,21 +36,32 @@ _SURROGATE = re.compile("[\ud800-\udfff]")
 _KANA = re.compile("[\u3040-\u30ff\u31f0-\u31ff]")
 
 
+class PieceReader(Protocol):
+    """Cuts texts into the tokens of one vocabulary."""
+
+    def ids(self, texts: Sequence[str]) -> list[list[int]]:
+        """The token ids of each text."""
+
+    def placed(self, texts: Sequence[str]) -> list[list[tuple[int, Origin]]]:
+        """The tokens of each text: ids, and their places."""
+
+
 class DocumentTexts:
     """Tokenise texts for one vocabulary and length."""
 
     def __init__(self, vocabulary: Vocabulary, max_length: int) -> None:
         """Load the vocabulary's document."""
         self._max_length = max_length
-        self._tokenizer = Tokenizer.from_str(vocabulary.document)
-        self._tokenizer.no_padding()
-        self._tokenizer.no_truncation()
         rules = vocabulary.rules
+        self._reader: PieceReader = (
+            SplitPieces(vocabulary) if rules.splits_pieces else _LibraryPieces(vocabulary.document)
+        )
         separate = vocabulary.special_id(rules.names.separate)
         self._start = [vocabulary.special_id(rules.names.classify)]
         self._between = [separate] * (rules.separators - 1)
         self._end = [separate]
-        self._cut = _CUT if _splits_at_spaces(json.loads(vocabulary.document)) else _CUT_NOWHERE
+        at_spaces = rules.splits_pieces or _splits_at_spaces(json.loads(vocabulary.document))
+        self._cut = _CUT if at_spaces else _CUT_NOWHERE
 
     def tokens(self, texts: Sequence[str], texts_per_row: int) -> tuple[Int32, Int32]:
         """Token ids of all rows with special tokens, and the count of each text without them.
@@ -57,11 +70,10 @@ class DocumentTexts:
         """
         short = self._max_length * SHORT_TEXT_CHARACTERS_PER_TOKEN
         readable = [_readable(text) for text in texts]
-        whole = [text if len(text) <= short else "" for text in readable]
-        rows = self._tokenizer.encode_batch_fast(whole, add_special_tokens=False)
+        rows = self._reader.ids([text if len(text) <= short else "" for text in readable])
         ids, counts = array("i"), array("i")
         for place, (text, row) in enumerate(zip(readable, rows, strict=True)):
-            found = row.ids if len(text) <= short else self._leading_ids(text, short)
+            found = row if len(text) <= short else self._leading_ids(text, short)
             ids.extend(self._between if place % texts_per_row else self._start)
             ids.extend(found)
             ids.extend(self._end)
@@ -71,8 +83,8 @@ class DocumentTexts:
     def tokens_with_spans(self, texts: Sequence[str]) -> list[TextTokens]:
         """The tokens of whole texts, and the place of each in its text."""
         readable = [_readable(text) for text in texts]
-        rows = self._tokenizer.encode_batch(readable, add_special_tokens=False)
-        return [_placed(text, row) for text, row in zip(readable, rows, strict=True)]
+        rows = self._reader.placed(readable)
+        return [_with_spans(text, row) for text, row in zip(readable, rows, strict=True)]
 
     def _leading_ids(self, text: str, characters: int) -> list[int]:
         """Token ids of a long text, at least as many as a row can hold.
@@ -80,19 +92,38 @@ class DocumentTexts:
         A text may be cut before a word. Cut anywhere, its last pieces may be others.
         """
         if cut := self._cut.search(text, characters, 2 * characters):
-            ids = self._ids(text[: cut.start()])
+            [ids] = self._reader.ids([text[: cut.start()]])
             if len(ids) >= self._max_length:
                 return ids
         most = most_read(self._max_length)
-        ids = self._ids(text[:most])
+        [ids] = self._reader.ids([text[:most]])
         if len(text) <= most or len(ids) >= self._max_length + _SPARE_TOKENS:
             return ids
-        return self._ids(text)
-
-    def _ids(self, text: str) -> list[int]:
-        [row] = self._tokenizer.encode_batch_fast([text], add_special_tokens=False)
-        ids: list[int] = row.ids
+        [ids] = self._reader.ids([text])
         return ids
+
+
+class _LibraryPieces:
+    """The pieces of the `tokenizers` library, as its document says."""
+
+    def __init__(self, document: str) -> None:
+        self._tokenizer = Tokenizer.from_str(document)
+        self._tokenizer.no_padding()
+        self._tokenizer.no_truncation()
+
+    def ids(self, texts: Sequence[str]) -> list[list[int]]:
+        rows = self._tokenizer.encode_batch_fast(list(texts), add_special_tokens=False)
+        return [row.ids for row in rows]
+
+    def placed(self, texts: Sequence[str]) -> list[list[tuple[int, Origin]]]:
+        rows: list[Encoding] = self._tokenizer.encode_batch(list(texts), add_special_tokens=False)
+        return [
+            [
+                (number, _place(text, *offsets))
+                for number, offsets in zip(row.ids, row.offsets, strict=True)
+            ]
+            for text, row in zip(texts, rows, strict=True)
+        ]
 
 
 def _readable(text: str) -> str:
@@ -100,15 +131,16 @@ def _readable(text: str) -> str:
     return text if text.isascii() else _SURROGATE.sub("\ufffd", text)
 
 
-def _placed(text: str, row: Encoding) -> TextTokens:
+def _with_spans(text: str, tokens: Sequence[tuple[int, Origin]]) -> TextTokens:
     spans = []
     end = 0
-    for offsets in row.offsets:
-        before, (first, end) = end, _place(text, *offsets)
+    for _, (first, last) in tokens:
         # Several pieces of one character, such as the space put before a text, are one word.
-        spans.append((first, end, int(first >= before and not _is_inside_word(text, first))))
+        spans.append((first, last, int(first >= end and not _is_inside_word(text, first))))
+        end = last
     return TextTokens(
-        ids=np.array(row.ids, np.int32), spans=np.array(spans, np.int32).reshape(-1, 3)
+        ids=np.array([number for number, _ in tokens], np.int32),
+        spans=np.array(spans, np.int32).reshape(-1, 3),
     )
 
 

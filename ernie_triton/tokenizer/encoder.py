@@ -26,7 +26,13 @@ from ernie_triton.tokenizer.long_texts import (
 )
 from ernie_triton.tokenizer.piece_table import PieceTable
 from ernie_triton.tokenizer.ruled import tokenizer_by_rules
-from ernie_triton.tokenizer.token_rows import TextTokens, TokenizedRows, several_rows, single_rows
+from ernie_triton.tokenizer.token_rows import (
+    TextTokens,
+    TokenizedRows,
+    several_rows,
+    single_rows,
+    with_last_tokens,
+)
 from ernie_triton.tokenizer.vocabulary import Vocabulary
 from ernie_triton.tokenizer.word_cache import WordCache
 
@@ -54,6 +60,7 @@ class TextEncoder:
         classify_id: of the token before each row.
         separate_id: of the token after each text.
         between_ids: int32 [tokens], those between two texts of a row.
+        last_ids: those behind all others of a row.
         second_type: the token type of all texts but a row's first.
         pad_token_id: of padding.
         unknown_id: of words without a cut into the vocabulary's pieces.
@@ -89,10 +96,11 @@ class TextEncoder:
         self.classify_id = vocabulary.special_id(rules.names.classify)
         self.separate_id = vocabulary.special_id(rules.names.separate)
         self.between_ids = np.full(rules.separators, self.separate_id, np.int32)
+        self.last_ids = [] if rules.last_token is None else [rules.last_token]
         self.second_type = int(not rules.one_type)
         self.pad_token_id = vocabulary.pad_id
         self.unknown_id = vocabulary.unknown_id
-        self.vocabulary_size = vocabulary.rows
+        self.vocabulary_size = max(vocabulary.rows, *(token + 1 for token in self.last_ids), 0)
         self._texts: DocumentTexts | WordPieceTexts
         if rules.is_document:
             self._texts = DocumentTexts(vocabulary, max_length)
@@ -107,7 +115,8 @@ class TextEncoder:
     def encode(self, texts: Sequence[str], *others: Sequence[str]) -> TokenizedRows:
         """Tokenise, cut rows to the length allowed, add special tokens.
 
-        The longest text of a row is cut first.
+        The longest text of a row is cut first. With a vocabulary of pieces, all texts of a row but
+        the first are joined by spaces.
 
         Args:
             texts: one for each row; an empty text is a valid text.
@@ -122,12 +131,16 @@ class TextEncoder:
             if self._lower_texts:
                 texts = [text.lower() for text in texts]
             return single_rows(*self._texts.tokens(texts, 1), self._max_length)
+        if self.vocabulary.rules.is_document and len(others) > 1:
+            # As transformers' own recipes do it: a row of pieces is of two texts at most.
+            others = ([" ".join(parts) for parts in zip(*others, strict=True)],)
         every = [text for row in zip(texts, *others, strict=True) for text in row]
         if self._lower_texts:
             every = [text.lower() for text in every]
         each = 1 + len(others)
-        rows = self._texts.tokens(every, each)
-        return several_rows(*rows, self._max_length, each, self.vocabulary.rules)
+        most = self._max_length - len(self.last_ids)
+        rows = several_rows(*self._texts.tokens(every, each), most, each, self.vocabulary.rules)
+        return with_last_tokens(rows, self.last_ids) if self.last_ids else rows
 
     def tokens_with_spans(self, texts: Sequence[str]) -> list[TextTokens]:
         """The tokens of whole texts, and the place of each in its text."""

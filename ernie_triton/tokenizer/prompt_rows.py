@@ -63,7 +63,11 @@ class WindowedText:
 
 
 class PromptEncoder:
-    """Tokenise texts and prompts, and put them together to rows."""
+    """Tokenise texts and prompts, and put them together to rows.
+
+    Attributes:
+        before_text: special tokens before a row's text: before its prompt, and behind that.
+    """
 
     def __init__(
         self, encoder: TextEncoder, *, max_length: int, overlap: int, split_sentences: bool
@@ -77,6 +81,8 @@ class PromptEncoder:
             split_sentences: windows do not cross the end of a sentence.
         """
         self._encoder = encoder
+        self._end = [encoder.separate_id, *encoder.last_ids]
+        self.before_text = 1 + len(encoder.between_ids)
         self._max_length = max_length
         self._overlap = overlap
         self._split_sentences = split_sentences
@@ -99,25 +105,32 @@ class PromptEncoder:
 
     def windows(self, prompt: TextTokens, text: WindowedText) -> Iterator[TextWindow]:
         """The windows of a text beside a prompt."""
-        room = self._max_length - len(prompt.ids) - 3
+        room = self._max_length - len(prompt.ids) - self.before_text - len(self._end)
         overlap = self._overlap if self._overlap < room else room // 2
         return text.windows(room, overlap)
+
+    def length(self, prompt: TextTokens, window: TextWindow) -> int:
+        """Tokens of a row, special ones included."""
+        found = len(prompt.ids) + window.last - window.first
+        return found + self.before_text + len(self._end)
 
     def tensors(
         self, rows: Sequence[tuple[TextTokens, WindowedText, TextWindow]]
     ) -> dict[str, Int32]:
         """The engine's inputs of rows, int32 [rows, length], padded to the longest."""
         pad = self._encoder.pad_token_id
-        lengths = [row_length(prompt, window) for prompt, _, window in rows]
+        lengths = [self.length(prompt, window) for prompt, _, window in rows]
         ids = np.full((len(rows), max(lengths)), pad, np.int32)
         types = np.zeros_like(ids)
         ids[:, 0] = self._encoder.classify_id
         for number, ((prompt, text, window), length) in enumerate(zip(rows, lengths, strict=True)):
             middle = len(prompt.ids) + 1
+            first, last = len(prompt.ids) + self.before_text, length - len(self._end)
             ids[number, 1:middle] = prompt.ids
-            ids[number, [middle, length - 1]] = self._encoder.separate_id
-            ids[number, middle + 1 : length - 1] = text.tokens.ids[window.first : window.last]
-            types[number, middle + 1 : length] = 1
+            ids[number, middle:first] = self._encoder.between_ids
+            ids[number, first:last] = text.tokens.ids[window.first : window.last]
+            ids[number, last:length] = self._end
+            types[number, first:length] = self._encoder.second_type
         return {INPUT_IDS.name: ids, TOKEN_TYPE_IDS.name: types}
 
     def _sentences(self, text: str, tokens: TextTokens) -> tuple[int, ...]:
@@ -126,11 +139,6 @@ class PromptEncoder:
             return (0, count)
         cuts = np.searchsorted(tokens.spans[:, 0], sentence_cuts(text)).tolist()
         return tuple(sorted({0, count, *cuts}))
-
-
-def row_length(prompt: TextTokens, window: TextWindow) -> int:
-    """Tokens of a row, special ones included."""
-    return len(prompt.ids) + window.last - window.first + 3
 
 
 def sentence_cuts(text: str) -> list[int]:

@@ -56,8 +56,11 @@ class TokenRules:
         under_accents: added tokens that do not keep their case are found under accents too, as
             the `tokenizers` library finds them.
         is_document: the vocabulary is a `tokenizer.json`, which says all but the names.
+        splits_pieces: the document's pieces are cut further, as ERNIE-M does it.
         separators: tokens between two texts of a row.
         one_type: all texts of a row have the first token type.
+        last_token: id of a token behind each row, for the padding that its tokens attend to; None
+            where they attend to none.
     """
 
     names: SpecialNames = dataclasses.field(default_factory=SpecialNames)
@@ -67,8 +70,10 @@ class TokenRules:
     strip_accents: bool | None = None
     under_accents: bool = False
     is_document: bool = False
+    splits_pieces: bool = False
     separators: int = 1
     one_type: bool = False
+    last_token: int | None = None
 
     def to_text(self) -> str:
         """The rules as a parameter; empty for the ordinary rules."""

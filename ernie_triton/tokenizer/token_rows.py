@@ -1,5 +1,6 @@
 """Tokens of a batch as rows: cut to the length allowed, and shared out among the requests."""
 
+import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -159,7 +160,8 @@ def several_rows(
     truncated = found.sum(axis=1) > room
     kept = found
     if np.count_nonzero(truncated):
-        cut = _longest_first(found, room, longer_keeps=rules.is_document)
+        longer_keeps = rules.is_document and not rules.splits_pieces
+        cut = _longest_first(found, room, longer_keeps=longer_keeps)
         kept = np.where(truncated[:, None], cut, found)
         heads = kept + np.int32(rules.separators - 1)
         heads[:, 0] = kept[:, 0] + 1
@@ -175,6 +177,19 @@ def several_rows(
         lengths=lengths,
         kept=kept,
         truncated=truncated,
+    )
+
+
+def with_last_tokens(rows: TokenizedRows, ids: Sequence[int]) -> TokenizedRows:
+    """The rows with more tokens behind each, of the token type of the one before them."""
+    ends = np.cumsum(rows.lengths)
+    places = np.repeat(ends, len(ids))
+    types = rows.token_type_ids[ends - 1]
+    return dataclasses.replace(
+        rows,
+        input_ids=np.insert(rows.input_ids, places, np.tile(ids, len(ends))),
+        token_type_ids=np.insert(rows.token_type_ids, places, np.repeat(types, len(ids))),
+        lengths=rows.lengths + np.int32(len(ids)),
     )
 
 

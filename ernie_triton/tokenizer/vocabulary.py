@@ -14,6 +14,8 @@ from ernie_triton.tokenizer.rules import ORDINARY, SpecialNames, TokenRules
 
 VOCABULARY_FILE = "vocab.txt"
 TOKENIZER_JSON = "tokenizer.json"
+SPLIT_PIECES = "split_pieces"
+"""Key of a document beside the parts of `tokenizer.json`: what `split_pieces` reads."""
 UNKNOWN, CLASSIFY, SEPARATE, PAD, MASK = "[UNK]", "[CLS]", "[SEP]", "[PAD]", "[MASK]"
 REQUIRED_TOKENS = SpecialNames().required
 
@@ -99,7 +101,9 @@ def document_vocabulary(text: str, rules: TokenRules, path: Path) -> Vocabulary:
     try:
         document = json.loads(text)
         pieces = document["model"]["vocab"]
-        if isinstance(pieces, list):
+        if rules.splits_pieces:
+            pieces = document[SPLIT_PIECES]["ids"]
+        elif isinstance(pieces, list):
             pieces = {piece: number for number, (piece, _) in enumerate(pieces)}
         added = {token["content"]: token["id"] for token in document.get("added_tokens") or ()}
         ids: dict[str, int] = {**pieces, **added}

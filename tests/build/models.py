@@ -292,11 +292,17 @@ def assert_row_equal(found: Mapping[str, npt.NDArray[Any]], expected: Outputs) -
 
 def graph_logits(graph: Any, inputs: Mapping[str, npt.NDArray[Any]]) -> Array:
     """Run a graph in ONNX Runtime with the inputs that it has; return the first output."""
+    return next(iter(graph_outputs(graph, inputs).values()))
+
+
+def graph_outputs(graph: Any, inputs: Mapping[str, npt.NDArray[Any]]) -> dict[str, Array]:
+    """Run a graph in ONNX Runtime with the inputs that it has; return its outputs by name."""
     session = onnxruntime.InferenceSession(
         graph.SerializeToString(), exact_options(), providers=["CPUExecutionProvider"]
     )
     feed = {item.name: inputs[item.name] for item in session.get_inputs()}
-    return np.asarray(session.run(None, feed)[0])
+    names = [item.name for item in session.get_outputs()]
+    return {name: np.asarray(one) for name, one in zip(names, session.run(None, feed), strict=True)}
 
 
 def padded_inputs(batch: TokenBatch, pad_token_id: int) -> dict[str, npt.NDArray[np.int32]]:

@@ -16,9 +16,11 @@ from ernie_triton.build.torch_models.checkpoints import load_model, save_model
 from ernie_triton.stages.opening import JOINED_OF_TASK
 from tests.build.config.configs import parameters_of, parsed
 from tests.build.load.exports import HEADS, randomised
+from tests.build.load.pieces.ernie_m_folders import PAIRS, paddle_folder
 from tests.build.load.pieces.folders import document_folder, encoder_of
 from tests.build.models import save_transformers
 from tests.commands import Run
+from tests.decoders.test_pointers import paddle_pairs
 
 MAX_LENGTH = 24
 TEXT = "北京的 涮肉①，resume\u0301 iPhone ㍿ 重庆的火锅，成都的小吃都是极具特色的美食。"
@@ -29,6 +31,7 @@ SIZES = {
     **{"pad_token_id": 1, "bos_token_id": 0, "eos_token_id": 2, "layer_norm_eps": 1e-5},
 }
 LABELS = ("O", "B-LOC", "I-LOC")
+ERNIE_M_ANSWERS = Path(__file__).parent / "load/pieces/ernie_m_paddlenlp.json"
 
 
 def checkpoint(folder: Path, head: str, **settings: Any) -> tuple[Any, Any]:
@@ -135,13 +138,57 @@ def test_an_answer_is_a_place_of_the_context(tmp_path: Path, run: Run) -> None:
     assert context[begin:stop] == expected
 
 
-def test_a_pipeline_that_wordpiece_alone_serves_is_one_line(tmp_path: Path, run: Run) -> None:
-    checkpoint(tmp_path / "c", "choice")
-    where = ("--checkpoint", tmp_path / "c", "--repository", tmp_path / "models")
-    done = run("build", "--task", "choice", *where, "--max-length", MAX_LENGTH)
-    assert done.code == 1
-    (line,) = done.other_lines
-    assert "the task choice is served with a WordPiece vocabulary (vocab.txt) alone" in line
+def test_an_option_is_chosen_by_rows_of_transformers_recipes(tmp_path: Path, run: Run) -> None:
+    model, tokenizer = checkpoint(tmp_path / "c", "choice")
+    options = ["成都的小吃", "北京 iPhone", "①"]
+    context = TEXT[:12]
+    found = answers(
+        tmp_path / "c", run, "choice", context=[context], question=[QUESTION], options=options
+    )
+    tokens = tokenizer(
+        [context] * len(options),
+        [f"{QUESTION} {option}" for option in options],
+        truncation=True,
+        max_length=MAX_LENGTH,
+        padding=True,
+        return_tensors="pt",
+    )
+    with torch.no_grad():
+        expected = model(**{name: values[None] for name, values in tokens.items()}).logits[0]
+    np.testing.assert_allclose(found["scores"][0], expected.numpy(), atol=1e-5)
+    assert found["choice"].ravel().tolist() == [int(expected.argmax())]
+    whole = [len(tokenizer(context, f"{QUESTION} {option}").input_ids) for option in options]
+    assert found["truncated"][0].tolist() == [length > MAX_LENGTH for length in whole]
+    assert len(set(found["truncated"][0].tolist())) == 2
+
+
+def test_uie_m_finds_the_spans_of_paddlenlp_s_probabilities(tmp_path: Path, run: Run) -> None:
+    folder = paddle_folder(tmp_path / "c", "pointer")
+    encoder = encoder_of(folder)
+    recorded = json.loads(ERNIE_M_ANSWERS.read_text(encoding="utf-8"))["pointer"]
+    seen, least = 0, 0.18
+    for (prompt, text), (starts, ends) in list(zip(PAIRS, recorded, strict=True))[:2]:
+        schema = json.dumps([prompt], ensure_ascii=False)
+        how = ("--max-length", 128, "--position-prob", least)
+        found = answers(folder, run, "extraction", *how, text=[text], schema=[schema])
+        prompted, tokens = encoder.tokens_with_spans([prompt, text])
+        before = len(prompted.ids) + 3
+        expected = {
+            (tokens.spans[start - before, 0], tokens.spans[end - before, 1]): starts[start]
+            * ends[end]
+            for start, end in paddle_pairs(
+                np.flatnonzero(np.array(starts) > least).tolist(),
+                np.flatnonzero(np.array(ends) > least).tolist(),
+            )
+            if start >= before and end < len(starts) - 1
+        }
+        spans = json.loads(found["result"].ravel()[0]).get(prompt, [])
+        assert {(one["start"], one["end"]) for one in spans} == expected.keys()
+        seen += len(spans)
+        for one in spans:
+            assert one["text"] == text[one["start"] : one["end"]]
+            assert abs(one["probability"] - expected[one["start"], one["end"]]) < 1e-4
+    assert seen
 
 
 def test_a_fine_tuned_model_keeps_its_tokenizer(tmp_path: Path) -> None:

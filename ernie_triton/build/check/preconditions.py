@@ -5,6 +5,7 @@ from pathlib import Path
 
 from ernie_triton.build.load.source import Source
 from ernie_triton.build.load.tokenizer_files import longest_row, read_vocabulary
+from ernie_triton.build.model.models import AnyModel, Model
 from ernie_triton.build.model.slim import SlimModel
 from ernie_triton.errors import PipelineError, VocabularyError
 from ernie_triton.pipeline import PipelineSpec
@@ -59,12 +60,6 @@ def check_vocabulary(path: Path, source: Source, spec: PipelineSpec) -> Vocabula
             f"single characters"
         )
     vocabulary = read_vocabulary(path, tokenizer_folder(source), lower_case=source.lower_case)
-    head = task_named(spec.task).head
-    if vocabulary.rules.is_document and head in ("choice", "pointer"):
-        raise PipelineError(
-            f"the task {spec.task} is served with a WordPiece vocabulary (vocab.txt) alone; "
-            f"{path} has pieces of SentencePiece or bytes"
-        )
     if source.model is None:
         return vocabulary
     model = source.model
@@ -90,7 +85,16 @@ def check_vocabulary(path: Path, source: Source, spec: PipelineSpec) -> Vocabula
             "pairs need two token types and the model has one; if it was trained without, put "
             '"model_input_names": ["input_ids", "attention_mask"] into tokenizer_config.json'
         )
-    return vocabulary
+    return _with_padding(vocabulary, model)
+
+
+def _with_padding(vocabulary: Vocabulary, model: AnyModel) -> Vocabulary:
+    """The vocabulary with the token for the padding that a model attends to, where it does."""
+    padding = model.encoder.padding if isinstance(model, Model) else None
+    if padding is None:
+        return vocabulary
+    rules = dataclasses.replace(vocabulary.rules, last_token=padding.token_id)
+    return dataclasses.replace(vocabulary, rules=rules)
 
 
 def check_student(source: Source, spec: PipelineSpec) -> None:

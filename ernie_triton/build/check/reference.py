@@ -126,13 +126,14 @@ def model_outputs(model: Model, row: RowTokens) -> dict[str, Float64]:
     """
     encoder, head = model.encoder, model.head
     ids, token_types = row
-    x = encoder.word[ids] + encoder.position[: len(ids)] + encoder.token_type[token_types]
+    x = encoder.word[ids] + encoder.position[_positions(encoder, ids)]
+    x = x + encoder.token_type[token_types]
     x = norm(x.astype(np.float64), encoder.embedding_norm)
     if encoder.projection is not None:
         x = linear(x, encoder.projection)
-    visible = ids != encoder.pad_token_id
+    biases = _biases(encoder, ids)
     for layer in encoder.layers:
-        x = _layer(x, layer, encoder, visible)
+        x = _layer(x, layer, encoder, biases)
     if isinstance(head, LexicalHead):
         return {"weights": _weights(x, head)}
     if isinstance(head, TokenVectorHead):
@@ -158,14 +159,33 @@ def _weights(x: Float64, head: LexicalHead) -> Float64:
     return np.asarray(linear(x, head.output)[:, 0].clip(min=0.0))
 
 
-def _layer(x: Float64, layer: Layer, encoder: Encoder, visible: npt.NDArray[np.bool_]) -> Float64:
+def _positions(encoder: Encoder, ids: npt.NDArray[np.int32]) -> npt.NDArray[np.int64]:
+    """The position of each token: of padding that tokens attend to, the first one."""
+    positions = np.arange(len(ids))
+    if encoder.padding is not None:
+        positions[ids == encoder.padding.token_id] = 0
+    return positions
+
+
+def _biases(encoder: Encoder, ids: npt.NDArray[np.int32]) -> Float64:
+    """The addends of attention to the scores of each token: minus infinity hides one."""
+    biases = np.where(ids == encoder.pad_token_id, -np.inf, 0.0)
+    padding = encoder.padding
+    if padding is not None:
+        is_padding = ids == padding.token_id
+        missing = padding.row_tokens - np.count_nonzero(np.isfinite(biases) & ~is_padding)
+        biases[is_padding] = math.log(max(missing, 1))
+        biases[ids == padding.unseen_id] = -np.inf
+    return biases
+
+
+def _layer(x: Float64, layer: Layer, encoder: Encoder, biases: Float64) -> Float64:
     size = layer.head_size
     q, k, v = (linear(x, part) for part in (layer.query, layer.key, layer.value))
     contexts = []
     for head in range(layer.heads):
         columns = slice(head * size, (head + 1) * size)
-        scores = q[:, columns] @ k[:, columns].T / math.sqrt(size)
-        scores[:, ~visible] = -np.inf
+        scores = q[:, columns] @ k[:, columns].T / math.sqrt(size) + biases
         weights = np.exp(scores - scores.max(axis=1, keepdims=True))
         weights /= weights.sum(axis=1, keepdims=True)
         contexts.append(weights @ v[:, columns])

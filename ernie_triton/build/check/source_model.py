@@ -44,7 +44,7 @@ def transformers_model(source: Source, task: Task, pooling: str) -> "PreTrainedM
 
     Returns:
         The model; None for a head that transformers does not have: UIE's, or that of a pruned
-        model of another family than ERNIE and BERT.
+        model of another family than ERNIE and BERT; and for a family that its version has no more.
 
     Raises:
         CheckpointError: transformers does not take it.
@@ -52,7 +52,7 @@ def transformers_model(source: Source, task: Task, pooling: str) -> "PreTrainedM
     model = source.model
     if not isinstance(model, Model) or source.weights is None:
         raise CheckpointError(f"{source.path} has no weights that transformers could load")
-    if task.head == "pointer":
+    if task.head == "pointer" or not _is_installed(source):
         return None
     if not _is_pruned(model, config_values(source.path)):
         return _assembled(source, model, task, pooling)
@@ -60,6 +60,12 @@ def transformers_model(source: Source, task: Task, pooling: str) -> "PreTrainedM
     if isinstance(head, SequenceHead) and head.pooler_activation not in ("tanh", "identity"):
         return None
     return load_model(source.path, task=task.name)
+
+
+def _is_installed(source: Source) -> bool:
+    import transformers
+
+    return source.family is None or hasattr(transformers, f"{source.family.classes}Config")
 
 
 def _is_pruned(model: Model, values: dict[str, Any]) -> bool:

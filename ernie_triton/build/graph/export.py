@@ -29,7 +29,7 @@ from ernie_triton.build.graph.heads import TokenChoice, read_token, write_head
 from ernie_triton.build.graph.numerics import FP32, Numerics
 from ernie_triton.build.graph.packing import Place, packed_rows
 from ernie_triton.build.graph.slim import write_slim_graph
-from ernie_triton.build.model.encoder import Encoder, Layer, Linear
+from ernie_triton.build.model.encoder import AttendedPadding, Encoder, Layer, Linear
 from ernie_triton.build.model.models import AnyModel, Model
 from ernie_triton.build.model.slim import SlimModel
 from ernie_triton.tasks import LAYOUTS
@@ -112,7 +112,7 @@ def _packed_place(graph: GraphBuilder, encoder: Encoder) -> Place:
     kept = graph.add("And", "mask/kept", rows.inside, real)
     return Place(
         position=position,
-        mask=_mask(graph, kept),
+        mask=_mask(graph, kept, encoder, "mask/ids"),
         kept=kept,
         item=rows.item,
         pad=rows.cells,
@@ -131,7 +131,7 @@ def _padded_place(graph: GraphBuilder, encoder: Encoder) -> Place:
     real = _real_tokens(graph, ids, encoder)
     return Place(
         position=position,
-        mask=_mask(graph, real),
+        mask=_mask(graph, real, encoder, ids),
         kept=real,
         item=None,
         pad=None,
@@ -145,12 +145,31 @@ def _real_tokens(graph: GraphBuilder, ids: str, encoder: Encoder) -> str:
     return graph.add("Not", "mask/real", is_pad)
 
 
-def _mask(graph: GraphBuilder, kept: str) -> str:
+def _mask(graph: GraphBuilder, kept: str, encoder: Encoder, ids: str) -> str:
     """Write the mask, [items, 1, 1, columns]: 0 on visible tokens, MASK_VALUE on the others."""
     seen = graph.constant("mask/seen", 0.0, np.float32)
     hidden = graph.constant("mask/hidden", MASK_VALUE, np.float32)
+    if encoder.padding is not None:
+        seen = _padding_weights(graph, kept, encoder.padding, ids)
     values = graph.add("Where", "mask/values", kept, seen, hidden)
     return graph.add("Unsqueeze", "mask", values, graph.integers(1, 2))
+
+
+def _padding_weights(graph: GraphBuilder, kept: str, padding: AttendedPadding, ids: str) -> str:
+    """Write what visible tokens add to scores: for padding, the logarithm of its tokens."""
+    real = graph.add("Cast", "padding/kept", kept, to=onnx.TensorProto.FLOAT)
+    count = graph.add("ReduceSum", "padding/count", real, graph.integers(1), keepdims=1)
+    # The token that stands for padding is one of those counted.
+    whole = graph.constant("padding/whole", padding.row_tokens + 1, np.float32)
+    least = graph.constant("padding/least", 1.0, np.float32)
+    missing = graph.add("Max", "padding/missing", graph.add("Sub", "padding", whole, count), least)
+    is_padding = graph.add("Equal", "padding/is", ids, graph.int32(padding.token_id))
+    is_unseen = graph.add("Equal", "padding/is_unseen", ids, graph.int32(padding.unseen_id))
+    hidden = graph.constant("padding/hidden", MASK_VALUE, np.float32)
+    seen = graph.constant("padding/seen", 0.0, np.float32)
+    others = graph.add("Where", "padding/others", is_unseen, hidden, seen)
+    weight = graph.add("Log", "padding/weight", missing)
+    return graph.add("Where", "padding/weights", is_padding, weight, others)
 
 
 def _embed(graph: GraphBuilder, encoder: Encoder, place: Place) -> str:
@@ -159,7 +178,12 @@ def _embed(graph: GraphBuilder, encoder: Encoder, place: Place) -> str:
         return graph.add("Gather", f"embeddings/{name}", weight, index)
 
     word = look_up("word", encoder.word, "input_ids")
-    position = look_up("position", encoder.position, place.position)
+    place_of = place.position
+    if encoder.padding is not None:
+        token = graph.int32(encoder.padding.token_id)
+        is_last = graph.add("Equal", "padding/last", "input_ids", token)
+        place_of = graph.add("Where", "padding/position", is_last, graph.int32(0), place_of)
+    position = look_up("position", encoder.position, place_of)
     total = graph.total("embeddings/word_position", word, position)
     if len(encoder.token_type):
         token_type = look_up("token_type", encoder.token_type, "token_type_ids")

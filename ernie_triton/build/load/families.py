@@ -18,6 +18,8 @@ HIDDEN_ACTIVATION = "hidden_act"
 HEADS_BY_ARCHITECTURE = {
     "UIEModel": "pointer",
     "UIE": "pointer",
+    "UIEM": "pointer",
+    "ForInformationExtraction": "pointer",
     "ForSequenceClassification": "sequence",
     "ForMultipleChoice": "choice",
     "ForTokenClassification": "token",
@@ -52,13 +54,16 @@ class Family:
         pad_token_id: the padding token where the configuration names none.
         positions: `first` where the first token has row 0 of the position table, `after_pad` where
             it has the row after the padding token's id, `by_cls` where it has that only with
-            `cls_token_id` 0.
+            `cls_token_id` 0, `third` where it has row 2.
         task_types: `use_task_id` adds a row of the task type table: `task_id`, or `zero` for row 0;
             empty where the type has no such table.
         pool_act: the configuration's `pool_act` can switch the pooler's activation off.
         projection: `always` where a layer widens the embeddings, `narrower` where one does if they
             are narrower than the layers; empty where none does.
         token_types: token types are embedded; otherwise both texts of a pair look alike.
+        embeds_pad: the padding token has an embedding also where the framework takes zeros.
+        attends_to_pad: a model of prompted spans was trained without a mask of padding.
+        untrained_ends: its class for answer spans gives the scores of starts for ends too.
         by_arrays: the names of the arrays alone tell the type. Otherwise its settings differ from
             BERT's, and the configuration must name it.
     """
@@ -72,6 +77,9 @@ class Family:
     pool_act: bool = False
     projection: str = ""
     token_types: bool = True
+    embeds_pad: bool = False
+    attends_to_pad: bool = False
+    untrained_ends: bool = False
     by_arrays: bool = True
 
 
@@ -79,6 +87,15 @@ _ROBERTA = Family(
     classes="Roberta", base="roberta", text_head="tanh", pad_token_id=1, positions="after_pad"
 )
 _ELECTRA = Family(classes="Electra", base="electra", projection="narrower")
+_ERNIE_M = Family(
+    classes="ErnieM",
+    base="ernie_m",
+    pad_token_id=1,
+    positions="third",
+    token_types=False,
+    embeds_pad=True,
+    by_arrays=False,
+)
 
 FAMILIES: dict[str, dict[str, Family]] = {
     TRANSFORMERS.framework: {
@@ -98,6 +115,7 @@ FAMILIES: dict[str, dict[str, Family]] = {
             token_types=False,
             by_arrays=False,
         ),
+        "ernie_m": _ERNIE_M,
     },
     PADDLENLP.framework: {
         "bert": Family(classes="Bert", base="bert", pool_act=True),
@@ -107,7 +125,15 @@ FAMILIES: dict[str, dict[str, Family]] = {
         "skep": Family(classes="Skep", base="skep", by_arrays=False),
         "tinybert": Family(classes="TinyBert", base="tinybert", pool_act=True),
         "ppminilm": Family(classes="PPMiniLM", base="ppminilm"),
+        "albert": Family(
+            classes="Albert",
+            base="albert",
+            projection="always",
+            untrained_ends=True,
+            by_arrays=False,
+        ),
         "ernie_gram": Family(classes="ErnieGram", base="ernie_gram", by_arrays=False),
+        "ernie_m": replace(_ERNIE_M, attends_to_pad=True),
     },
 }
 """Meaning of each `model_type`, by framework."""
@@ -115,6 +141,14 @@ FAMILIES: dict[str, dict[str, Family]] = {
 BASES = frozenset(family.base for types in FAMILIES.values() for family in types.values())
 """All prefixes of encoders inside models with a head."""
 
+_UNLIKE = {
+    **dict.fromkeys(("roformer", "roformerv2", "modernbert", "nomic_bert"), "rotary positions"),
+    **dict.fromkeys(("deberta-v2", "mpnet", "nezha"), "relative positions in attention"),
+    **dict.fromkeys(
+        ("megatron-bert", "roberta-prelayernorm", "xlm-roberta-xl"), "norms before its layers"
+    ),
+}
+"""Parts that the canonical graph does not have, by the type that needs them."""
 _INSTEAD = "export the model to ONNX and build from that file"
 
 
@@ -132,8 +166,9 @@ def check_model_type(scheme: NameScheme | None, model_type: str, where: str) -> 
     frameworks = [scheme.framework] if scheme is not None else list(FAMILIES)
     types = dict.fromkeys(name for framework in frameworks for name in FAMILIES[framework])
     if model_type and model_type not in types:
+        reason = f", which has {_UNLIKE[model_type]}" if model_type in _UNLIKE else ""
         raise CheckpointError(
-            f"{where} is of model_type {model_type!r}; expected {', '.join(types)} from "
+            f"{where} is of model_type {model_type!r}{reason}; expected {', '.join(types)} from "
             f"{' or '.join(frameworks)}; {_INSTEAD}"
         )
 

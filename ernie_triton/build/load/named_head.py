@@ -39,7 +39,7 @@ def head_from_arrays(
 
     Raises:
         CheckpointError: an array is missing, or gives another number of scores than the
-            configuration.
+            configuration, or the head was never trained.
     """
     kind = wanted.head
     head: SequenceHead | TokenHead
@@ -63,6 +63,11 @@ def head_from_arrays(
         _skip_pooler(arrays)
         return _pointer_head(arrays, where)
     else:
+        if family.untrained_ends:
+            raise CheckpointError(
+                f"{where} was trained by a class of PaddleNLP that gives the scores of starts for "
+                f"ends too, so its ends were never trained; train it with transformers"
+            )
         _skip_pooler(arrays)
         name = "qa_outputs" if arrays.has("qa_outputs.weight") else "classifier"
         return SpanHead(output=_classifier(arrays, name, "span", where))

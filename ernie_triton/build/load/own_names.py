@@ -1,7 +1,7 @@
 """Arrays and settings of types that have other names for them than BERT, by BERT's names.
 
-DistilBERT and ALBERT compute what BERT does, between embeddings and a head of their own, and
-PaddleNLP's SKEP and ERNIE-Gram have other defaults. The frameworks' sources are where the names and
+DistilBERT and ALBERT compute what BERT does, between embeddings and a head of their own, and SKEP,
+ERNIE-Gram and ERNIE-M have other defaults. The frameworks' sources are where the names and
 values are from. ALBERT's layers share their arrays: each gets the same ones, without a copy.
 """
 
@@ -26,6 +26,7 @@ _SETTINGS: Mapping[str, Mapping[str, str]] = {
 _DEFAULTS: Mapping[str, Mapping[str, object]] = {
     "albert": {"hidden_act": "gelu_new", "num_hidden_layers": 12, "num_hidden_groups": 1},
     "skep": {"hidden_act": "relu"},
+    "ernie_m": {"layer_norm_eps": 1e-5, "pad_token_id": 1},
 }
 _FIXED: Mapping[str, Mapping[str, object]] = {
     "distilbert": {"layer_norm_eps": 1e-12, "type_vocab_size": None},
@@ -53,12 +54,37 @@ _IN_ALBERT_LAYER = (
     (r"^ffn\.", "intermediate.dense."),
     (r"^full_layer_layer_norm\.", "output.LayerNorm."),
 )
+_IN_PADDLE_ALBERT_LAYER = (
+    (r"^attention\.query\.", "self_attn.q_proj."),
+    (r"^attention\.key\.", "self_attn.k_proj."),
+    (r"^attention\.value\.", "self_attn.v_proj."),
+    (r"^attention\.dense\.", "self_attn.out_proj."),
+    (r"^attention\.layer_norm\.", "norm1."),
+    (r"^ffn_output\.", "linear2."),
+    (r"^ffn\.", "linear1."),
+    (r"^full_layer_layer_norm\.", "norm2."),
+)
 _SHARED = re.compile(r"^(.*)encoder\.albert_layer_groups\.(\d+)\.albert_layers\.(\d+)\.(.*)$")
+_IN_ERNIE_M = (
+    (r"embeddings\.layer_norm\.", "embeddings.LayerNorm."),
+    (r"(^|\.)encoder\.layers\.", r"\1encoder.layer."),
+    (r"\.self_attn\.self_attn\.q_proj\.", ".attention.self.query."),
+    (r"\.self_attn\.self_attn\.k_proj\.", ".attention.self.key."),
+    (r"\.self_attn\.self_attn\.v_proj\.", ".attention.self.value."),
+    (r"\.self_attn\.out_proj\.", ".attention.output.dense."),
+    (r"(layer\.\d+)\.norm1\.", r"\1.attention.output.LayerNorm."),
+    (r"(layer\.\d+)\.linear1\.", r"\1.intermediate.dense."),
+    (r"(layer\.\d+)\.linear2\.", r"\1.output.dense."),
+    (r"(layer\.\d+)\.norm2\.", r"\1.output.LayerNorm."),
+)
+"""Names of transformers' ERNIE-M, which are nearly PaddleNLP's, for arrays that are not."""
+_ERNIE_M_PORT = ".self_attn.self_attn."
+_UIE_M = "uiem"
 _PROJECTION = "encoder.embedding_hidden_mapping_in."
 
 
 def with_bert_settings(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a configuration with BERT's keys beside the type's own, and the type's defaults.
+    """Return a configuration with BERT's keys beside the type's own, and the type and its defaults.
 
     Raises:
         CheckpointError: a setting has two keys with two values, or one that is not supported.
@@ -79,7 +105,8 @@ def with_bert_settings(values: Mapping[str, Any]) -> dict[str, Any]:
     defaults = {
         key: value for key, value in _DEFAULTS.get(kind, {}).items() if values.get(key) is None
     }
-    return {**values, **defaults, **renamed, **_FIXED.get(kind, {})}
+    named = {"model_type": kind} if kind else {}
+    return {**values, **named, **defaults, **renamed, **_FIXED.get(kind, {})}
 
 
 def own_type(values: Mapping[str, Any]) -> str:
@@ -89,7 +116,7 @@ def own_type(values: Mapping[str, Any]) -> str:
     listed = values.get("architectures")
     classes = listed if isinstance(listed, list) and listed else [values.get("init_class")]
     known = {*_SETTINGS, *_DEFAULTS, *_FIXED}
-    found = str(classes[0]).lower()
+    found = str(classes[0]).lower().replace(_UIE_M, "erniem")
     return next((kind for kind in known if found.startswith(kind.replace("_", ""))), "")
 
 
@@ -111,6 +138,8 @@ def with_bert_names(
         return _of_distilbert(state)
     if kind == "albert":
         return _of_albert(state, values, where)
+    if kind == "ernie_m" and any(_ERNIE_M_PORT in name for name in state):
+        return {_renamed(name, _IN_ERNIE_M): array for name, array in state.items()}
     return dict(state)
 
 
@@ -130,12 +159,15 @@ def _of_albert(
     state: Mapping[str, _Array], values: Mapping[str, Any], where: str
 ) -> dict[str, _Array]:
     layers, groups = (int(values[key]) for key in ("num_hidden_layers", "num_hidden_groups"))
+    is_paddle = any(name.endswith(".attention.layer_norm.weight") for name in state)
+    in_layer = _IN_PADDLE_ALBERT_LAYER if is_paddle else _IN_ALBERT_LAYER
+    layer = "encoder.layers" if is_paddle else "encoder.layer"
     shared: dict[tuple[str, int, int], dict[str, _Array]] = {}
     renamed: dict[str, _Array] = {}
     for name, array in state.items():
         if found := _SHARED.match(name):
             place = (found[1], int(found[2]), int(found[3]))
-            shared.setdefault(place, {})[_renamed(found[4], _IN_ALBERT_LAYER)] = array
+            shared.setdefault(place, {})[_renamed(found[4], in_layer)] = array
         else:
             new = name.replace(_PROJECTION, "embeddings_project.")
             renamed[re.sub(r"(^|\.)pooler\.(weight|bias)$", r"\1pooler.dense.\2", new)] = array
@@ -151,7 +183,13 @@ def _of_albert(
         # As AlbertTransformer computes the group.
         before, part = by_group[int(index / (layers / groups))]
         for name, array in part.items():
-            renamed[f"{before}encoder.layer.{index}.{name}"] = array
+            renamed[f"{before}{layer}.{index}.{name}"] = array
+    if is_paddle:  # names the encoder after what it is, not after its type
+        pairs = (
+            (r"^transformer\.", "albert."),
+            (r"^predictions\.layer_norm\.", "predictions.LayerNorm."),
+        )
+        return {_renamed(name, pairs): array for name, array in renamed.items()}
     return renamed
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from ernie_triton.build.load.config_labels import label_count_of, labels_of, problem_of
 from ernie_triton.build.load.families import HEADS_BY_ARCHITECTURE
-from ernie_triton.build.load.own_names import with_bert_settings
+from ernie_triton.build.load.own_names import own_type, with_bert_settings
 from ernie_triton.build.load.tokenizer_json import holds_pieces, json_settings
 from ernie_triton.errors import CheckpointError, TextFileError
 from ernie_triton.tasks import (
@@ -45,7 +45,9 @@ _SIZES = (
     *("num_hidden_layers", "vocab_size", "max_position_embeddings", "type_vocab_size"),
     *("task_type_vocab_size", "intermediate_size", "embedding_size", "num_hidden_groups"),
 )
-XLM_ROBERTA_MODEL = "sentencepiece.bpe.model"
+SENTENCEPIECE_MODEL = "sentencepiece.bpe.model"
+"""XLM-RoBERTa's, and beside a `vocab.txt` ERNIE-M's."""
+ERNIE_M_TOKENIZER = "ErnieMTokenizer"
 _JSON_CLASSES = frozenset(("PreTrainedTokenizer", "TokenizersBackend", "PythonBackend"))
 _TASKS_BY_HEAD = {
     **{"choice": CHOICE, "token": TOKEN_CLS, "span": QA, "pointer": EXTRACTION},
@@ -244,13 +246,16 @@ def tokenizer_settings(folder: Path) -> dict[str, Any]:
 def vocabulary_beside(folder: Path) -> Path | None:
     """Return the path of `vocab.txt`, or else `tokenizer.json`, in a folder; None without.
 
-    XLM-RoBERTa's SentencePiece model stands in for a missing `tokenizer.json`.
-    A class that is whatever `tokenizer.json` says does not read the other file.
+    XLM-RoBERTa's SentencePiece model stands in for a missing `tokenizer.json`; ERNIE-M's stands for
+    the `vocab.txt` beside it too. A class that is whatever `tokenizer.json` says does not read the
+    other file.
     """
+    if is_of_split_pieces(folder):
+        return folder / SENTENCEPIECE_MODEL
     name = optional_json(folder / TOKENIZER_FILE).get("tokenizer_class")
     if is_of_tokenizer_json(folder, name):
         return folder / TOKENIZER_JSON
-    names = (VOCABULARY_FILE, TOKENIZER_JSON, XLM_ROBERTA_MODEL)
+    names = (VOCABULARY_FILE, TOKENIZER_JSON, SENTENCEPIECE_MODEL)
     return next((folder / name for name in names if (folder / name).is_file()), None)
 
 
@@ -258,6 +263,21 @@ def is_of_pieces(folder: Path) -> bool:
     """Return whether the tokenizer in a folder is SentencePiece's, or of byte-level pieces."""
     path = vocabulary_beside(folder)
     return path is not None and holds_pieces(path)
+
+
+def is_of_split_pieces(folder: Path) -> bool:
+    """Return whether a folder has ERNIE-M's tokenizer, which cuts SentencePiece's pieces further.
+
+    Where no class is named, the type of the model tells.
+    """
+    if not all((folder / name).is_file() for name in (VOCABULARY_FILE, SENTENCEPIECE_MODEL)):
+        return False
+    named = optional_json(folder / TOKENIZER_FILE)
+    name = named.get("tokenizer_class") or named.get("init_class")
+    if name is not None:
+        return tokenizer_class_base(name) == ERNIE_M_TOKENIZER
+    config = next((folder / file for file in CONFIG_FILES if (folder / file).is_file()), None)
+    return config is not None and own_type(_flattened(read_json(config))) == "ernie_m"
 
 
 def is_of_tokenizer_json(folder: Path, tokenizer_class: object) -> bool:

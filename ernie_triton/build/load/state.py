@@ -18,7 +18,7 @@ from ernie_triton.build.load.named_state import WORD_ARRAY, NamedState
 from ernie_triton.build.load.settings import CheckpointConfig
 from ernie_triton.build.load.source import WantedHead
 from ernie_triton.build.load.weights import NameScheme
-from ernie_triton.build.model.encoder import Encoder, Layer, Linear
+from ernie_triton.build.model.encoder import Encoder, Layer, Linear, with_attended_padding
 from ernie_triton.build.model.heads import HEAD_NAMES
 from ernie_triton.build.model.models import Model
 from ernie_triton.errors import CheckpointError, OtherTaskError
@@ -68,6 +68,8 @@ def model_from_state(
     arrays = NamedState(state, scheme, config.layer_norm_eps, where)
     family = _family(arrays, scheme, config, head, where)
     encoder = _Reader(arrays, scheme, family, config, where).encoder()
+    if head == "pointer" and family.attends_to_pad:
+        encoder = with_attended_padding(encoder)
     model = Model(encoder=encoder, head=head_from_arrays(arrays, family, config, wanted, where))
     left = arrays.left()
     if left:
@@ -178,7 +180,7 @@ class _Reader:
                 f"{self._where} embeds {len(word)} tokens but the configuration says "
                 f"pad_token_id {self._pad}"
             )
-        if self._scheme.pad_embeds_to_zero:
+        if self._scheme.pad_embeds_to_zero and not self._family.embeds_pad:
             word = word.copy()
             word[self._pad] = 0.0
         return word
@@ -228,6 +230,8 @@ class _Reader:
     def _first_position(self) -> int:
         """Return the row of the first token's position."""
         kind = self._family.positions
+        if kind == "third":
+            return 2
         after = kind == "after_pad" or (kind == "by_cls" and self._config.cls_token_id == 0)
         return self._pad + 1 if after else 0
 

@@ -10,13 +10,16 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from ernie_triton.build.load.pieces.ernie_m import read_ernie_m_vocabulary
 from ernie_triton.build.load.pieces.vocabulary import read_piece_vocabulary
 from ernie_triton.build.load.settings import (
     CONFIG_FILES,
+    ERNIE_M_TOKENIZER,
+    SENTENCEPIECE_MODEL,
     TOKENIZER_FILE,
-    XLM_ROBERTA_MODEL,
     folds_case,
     is_of_pieces,
+    is_of_split_pieces,
     is_of_tokenizer_json,
     optional_json,
     read_json,
@@ -66,7 +69,8 @@ def read_vocabulary(path: Path, folder: Path, *, lower_case: bool | None = None)
     """Read the vocabulary and the tokenizer's rules.
 
     Args:
-        path: a `vocab.txt`, a `tokenizer.json` or a SentencePiece model of XLM-RoBERTa.
+        path: a `vocab.txt`, a `tokenizer.json`, or the SentencePiece model of XLM-RoBERTa or, with
+            its `vocab.txt` beside it, of ERNIE-M.
         folder: the checkpoint's folder, with the tokenizer's settings.
         lower_case: whether texts are lower-cased; None: as the settings say.
 
@@ -75,6 +79,8 @@ def read_vocabulary(path: Path, folder: Path, *, lower_case: bool | None = None)
         VocabularyError: the vocabulary is damaged.
     """
     check_kind(folder)
+    if is_of_split_pieces(folder):
+        return read_ernie_m_vocabulary(path, folder)
     one_type = leaves_out_types(folder)
     if holds_pieces(path):
         return read_piece_vocabulary(path, folder, one_type=one_type)
@@ -161,8 +167,8 @@ def check_kind(folder: Path) -> None:
     if found and not of_pieces:
         raise CheckpointError(
             f"{found[0]} is a SentencePiece model, which is read from a tokenizer.json, or as "
-            f"XLM-RoBERTa's {XLM_ROBERTA_MODEL} without a vocab.txt; save the tokenizer with "
-            f"transformers (save_pretrained)"
+            f"XLM-RoBERTa's {SENTENCEPIECE_MODEL} without a vocab.txt or ERNIE-M's with one; save "
+            f"the tokenizer with transformers (save_pretrained)"
         )
     merges = ("merges.txt", "bpe.codes", "vocab.bpe")
     if not of_pieces and any((folder / name).is_file() for name in merges):
@@ -179,6 +185,8 @@ def check_kind(folder: Path) -> None:
     if name is None:
         return
     base = tokenizer_class_base(name)
+    if is_of_split_pieces(folder) and base == ERNIE_M_TOKENIZER:
+        return
     known = base in (_PIECE_CLASSES if of_pieces else _BERT_CLASSES | _ROBERTA_CLASSES)
     if not known and not is_of_tokenizer_json(folder, name):
         raise CheckpointError(

@@ -63,7 +63,8 @@ _HONOURED = frozenset(
 _WITHOUT_EFFECT = frozenset(
     (
         # Files, versions and the loading itself.
-        *("name_or_path", "vocab_file", "tokenizer_file", "special_tokens_map_file"),
+        *("name_or_path", "vocab_file", "tokenizer_file", "special_tokens_map_file", "encoding"),
+        *("sentencepiece_model_file", "sentencepiece_model_ckpt"),
         *("added_tokens_file", "merges_file", "spm_file", "cache_dir", "revision", "subfolder"),
         *("use_fast", "from_slow", "from_hf_hub", "from_aistudio", "local_files_only", "is_local"),
         *("trust_remote_code", "use_auth_token", "token", "force_download", "legacy", "backend"),
@@ -98,6 +99,18 @@ def check_piece_keys(settings: Mapping[str, Any], path: Path) -> None:
         CheckpointError: as for `check_tokenizer_keys`.
     """
     check_tokenizer_keys(settings, path, _WANTED_VALUES | _WANTED_OF_PIECES)
+
+
+def check_split_piece_keys(settings: Mapping[str, Any], path: Path) -> None:
+    """Check the same for ERNIE-M's tokenizer, which may fold case.
+
+    Raises:
+        CheckpointError: as for `check_tokenizer_keys`.
+    """
+    wanted = _WANTED_VALUES | _WANTED_OF_PIECES
+    check_tokenizer_keys(
+        settings, path, {key: values for key, values in wanted.items() if key != "do_lower_case"}
+    )
 
 
 def check_tokenizer_keys(

@@ -4,7 +4,7 @@ Sizes are those of the arrays, layer by layer, so that pruned models need nothin
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import dataclass, fields, is_dataclass, replace
 
 import numpy as np
 
@@ -111,6 +111,26 @@ class Layer:
         return self.query.outputs // self.heads
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AttendedPadding:
+    """Padding that tokens attend to, and that one token at the end of each row stands for.
+
+    PaddleNLP trained and runs UIE-M on rows of one length, without a mask of the padding: all of it
+    is at the first position, so its tokens are equal to each other in every layer. One of them with
+    the weight of all has the same effect.
+
+    Attributes:
+        token_id: of the token that stands for the padding.
+        unseen_id: tokens with this id are masked in attention; PaddleNLP takes 0 for padding there,
+            which is `[CLS]`.
+        row_tokens: tokens of a row with its padding.
+    """
+
+    token_id: int
+    unseen_id: int
+    row_tokens: int
+
+
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Encoder:
     """Embeddings and layers.
@@ -124,6 +144,7 @@ class Encoder:
         layers: from the first on.
         activation: activation of the feed-forward layers, one of `ACTIVATIONS`.
         pad_token_id: tokens with this id are masked in attention.
+        padding: a model that attends to padding; None for others.
     """
 
     word: Float32
@@ -134,6 +155,7 @@ class Encoder:
     activation: str
     pad_token_id: int
     projection: Linear | None = None
+    padding: AttendedPadding | None = None
 
     def __post_init__(self) -> None:
         if self.activation not in ACTIVATIONS:
@@ -175,6 +197,17 @@ class Encoder:
     def max_positions(self) -> int:
         """Maximum length of a text in tokens."""
         return int(self.position.shape[0])
+
+
+def with_attended_padding(encoder: Encoder) -> Encoder:
+    """Return the encoder with a token behind its vocabulary that stands for padding."""
+    return replace(
+        encoder,
+        word=np.concatenate([encoder.word, encoder.word[encoder.pad_token_id, None]]),
+        padding=AttendedPadding(
+            token_id=encoder.vocabulary_size, unseen_id=0, row_tokens=encoder.max_positions
+        ),
+    )
 
 
 def named_arrays(part: object, prefix: str = "") -> Iterator[tuple[str, Float32]]:

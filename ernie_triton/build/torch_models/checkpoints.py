@@ -16,6 +16,7 @@ from ernie_triton.build.load.settings import (
     TOKENIZER_FILE,
     config_values,
     folds_case,
+    is_of_split_pieces,
     splits_ideographs,
     tokenizer_settings,
     vocabulary_beside,
@@ -68,10 +69,16 @@ def load_model(
         seed: decides the new weights.
 
     Raises:
-        CheckpointError: the checkpoint cannot be read, or lacks the head and no labels are given.
+        CheckpointError: the checkpoint cannot be read, or is of a kind that is served alone, or it
+            lacks the head and no labels are given.
         MissingExtraError: torch or transformers is not installed.
     """
     import_torch()
+    if is_of_split_pieces(folder):
+        raise CheckpointError(
+            f"{folder} has the tokenizer of ERNIE-M; such a model can be built and served, but not "
+            f"trained or compressed"
+        )
     if not holds_weights(folder) and (folder / "config.json").is_file():
         made = model_from_config(folder, task, labels, seed)
         if task_named(task).head == "vector":

@@ -92,7 +92,7 @@ def _rows_of(example: LabelledText, encoder: PromptEncoder) -> Iterator[Features
             for first, last in options:
                 if first <= last:
                     starts[1 + first] = ends[1 + last] = 1
-            shift = len(prompt.ids) + 2 - window.first
+            shift = len(prompt.ids) + encoder.before_text - window.first
             for first, last in spans:
                 if window.first <= first <= last < window.last:
                     starts[first + shift] = ends[last + shift] = 1

@@ -172,6 +172,27 @@ def test_paddlenlp_s_types_of_bert_s_shape_are_read_with_their_own_values(
     assert_answers(changed(tmp_path, model_type=None), source)
 
 
+@pytest.mark.parametrize("head", ["sequence", "token", "vector"])
+@pytest.mark.parametrize("settings", [{}, {"num_hidden_layers": 3, "num_hidden_groups": 2}])
+def test_albert_of_paddlenlp_answers_as_that_of_transformers(
+    tmp_path: Path, settings: dict[str, Any], head: str
+) -> None:
+    source = tiny("Albert", HEADS[head], embedding_size=8, hidden_act="gelu", **settings)
+    source.base_model.embeddings.word_embeddings.weight.data[0] = 0  # as Paddle takes it
+    arrays = {}
+    for name, tensor in source.state_dict().items():
+        is_linear = tensor.ndim == 2 and "_embeddings" not in name
+        new = re.sub(r"^albert\.", "transformer.", name).replace("LayerNorm", "layer_norm")
+        arrays[new] = np.ascontiguousarray(tensor.numpy().T if is_linear else tensor.numpy())
+    values = source.config.to_dict() | {"architectures": [type(source).__name__]}
+    folder = save_paddlenlp(source, tmp_path, state=arrays, **values)
+    assert read_source(folder, WantedHead(head=head)).kind.startswith("PaddleNLP")
+    assert_answers(folder, source, head)
+    if head == "token":
+        message = refusal(changed(folder, architectures=["AlbertForQuestionAnswering"]), "span")
+        assert "gives the scores of starts for ends too" in message
+
+
 @pytest.mark.parametrize(
     ("classes", "settings", "named"),
     [

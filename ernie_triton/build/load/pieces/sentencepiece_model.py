@@ -1,7 +1,7 @@
-"""A SentencePiece model of XLM-RoBERTa as a `tokenizer.json`, as transformers converts it.
+"""SentencePiece models, and XLM-RoBERTa's as a `tokenizer.json`, as transformers converts it.
 
-The ids of the pieces are fairseq's: four special tokens stand in place of SentencePiece's three,
-and the mask behind all of them.
+There the ids of the pieces are fairseq's: four special tokens stand in place of SentencePiece's
+three, and the mask behind all of them.
 """
 
 import functools
@@ -23,9 +23,16 @@ _UNKNOWN_ID = 3
 _PACKAGE = "ernie_triton.sentencepiece"
 _FIELD = descriptor_pb2.FieldDescriptorProto
 _MESSAGES = {
-    "Piece": (("piece", 1, _FIELD.TYPE_STRING), ("score", 2, _FIELD.TYPE_FLOAT)),
-    "Trainer": (("model_type", 3, _FIELD.TYPE_INT32),),
-    "Normalizer": (("charsmap", 2, _FIELD.TYPE_BYTES),),
+    "Piece": (
+        *(("piece", 1, _FIELD.TYPE_STRING), ("score", 2, _FIELD.TYPE_FLOAT)),
+        ("type", 3, _FIELD.TYPE_INT32),
+    ),
+    "Trainer": (("model_type", 3, _FIELD.TYPE_INT32), ("suffix", 24, _FIELD.TYPE_BOOL)),
+    "Normalizer": (
+        *(("charsmap", 2, _FIELD.TYPE_BYTES), ("add_dummy_prefix", 3, _FIELD.TYPE_BOOL)),
+        ("remove_extra_whitespaces", 4, _FIELD.TYPE_BOOL),
+        ("escape_whitespaces", 5, _FIELD.TYPE_BOOL),
+    ),
     "Model": (("pieces", 1, "Piece"), ("trainer", 2, "Trainer"), ("normalizer", 3, "Normalizer")),
 }
 """Fields of `sentencepiece_model.proto` (github.com/google/sentencepiece), by number."""
@@ -37,17 +44,7 @@ def xlm_roberta_document(path: Path) -> str:
     Raises:
         CheckpointError: the file is damaged, or its model is not Unigram.
     """
-    model = _model_class()()
-    try:
-        model.ParseFromString(path.read_bytes())
-    except (DecodeError, UnicodeDecodeError) as error:
-        raise CheckpointError(f"{path} is no SentencePiece model: {error}") from error
-    if len(model.pieces) <= _OWN_SPECIALS or model.trainer.model_type not in (0, _UNIGRAM):
-        raise CheckpointError(
-            f"{path} is a SentencePiece model of type {model.trainer.model_type} with "
-            f"{len(model.pieces)} pieces; expected a Unigram model, as XLM-RoBERTa has it; save "
-            f"the tokenizer with transformers, which writes tokenizer.json"
-        )
+    model = read_unigram(path)
     pieces = [(piece.piece, piece.score) for piece in model.pieces[_OWN_SPECIALS:]]
     specials = [(name, 0.0) for name in _SPECIALS]
     tokenizer = Tokenizer(Unigram([*specials, *pieces, (_MASK, 0.0)], unk_id=_UNKNOWN_ID))
@@ -66,6 +63,26 @@ def xlm_roberta_document(path: Path) -> str:
     )
     text: str = tokenizer.to_str()
     return text
+
+
+def read_unigram(path: Path) -> Any:  # noqa: ANN401
+    """Read a SentencePiece model: a message with the fields of `_MESSAGES`.
+
+    Raises:
+        CheckpointError: the file is damaged, or its model is not Unigram.
+    """
+    model = _model_class()()
+    try:
+        model.ParseFromString(path.read_bytes())
+    except (DecodeError, UnicodeDecodeError) as error:
+        raise CheckpointError(f"{path} is no SentencePiece model: {error}") from error
+    if len(model.pieces) <= _OWN_SPECIALS or model.trainer.model_type not in (0, _UNIGRAM):
+        raise CheckpointError(
+            f"{path} is a SentencePiece model of type {model.trainer.model_type} with "
+            f"{len(model.pieces)} pieces; expected a Unigram model, as XLM-RoBERTa has it; save "
+            f"the tokenizer with transformers, which writes tokenizer.json"
+        )
+    return model
 
 
 @functools.cache

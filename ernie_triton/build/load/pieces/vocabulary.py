@@ -5,7 +5,7 @@ tokens. The form of rows is read here, because rows are cut and joined by the st
 """
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -71,7 +71,8 @@ def read_piece_vocabulary(path: Path, folder: Path, *, one_type: bool) -> Vocabu
         one_type=one_type or not second_type,
     )
     vocabulary = document_vocabulary(text, rules, path)
-    _check_added(settings, folder, document, vocabulary.ids)
+    known = {token["content"] for token in document.get("added_tokens") or ()}
+    check_added(settings, folder, known, vocabulary.ids)
     return vocabulary
 
 
@@ -145,15 +146,18 @@ def _document_names(document: Mapping[str, Any]) -> dict[str, str]:
     return {key: name for key, name in names.items() if name}
 
 
-def _check_added(
-    settings: Mapping[str, Any], folder: Path, document: Mapping[str, Any], ids: Mapping[str, int]
+def check_added(
+    settings: Mapping[str, Any], folder: Path, known: Collection[str], ids: Mapping[str, int]
 ) -> None:
-    """Refuse an added token that the document lacks: transformers would add it, with an id."""
-    known = {token["content"] for token in document.get("added_tokens") or ()}
+    """Refuse an added token that the vocabulary lacks: transformers would add it, with an id.
+
+    Raises:
+        CheckpointError: there is one that is not among `known`, or has another id.
+    """
     for content, number in _tokens_beside(settings, folder):
         if content not in known or number not in (None, ids[content]):
             raise CheckpointError(
-                f"{folder}: the added token {content!r} is not in tokenizer.json"
+                f"{folder}: the added token {content!r} is not in the vocabulary"
                 f"{'' if number is None else f' with the id {number}'}; save the tokenizer again "
                 f"with transformers (save_pretrained)"
             )

@@ -15,6 +15,7 @@ from transformers import AutoTokenizer
 from ernie_triton.tokenizer.encoder import TextEncoder
 from ernie_triton.tokenizer.windows import WindowEncoder, WindowRules
 from tests.build.load.pieces.folders import MODEL, byte_folder, document_folder, encoder_of
+from tests.build.load.pieces.slow_tokenizers import Piece, SlowBytes, SlowSentencePiece
 
 PARTS = (
     *"北京的涮肉，。①Ａ１：！？㍿ﬁ½eux…ｶﾞ™hon \t\n\u3000\u00a0\u200b\u0301\u0308😀",
@@ -119,3 +120,56 @@ def test_windows_hold_the_question_and_their_places(tmp_path: Path) -> None:
         for first, end, _ in window.spans[window.spans[:, 0] >= 0]:
             found[first:end] = True
     assert found.all()
+
+
+SENT = st.lists(
+    st.one_of(
+        st.sampled_from([part for part in PARTS if not part.startswith("<")]),
+        st.sampled_from(("漢字", "龍", "㈱", "Ⅷ", "한국어", "Ａ１", "é", "u\u0308", "…。", "🇨🇳")),
+    ),
+    max_size=20,
+).map("".join)
+
+
+@settings(max_examples=150, deadline=None)
+@given(text=SENT)
+def test_pieces_and_places_are_those_of_sentencepiece_s_algorithm(text: str) -> None:
+    encoders, _ = both("sentencepiece")
+    slow = slow_sentencepiece()
+    if not slow.joins(text):  # the one documented difference
+        return
+    assert_same(encoders[512], text, slow.pieces(text))
+
+
+@settings(max_examples=150, deadline=None)
+@given(text=SENT)
+def test_pieces_and_places_are_those_of_the_byte_level_algorithm(text: str) -> None:
+    encoders, _ = both("bytes")
+    assert_same(encoders[512], text, slow_bytes().pieces(text))
+
+
+@functools.cache
+def slow_sentencepiece() -> SlowSentencePiece:
+    return SlowSentencePiece()
+
+
+@functools.cache
+def slow_bytes() -> SlowBytes:
+    encoders, _ = both("bytes")
+    return SlowBytes(encoders[512].vocabulary.document)
+
+
+def assert_same(encoder: TextEncoder, text: str, pieces: list[Piece]) -> None:
+    """The ids are those of the pieces, and so are the places but for spaces and marks.
+
+    A piece that is a space alone is of the character behind it, or of none.
+    """
+    [tokens] = encoder.tokens_with_spans([text])
+    assert tokens.ids.tolist() == [piece.id for piece in pieces]
+    for (first, end, _), piece in zip(tokens.spans.tolist(), pieces, strict=True):
+        theirs = text[piece.first : piece.end]
+        if not theirs.strip():
+            continue
+        assert first == piece.first + len(theirs) - len(theirs.lstrip())
+        assert text[piece.end : end].strip("\u0301\u0308\u0e31") == ""
+        assert end >= piece.end

@@ -91,7 +91,7 @@ def test_a_part_that_is_not_read_is_refused(
         ({"sp_model_kwargs": {"enable_sampling": True}}, "sp_model_kwargs is"),
         ({"do_lower_case": True}, "do_lower_case is True"),
         ({"cls_token": "<unk>"}, "cls_token is '<unk>', and rows of tokenizer.json have '<s>'"),
-        ({"extra_special_tokens": ["[new]"]}, "the added token '[new]' is not in tokenizer.json"),
+        ({"extra_special_tokens": ["[new]"]}, "the added token '[new]' is not in the vocabulary"),
     ],
 )
 def test_a_setting_that_is_not_read_is_refused(
