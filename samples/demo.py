@@ -10,8 +10,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from ernie_triton.child_process import run_child
 from ernie_triton.errors import ErnieTritonError
+from ernie_triton.processes.child_process import run_child
 from ernie_triton.server.embedded import EmbeddedServer, ServerOptions
 
 ROOT = Path(__file__).resolve().parent.parent

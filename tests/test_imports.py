@@ -17,7 +17,7 @@ from tests.paths import ROOT
 # A room imports rooms of earlier lines only; the contract is the modules at the package's root.
 LAYERS = (
     ("contract",),
-    ("gpu",),
+    ("gpu", "processes"),
     ("tokenizer", "engines", "decoders"),
     ("stages", "client", "server"),
     ("backends", "gateway"),
@@ -258,3 +258,13 @@ def test_importing_the_contract_costs_numpy_alone(module: str) -> None:
 @pytest.mark.parametrize("module", ["ernie_triton", "ernie_triton.cli"])
 def test_importing_the_package_or_the_server_costs_the_standard_library_alone(module: str) -> None:
     assert newly_loaded(f"import {module}") == {"ernie_triton"}
+
+
+def test_rooms_are_at_most_20_files_wide() -> None:
+    package = ROOT / "ernie_triton"
+    wide = {
+        str(room.relative_to(ROOT)): count
+        for room in (package, *(path for path in package.rglob("*") if path.is_dir()))
+        if (count := len([path for path in room.glob("*.py") if path.stem != "__init__"])) > 20
+    }
+    assert wide == {}

@@ -11,9 +11,9 @@ from ernie_triton.client.evaluation import answers, numbers
 from ernie_triton.client.evaluation.entities import EntityScorer
 from ernie_triton.client.evaluation.labels import ClassificationScorer, MultiLabelScorer
 from ernie_triton.client.items import Item
-from ernie_triton.client.multi_label import LabelSet
-from ernie_triton.client.seq_cls import Classification, Label
-from ernie_triton.client.token_cls import Entity
+from ernie_triton.client.tasks.multi_label import LabelSet
+from ernie_triton.client.tasks.seq_cls import Classification, Label
+from ernie_triton.client.tasks.token_cls import Entity
 from tests.reference_metrics import (
     accuracy,
     entities_of,

@@ -6,35 +6,34 @@
         [result] = client.classify(["今天的股市大涨"])
         print(result.best.name, result.best.score)
 
-Errors are in `ernie_triton.errors`. The flow of a call: a task's module (`seq_cls`, `multi_label`,
-`regression`, `rerank`, `choice`, `token_cls`, `qa`, `embedding`, `sparse`, `colbert`, `extraction`,
-`cloze`) names the outputs to ask for and reads the reply; `core` cuts the rows into requests,
-retries what is safe to retry and isolates a failing row; `transport` speaks gRPC. `evaluation`
-scores answers, `cli` has the command lines.
+Errors are in `ernie_triton.errors`. The flow of a call: a task's module in `tasks` names the
+outputs to ask for and reads the reply; `core` cuts the rows into requests, retries what is safe to
+retry and isolates a failing row; `transport` speaks gRPC. `evaluation` scores answers, `cli` has
+the command lines.
 
-A new task is a module here, a scorer and a row in `evaluation.tasks`, and a module under `cli`.
+A new task is a module in `tasks`, a scorer and a row in `evaluation.tasks`, and a module in `cli`.
 """
 
-from ernie_triton.client.choice import AsyncChoiceClient, ChoiceClient, ChosenOption
-from ernie_triton.client.cloze import AsyncClozeClient, ClozeClient, FilledText, FilledToken
-from ernie_triton.client.colbert import AsyncColbertClient, ColbertClient, TokenVectors
 from ernie_triton.client.core import Policy
-from ernie_triton.client.embedding import AsyncEmbeddingClient, EmbeddingClient
-from ernie_triton.client.extraction import (
+from ernie_triton.client.request_context import request_context
+from ernie_triton.client.tasks.choice import AsyncChoiceClient, ChoiceClient, ChosenOption
+from ernie_triton.client.tasks.cloze import AsyncClozeClient, ClozeClient, FilledText, FilledToken
+from ernie_triton.client.tasks.colbert import AsyncColbertClient, ColbertClient, TokenVectors
+from ernie_triton.client.tasks.embedding import AsyncEmbeddingClient, EmbeddingClient
+from ernie_triton.client.tasks.extraction import (
     AsyncExtractionClient,
     ExtractedSpan,
     ExtractionClient,
 )
-from ernie_triton.client.multi_label import AsyncMultiLabelClient, LabelSet, MultiLabelClient
-from ernie_triton.client.qa import Answer, AsyncQaClient, Candidate, QaClient
-from ernie_triton.client.regression import AsyncRegressionClient, RegressionClient, Score
-from ernie_triton.client.request_context import request_context
-from ernie_triton.client.rerank import AsyncRerankClient, RankedDocument, RerankClient
-from ernie_triton.client.seq_cls import AsyncSeqClsClient, Classification, Label, SeqClsClient
-from ernie_triton.client.sparse import AsyncSparseClient, SparseClient, SparseVector
-from ernie_triton.client.token_cls import AsyncTokenClsClient, Entity, Token, TokenClsClient
+from ernie_triton.client.tasks.multi_label import AsyncMultiLabelClient, LabelSet, MultiLabelClient
+from ernie_triton.client.tasks.qa import Answer, AsyncQaClient, Candidate, QaClient
+from ernie_triton.client.tasks.regression import AsyncRegressionClient, RegressionClient, Score
+from ernie_triton.client.tasks.rerank import AsyncRerankClient, RankedDocument, RerankClient
+from ernie_triton.client.tasks.seq_cls import AsyncSeqClsClient, Classification, Label, SeqClsClient
+from ernie_triton.client.tasks.sparse import AsyncSparseClient, SparseClient, SparseVector
+from ernie_triton.client.tasks.token_cls import AsyncTokenClsClient, Entity, Token, TokenClsClient
+from ernie_triton.client.tasks.vectors import quantize_vectors, shorten_vectors, vector_ranges
 from ernie_triton.client.transport import Connection
-from ernie_triton.client.vectors import quantize_vectors, shorten_vectors, vector_ranges
 from ernie_triton.client.wire import AsyncTransport, Endpoint, Transport
 
 __all__ = [

@@ -8,8 +8,8 @@ import sys
 from collections import deque
 from pathlib import Path
 
-from ernie_triton.child_process import running_child
 from ernie_triton.errors import CheckpointError
+from ernie_triton.processes.child_process import running_child
 
 
 def run_build(*arguments: str | Path) -> None:

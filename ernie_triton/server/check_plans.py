@@ -12,7 +12,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ernie_triton.child_process import run_child
 from ernie_triton.errors import GpuError, PipelineError, PlanError
 from ernie_triton.gpu.driver import CudaDriver, Gpu, driver_version, tensorrt_version
 from ernie_triton.gpu.images import (
@@ -23,6 +22,7 @@ from ernie_triton.gpu.images import (
     version_of,
 )
 from ernie_triton.gpu.plans import check_plan, plan_path
+from ernie_triton.processes.child_process import run_child
 from ernie_triton.server.check_options import add_check_options
 
 TAG_VARIABLE = "NVIDIA_TRITON_SERVER_VERSION"

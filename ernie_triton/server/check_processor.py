@@ -11,9 +11,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ernie_triton.child_process import run_child
 from ernie_triton.engines.proof import Proof, read_proof
 from ernie_triton.errors import ErnieTritonError, RepositoryError, ServerError
+from ernie_triton.processes.child_process import run_child
 from ernie_triton.processor import instruction_sets
 from ernie_triton.server.builds.files import versions_of
 from ernie_triton.server.builds.manifest_file import MANIFEST_FILE, read_sealed

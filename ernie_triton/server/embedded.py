@@ -18,10 +18,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 
-from ernie_triton.child_process import deferred_signals, start_child
 from ernie_triton.errors import ServerError
 from ernie_triton.log_lines import is_log_line
 from ernie_triton.log_settings import LogSettings
+from ernie_triton.processes.child_process import deferred_signals, start_child
 from ernie_triton.request_counts import COUNTS_FOLDER
 from ernie_triton.server.builds.live import LiveBuilds
 from ernie_triton.server.builds.verification import RepositoryState, verified_repository

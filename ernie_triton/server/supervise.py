@@ -17,9 +17,9 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from ernie_triton.child_process import run_child
 from ernie_triton.errors import ServerError, UsageError
 from ernie_triton.log_settings import LogSettings
+from ernie_triton.processes.child_process import run_child
 from ernie_triton.request_counts import COUNTS_FOLDER
 from ernie_triton.server.access_options import add_access_options, key_of_clients, tls_files
 from ernie_triton.server.builds.snapshots import TakenBuilds, taken_builds

@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from types import FrameType
 
-from ernie_triton.child_process import deferred_signals, start_child
 from ernie_triton.errors import ServerError
+from ernie_triton.processes.child_process import deferred_signals, start_child
 from ernie_triton.server.builds.exchanging import exchangeable
 from ernie_triton.server.builds.live import LiveBuilds
 from ernie_triton.server.builds.snapshots import TakenBuilds

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from ernie_triton.client.addresses import channel_target
-from ernie_triton.client.seq_cls import SeqClsClient
+from ernie_triton.client.tasks.seq_cls import SeqClsClient
 from ernie_triton.errors import ClientError, ServerUnavailableError, UsageError
 from tests.client.grpc_server import Servicer, running_server
 

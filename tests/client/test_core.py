@@ -8,9 +8,9 @@ import pytest
 
 from ernie_triton.client.client import Blocking, run_blocking
 from ernie_triton.client.core import Caller, Codec, Policy
-from ernie_triton.client.regression import RegressionCodec
-from ernie_triton.client.seq_cls import SeqClsCodec
-from ernie_triton.client.token_cls import TokenCodec
+from ernie_triton.client.tasks.regression import RegressionCodec
+from ernie_triton.client.tasks.seq_cls import SeqClsCodec
+from ernie_triton.client.tasks.token_cls import TokenCodec
 from ernie_triton.client.wire import InferRequest, ModelFacts, Reply, utf8_from_text
 from ernie_triton.errors import (
     ClientError,

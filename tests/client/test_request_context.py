@@ -9,7 +9,7 @@ from types import ModuleType
 import pytest
 
 from ernie_triton.client.request_context import current_context, request_context
-from ernie_triton.client.seq_cls import AsyncSeqClsClient, SeqClsClient
+from ernie_triton.client.tasks.seq_cls import AsyncSeqClsClient, SeqClsClient
 from ernie_triton.errors import RequestRefusedError, ServerUnavailableError
 from tests.client.fakes import FakeAsyncTransport, FakeModel, FakeTransport, refuse_texts_with
 

@@ -4,8 +4,8 @@ import time
 
 import pytest
 
-from ernie_triton.client.seq_cls import SeqClsClient
 from ernie_triton.client.statistics import StageCounts, StatisticsClient
+from ernie_triton.client.tasks.seq_cls import SeqClsClient
 from ernie_triton.errors import ModelNotReadyError, ServerUnavailableError
 from ernie_triton.server.embedded import EmbeddedServer
 

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 import yaml
 
-from ernie_triton.client.seq_cls import SeqClsClient
+from ernie_triton.client.tasks.seq_cls import SeqClsClient
 from ernie_triton.server.embedded import free_port
 from tests.containers.compose import services
 from tests.containers.conftest import ContainerServer

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 import tritonclient.grpc as triton
 
-from ernie_triton.client.seq_cls import SeqClsClient
+from ernie_triton.client.tasks.seq_cls import SeqClsClient
 from ernie_triton.errors import RequestRefusedError, ServerUnavailableError
 from ernie_triton.server.builds.recording import accept_build
 from ernie_triton.server.control import Control

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from ernie_triton.child_process import run_child, running_child, start_child
+from ernie_triton.processes.child_process import run_child, running_child, start_child
 from tests.paths import ROOT
 
 DEADLINE_S = 60
@@ -18,7 +18,7 @@ DEADLINE_S = 60
 # Starts a child, prints its process id and waits.
 PARENT = """
 import signal, sys, time
-from ernie_triton.child_process import deferred_signals, start_child
+from ernie_triton.processes.child_process import deferred_signals, start_child
 signal.signal(signal.SIGHUP, signal.SIG_DFL)  # the tests may run under nohup
 with deferred_signals():
     child = start_child(["sh", "-c", "echo up; exec sleep 600"])
@@ -29,7 +29,7 @@ time.sleep(600)
 # Signals itself while a child starts; the tests' own process has threads of other libraries.
 SIGNALLED = """
 import os, signal, sys
-from ernie_triton.child_process import deferred_signals, start_child
+from ernie_triton.processes.child_process import deferred_signals, start_child
 class StopError(Exception): pass
 def stop(*_): raise StopError
 number, child = int(sys.argv[1]), None
@@ -47,7 +47,7 @@ except StopError:
 
 IGNORING = """
 import os, signal
-from ernie_triton.child_process import deferred_signals
+from ernie_triton.processes.child_process import deferred_signals
 signal.signal(signal.SIGHUP, signal.SIG_IGN)
 with deferred_signals():
     os.kill(os.getpid(), signal.SIGHUP)

@@ -8,7 +8,7 @@ import grpc
 import pytest
 import yaml
 
-from ernie_triton.client.seq_cls import SeqClsClient
+from ernie_triton.client.tasks.seq_cls import SeqClsClient
 from ernie_triton.errors import ModelAwayError
 from tests.client.grpc_server import Servicer, running_server
 from tests.deploy.envoy import CONFIG, config_for, running_envoy

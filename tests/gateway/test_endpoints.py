@@ -314,7 +314,7 @@ def test_the_pipelines_are_listed_with_their_tasks(caller: Caller) -> None:
 
 def test_the_answer_is_the_client_s_own_class_in_json(caller: Caller) -> None:
     from ernie_triton.client import Answer, Entity, Label, Score
-    from ernie_triton.client.extraction import ExtractedSpan
+    from ernie_triton.client.tasks.extraction import ExtractedSpan
 
     schemas = caller.get("/openapi.json").json["components"]["schemas"]
     for kind in (Answer, Entity, ExtractedSpan, Label, Score):

@@ -11,7 +11,7 @@ import torch
 import transformers
 from transformers.models.bert.tokenization_bert_legacy import BertTokenizerLegacy
 
-from ernie_triton.client.seq_cls import SeqClsClient
+from ernie_triton.client.tasks.seq_cls import SeqClsClient
 from ernie_triton.server.embedded import EmbeddedServer
 from tests.paths import ROOT
 from tests.samples.test_checkpoints import model_from_paddle

@@ -8,7 +8,7 @@ import pytest
 import tritonclient.grpc as triton
 from tritonclient.utils import InferenceServerException
 
-from ernie_triton.client.seq_cls import SeqClsClient
+from ernie_triton.client.tasks.seq_cls import SeqClsClient
 from ernie_triton.errors import ModelNotReadyError
 from ernie_triton.server.embedded import EmbeddedServer
 from tests.live.requests import text_tensor

@@ -6,7 +6,7 @@ import random
 import numpy as np
 import pytest
 
-from ernie_triton.client.seq_cls import AsyncSeqClsClient, Classification, SeqClsClient
+from ernie_triton.client.tasks.seq_cls import AsyncSeqClsClient, Classification, SeqClsClient
 from ernie_triton.server.embedded import EmbeddedServer
 from tests.live.requests import engine_runs, order_of_answers
 

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from ernie_triton.cli import main as build_scripts
-from ernie_triton.client.seq_cls import SeqClsClient
+from ernie_triton.client.tasks.seq_cls import SeqClsClient
 from ernie_triton.server.embedded import EmbeddedServer
 from tests.build.load.exports import transformers_model
 from tests.build.models import save_transformers

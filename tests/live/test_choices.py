@@ -5,8 +5,8 @@ import random
 
 import pytest
 
-from ernie_triton.client.choice import AsyncChoiceClient, ChoiceClient, ChosenOption
-from ernie_triton.client.cloze import AsyncClozeClient, ClozeClient, FilledText
+from ernie_triton.client.tasks.choice import AsyncChoiceClient, ChoiceClient, ChosenOption
+from ernie_triton.client.tasks.cloze import AsyncClozeClient, ClozeClient, FilledText
 from ernie_triton.errors import RequestRefusedError
 from ernie_triton.server.embedded import EmbeddedServer
 

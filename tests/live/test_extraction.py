@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from ernie_triton.cli import main as ernie_triton
-from ernie_triton.client.extraction import AsyncExtractionClient, Extraction, ExtractionClient
 from ernie_triton.client.health import check
+from ernie_triton.client.tasks.extraction import AsyncExtractionClient, Extraction, ExtractionClient
 from ernie_triton.client.transport import Connection
 from ernie_triton.client.wire import Endpoint
 from ernie_triton.errors import ClientError, RequestRefusedError

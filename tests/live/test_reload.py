@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from ernie_triton.client.seq_cls import SeqClsClient
+from ernie_triton.client.tasks.seq_cls import SeqClsClient
 from ernie_triton.server.builds.recording import accept_build
 from ernie_triton.server.embedded import EmbeddedServer
 from tests.conftest import build_sample, options_for

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 import tritonclient.grpc as triton
 
-from ernie_triton.client.regression import RegressionClient
-from ernie_triton.client.rerank import AsyncRerankClient, Ranking, RerankClient
+from ernie_triton.client.tasks.regression import RegressionClient
+from ernie_triton.client.tasks.rerank import AsyncRerankClient, Ranking, RerankClient
 from ernie_triton.errors import RequestRefusedError
 from ernie_triton.server.embedded import EmbeddedServer
 from tests.live.requests import engine_runs, text_tensor

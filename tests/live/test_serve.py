@@ -15,7 +15,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from ernie_triton.client.seq_cls import SeqClsClient
+from ernie_triton.client.tasks.seq_cls import SeqClsClient
 from ernie_triton.errors import QueueFullError
 from ernie_triton.server.builds.recording import accept_build
 from tests.conftest import build_sample
@@ -227,7 +227,7 @@ def cancel_at_once(url: str, count: int) -> None:
     """Send so many requests, and give all of them up a moment later."""
     import asyncio
 
-    from ernie_triton.client.seq_cls import AsyncSeqClsClient
+    from ernie_triton.client.tasks.seq_cls import AsyncSeqClsClient
 
     async def ask() -> None:
         async with AsyncSeqClsClient(url, retries=0, timeout_s=60) as client:
@@ -244,7 +244,7 @@ def refused_of(url: str, count: int) -> int:
     """How many of so many requests at once are refused for a full queue."""
     import asyncio
 
-    from ernie_triton.client.seq_cls import AsyncSeqClsClient
+    from ernie_triton.client.tasks.seq_cls import AsyncSeqClsClient
 
     async def ask() -> int:
         async with AsyncSeqClsClient(url, retries=0, timeout_s=60) as client:

@@ -9,7 +9,7 @@ import pytest
 from ernie_triton.build.check.sample_texts import SampleTexts
 from ernie_triton.build.check.slim_reference import slim_outputs
 from ernie_triton.cli import main as build_scripts
-from ernie_triton.client.seq_cls import SeqClsClient
+from ernie_triton.client.tasks.seq_cls import SeqClsClient
 from ernie_triton.server.embedded import EmbeddedServer
 from ernie_triton.tokenizer.encoder import TextEncoder
 from ernie_triton.tokenizer.vocabulary import load_vocabulary

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 import tritonclient.grpc as triton
 
-from ernie_triton.client.embedding import EmbeddingClient
-from ernie_triton.client.qa import AsyncQaClient, QaClient
-from ernie_triton.client.token_cls import TokenClsClient
+from ernie_triton.client.tasks.embedding import EmbeddingClient
+from ernie_triton.client.tasks.qa import AsyncQaClient, QaClient
+from ernie_triton.client.tasks.token_cls import TokenClsClient
 from ernie_triton.server.embedded import EmbeddedServer
 from tests.live.requests import engine_runs, text_tensor
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from ernie_triton.client.seq_cls import AsyncSeqClsClient, SeqClsClient
+from ernie_triton.client.tasks.seq_cls import AsyncSeqClsClient, SeqClsClient
 from ernie_triton.errors import RequestRefusedError, ServerError, ServerUnavailableError
 from ernie_triton.server.embedded import EmbeddedServer
 from ernie_triton.server.tls_front import TlsFiles

@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ernie_triton.client.colbert import AsyncColbertClient, ColbertClient
-from ernie_triton.client.embedding import EmbeddingClient
-from ernie_triton.client.sparse import AsyncSparseClient, SparseClient
+from ernie_triton.client.tasks.colbert import AsyncColbertClient, ColbertClient
+from ernie_triton.client.tasks.embedding import EmbeddingClient
+from ernie_triton.client.tasks.sparse import AsyncSparseClient, SparseClient
 from ernie_triton.errors import RequestRefusedError
 from ernie_triton.server.embedded import EmbeddedServer
 

@@ -17,7 +17,7 @@ import tritonclient.grpc as triton
 from prometheus_client.parser import text_string_to_metric_families
 
 from ernie_triton.client.request_context import request_context
-from ernie_triton.client.seq_cls import SeqClsClient
+from ernie_triton.client.tasks.seq_cls import SeqClsClient
 from tests.live.requests import text_tensor
 from tests.live.test_serve import DEADLINE_S, FREE_PORTS, ready_line, serving
 

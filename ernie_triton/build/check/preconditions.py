@@ -4,7 +4,7 @@ import dataclasses
 from pathlib import Path
 
 from ernie_triton.build.load.source import Source
-from ernie_triton.build.load.tokenizer_files import longest_row, read_vocabulary
+from ernie_triton.build.load.tokenizers.tokenizer_files import longest_row, read_vocabulary
 from ernie_triton.build.model.models import AnyModel, Model
 from ernie_triton.build.model.slim import SlimModel
 from ernie_triton.errors import PipelineError, VocabularyError

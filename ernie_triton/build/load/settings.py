@@ -9,7 +9,7 @@ from typing import Any
 from ernie_triton.build.load.config_labels import label_count_of, labels_of, problem_of
 from ernie_triton.build.load.families import HEADS_BY_ARCHITECTURE
 from ernie_triton.build.load.own_names import own_type, with_bert_settings
-from ernie_triton.build.load.tokenizer_json import holds_pieces, json_settings
+from ernie_triton.build.load.tokenizers.tokenizer_json import holds_pieces, json_settings
 from ernie_triton.errors import CheckpointError, TextFileError
 from ernie_triton.tasks import (
     CHOICE,

@@ -22,7 +22,7 @@ from ernie_triton.build.load.settings import (
     vocabulary_beside,
 )
 from ernie_triton.build.load.source import Source, WantedHead
-from ernie_triton.build.load.tokenizer_files import read_vocabulary, settings_of_rules
+from ernie_triton.build.load.tokenizers.tokenizer_files import read_vocabulary, settings_of_rules
 from ernie_triton.build.load.weight_files import SAFETENSORS_FILE
 from ernie_triton.build.model.encoder import Encoder
 from ernie_triton.build.model.heads import VectorHead

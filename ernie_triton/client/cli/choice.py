@@ -11,13 +11,13 @@ import argparse
 from collections.abc import Mapping
 from functools import partial
 
-from ernie_triton.client.choice import ChosenOption, choice_outcomes
 from ernie_triton.client.cli.job import Job, TaskCommand, TextOption, Usage
 from ernie_triton.client.cli.run import command_functions
 from ernie_triton.client.cli.sink import TablePrinter, cut_cell
 from ernie_triton.client.core import Caller
 from ernie_triton.client.evaluation.tasks import EVALUATION_METHODS
 from ernie_triton.client.items import TextField
+from ernie_triton.client.tasks.choice import ChosenOption, choice_outcomes
 from ernie_triton.tasks import CHOICE
 from ernie_triton.text_table import clipped
 

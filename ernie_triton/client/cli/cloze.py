@@ -15,10 +15,10 @@ from ernie_triton.client.cli.job import Job, TaskCommand, TextOption, Usage
 from ernie_triton.client.cli.options import positive_int
 from ernie_triton.client.cli.run import command_functions
 from ernie_triton.client.cli.sink import TablePrinter, cut_cell
-from ernie_triton.client.cloze import ClozeCodec, FilledText, cloze_parameters
 from ernie_triton.client.core import Caller, Row
 from ernie_triton.client.evaluation.tasks import EVALUATION_METHODS
 from ernie_triton.client.items import TextField
+from ernie_triton.client.tasks.cloze import ClozeCodec, FilledText, cloze_parameters
 from ernie_triton.client.wire import utf8_from_text
 from ernie_triton.errors import ClientError
 from ernie_triton.tasks import CLOZE

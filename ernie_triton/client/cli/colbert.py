@@ -23,18 +23,18 @@ from ernie_triton.client.cli.regression import score_job
 from ernie_triton.client.cli.rerank import RANKED_EXAMPLES, add_depth_option, ranking_job
 from ernie_triton.client.cli.run import command_functions
 from ernie_triton.client.cli.sink import JsonPrinter
-from ernie_triton.client.colbert import (
+from ernie_triton.client.core import Caller
+from ernie_triton.client.items import TEXT, TEXT_PAIR
+from ernie_triton.client.tasks.colbert import (
     TokenVectors,
     interaction_outcomes,
     interaction_rankings,
     token_vector_outcomes,
 )
-from ernie_triton.client.core import Caller
-from ernie_triton.client.items import TEXT, TEXT_PAIR
-from ernie_triton.client.regression import Score
-from ernie_triton.client.rerank import Ranking
-from ernie_triton.client.retrieval import prompt_named
-from ernie_triton.client.vectors import VectorForm
+from ernie_triton.client.tasks.regression import Score
+from ernie_triton.client.tasks.rerank import Ranking
+from ernie_triton.client.tasks.retrieval import prompt_named
+from ernie_triton.client.tasks.vectors import VectorForm
 from ernie_triton.errors import UsageError
 from ernie_triton.tasks import COLBERT
 

@@ -26,17 +26,17 @@ from ernie_triton.client.cli.options import (
 from ernie_triton.client.cli.run import command_functions
 from ernie_triton.client.cli.sink import JsonPrinter, TablePrinter, cut_cell, opened_npy_sink
 from ernie_triton.client.core import Caller
-from ernie_triton.client.embedding import (
+from ernie_triton.client.evaluation.tasks import EVALUATION_METHODS
+from ernie_triton.client.items import TEXT, TEXT_PAIR
+from ernie_triton.client.tasks.embedding import (
     Embedding,
     Similarity,
     embedding_outcomes,
     hidden_size,
     similarity_outcomes,
 )
-from ernie_triton.client.evaluation.tasks import EVALUATION_METHODS
-from ernie_triton.client.items import TEXT, TEXT_PAIR
-from ernie_triton.client.retrieval import prompt_named
-from ernie_triton.client.vectors import VectorForm
+from ernie_triton.client.tasks.retrieval import prompt_named
+from ernie_triton.client.tasks.vectors import VectorForm
 from ernie_triton.errors import UsageError
 from ernie_triton.tasks import EMBEDDING
 

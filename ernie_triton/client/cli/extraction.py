@@ -16,8 +16,8 @@ from ernie_triton.client.cli.run import command_functions
 from ernie_triton.client.cli.sink import TablePrinter
 from ernie_triton.client.core import Caller, Row
 from ernie_triton.client.evaluation.tasks import EVALUATION_METHODS
-from ernie_triton.client.extraction import ExtractedSpan, Extraction, ExtractionCodec
 from ernie_triton.client.items import TEXT, TextField
+from ernie_triton.client.tasks.extraction import ExtractedSpan, Extraction, ExtractionCodec
 from ernie_triton.client.wire import utf8_from_text
 from ernie_triton.errors import ClientError, UsageError
 from ernie_triton.tasks import EXTRACTION

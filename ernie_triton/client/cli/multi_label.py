@@ -19,8 +19,8 @@ from ernie_triton.client.cli.sink import TablePrinter, cut_cell
 from ernie_triton.client.core import Caller
 from ernie_triton.client.evaluation.tasks import EVALUATION_METHODS
 from ernie_triton.client.items import TEXT
-from ernie_triton.client.multi_label import LabelSet, MultiLabelCodec
-from ernie_triton.client.seq_cls import Label, label_count
+from ernie_triton.client.tasks.multi_label import LabelSet, MultiLabelCodec
+from ernie_triton.client.tasks.seq_cls import Label, label_count
 from ernie_triton.tasks import MULTI_LABEL
 
 

@@ -19,8 +19,8 @@ from ernie_triton.client.core import DEFAULT_TIMEOUT_S, Policy
 from ernie_triton.client.items import STDIN, text_from_file
 from ernie_triton.client.request_context import RequestContext
 from ernie_triton.client.security_options import add_security_options, connection_from_namespace
+from ernie_triton.client.tasks.vectors import VECTOR_PRECISIONS, vector_ranges
 from ernie_triton.client.transport import Connection
-from ernie_triton.client.vectors import VECTOR_PRECISIONS, vector_ranges
 from ernie_triton.client.wire import Endpoint
 from ernie_triton.errors import UsageError
 

@@ -18,7 +18,7 @@ from ernie_triton.client.cli.sink import TablePrinter
 from ernie_triton.client.core import Caller
 from ernie_triton.client.evaluation.tasks import EVALUATION_METHODS
 from ernie_triton.client.items import TextField
-from ernie_triton.client.qa import Answer, Candidate, QaCodec
+from ernie_triton.client.tasks.qa import Answer, Candidate, QaCodec
 from ernie_triton.tasks import QA
 from ernie_triton.text_table import clipped
 

@@ -18,7 +18,7 @@ from ernie_triton.client.cli.sink import TablePrinter, cut_cell
 from ernie_triton.client.core import Caller, Send
 from ernie_triton.client.evaluation.tasks import EVALUATION_METHODS
 from ernie_triton.client.items import TEXT
-from ernie_triton.client.regression import RegressionCodec, Score
+from ernie_triton.client.tasks.regression import RegressionCodec, Score
 from ernie_triton.tasks import REGRESSION
 
 

@@ -20,7 +20,7 @@ from ernie_triton.client.core import Caller, Send
 from ernie_triton.client.evaluation.ranks import DEFAULT_DEPTH, RankScorer
 from ernie_triton.client.evaluation.tasks import EVALUATION_METHODS
 from ernie_triton.client.items import TextField
-from ernie_triton.client.rerank import RankedDocument, Ranking, ranking_outcomes
+from ernie_triton.client.tasks.rerank import RankedDocument, Ranking, ranking_outcomes
 from ernie_triton.errors import UsageError
 from ernie_triton.tasks import RERANK, Task
 from ernie_triton.text_table import clipped

@@ -21,9 +21,9 @@ from ernie_triton.client.cli.sink import TablePrinter, cut_cell
 from ernie_triton.client.core import Caller
 from ernie_triton.client.evaluation.tasks import EVALUATION_METHODS
 from ernie_triton.client.items import TEXT
-from ernie_triton.client.multi_label import LabelSet
-from ernie_triton.client.regression import Score
-from ernie_triton.client.seq_cls import Classification, SeqClsCodec
+from ernie_triton.client.tasks.multi_label import LabelSet
+from ernie_triton.client.tasks.regression import Score
+from ernie_triton.client.tasks.seq_cls import Classification, SeqClsCodec
 from ernie_triton.errors import ContractError
 from ernie_triton.tasks import SEQ_CLS
 

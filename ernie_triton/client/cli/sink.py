@@ -15,7 +15,7 @@ from typing import BinaryIO, Generic, Protocol, TextIO, TypeVar
 import numpy as np
 
 from ernie_triton.client.cli.stream import Outcome
-from ernie_triton.client.embedding import Embedding
+from ernie_triton.client.tasks.embedding import Embedding
 from ernie_triton.errors import DatasetError
 from ernie_triton.text_table import Table, clipped
 

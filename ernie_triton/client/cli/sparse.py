@@ -20,10 +20,10 @@ from ernie_triton.client.cli.run import command_functions
 from ernie_triton.client.cli.sink import JsonPrinter
 from ernie_triton.client.core import Caller
 from ernie_triton.client.items import TEXT, TEXT_PAIR
-from ernie_triton.client.regression import Score
-from ernie_triton.client.rerank import Ranking
-from ernie_triton.client.retrieval import prompt_named
-from ernie_triton.client.sparse import (
+from ernie_triton.client.tasks.regression import Score
+from ernie_triton.client.tasks.rerank import Ranking
+from ernie_triton.client.tasks.retrieval import prompt_named
+from ernie_triton.client.tasks.sparse import (
     SparseVector,
     lexical_outcomes,
     lexical_rankings,

@@ -20,7 +20,7 @@ from ernie_triton.client.cli.stream import Outcome
 from ernie_triton.client.core import Caller
 from ernie_triton.client.evaluation.tasks import EVALUATION_METHODS
 from ernie_triton.client.items import TextField
-from ernie_triton.client.token_cls import Entity, EntityCodec, Token, TokenCodec
+from ernie_triton.client.tasks.token_cls import Entity, EntityCodec, Token, TokenCodec
 from ernie_triton.errors import UsageError
 from ernie_triton.tasks import TOKEN_CLS
 from ernie_triton.text_table import clipped, on_one_line

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 from ernie_triton.client.evaluation.report import figure_lines
 from ernie_triton.client.items import Item
-from ernie_triton.client.qa import Answer
+from ernie_triton.client.tasks.qa import Answer
 from ernie_triton.errors import DatasetError
 from ernie_triton.text_table import Table
 

@@ -11,9 +11,9 @@ import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from ernie_triton.client.choice import ChosenOption
 from ernie_triton.client.evaluation.report import figure_lines
 from ernie_triton.client.items import Item, items_from_objects
+from ernie_triton.client.tasks.choice import ChosenOption
 from ernie_triton.errors import DatasetError
 
 _TAG = re.compile(r"#idiom\d+#")

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from ernie_triton.client.cloze import FilledText, cloze_parameters
 from ernie_triton.client.evaluation.report import figure_lines
 from ernie_triton.client.items import Item, items_from_objects
+from ernie_triton.client.tasks.cloze import FilledText, cloze_parameters
 from ernie_triton.errors import DatasetError
 
 

@@ -11,7 +11,7 @@ from typing import TypeGuard
 
 from ernie_triton.client.evaluation.typed_scores import TypedScores
 from ernie_triton.client.items import Item, items_from_objects
-from ernie_triton.client.token_cls import Entity
+from ernie_triton.client.tasks.token_cls import Entity
 from ernie_triton.errors import DatasetError
 
 Span = tuple[str, int, int]

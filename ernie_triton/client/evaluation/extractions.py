@@ -11,8 +11,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TypeAlias
 
 from ernie_triton.client.evaluation.typed_scores import TypedScores
-from ernie_triton.client.extraction import Extraction
 from ernie_triton.client.items import Item, items_from_objects
+from ernie_triton.client.tasks.extraction import Extraction
 from ernie_triton.errors import DatasetError
 
 Gold: TypeAlias = "tuple[int | str, ...]"

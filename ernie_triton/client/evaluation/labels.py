@@ -10,8 +10,8 @@ from collections.abc import Mapping, Sequence
 
 from ernie_triton.client.evaluation.report import ClassScore, class_lines, class_score, figure_lines
 from ernie_triton.client.items import Item
-from ernie_triton.client.multi_label import LabelSet
-from ernie_triton.client.seq_cls import Classification
+from ernie_triton.client.tasks.multi_label import LabelSet
+from ernie_triton.client.tasks.seq_cls import Classification
 from ernie_triton.errors import DatasetError
 
 _GOLD_KEYS = ("label_desc", "label_des", "label")

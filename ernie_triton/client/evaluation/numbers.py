@@ -12,10 +12,10 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from ernie_triton.arrays import Bool, Float64
-from ernie_triton.client.embedding import Similarity
 from ernie_triton.client.evaluation.report import figure_lines
 from ernie_triton.client.items import Item
-from ernie_triton.client.regression import Score
+from ernie_triton.client.tasks.embedding import Similarity
+from ernie_triton.client.tasks.regression import Score
 from ernie_triton.errors import DatasetError
 
 

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from ernie_triton.client.evaluation.report import figure_lines
 from ernie_triton.client.items import Item, items_from_objects
-from ernie_triton.client.rerank import Ranking
+from ernie_triton.client.tasks.rerank import Ranking
 
 DEFAULT_DEPTH = 10
 _POSITIVES = ("positives", "positive", "pos")

@@ -11,11 +11,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, Protocol, TypeVar
 
-from ernie_triton.client.choice import ChoiceCodec
-from ernie_triton.client.cloze import ClozeCodec
-from ernie_triton.client.colbert import interaction_rankings
 from ernie_triton.client.core import Caller, Codec, Row, Send
-from ernie_triton.client.embedding import similarity_outcomes
 from ernie_triton.client.evaluation.answers import AnswerScorer, items_from_squad
 from ernie_triton.client.evaluation.choices import ChoiceScorer, items_from_choices
 from ernie_triton.client.evaluation.cloze import ClozeScorer, items_from_cloze
@@ -24,15 +20,19 @@ from ernie_triton.client.evaluation.extractions import ExtractionScorer, items_f
 from ernie_triton.client.evaluation.labels import ClassificationScorer, MultiLabelScorer
 from ernie_triton.client.evaluation.numbers import RegressionScorer, SimilarityScorer
 from ernie_triton.client.evaluation.ranks import RankScorer, items_from_rankings
-from ernie_triton.client.extraction import ExtractionCodec
 from ernie_triton.client.items import TEXT, TEXT_PAIR, Item, items_from_jsonl
-from ernie_triton.client.multi_label import MultiLabelCodec
-from ernie_triton.client.qa import QaCodec
-from ernie_triton.client.regression import RegressionCodec
-from ernie_triton.client.rerank import RerankCodec
-from ernie_triton.client.seq_cls import SeqClsCodec, label_names
-from ernie_triton.client.sparse import lexical_rankings
-from ernie_triton.client.token_cls import EntityCodec
+from ernie_triton.client.tasks.choice import ChoiceCodec
+from ernie_triton.client.tasks.cloze import ClozeCodec
+from ernie_triton.client.tasks.colbert import interaction_rankings
+from ernie_triton.client.tasks.embedding import similarity_outcomes
+from ernie_triton.client.tasks.extraction import ExtractionCodec
+from ernie_triton.client.tasks.multi_label import MultiLabelCodec
+from ernie_triton.client.tasks.qa import QaCodec
+from ernie_triton.client.tasks.regression import RegressionCodec
+from ernie_triton.client.tasks.rerank import RerankCodec
+from ernie_triton.client.tasks.seq_cls import SeqClsCodec, label_names
+from ernie_triton.client.tasks.sparse import lexical_rankings
+from ernie_triton.client.tasks.token_cls import EntityCodec
 from ernie_triton.tasks import (
     CHOICE,
     CLOZE,

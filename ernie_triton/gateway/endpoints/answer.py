@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from ernie_triton.client.qa import Answer, AsyncQaClient
+from ernie_triton.client.tasks.qa import Answer, AsyncQaClient
 from ernie_triton.gateway.endpoints.endpoint import Call, JsonEndpoint, ModelName, Texts, as_many
 from ernie_triton.gateway.pipelines import ServedPipeline
 from ernie_triton.tasks import QA

@@ -7,8 +7,8 @@ from typing import Annotated
 
 import msgspec
 
-from ernie_triton.client.multi_label import AsyncMultiLabelClient
-from ernie_triton.client.seq_cls import AsyncSeqClsClient, Label
+from ernie_triton.client.tasks.multi_label import AsyncMultiLabelClient
+from ernie_triton.client.tasks.seq_cls import AsyncSeqClsClient, Label
 from ernie_triton.gateway.endpoints.endpoint import (
     Call,
     JsonEndpoint,

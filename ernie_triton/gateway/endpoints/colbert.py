@@ -6,7 +6,7 @@ from typing import Literal
 
 import msgspec
 
-from ernie_triton.client.colbert import AsyncColbertClient
+from ernie_triton.client.tasks.colbert import AsyncColbertClient
 from ernie_triton.gateway.endpoints.embeddings import base64_from_vectors
 from ernie_triton.gateway.endpoints.endpoint import Call, JsonEndpoint, ModelName, Texts
 from ernie_triton.gateway.pipelines import ServedPipeline

@@ -10,7 +10,7 @@ import msgspec
 
 from ernie_triton.arrays import Float32
 from ernie_triton.client.client import rows_from_columns
-from ernie_triton.client.embedding import AsyncEmbeddingClient
+from ernie_triton.client.tasks.embedding import AsyncEmbeddingClient
 from ernie_triton.gateway.endpoints.endpoint import Call, JsonEndpoint, ModelName, Texts
 from ernie_triton.gateway.pipelines import ServedPipeline
 from ernie_triton.gateway.problems import ProblemError

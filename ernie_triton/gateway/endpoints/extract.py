@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import msgspec
 
-from ernie_triton.client.extraction import AsyncExtractionClient, ExtractedSpan
+from ernie_triton.client.tasks.extraction import AsyncExtractionClient, ExtractedSpan
 from ernie_triton.gateway.endpoints.endpoint import Call, JsonEndpoint, ModelName, Texts
 from ernie_triton.gateway.pipelines import ServedPipeline
 from ernie_triton.tasks import EXTRACTION

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import msgspec
 
-from ernie_triton.client.cloze import AsyncClozeClient, FilledText
+from ernie_triton.client.tasks.cloze import AsyncClozeClient, FilledText
 from ernie_triton.gateway.endpoints.endpoint import Call, JsonEndpoint, ModelName, Texts
 from ernie_triton.gateway.pipelines import ServedPipeline
 from ernie_triton.tasks import CLOZE

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import msgspec
 
-from ernie_triton.client.rerank import AsyncRerankClient, Ranking
+from ernie_triton.client.tasks.rerank import AsyncRerankClient, Ranking
 from ernie_triton.gateway.endpoints.endpoint import Call, JsonEndpoint, ModelName
 from ernie_triton.gateway.pipelines import ServedPipeline
 from ernie_triton.tasks import RERANK

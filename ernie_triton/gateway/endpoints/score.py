@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from ernie_triton.client.regression import AsyncRegressionClient, Score
+from ernie_triton.client.tasks.regression import AsyncRegressionClient, Score
 from ernie_triton.gateway.endpoints.endpoint import (
     Call,
     JsonEndpoint,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from ernie_triton.client.sparse import AsyncSparseClient
+from ernie_triton.client.tasks.sparse import AsyncSparseClient
 from ernie_triton.gateway.endpoints.endpoint import Call, JsonEndpoint, ModelName, Texts
 from ernie_triton.gateway.pipelines import ServedPipeline
 from ernie_triton.tasks import SPARSE

@@ -8,7 +8,6 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
-from ernie_triton.child_process import deferred_signals, start_child
 from ernie_triton.errors import AnalyzerError
 from ernie_triton.perf.analyzer.output import (
     AnalyzerFigures,
@@ -21,6 +20,7 @@ from ernie_triton.perf.analyzer.output import (
 )
 from ernie_triton.perf.analyzer.program import AnalyzerRun, prepared_command
 from ernie_triton.perf.results import CONCURRENCY, RequestLoad
+from ernie_triton.processes.child_process import deferred_signals, start_child
 
 _FIGURES = "figures.csv"
 _ANY_PERCENT = 1_000_000.0

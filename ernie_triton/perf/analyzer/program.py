@@ -16,9 +16,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from ernie_triton.child_process import run_child
 from ernie_triton.errors import AnalyzerError, MissingExtraError, ServerError
 from ernie_triton.perf.analyzer.texts import Columns
+from ernie_triton.processes.child_process import run_child
 from ernie_triton.server.wheel import find_wheel
 
 _NAME = "perf_analyzer"

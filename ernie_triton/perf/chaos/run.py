@@ -14,7 +14,6 @@ from pathlib import Path
 
 import psutil
 
-from ernie_triton.child_process import running_child
 from ernie_triton.errors import ClientError, ServerError
 from ernie_triton.perf.chaos.build_faults import ReloadedBuild, RolledBackBuild
 from ernie_triton.perf.chaos.connection_faults import BrokenConnections, DroppedConnections
@@ -25,6 +24,7 @@ from ernie_triton.perf.chaos.request_faults import CancelledRequests, FullQueue,
 from ernie_triton.perf.chaos.stage_faults import HungStage, KilledStage
 from ernie_triton.perf.chaos.subjects import ChaosSubject, subjects_of
 from ernie_triton.perf.chaos.twins import copy_repository
+from ernie_triton.processes.child_process import running_child
 
 _START_S = 300.0
 _STOP_S = 60.0

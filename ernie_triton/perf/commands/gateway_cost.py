@@ -12,7 +12,7 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass
 
 from ernie_triton.client.security_options import key_from_file
-from ernie_triton.client.seq_cls import AsyncSeqClsClient
+from ernie_triton.client.tasks.seq_cls import AsyncSeqClsClient
 from ernie_triton.commands import path_or_none
 from ernie_triton.errors import UsageError
 from ernie_triton.perf.paired import paired_ratio

@@ -16,7 +16,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from ernie_triton.client.extraction import ExtractionClient
+from ernie_triton.client.tasks.extraction import ExtractionClient
 from ernie_triton.perf.analyzer.texts import text_of
 from ernie_triton.perf.others.table import OURS, RoundAnswers, comparison_lines, in_rounds
 from ernie_triton.perf.others.workers import AskWorker, worker

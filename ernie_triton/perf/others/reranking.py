@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from ernie_triton.client.rerank import RerankClient
+from ernie_triton.client.tasks.rerank import RerankClient
 from ernie_triton.perf.analyzer.texts import text_of
 from ernie_triton.perf.others.table import OURS, RoundAnswers, comparison_lines, in_rounds
 from ernie_triton.perf.others.workers import worker

@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from ernie_triton.child_process import running_child
 from ernie_triton.errors import AnalyzerError
+from ernie_triton.processes.child_process import running_child
 
 AskWorker = Callable[[object], Any]
 """Gives the answer to one line, both as JSON values."""

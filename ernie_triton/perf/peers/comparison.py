@@ -22,9 +22,8 @@ from pathlib import Path
 
 import psutil
 
-from ernie_triton.child_process import run_child, running_child
-from ernie_triton.client.seq_cls import SeqClsClient
-from ernie_triton.client.token_cls import TokenClsClient
+from ernie_triton.client.tasks.seq_cls import SeqClsClient
+from ernie_triton.client.tasks.token_cls import TokenClsClient
 from ernie_triton.errors import AnalyzerError, CheckpointError
 from ernie_triton.perf.analyzer.load_test import LoadTest
 from ernie_triton.perf.analyzer.texts import TextRow
@@ -35,6 +34,7 @@ from ernie_triton.perf.peers.servers import PEERS
 from ernie_triton.perf.peers.work import EntityPlaces, PeerWork, text_scores
 from ernie_triton.perf.results import CONCURRENCY, RequestLoad
 from ernie_triton.perf.served_builds import served_builds
+from ernie_triton.processes.child_process import run_child, running_child
 from ernie_triton.processor import instruction_sets
 from ernie_triton.server.embedded import free_port
 from ernie_triton.tasks import TOKEN_CLS

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ernie_triton.client.seq_cls import SeqClsClient
-from ernie_triton.client.token_cls import TokenClsClient
+from ernie_triton.client.tasks.seq_cls import SeqClsClient
+from ernie_triton.client.tasks.token_cls import TokenClsClient
 from ernie_triton.decoders.entities import Word, entities_of_words, label_parts
 from ernie_triton.errors import CheckpointError, UsageError
 from ernie_triton.perf.analyzer.text_spec import TextKind

@@ -14,19 +14,19 @@ from typing import Any, Generic, TypeVar
 import numpy as np
 
 from ernie_triton.arrays import Float32
-from ernie_triton.client.choice import ChoiceClient, ChosenOption
 from ernie_triton.client.client import BlockingClient
-from ernie_triton.client.cloze import ClozeClient, FilledText
-from ernie_triton.client.colbert import ColbertClient
-from ernie_triton.client.embedding import EmbeddingClient
-from ernie_triton.client.extraction import Extraction, ExtractionClient
-from ernie_triton.client.multi_label import LabelSet, MultiLabelClient
-from ernie_triton.client.qa import Answer, QaClient
-from ernie_triton.client.regression import RegressionClient, Score
-from ernie_triton.client.rerank import Ranking, RerankClient
-from ernie_triton.client.seq_cls import Classification, SeqClsClient
-from ernie_triton.client.sparse import SparseClient, SparseVector
-from ernie_triton.client.token_cls import Entity, TokenClsClient
+from ernie_triton.client.tasks.choice import ChoiceClient, ChosenOption
+from ernie_triton.client.tasks.cloze import ClozeClient, FilledText
+from ernie_triton.client.tasks.colbert import ColbertClient
+from ernie_triton.client.tasks.embedding import EmbeddingClient
+from ernie_triton.client.tasks.extraction import Extraction, ExtractionClient
+from ernie_triton.client.tasks.multi_label import LabelSet, MultiLabelClient
+from ernie_triton.client.tasks.qa import Answer, QaClient
+from ernie_triton.client.tasks.regression import RegressionClient, Score
+from ernie_triton.client.tasks.rerank import Ranking, RerankClient
+from ernie_triton.client.tasks.seq_cls import Classification, SeqClsClient
+from ernie_triton.client.tasks.sparse import SparseClient, SparseVector
+from ernie_triton.client.tasks.token_cls import Entity, TokenClsClient
 from ernie_triton.perf.analyzer.texts import TextRow
 from ernie_triton.tasks import Task
 

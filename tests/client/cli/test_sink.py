@@ -16,8 +16,8 @@ from ernie_triton.client.cli.sink import (
     partial_path,
 )
 from ernie_triton.client.cli.stream import Outcome
-from ernie_triton.client.embedding import Embedding
 from ernie_triton.client.items import Item
+from ernie_triton.client.tasks.embedding import Embedding
 from ernie_triton.errors import DatasetError, ServerUnavailableError
 
 GOOD: Outcome[str] = Outcome(item=Item(line=1, texts=("你好",)), result="体育")

@@ -12,7 +12,7 @@ import pytest
 from ernie_triton.client.cli.stream import Outcome, RequestLimits, stream_outcomes
 from ernie_triton.client.core import Caller, Policy, Row
 from ernie_triton.client.items import Item
-from ernie_triton.client.seq_cls import Classification, SeqClsCodec
+from ernie_triton.client.tasks.seq_cls import Classification, SeqClsCodec
 from ernie_triton.errors import ClientError, ServerUnavailableError
 from tests.client.fakes import ENDPOINT, FakeAsyncTransport, FakeModel, refuse_texts_with
 

@@ -11,7 +11,7 @@ import pytest
 from ernie_triton.client.cli.stream import Outcome
 from ernie_triton.client.cli.token_cls import MarkPrinter, marked_text
 from ernie_triton.client.items import Item
-from ernie_triton.client.token_cls import Entity
+from ernie_triton.client.tasks.token_cls import Entity
 from tests.client.fakes import FakeModel, refuse_texts_with
 from tests.client.task_fakes import entity_model
 from tests.commands import command

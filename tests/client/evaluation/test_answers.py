@@ -13,7 +13,7 @@ from ernie_triton.client.evaluation.answers import (
     overlap_f1,
 )
 from ernie_triton.client.items import Item
-from ernie_triton.client.qa import Answer
+from ernie_triton.client.tasks.qa import Answer
 from ernie_triton.errors import DatasetError
 
 

@@ -15,7 +15,7 @@ from ernie_triton.client.evaluation.entities import (
     spans_from_labels,
 )
 from ernie_triton.client.items import Item
-from ernie_triton.client.token_cls import Entity
+from ernie_triton.client.tasks.token_cls import Entity
 from ernie_triton.errors import DatasetError
 
 

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from ernie_triton.client.evaluation.labels import ClassificationScorer, MultiLabelScorer
 from ernie_triton.client.items import Item
-from ernie_triton.client.multi_label import LabelSet
-from ernie_triton.client.seq_cls import Classification, Label
+from ernie_triton.client.tasks.multi_label import LabelSet
+from ernie_triton.client.tasks.seq_cls import Classification, Label
 from ernie_triton.errors import DatasetError
 
 

@@ -10,7 +10,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ernie_triton.client.embedding import Similarity
 from ernie_triton.client.evaluation.numbers import (
     RegressionScorer,
     SimilarityScorer,
@@ -19,7 +18,8 @@ from ernie_triton.client.evaluation.numbers import (
     spearman,
 )
 from ernie_triton.client.items import Item
-from ernie_triton.client.regression import Score
+from ernie_triton.client.tasks.embedding import Similarity
+from ernie_triton.client.tasks.regression import Score
 from ernie_triton.errors import DatasetError
 
 

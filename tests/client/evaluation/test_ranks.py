@@ -7,7 +7,7 @@ import pytest
 
 from ernie_triton.client.evaluation.ranks import RankScorer, items_from_rankings
 from ernie_triton.client.items import Item
-from ernie_triton.client.rerank import RankedDocument
+from ernie_triton.client.tasks.rerank import RankedDocument
 
 
 def scored(positives: int, order: list[int], depth: int = 10) -> dict[str, object]:

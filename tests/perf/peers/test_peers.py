@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ernie_triton.client.token_cls import TokenClsClient
+from ernie_triton.client.tasks.token_cls import TokenClsClient
 from ernie_triton.errors import AnalyzerError, UsageError
 from ernie_triton.perf.machine import machine_facts
 from ernie_triton.perf.peers import comparison, fused_graph

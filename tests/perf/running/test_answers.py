@@ -5,12 +5,12 @@ import dataclasses
 import numpy as np
 import pytest
 
-from ernie_triton.client.multi_label import LabelSet
-from ernie_triton.client.qa import Answer, Candidate
-from ernie_triton.client.regression import Score
-from ernie_triton.client.rerank import RankedDocument
-from ernie_triton.client.seq_cls import Classification, Label
-from ernie_triton.client.token_cls import Entity
+from ernie_triton.client.tasks.multi_label import LabelSet
+from ernie_triton.client.tasks.qa import Answer, Candidate
+from ernie_triton.client.tasks.regression import Score
+from ernie_triton.client.tasks.rerank import RankedDocument
+from ernie_triton.client.tasks.seq_cls import Classification, Label
+from ernie_triton.client.tasks.token_cls import Entity
 from ernie_triton.perf.running.answers import (
     SCORE_TOLERANCES,
     comparison_of,

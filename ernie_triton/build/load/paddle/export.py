@@ -11,8 +11,8 @@ import onnx
 
 from ernie_triton.build.load.paddle import convert as paddle_convert
 from ernie_triton.build.load.paddle.pdiparams import check_pdiparams
-from ernie_triton.child_process import run_child
 from ernie_triton.errors import CheckpointError, MissingExtraError
+from ernie_triton.processes.child_process import run_child
 
 _PIR_START = re.compile(rb'\{\s*"base_code"\s*:\s*\{[^}]*"magic"\s*:\s*"pir"')
 

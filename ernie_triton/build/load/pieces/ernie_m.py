@@ -21,7 +21,11 @@ from ernie_triton.build.load.settings import (
     TOKENIZER_FILE,
     optional_json,
 )
-from ernie_triton.build.load.tokenizer_keys import ROLES, check_split_piece_keys, named_specials
+from ernie_triton.build.load.tokenizers.tokenizer_keys import (
+    ROLES,
+    check_split_piece_keys,
+    named_specials,
+)
 from ernie_triton.errors import CheckpointError
 from ernie_triton.tokenizer.rules import SpecialNames, TokenRules
 from ernie_triton.tokenizer.split_pieces import SPACE

@@ -16,7 +16,7 @@ from ernie_triton.build.load.settings import (
     read_json,
     tokenizer_settings,
 )
-from ernie_triton.build.load.tokenizer_keys import (
+from ernie_triton.build.load.tokenizers.tokenizer_keys import (
     MORE_SPECIALS,
     ROLES,
     check_piece_keys,

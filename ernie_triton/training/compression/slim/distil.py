@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from ernie_triton.build.check.sample_texts import SampleRules, read_sample_texts
 from ernie_triton.build.load.settings import vocabulary_beside
 from ernie_triton.build.load.slim import SlimConfig
-from ernie_triton.build.load.tokenizer_files import read_vocabulary
+from ernie_triton.build.load.tokenizers.tokenizer_files import read_vocabulary
 from ernie_triton.build.model.slim import KINDS
 from ernie_triton.build.torch_models.checkpoints import check_free
 from ernie_triton.build.torch_models.modules import import_torch

@@ -24,7 +24,7 @@ from ernie_triton.build.load.settings import (
     splits_ideographs,
     tokenizer_settings,
 )
-from ernie_triton.build.load.tokenizer_files import read_vocabulary
+from ernie_triton.build.load.tokenizers.tokenizer_files import read_vocabulary
 from ernie_triton.build.progress import timed_step
 from ernie_triton.errors import SubwordsError
 from ernie_triton.text_files import read_text_file

@@ -9,7 +9,7 @@ from typing import Any
 from tokenizers import AddedToken, Tokenizer, models, pre_tokenizers, processors, trainers
 
 from ernie_triton.build.load.settings import vocabulary_beside
-from ernie_triton.build.load.tokenizer_files import read_vocabulary
+from ernie_triton.build.load.tokenizers.tokenizer_files import read_vocabulary
 from ernie_triton.tokenizer.encoder import TextEncoder
 from tests.paths import FIXTURES
 

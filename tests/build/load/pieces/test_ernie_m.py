@@ -15,7 +15,7 @@ from ernie_triton.build.graph.export import export_onnx
 from ernie_triton.build.load import read_source
 from ernie_triton.build.load.settings import vocabulary_beside
 from ernie_triton.build.load.source import WantedHead
-from ernie_triton.build.load.tokenizer_files import read_vocabulary
+from ernie_triton.build.load.tokenizers.tokenizer_files import read_vocabulary
 from ernie_triton.build.model.models import Model
 from ernie_triton.build.torch_models.checkpoints import load_model
 from ernie_triton.errors import ErnieTritonError

@@ -9,7 +9,7 @@ import pytest
 from transformers import AutoTokenizer
 
 from ernie_triton.build.load.settings import folds_case, splits_ideographs, vocabulary_beside
-from ernie_triton.build.load.tokenizer_files import read_vocabulary
+from ernie_triton.build.load.tokenizers.tokenizer_files import read_vocabulary
 from ernie_triton.errors import ErnieTritonError
 from ernie_triton.tokenizer.rules import TokenRules
 from ernie_triton.tokenizer.vocabulary import stage_vocabulary, write_stage_vocabulary

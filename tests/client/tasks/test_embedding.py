@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from ernie_triton.arrays import Float32
-from ernie_triton.client.embedding import AsyncEmbeddingClient, EmbeddingClient, cosines
+from ernie_triton.client.tasks.embedding import AsyncEmbeddingClient, EmbeddingClient, cosines
 from ernie_triton.client.wire import ModelFacts
 from ernie_triton.errors import ContractError
 from tests.client.fakes import FakeAsyncTransport, FakeModel, FakeTransport

@@ -6,8 +6,8 @@ import asyncio
 
 import pytest
 
-from ernie_triton.client.multi_label import AsyncMultiLabelClient, LabelSet, MultiLabelClient
-from ernie_triton.client.seq_cls import Label
+from ernie_triton.client.tasks.multi_label import AsyncMultiLabelClient, LabelSet, MultiLabelClient
+from ernie_triton.client.tasks.seq_cls import Label
 from ernie_triton.errors import ContractError
 from tests.client.fakes import FakeAsyncTransport, FakeModel, FakeTransport
 from tests.client.task_fakes import multi_label_model

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from ernie_triton.client.qa import Answer, AsyncQaClient, Candidate, QaClient
+from ernie_triton.client.tasks.qa import Answer, AsyncQaClient, Candidate, QaClient
 from tests.client.fakes import FakeAsyncTransport, FakeModel, FakeTransport
 from tests.client.task_fakes import qa_model
 

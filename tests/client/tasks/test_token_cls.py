@@ -7,7 +7,7 @@ import asyncio
 import numpy as np
 import pytest
 
-from ernie_triton.client.token_cls import (
+from ernie_triton.client.tasks.token_cls import (
     AsyncTokenClsClient,
     Entity,
     EntityCodec,

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
 from ernie_triton.client.core import Caller, Codec, Row
-from ernie_triton.client.rerank import RankedDocument, Ranking
+from ernie_triton.client.tasks.rerank import RankedDocument, Ranking
 from ernie_triton.errors import ClientError, ContractError
 
 _R = TypeVar("_R")

@@ -23,16 +23,16 @@ from ernie_triton.client.client import (
     run_blocking,
 )
 from ernie_triton.client.core import Caller, Row
-from ernie_triton.client.regression import Score
-from ernie_triton.client.rerank import Ranking
-from ernie_triton.client.retrieval import (
+from ernie_triton.client.tasks.regression import Score
+from ernie_triton.client.tasks.rerank import Ranking
+from ernie_triton.client.tasks.retrieval import (
     pair_outcomes,
     prompt_named,
     ranking_by_score,
     role_prompts,
     with_prompt,
 )
-from ernie_triton.client.vectors import VectorForm
+from ernie_triton.client.tasks.vectors import VectorForm
 from ernie_triton.client.wire import Reply, RequestedOutput
 from ernie_triton.errors import ClientError
 from ernie_triton.tasks import COLBERT, Task

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from ernie_triton.client.regression import AsyncRegressionClient, RegressionClient, Score
+from ernie_triton.client.tasks.regression import AsyncRegressionClient, RegressionClient, Score
 from ernie_triton.errors import ContractError
 from tests.client.fakes import FakeAsyncTransport, FakeModel, FakeTransport
 from tests.client.task_fakes import score_model

@@ -22,8 +22,8 @@ from ernie_triton.client.client import (
     run_blocking,
 )
 from ernie_triton.client.core import Caller, Row
-from ernie_triton.client.retrieval import pair_outcomes, prompt_named, with_prompt
-from ernie_triton.client.vectors import VectorForm, shorten_vectors
+from ernie_triton.client.tasks.retrieval import pair_outcomes, prompt_named, with_prompt
+from ernie_triton.client.tasks.vectors import VectorForm, shorten_vectors
 from ernie_triton.client.wire import Reply, RequestedOutput
 from ernie_triton.errors import ClientError, ContractError
 from ernie_triton.tasks import EMBEDDING, Task

@@ -6,7 +6,12 @@ import asyncio
 
 import pytest
 
-from ernie_triton.client.rerank import AsyncRerankClient, RankedDocument, Ranking, RerankClient
+from ernie_triton.client.tasks.rerank import (
+    AsyncRerankClient,
+    RankedDocument,
+    Ranking,
+    RerankClient,
+)
 from ernie_triton.errors import ContractError, RequestRefusedError, TextError
 from tests.client.fakes import FakeAsyncTransport, FakeModel, FakeTransport, refuse_texts_with
 from tests.client.task_fakes import rank_model

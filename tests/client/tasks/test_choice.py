@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from ernie_triton.client.choice import AsyncChoiceClient, ChoiceClient, ChosenOption
 from ernie_triton.client.evaluation.choices import items_from_choices
+from ernie_triton.client.tasks.choice import AsyncChoiceClient, ChoiceClient, ChosenOption
 from ernie_triton.errors import DatasetError, RequestRefusedError
 from tests.client.fakes import FakeAsyncTransport, FakeModel, FakeTransport, refuse_texts_with
 from tests.client.task_fakes import choice_model

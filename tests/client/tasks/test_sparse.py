@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from ernie_triton.client.sparse import AsyncSparseClient, SparseClient, SparseVector
+from ernie_triton.client.tasks.sparse import AsyncSparseClient, SparseClient, SparseVector
 from tests.client.fakes import FakeAsyncTransport, FakeModel, FakeTransport
 from tests.client.task_fakes import sparse_model
 from tests.commands import command

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from ernie_triton.client.cloze import AsyncClozeClient, ClozeClient, FilledText, FilledToken
+from ernie_triton.client.tasks.cloze import AsyncClozeClient, ClozeClient, FilledText, FilledToken
 from tests.client.fakes import FakeAsyncTransport, FakeModel, FakeTransport
 from tests.client.task_fakes import cloze_model
 from tests.commands import command

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from ernie_triton.client.vectors import (
+from ernie_triton.client.tasks.vectors import (
     VectorForm,
     quantize_vectors,
     shorten_vectors,

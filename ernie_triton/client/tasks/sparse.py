@@ -22,9 +22,9 @@ from ernie_triton.client.client import (
     run_blocking,
 )
 from ernie_triton.client.core import Caller, Row
-from ernie_triton.client.regression import Score
-from ernie_triton.client.rerank import Ranking
-from ernie_triton.client.retrieval import (
+from ernie_triton.client.tasks.regression import Score
+from ernie_triton.client.tasks.rerank import Ranking
+from ernie_triton.client.tasks.retrieval import (
     pair_outcomes,
     prompt_named,
     ranking_by_score,

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from ernie_triton.arrays import Float32
-from ernie_triton.client.colbert import AsyncColbertClient, ColbertClient, TokenVectors
+from ernie_triton.client.tasks.colbert import AsyncColbertClient, ColbertClient, TokenVectors
 from tests.client.fakes import FakeAsyncTransport, FakeModel, FakeTransport
 from tests.client.task_fakes import colbert_model
 from tests.commands import command

@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from ernie_triton.client.client import run_blocking
-from ernie_triton.client.seq_cls import (
+from ernie_triton.client.tasks.seq_cls import (
     AsyncSeqClsClient,
     Classification,
     Label,

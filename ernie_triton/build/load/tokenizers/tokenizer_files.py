@@ -26,13 +26,13 @@ from ernie_triton.build.load.settings import (
     tokenizer_class_base,
     tokenizer_settings,
 )
-from ernie_triton.build.load.tokenizer_json import (
+from ernie_triton.build.load.tokenizers.tokenizer_json import (
     holds_pieces,
     json_added_tokens,
     json_settings,
     json_vocabulary,
 )
-from ernie_triton.build.load.tokenizer_keys import (
+from ernie_triton.build.load.tokenizers.tokenizer_keys import (
     MORE_SPECIALS,
     ROLES,
     SPECIAL_TOKENS_MAP,

@@ -19,7 +19,7 @@ from ernie_triton.client.client import (
     run_blocking,
 )
 from ernie_triton.client.core import Caller
-from ernie_triton.client.seq_cls import text_columns
+from ernie_triton.client.tasks.seq_cls import text_columns
 from ernie_triton.client.wire import Reply, RequestedOutput
 from ernie_triton.tasks import REGRESSION, Task
 

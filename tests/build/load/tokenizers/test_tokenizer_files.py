@@ -10,7 +10,7 @@ import pytest
 from transformers import BertTokenizer
 
 from ernie_triton.build.load.settings import folds_case, splits_ideographs, vocabulary_beside
-from ernie_triton.build.load.tokenizer_files import (
+from ernie_triton.build.load.tokenizers.tokenizer_files import (
     longest_row,
     read_vocabulary,
     settings_of_rules,
