@@ -26,6 +26,10 @@ from ernie_triton.tokenizer.token_rows import TextTokens
 from ernie_triton.tokenizer.vocabulary import Vocabulary
 from ernie_triton.tokenizer.words import Origin, is_ideograph
 
+_INVISIBLE = re.compile(
+    "[\0-\x1f\x7f-\x9f\xad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]"
+)
+"""Characters that the rules of a document may remove."""
 _SPARE_TOKENS = LONGEST_PIECED_WORD
 """So many tokens before the end of a text that was cut anywhere, its end decides none."""
 
@@ -110,20 +114,47 @@ class _LibraryPieces:
         self._tokenizer = Tokenizer.from_str(document)
         self._tokenizer.no_padding()
         self._tokenizer.no_truncation()
+        self._removed: dict[str, bool] = {}
 
     def ids(self, texts: Sequence[str]) -> list[list[int]]:
         rows = self._tokenizer.encode_batch_fast(list(texts), add_special_tokens=False)
         return [row.ids for row in rows]
 
     def placed(self, texts: Sequence[str]) -> list[list[tuple[int, Origin]]]:
-        rows: list[Encoding] = self._tokenizer.encode_batch(list(texts), add_special_tokens=False)
+        kept = [self._kept_places(text) for text in texts]
+        read = [
+            text if places is None else "".join(text[place] for place in places)
+            for text, places in zip(texts, kept, strict=True)
+        ]
+        rows: list[Encoding] = self._tokenizer.encode_batch(read, add_special_tokens=False)
         return [
             [
-                (number, _place(text, *offsets))
+                (number, _original_place(_place(text, *offsets), places))
                 for number, offsets in zip(row.ids, row.offsets, strict=True)
             ]
-            for text, row in zip(texts, rows, strict=True)
+            for text, places, row in zip(read, kept, rows, strict=True)
         ]
+
+    def _kept_places(self, text: str) -> list[int] | None:
+        """The places of the characters that the document's rules do not remove; None for all.
+
+        The library gives what stands around a removed one, such as a zero-width space, wrong
+        places. A character with a mark behind it is not looked at alone.
+        """
+        removed = {
+            found.start()
+            for found in _INVISIBLE.finditer(text)
+            if self._is_removed(found[0])
+            and not (found.end() < len(text) and _is_mark(text[found.end()]))
+        }
+        return [place for place in range(len(text)) if place not in removed] if removed else None
+
+    def _is_removed(self, character: str) -> bool:
+        if character not in self._removed:
+            normalizer = self._tokenizer.normalizer
+            is_removed = normalizer is not None and not normalizer.normalize_str(character)
+            self._removed[character] = is_removed
+        return self._removed[character]
 
 
 def _readable(text: str) -> str:
@@ -151,6 +182,15 @@ def _place(text: str, first: int, end: int) -> tuple[int, int]:
     while end < len(text) and _is_mark(text[end]):
         end += 1
     return first, end
+
+
+def _original_place(place: Origin, kept: Sequence[int] | None) -> Origin:
+    """A place in the text as it was sent, from one among the characters that were kept."""
+    first, end = place
+    if kept is None or not kept:
+        return place
+    begin = kept[first] if first < len(kept) else kept[-1] + 1
+    return begin, max(begin, kept[end - 1] + 1 if end else 0)
 
 
 def _is_inside_word(text: str, place: int) -> bool:

@@ -82,7 +82,7 @@ def save_transformers(
 
 
 def paddle_state(model: Any) -> dict[str, Array]:
-    """An ERNIE or BERT model's weights by PaddleNLP's names, linear weights [in, out]."""
+    """An ERNIE, BERT or RoBERTa model's weights by PaddleNLP's names, linear weights [in, out]."""
     modules = dict(model.named_modules())
     base = model.base_model_prefix
     dot = f"{base}." if base in modules else ""
@@ -90,6 +90,8 @@ def paddle_state(model: Any) -> dict[str, Array]:
         f"{dot}embeddings.LayerNorm": f"{dot}embeddings.layer_norm",
         f"{dot}pooler.dense": f"{dot}pooler.dense",
         "classifier": "classifier",
+        "classifier.dense": "classifier.dense",
+        "classifier.out_proj": "classifier.out_proj",
         "qa_outputs": "classifier",
     }
     for table in ("word", "position", "token_type", "task_type"):
@@ -103,6 +105,8 @@ def paddle_state(model: Any) -> dict[str, Array]:
         if name not in modules:
             continue
         module = modules[name]
+        if not hasattr(module, "weight"):
+            continue
         weight = module.weight.detach().numpy()
         is_linear = isinstance(module, torch.nn.Linear)
         state[f"{theirs}.weight"] = np.ascontiguousarray(weight.T if is_linear else weight)

@@ -53,8 +53,8 @@ class Family:
             `classifier`.
         pad_token_id: the padding token where the configuration names none.
         positions: `first` where the first token has row 0 of the position table, `after_pad` where
-            it has the row after the padding token's id, `by_cls` where it has that only with
-            `cls_token_id` 0, `third` where it has row 2.
+            it has the row after the padding token's id, `third` where it has row 2, `by_release`
+            where `family_of_release` decides.
         task_types: `use_task_id` adds a row of the task type table: `task_id`, or `zero` for row 0;
             empty where the type has no such table.
         pool_act: the configuration's `pool_act` can switch the pooler's activation off.
@@ -120,7 +120,7 @@ FAMILIES: dict[str, dict[str, Family]] = {
     PADDLENLP.framework: {
         "bert": Family(classes="Bert", base="bert", pool_act=True),
         "ernie": Family(classes="Ernie", base="ernie", task_types="task_id"),
-        "roberta": Family(classes="Roberta", base="roberta", positions="by_cls"),
+        "roberta": Family(classes="Roberta", base="roberta", positions="by_release"),
         "electra": replace(_ELECTRA, text_head=HIDDEN_ACTIVATION),
         "skep": Family(classes="Skep", base="skep", by_arrays=False),
         "tinybert": Family(classes="TinyBert", base="tinybert", pool_act=True),
@@ -137,6 +137,35 @@ FAMILIES: dict[str, dict[str, Family]] = {
     },
 }
 """Meaning of each `model_type`, by framework."""
+
+
+def family_of_release(
+    family: Family, *, has_own_head: bool, older_file: bool, head: str, cls_token_id: int | None
+) -> Family:
+    """Decide what a family means that releases of PaddleNLP read differently: RoBERTa.
+
+    Up to 2.5.1 positions begin at 0, or after the padding token with `cls_token_id` 0, and the head
+    of texts is the pooler. From 2.5.2 on they always begin after the padding token, and that head
+    has two layers of its own. Both write the same `config.json`.
+
+    Args:
+        family: of a model type.
+        has_own_head: whether the checkpoint has `classifier.out_proj`.
+        older_file: whether the configuration is `model_config.json`, which 2.4.2 was the last to
+            write.
+        head: the kind of head that it was trained with.
+        cls_token_id: of the configuration.
+    """
+    if family.positions != "by_release":
+        return family
+    older = older_file or (head == "sequence" and not has_own_head)
+    after_pad = not older or cls_token_id == 0
+    return replace(
+        family,
+        positions="after_pad" if after_pad else "first",
+        text_head="tanh" if has_own_head else "",
+    )
+
 
 BASES = frozenset(family.base for types in FAMILIES.values() for family in types.values())
 """All prefixes of encoders inside models with a head."""

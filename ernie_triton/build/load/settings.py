@@ -78,7 +78,8 @@ class CheckpointConfig:
         scores: number of labels; None where it says none.
         is_causal: `is_decoder`, a token attends to those before it only.
         has_cross_attention: `add_cross_attention`, layers attend to a second encoder.
-        cls_token_id: PaddleNLP's RoBERTa has other positions where it is 0.
+        cls_token_id: older releases of PaddleNLP give RoBERTa other positions where it is 0.
+        older_file: the file is PaddleNLP's `model_config.json`.
         pruned_heads: how many heads transformers pruned, by layer.
     """
 
@@ -99,6 +100,7 @@ class CheckpointConfig:
     is_causal: bool = False
     has_cross_attention: bool = False
     cls_token_id: int | None = None
+    older_file: bool = False
     pruned_heads: Mapping[int, int] = field(default_factory=dict)
 
 
@@ -144,6 +146,7 @@ def read_config(folder: Path) -> CheckpointConfig:
         is_causal=bool(values.get("is_decoder")),
         has_cross_attention=bool(values.get("add_cross_attention")),
         cls_token_id=_index(values, "cls_token_id", path),
+        older_file=path.name != CONFIG_FILES[0],
         pruned_heads=_pruned_heads(values, path),
     )
 

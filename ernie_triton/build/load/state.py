@@ -11,7 +11,12 @@ from collections.abc import Mapping
 import numpy as np
 
 from ernie_triton.arrays import Float32
-from ernie_triton.build.load.families import Family, check_model_type, family_of_checkpoint
+from ernie_triton.build.load.families import (
+    Family,
+    check_model_type,
+    family_of_checkpoint,
+    family_of_release,
+)
 from ernie_triton.build.load.masked_head import has_masked_head
 from ernie_triton.build.load.named_head import crf_fault, head_from_arrays
 from ernie_triton.build.load.named_state import WORD_ARRAY, NamedState
@@ -112,13 +117,20 @@ def family_of_state(
 def _family(
     arrays: NamedState, scheme: NameScheme, config: CheckpointConfig, head: str, where: str
 ) -> Family:
-    return family_of_checkpoint(
+    family = family_of_checkpoint(
         scheme,
         model_type=config.model_type,
         architecture=config.architecture,
         base=arrays.prefix.removesuffix("."),
         head=head,
         where=where,
+    )
+    return family_of_release(
+        family,
+        has_own_head=arrays.has("classifier.out_proj.weight"),
+        older_file=config.older_file,
+        head=config.head or head,
+        cls_token_id=config.cls_token_id,
     )
 
 
@@ -232,8 +244,7 @@ class _Reader:
         kind = self._family.positions
         if kind == "third":
             return 2
-        after = kind == "after_pad" or (kind == "by_cls" and self._config.cls_token_id == 0)
-        return self._pad + 1 if after else 0
+        return self._pad + 1 if kind == "after_pad" else 0
 
     def _layers(self) -> int:
         """Count the layers; those beyond the configuration's number are left out, as frameworks do.

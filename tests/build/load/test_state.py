@@ -128,6 +128,37 @@ def test_roberta_s_head_is_its_own_two_layers_and_the_pooler_is_of_no_use() -> N
     assert_answers_as(source, model)
 
 
+def paddle_roberta(head: str, **config: Any) -> tuple[Any, Model]:
+    """A model of transformers, and the same weights read as PaddleNLP's."""
+    source = transformers_model("roberta", head=head, pad_token_id=0)
+    source.roberta.embeddings.word_embeddings.weight.data[0] = 0  # as Paddle takes it
+    wanted = dataclasses.replace(checkpoint_config(source), cls_token_id=101, **config)
+    return source, model_from_state(paddle_state(source), PADDLENLP, wanted, "here")
+
+
+@pytest.mark.parametrize("head", ["sequence", "token", "span"])
+def test_paddlenlp_s_roberta_is_transformers_from_2_5_2_on(head: str) -> None:
+    source, model = paddle_roberta(head)
+    for row, expected in zip(single_rows(ROWS), expected_outputs(source, ROWS, ""), strict=True):
+        assert_row_equal(model_outputs(model, row), expected)
+
+
+def test_paddlenlp_s_roberta_of_older_releases_begins_at_the_first_position() -> None:
+    source, model = paddle_roberta("token", older_file=True)
+    table = arrays_of(source)["roberta.embeddings.position_embeddings.weight"]
+    np.testing.assert_array_equal(model.encoder.position, table)
+    # Its classifier of texts is the pooler and one layer, as BERT's.
+    config = dataclasses.replace(checkpoint_config(source), cls_token_id=101, head="sequence")
+    weight = np.ones((24, 24), np.float32)
+    state = paddle_state(source)
+    state |= {"roberta.pooler.dense.weight": weight, "roberta.pooler.dense.bias": weight[0]}
+    model = model_from_state(state, PADDLENLP, config, "here")
+    np.testing.assert_array_equal(model.encoder.position, table)
+    config = dataclasses.replace(config, cls_token_id=0)
+    model = model_from_state(state, PADDLENLP, config, "here")
+    np.testing.assert_array_equal(model.encoder.position, table[1:])
+
+
 def test_a_classifier_without_the_pooler_of_its_class_is_refused() -> None:
     source = transformers_model("bert")
     state = {name: array for name, array in arrays_of(source).items() if "pooler" not in name}

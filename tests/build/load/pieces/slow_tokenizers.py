@@ -48,7 +48,7 @@ class SlowSentencePiece:
         left = text
         for key in sorted(self._rules, key=len, reverse=True):
             left = left.replace(key, " ")
-        return not any(regex.match(r"\p{M}", character) for character in left)
+        return not any(regex.match(r"[\p{M}\uff9e\uff9f]", character) for character in left)
 
     def pieces(self, text: str) -> list[Piece]:
         """The pieces of a text without special tokens."""
