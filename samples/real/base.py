@@ -24,6 +24,7 @@ PREFIXES = ("query: ", "passage: ")
 """What the model's vectors want before a text."""
 
 _SPACE = "\u2581"
+_WAVE, _PRIVATE = "\uff5e", "\ue000"
 _CHARACTER = re.compile(rf"{_SPACE}?[!-~\u3000-\u303f\u4e00-\u9fff\uff01-\uff5e]|{_SPACE}")
 _LAYER_ARRAYS = {
     "q": "attention.self.query",
@@ -101,8 +102,12 @@ def kept_pieces(pieces: Sequence[tuple[str, float]], texts: Iterable[str]) -> li
 
 def document_of(pieces: Sequence[tuple[str, float]]) -> str:
     """Make the `tokenizer.json` of ordinary pieces; texts are normalised as SentencePiece does."""
-    normalizer = normalizers.Sequence([normalizers.Nmt(), normalizers.NFKC()])
-    return unigram_document(pieces, normalizer)
+    # SentencePiece's table keeps this one sign, which NFKC would change.
+    hide, show = (
+        normalizers.Replace(sign, other) for sign, other in ((_WAVE, _PRIVATE), (_PRIVATE, _WAVE))
+    )
+    steps = [hide, normalizers.Nmt(), normalizers.NFKC(), show]
+    return unigram_document(pieces, normalizers.Sequence(steps))
 
 
 def _arrays(model: FourBitModel, ids: Array, layers: int) -> Iterator[tuple[str, Array]]:

@@ -23,7 +23,7 @@ REVIEWS = {
     package.POSITIVE: [f"第{number}次买  了，很好" for number in range(20)] + ["一般", ""],
 }
 SPECIALS = ("<s>", "<pad>", "</s>", "<unk>")
-WORDS = ("\u2581", "很好", "坏了", "第", "次", "用", "就", "买", "了", ",", "世界")
+WORDS = ("\u2581", "很好", "坏了", "第", "次", "用", "就", "买", "了", ",", "～", "世界")
 PIECES = (*SPECIALS, *WORDS, "<mask>")
 HIDDEN, HEADS, LAYERS, FEED_FORWARD, POSITIONS = 32, 2, 12, 64, 140
 

@@ -43,9 +43,9 @@ def test_a_packed_base_answers_as_its_weights_in_transformers(
     assert main(["real", "--output", str(tmp_path), "--base", "5"]) == 0
     told = capsys.readouterr().out.splitlines()[-1]
     assert told == f"{tmp_path / 'base'}: 5 of 12 layers, {len(KEPT)} of {len(PIECES)} pieces"
-    row = load_tokenizer(tmp_path / "base", max_length=16).encode(["买了，很好。"])
+    row = load_tokenizer(tmp_path / "base", max_length=16).encode(["买了，很好～。"])
     names = [KEPT[piece] for piece in row.input_ids]
-    assert names == ["<s>", "\u2581", "买", "了", ",", "很好", "<unk>", "</s>"]
+    assert names == ["<s>", "\u2581", "买", "了", ",", "很好", "～", "<unk>", "</s>"]
     ids = torch.tensor(row.input_ids, dtype=torch.long)[None]
     theirs = torch.tensor([[PIECES.index(name) for name in names]])
     with torch.no_grad():
