@@ -15,7 +15,7 @@ from samples.bases import write_base
 from samples.errors import DataError
 from samples.real.splits import HELD_OUT_FILE
 
-TASKS = {"entities": "token_cls", "reviews": "seq_cls"}
+TASKS_OF_DATA = {"entities": "token_cls", "reviews": "seq_cls"}
 """The data sets, and their tasks."""
 
 _SHAPE = Shape(layers=6, hidden=256, heads=8, feed_forward=1024)
@@ -40,7 +40,7 @@ class RealCompression:
     vocab: Path
     output: Path
     seeds: Sequence[int]
-    names: Sequence[str] = tuple(TASKS)
+    names: Sequence[str] = tuple(TASKS_OF_DATA)
     options: Sequence[str] = ()
     epochs: int = 4
 
@@ -84,7 +84,10 @@ def _commands(wanted: RealCompression, base: Path) -> Iterator[tuple[Path, list[
         for name in wanted.names:
             teacher = wanted.output / f"{name}_{seed}_teacher"
             rate = ["--learning-rate", _SMALLER_RATE]
-            yield teacher, _finetune(TASKS[name], words, data / name, teacher, [*common, *rate])
+            yield (
+                teacher,
+                _finetune(TASKS_OF_DATA[name], words, data / name, teacher, [*common, *rate]),
+            )
             report = wanted.report(name, seed)
             command = ["compress", str(teacher), "--data", str(data / name)]
             command += ["--output", str(report.parents[1]), "--seed", str(seed), *rate]

@@ -21,7 +21,7 @@ SPECIALS = 4
 """Special pieces before the others; the mask is behind them."""
 
 PREFIXES = ("query: ", "passage: ")
-"""What the model's vectors want before a text."""
+"""Words before a text, which the model was trained with."""
 
 _SPACE = "\u2581"
 _WAVE, _PRIVATE = "\uff5e", "\ue000"

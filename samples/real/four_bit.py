@@ -123,4 +123,5 @@ def _directory(content: bytes, place: int) -> dict[str, tuple[int, int, int]]:
 def _unpacked(blocks: "np.ndarray[tuple[int, ...], np.dtype[np.void]]") -> Float32:
     halves = blocks["halves"]
     both = np.concatenate([halves & 0x0F, halves >> 4], axis=1).astype(np.float32) - _ZERO
-    return (both * blocks["scale"].astype(np.float32)[:, None]).reshape(-1)
+    weights: Float32 = both * blocks["scale"].astype(np.float32)[:, None]
+    return weights.reshape(-1)
