@@ -21,9 +21,10 @@ from ernie_triton.training.datasets import DataSet
 from ernie_triton.training.finetune.finetuning import TRAINING_FILE, training_versions
 from ernie_triton.training.loop.schedule import Schedule
 from ernie_triton.training.loop.training import TrainingResult, train
-from ernie_triton.training.tasks import training_task
+from ernie_triton.training.tasks import Features, TrainingTask, training_task
 from samples.bases import WIDE_DEVIATION, look_at_neighbours
 from samples.distillation.new_texts import new_texts
+from samples.distillation.ngrams import RunScorer
 from samples.distillation.students import narrowed, places_in, write_student_base
 from samples.recipes import SampleRecipe
 
@@ -65,6 +66,10 @@ def distilled(wanted: SampleDistillation) -> TrainingResult:
     texts = given + sorted(set(new_texts(given, recipe.variation.copies, random)) - set(given))
     teacher = prepared_model(wanted.teacher, wanted.data, max_length=recipe.max_length)
     scores = teachers_scores(teacher, texts, wanted.work / "scores")
+    if recipe.runs_weight:
+        labels = [int(str(line.target)) for line in wanted.data.train]
+        runs = RunScorer(given, labels, len(wanted.data.outputs), wanted.seed)
+        scores = scores + recipe.runs_weight * runs.scores(texts)
     base = wanted.work / "base"
     if not (base / "config.json").is_file():
         write_student_base(wanted.teacher, given, recipe.model, base, pieces=recipe.pieces)
@@ -78,6 +83,8 @@ def distilled(wanted: SampleDistillation) -> TrainingResult:
         {**row, "labels": score}
         for row, score in zip(RowMaker(own).plain_rows(texts), scores, strict=True)
     ]
+    if recipe.variation.hidden_share:
+        rows += _with_hidden_pieces(rows, own, recipe.variation.hidden_share, wanted.seed)
     print(f"{len(texts)} texts to learn from", file=sys.stderr)
     result = train(
         student,
@@ -110,6 +117,21 @@ def teachers_scores(teacher: PreparedModel, texts: Sequence[str], folder: Path) 
     scores = np.empty_like(found)
     scores[order] = found
     return scores
+
+
+def _with_hidden_pieces(
+    rows: Sequence[Features], task: TrainingTask, share: float, seed: int
+) -> list[Features]:
+    """Copy rows with a share of their pieces unknown, so that no single one decides."""
+    random = np.random.default_rng(seed)
+    unknown = np.int32(task.tokenizer.vocabulary.unknown_id)
+    copies = []
+    for row in rows:
+        hidden = random.random(len(row["input_ids"])) < share
+        hidden[[0, -1]] = False
+        ids = np.where(hidden, unknown, row["input_ids"])
+        copies.append({**row, "input_ids": ids})
+    return copies
 
 
 def tiny_student(

@@ -13,6 +13,7 @@ from ernie_triton.build.torch_models.checkpoints import load_model, load_tokeniz
 from ernie_triton.cli import main as ernie_triton
 from samples.cli import main
 from samples.distillation.new_texts import clauses_of, new_texts
+from samples.distillation.ngrams import RunScorer
 from samples.distillation.students import chosen_pieces, narrowed, with_pieces
 from samples.real.base import document_of
 from tests.samples.real_package import write_base_package, write_package
@@ -70,6 +71,15 @@ def test_narrowed_vectors_keep_their_distances_where_the_width_suffices() -> Non
             np.linalg.norm(vectors - vectors[first], axis=-1) for vectors in (found, table)
         )
         assert np.allclose(distances, wanted, atol=1e-4)
+
+
+def test_runs_of_characters_tell_what_their_texts_were_labelled() -> None:
+    texts = [f"{number}号{word}" for number in range(40) for word in ("很好", "坏了")]
+    scorer = RunScorer(texts, [0, 1] * 40, 2, seed=0)
+    found = scorer.scores(["这本书很好", "又坏了", "没有人"])
+    assert found.shape == (3, 2)
+    assert found[:2].argmax(axis=1).tolist() == [0, 1]
+    assert np.array_equal(found[2], [0.0, 0.0])
 
 
 def test_a_student_learns_from_a_teacher_that_began_with_the_base(
