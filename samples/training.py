@@ -133,7 +133,7 @@ def _distil(wanted: SampleTraining, recipe: SampleRecipe, data: DataSet) -> None
         )
     )
     if recipe.half:
-        _halve(wanted.output / SAFETENSORS_FILE)
+        _halve(wanted.output)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
