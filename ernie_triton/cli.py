@@ -59,6 +59,7 @@ _PERF = (
             "extraction": "compare information extraction with PaddleNLP's Taskflow",
             "chaos": "break a served repository on purpose, and count what its users would see",
             "gpu": "write a report of graphs on this machine's GPU",
+            "compression": "print one table of several runs of compress",
             "tune": "find the threads, instances, batch and delay that suit this machine",
         },
     ),

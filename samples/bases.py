@@ -19,6 +19,9 @@ from samples.recipes import TinyModel
 BASE_POSITIONS = 512
 """Most tokens of a row, unless another number is given."""
 
+WIDE_DEVIATION = 0.05
+"""Of the random weights of a model whose first layers are not random."""
+
 _GAIN = 1.6
 """Of the weights that look at a neighbour: it gets most of a head's attention, but not all."""
 
@@ -90,7 +93,7 @@ def write_tiny_base(model: TinyModel, vocab: Path, folder: Path, *, seed: int) -
     )
     more_config: dict[str, object] = {"attention_probs_dropout_prob": model.attention_dropout}
     if model.comparing_layers or model.neighbours:
-        more_config["initializer_range"] = 0.05
+        more_config["initializer_range"] = WIDE_DEVIATION
     base = write_base(shape, vocab, folder, positions=model.positions, more_config=more_config)
     if model.token_vectors:
         _write_token_heads(base, model, seed)
@@ -102,7 +105,7 @@ def write_tiny_base(model: TinyModel, vocab: Path, folder: Path, *, seed: int) -
     if model.comparing_layers:
         _compare(weights, model.comparing_layers, seed)
     if model.neighbours:
-        _look_at_neighbours(weights, model, seed)
+        look_at_neighbours(weights, model, seed)
     with_weights = folder.with_name(f"{folder.name}_begun")
     save_model(encoder, with_weights, tokenizer_from=base)
     return with_weights
@@ -135,7 +138,7 @@ def _compare(weights: Mapping[str, Float32], layers: int, seed: int) -> None:
         weights[f"{attention}.key.weight"][...] = query
 
 
-def _look_at_neighbours(weights: Mapping[str, Float32], model: TinyModel, seed: int) -> None:
+def look_at_neighbours(weights: Mapping[str, Float32], model: TinyModel, seed: int) -> None:
     """Let the first heads of the lowest layers look at places near a token, as a convolution does.
 
     Positions are waves in as many features as a head has. Keys are these features, and queries are

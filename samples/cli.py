@@ -48,6 +48,7 @@ SAMPLE_TASKS = {
 SAMPLE_VOCABULARY = Path(__file__).parent / "data" / "vocab.txt"
 _VOCABULARY_TASKS = (TNEWS, AFQMC)
 _DEFAULT_SEED = 0
+_COMPRESSION_SEEDS = 3
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -73,6 +74,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_base(commands)
     _add_train(commands)
     _add_evaluate(commands)
+    _add_compress(commands)
     return parser
 
 
@@ -136,6 +138,7 @@ def _train(arguments: argparse.Namespace) -> int:
             epochs=arguments.epochs,
             train_lines=arguments.limit,
             base=arguments.base,
+            teacher=arguments.teacher,
         )
     )
     print(json.dumps(record, ensure_ascii=False))
@@ -150,11 +153,27 @@ def _vocabulary_beside(data: Path) -> Path:
 
 def _real(arguments: argparse.Namespace) -> int:
     """Fetch, convert and split texts of others."""
-    from samples.real.real_data import write_real_data
+    from samples.real.real_data import write_real_base, write_real_data
 
     for line in write_real_data(arguments.output):
         print(line)
+    if arguments.base:
+        print(write_real_base(arguments.output, arguments.base))
     return 0
+
+
+def _compress(arguments: argparse.Namespace) -> int:
+    """Compress teachers of real texts with several seeds."""
+    from samples.compressing import RealCompression, compress_real
+
+    return compress_real(
+        RealCompression(
+            data=arguments.data,
+            vocab=SAMPLE_VOCABULARY,
+            output=arguments.output,
+            seeds=arguments.seed or range(_COMPRESSION_SEEDS),
+        )
+    )
 
 
 def _evaluate(arguments: argparse.Namespace) -> int:
@@ -186,6 +205,13 @@ def _add_real(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -
         allow_abbrev=False,
     )
     parser.add_argument("--output", type=Path, required=True, help="folder of the data sets")
+    parser.add_argument(
+        "--base",
+        type=int,
+        metavar="LAYERS",
+        help="fetch multilingual-e5-small too (91 MB), and write the lowest of its 12 layers as a "
+        "base in the folder `base`",
+    )
     parser.set_defaults(command=_real)
 
 
@@ -238,6 +264,9 @@ def _add_train(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         "--data", type=Path, required=True, help="folder that `generate` or `real` wrote"
     )
     parser.add_argument("--base", type=Path, help="checkpoint to begin with (default: a tiny one)")
+    parser.add_argument(
+        "--teacher", type=Path, help="fine-tuned checkpoint to learn from, where the recipe says so"
+    )
     parser.add_argument("--output", type=Path, required=True, help="folder of the checkpoint")
     parser.add_argument("--format", choices=("transformers", "paddlenlp"), required=True)
     parser.add_argument(
@@ -261,3 +290,20 @@ def _add_evaluate(commands: "argparse._SubParsersAction[argparse.ArgumentParser]
     parser.add_argument("--checkpoint", type=Path, required=True, help="folder that `train` wrote")
     parser.add_argument("--data", type=Path, required=True, help="a labelled file, as dev.json")
     parser.set_defaults(command=_evaluate)
+
+
+def _add_compress(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    parser = commands.add_parser(
+        "compress",
+        help="train teachers on the data of `real`, compress and measure them (a night long)",
+        allow_abbrev=False,
+    )
+    parser.add_argument("--data", type=Path, required=True, help="folder that `real` wrote")
+    parser.add_argument("--output", type=Path, required=True, help="folder of everything made")
+    parser.add_argument(
+        "--seed",
+        type=int,
+        action="append",
+        help=f"of a teacher of each data set (repeatable; default 0 to {_COMPRESSION_SEEDS - 1})",
+    )
+    parser.set_defaults(command=_compress)

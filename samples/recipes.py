@@ -70,6 +70,10 @@ class SampleRecipe:
         easy_share: lines of easy pairs to begin with, as a part of all lines that are trained on.
         half: store the weights in FP16.
         also: name of a sample task whose training lines are trained on too.
+        pieces: entries of a student's vocabulary, which are its teacher's; 0 where no teacher is.
+        temperature: softens the scores of teacher and student.
+        runs_weight: of the scores of a linear model over runs of characters, which are added to the
+            teacher's.
     """
 
     task: str
@@ -80,6 +84,9 @@ class SampleRecipe:
     easy_share: float = 0.0
     half: bool = False
     also: str = ""
+    pieces: int = 0
+    temperature: float = 1.0
+    runs_weight: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

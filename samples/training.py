@@ -25,8 +25,11 @@ from ernie_triton.training.finetune.finetuning import (
     FineTuning,
     finetune,
 )
+from ernie_triton.training.finetune.recipes import recipe_for
 from samples.augmentation import easy_pairs, varied_lines
 from samples.bases import write_tiny_base
+from samples.distillation.distilled import SampleDistillation, distilled
+from samples.errors import DataError
 from samples.evaluation import measured_figures, ranking_figures
 from samples.paddle_checkpoint import write_paddle_checkpoint
 from samples.real.splits import HELD_OUT_FILE
@@ -50,6 +53,7 @@ class SampleTraining:
         epochs: instead of the recipe's; None keeps them.
         train_lines: train on so many lines, the first ones; None means all.
         base: a checkpoint to begin with; None for the recipe's tiny model.
+        teacher: a fine-tuned checkpoint to learn from; None where the recipe has no pieces of one.
     """
 
     sample: str
@@ -61,6 +65,7 @@ class SampleTraining:
     epochs: int | None = None
     train_lines: int | None = None
     base: Path | None = None
+    teacher: Path | None = None
 
 
 def train_sample(wanted: SampleTraining) -> dict[str, object]:
@@ -80,6 +85,9 @@ def train_sample(wanted: SampleTraining) -> dict[str, object]:
     also = read_dataset(recipe.task, SAMPLE_DATA / recipe.also).train if recipe.also else ()
     train = data.train[: wanted.train_lines] + also[: wanted.train_lines]
     data = dataclasses.replace(data, train=train)
+    if recipe.pieces:
+        _distil(wanted, recipe, data)
+        return _record(wanted, recipe, data)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         base = wanted.base or write_tiny_base(
@@ -100,6 +108,34 @@ def train_sample(wanted: SampleTraining) -> dict[str, object]:
     return _record(wanted, recipe, data)
 
 
+def _distil(wanted: SampleTraining, recipe: SampleRecipe, data: DataSet) -> None:
+    """Let the recipe's tiny model learn from a teacher.
+
+    Raises:
+        DataError: no teacher is given, or another format is wanted.
+    """
+    if wanted.teacher is None or wanted.format == "paddlenlp":
+        raise DataError(
+            f"{wanted.sample} learns from a fine-tuned model, and is written for transformers; "
+            f"name the model by --teacher, with --format transformers"
+        )
+    values = _values(recipe, epochs=wanted.epochs, seed=wanted.seed)
+    schedule = recipe_for(data.name, has_weights=False, given=values).schedule
+    distilled(
+        SampleDistillation(
+            teacher=wanted.teacher,
+            data=data,
+            recipe=recipe,
+            schedule=schedule,
+            output=wanted.output,
+            work=wanted.output.with_name(f"{wanted.output.name}.work"),
+            seed=wanted.seed,
+        )
+    )
+    if recipe.half:
+        _halve(wanted.output)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Run:
     """The settings and the data of one training, for its fine-tunings."""
@@ -116,9 +152,6 @@ class _Run:
         train_file = self.folder / f"{output.name}_train.json"
         content = plain_content(dataclasses.replace(self.data, dev=tuple(lines)))
         train_file.write_text(content, encoding="utf-8")
-        schedule = self.recipe.schedule.given()
-        if epochs is not None:
-            schedule["epochs"] = epochs
         finetune(
             FineTuning(
                 task=self.recipe.task,
@@ -127,13 +160,7 @@ class _Run:
                 output=output,
                 dataset=self.data.name,
                 train_file=train_file,
-                given={
-                    **schedule,
-                    "max_length": self.recipe.max_length,
-                    "seed": self.wanted.seed,
-                    "precision": "fp32",
-                    "keep_best": False,
-                },
+                given=_values(self.recipe, epochs=epochs, seed=self.wanted.seed),
             ),
             _note,
         )
@@ -148,6 +175,19 @@ class _Run:
         output = self.folder / "easy"
         self.train(base, output, easy, epochs=1)
         return output
+
+
+def _values(recipe: SampleRecipe, *, epochs: int | None, seed: int) -> dict[str, object]:
+    """Return a recipe's hyper-parameters, over the defaults of fine-tuning."""
+    more = {"epochs": epochs} if epochs is not None else {}
+    return {
+        **recipe.schedule.given(),
+        **more,
+        "max_length": recipe.max_length,
+        "seed": seed,
+        "precision": "fp32",
+        "keep_best": False,
+    }
 
 
 def _varied(run: _Run) -> Iterable[LabelledText]:

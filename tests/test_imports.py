@@ -85,6 +85,8 @@ ALLOWED = {
         "ernie_triton/perf/tokenizer",
         "ernie_triton/perf/baseline",
         "ernie_triton/perf/peers",
+        "samples/real",
+        "samples/distillation",
     },
     "tritonclient": {
         "ernie_triton/client",

@@ -1,11 +1,26 @@
-"""From the package to data sets: `python -m samples real`."""
+"""From the packages to data sets and a base: `python -m samples real`."""
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
-from samples.real.package import NEGATIVE, NEWSPAPER, POSITIVE, fetched_archive, packaged_lines
+from samples.real.base import write_pruned_base
+from samples.real.four_bit import read_four_bit_model
+from samples.real.package import (
+    BASE,
+    NEGATIVE,
+    NEWSPAPER,
+    PACKED_MODEL,
+    POSITIVE,
+    TEXTS,
+    fetched_archive,
+    packaged_lines,
+    packed_content,
+)
 from samples.real.reviews import read_reviews
 from samples.real.splits import write_newspaper, write_reviews
+
+BASE_FOLDER = "base"
 
 
 def write_real_data(folder: Path) -> Iterator[str]:
@@ -14,8 +29,30 @@ def write_real_data(folder: Path) -> Iterator[str]:
     Raises:
         DataError: the package cannot be fetched, or is another one.
     """
-    archive = fetched_archive(folder)
+    archive = fetched_archive(TEXTS, folder)
     yield from write_newspaper(packaged_lines(archive, NEWSPAPER), folder)
     opinions = {"negative": NEGATIVE, "positive": POSITIVE}
     lines = {name: packaged_lines(archive, file) for name, file in opinions.items()}
     yield write_reviews(read_reviews(lines), folder)
+
+
+def write_real_base(folder: Path, layers: int) -> str:
+    """Fetch a base into the folder of the data sets, and write it; returns a line about it.
+
+    It keeps so many of the lowest layers, and the pieces of the data sets' training lines.
+
+    Raises:
+        DataError: the package cannot be fetched, or is another one.
+    """
+    wheel = fetched_archive(BASE, folder)
+    model = read_four_bit_model(packed_content(wheel), f"{wheel}: {PACKED_MODEL}")
+    texts = [
+        str(line.get("sentence") or "".join(line["tokens"]))
+        for name in ("entities", "reviews")
+        for line in map(json.loads, _lines(folder / name / "train.json"))
+    ]
+    return write_pruned_base(model, texts, folder / BASE_FOLDER, layers=layers)
+
+
+def _lines(path: Path) -> list[str]:
+    return path.read_text(encoding="utf-8").splitlines()

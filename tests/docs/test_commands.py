@@ -19,7 +19,7 @@ from ernie_triton.server.embedded import EmbeddedServer
 from samples.demo import QUESTIONS
 from tests.docs.guides import GUIDES, POINTERS
 from tests.paths import ROOT
-from tests.samples.real_package import write_package
+from tests.samples.real_package import write_base_package, write_package
 
 ELSEWHERE: Mapping[str, str] = {
     r"make (demo|test)": "run by the whole check of the project",
@@ -182,6 +182,7 @@ def test_a_command_of_the_samples_runs(
     """All but `train`, which takes minutes; tests/samples trains smaller models."""
     if " real " in command:
         write_package(tmp_path / "made", monkeypatch)
+        write_base_package(tmp_path / "made", monkeypatch)
     monkeypatch.chdir(ROOT)
     words = shlex.split(command.replace("DIR", "samples/checkpoints/tnews"), comments=True)
     run_here([*words, "--output", str(tmp_path / "made")] if "--output" in words else words)

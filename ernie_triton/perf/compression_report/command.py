@@ -2,6 +2,7 @@
 
 import argparse
 import dataclasses
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ernie_triton.errors import MissingExtraError
@@ -61,6 +62,12 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "if the processor has it; fp16 is slow on a CPU)",
     )
     report.add_argument(
+        "--test-file",
+        type=Path,
+        metavar="FILE",
+        help="labelled lines to measure on, which nothing was chosen by (default: dev.json)",
+    )
+    report.add_argument(
         "--quick",
         action="store_true",
         help="measure one short round as a trial; its speeds are marked as not to be trusted",
@@ -91,6 +98,7 @@ def run(arguments: argparse.Namespace) -> int:
         learning_rate=arguments.step_rate,
         quantize=quantize_options(arguments),
         max_length=arguments.max_length,
+        seed=arguments.seed,
     )
     data = read_data(arguments)
     steps = chosen_steps(data.task, only, skipped)
@@ -135,14 +143,19 @@ def _report(arguments: argparse.Namespace, work: "Compression", skipped: tuple[s
     from ernie_triton.perf.machine import available_precisions, cpu_precisions
     from ernie_triton.training.compression.compress import done_steps, print_progress
     from ernie_triton.training.compression.preparation import usual_max_length
-    from ernie_triton.training.datasets import plain_dev
+    from ernie_triton.training.datasets import plain_dev, read_dataset
 
     precisions = arguments.precision or available_precisions(
         ["bf16"], cpu_precisions(), print_progress
     )
     steps = [step for step in done_steps(work) if step.name not in skipped]
     folder = work.output / "report"
-    data = dataclasses.replace(work.data, dev_path=plain_dev(work.data, folder), is_plain=True)
+    measured = work.data
+    if arguments.test_file is not None:
+        measured = read_dataset(
+            measured.task, arguments.data, dataset=measured.name, dev_file=arguments.test_file
+        )
+    data = dataclasses.replace(measured, dev_path=plain_dev(measured, folder), is_plain=True)
     values = config_values(work.checkpoint)
     shape = f"{values.get('num_hidden_layers')} layers x {values.get('hidden_size')}"
     report = make_report(

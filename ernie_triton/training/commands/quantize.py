@@ -39,7 +39,7 @@ def add_quantize_options(parser: argparse.ArgumentParser) -> None:
         "--seed",
         type=int,
         default=default["seed"],
-        help="seed of the calibration texts (default %(default)s)",
+        help="seed of all random choices (default %(default)s)",
     )
     int8 = parser.add_argument_group("int8")
     int8.add_argument(

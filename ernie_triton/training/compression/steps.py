@@ -72,6 +72,7 @@ class StepOptions:
         learning_rate: their highest learning rate; None for their defaults.
         quantize: options of quantisation.
         max_length: most tokens of a row; None for the task's default.
+        seed: of the recovery, the distillations and their new weights; None for their defaults.
     """
 
     width: float = 0.75
@@ -80,6 +81,7 @@ class StepOptions:
     learning_rate: float | None = None
     quantize: QuantizeOptions = dataclasses.field(default_factory=QuantizeOptions)
     max_length: int | None = None
+    seed: int | None = None
 
     def of(self, step: CompressionStep) -> Mapping[str, object]:
         """Return the options that decide a step's result, in a form for JSON."""
@@ -87,6 +89,7 @@ class StepOptions:
             "epochs": self.epochs,
             "learning_rate": self.learning_rate,
             "max_length": self.max_length,
+            "seed": self.seed,
         }
         if step.kind == "quantize":
             return {**dataclasses.asdict(self.quantize), "max_length": self.max_length}
@@ -166,8 +169,8 @@ def _smaller(
     if step.kind == "slim":
         slim = SlimTraining(max_length=options.max_length)
         # The learning rate stays its own: such a student starts from random weights.
-        epochs = options.epochs or slim.schedule.epochs
-        slim = dataclasses.replace(slim, schedule=dataclasses.replace(slim.schedule, epochs=epochs))
+        schedule = _schedule(slim.schedule, dataclasses.replace(options, learning_rate=None))
+        slim = dataclasses.replace(slim, schedule=schedule)
         kind = step.name.removeprefix("slim_")
         scores = output.parent / SCORES
         return distil_slim(source, data, output, kind=kind, training=slim, scores=scores)
@@ -178,6 +181,7 @@ def _smaller(
         layers=_schedule(LAYER_STAGE, options),
         answers=_schedule(ANSWER_STAGE, options),
         max_length=options.max_length,
+        seed=options.seed or 0,
     )
     student = options.student or StudentShape(layers=_half_of_layers(source))
     return distil(source, data, output, student, distillation=how)
@@ -188,6 +192,7 @@ def _schedule(usual: Schedule, options: StepOptions) -> Schedule:
         usual,
         epochs=options.epochs or usual.epochs,
         learning_rate=options.learning_rate or usual.learning_rate,
+        seed=usual.seed if options.seed is None else options.seed,
     )
 
 

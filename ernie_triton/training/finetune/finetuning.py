@@ -129,10 +129,7 @@ class FineTuned:
             "seconds": round(result.seconds, 1),
             "evaluations": [dataclasses.asdict(one) for one in result.history.evaluations],
             "losses": [list(one) for one in result.history.losses],
-            "versions": {
-                "python": platform.python_version(),
-                **{name: version(name) for name in ("torch", "transformers", "accelerate")},
-            },
+            "versions": training_versions(),
         }
 
 
@@ -195,6 +192,12 @@ def finetune(wanted: FineTuning, note: Note) -> FineTuned:
         save_model(model, wanted.output, tokenizer_from=wanted.checkpoint, more_files=files)
         WorkFolder(path=wanted.work).remove()
     return made
+
+
+def training_versions() -> dict[str, str]:
+    """Return the versions of Python and of the packages that decide a training's weights."""
+    packages = {name: version(name) for name in ("torch", "transformers", "accelerate")}
+    return {"python": platform.python_version(), **packages}
 
 
 def data_lines(data: DataSet) -> list[str]:

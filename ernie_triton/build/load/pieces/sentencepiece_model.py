@@ -5,6 +5,7 @@ three, and the mask behind all of them.
 """
 
 import functools
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -45,11 +46,27 @@ def xlm_roberta_document(path: Path) -> str:
         CheckpointError: the file is damaged, or its model is not Unigram.
     """
     model = read_unigram(path)
-    pieces = [(piece.piece, piece.score) for piece in model.pieces[_OWN_SPECIALS:]]
+    charsmap = model.normalizer.charsmap
+    return unigram_document(
+        [(piece.piece, piece.score) for piece in model.pieces[_OWN_SPECIALS:]],
+        normalizers.Precompiled(charsmap) if charsmap else None,
+    )
+
+
+def unigram_document(
+    pieces: Sequence[tuple[str, float]], normalizer: normalizers.Normalizer | None
+) -> str:
+    """Make a `tokenizer.json` with XLM-RoBERTa's special tokens around the given pieces.
+
+    Args:
+        pieces: the pieces in the order of their ids, which begin behind four special tokens, and
+            their scores.
+        normalizer: what happens to a text first.
+    """
     specials = [(name, 0.0) for name in _SPECIALS]
     tokenizer = Tokenizer(Unigram([*specials, *pieces, (_MASK, 0.0)], unk_id=_UNKNOWN_ID))
-    if model.normalizer.charsmap:
-        tokenizer.normalizer = normalizers.Precompiled(model.normalizer.charsmap)
+    if normalizer is not None:
+        tokenizer.normalizer = normalizer
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
         [pre_tokenizers.WhitespaceSplit(), pre_tokenizers.Metaspace(prepend_scheme="always")]
     )

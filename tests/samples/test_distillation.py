@@ -1,0 +1,113 @@
+"""A student of real texts: its texts, its pieces, and the whole way on a few lines."""
+
+import json
+from pathlib import Path
+from random import Random
+
+import numpy as np
+import pytest
+from safetensors.numpy import load_file
+from tokenizers import Tokenizer
+
+from ernie_triton.build.torch_models.checkpoints import load_model, load_tokenizer
+from ernie_triton.cli import main as ernie_triton
+from samples.cli import main
+from samples.distillation.new_texts import clauses_of, new_texts
+from samples.distillation.ngrams import RunScorer
+from samples.distillation.students import chosen_pieces, narrowed, with_pieces
+from samples.real.base import document_of
+from tests.samples.real_package import write_base_package, write_package
+
+PIECES = ["\u2581", "很好", "很", "好", "不", "不好", "买", ",", "罕", "\u2581很好"]
+
+
+def test_new_texts_are_clauses_of_one_text_or_two() -> None:
+    texts = ["屏幕不错，就是电池不经用！发热也厉害。", "书很好", "快递快 … 纸也好~"]
+    assert [clauses_of(text) for text in texts] == [
+        ["屏幕不错，", "就是电池不经用！", "发热也厉害。"],
+        ["书很好"],
+        ["快递快 … ", "纸也好~"],
+    ]
+    known = {clause.strip() for text in texts for clause in clauses_of(text)}
+    made = list(new_texts(texts, 20, Random(0)))
+    assert len(made) == 60
+    assert {clause.strip() for text in made for clause in clauses_of(text)} <= known | {
+        f"书很好{clause}" for clause in known
+    }
+    assert len(set(made)) > 20
+    assert made == list(new_texts(texts, 20, Random(0)))
+
+
+def test_a_student_keeps_characters_and_the_most_frequent_pieces() -> None:
+    document = document_of([(piece, -float(len(PIECES) - at)) for at, piece in enumerate(PIECES)])
+    texts = ["不好，不好，不好", "很好", "买", "买，罕"]
+    kept = chosen_pieces(document, texts, 12)
+    names = [piece for piece, _ in json.loads(document)["model"]["vocab"]]
+    assert [names[piece] for piece in kept] == [
+        *("<s>", "<pad>", "</s>", "<unk>", "\u2581", "好", "不", "不好", "买", ",", "<mask>"),
+    ]
+    student = Tokenizer.from_str(with_pieces(document, kept))
+    row = student.encode("不好，很好")
+    assert [names[kept[piece]] for piece in row.ids] == [
+        "<s>",
+        "\u2581",
+        "不好",
+        ",",
+        "<unk>",
+        "好",
+        "</s>",
+    ]
+    assert max(student.get_vocab().values()) == len(kept) - 1
+
+
+def test_narrowed_vectors_keep_their_distances_where_the_width_suffices() -> None:
+    random = np.random.default_rng(0)
+    table = random.normal(size=(50, 3)) @ random.normal(size=(3, 16))
+    found = narrowed(table, 3)
+    assert found.shape == (50, 3)
+
+    for first in range(50):
+        distances, wanted = (
+            np.linalg.norm(vectors - vectors[first], axis=-1) for vectors in (found, table)
+        )
+        assert np.allclose(distances, wanted, atol=1e-4)
+
+
+def test_runs_of_characters_tell_what_their_texts_were_labelled() -> None:
+    texts = [f"{number}号{word}" for number in range(40) for word in ("很好", "坏了")]
+    scorer = RunScorer(texts, [0, 1] * 40, 2, seed=0)
+    found = scorer.scores(["这本书很好", "又坏了", "没有人"])
+    assert found.shape == (3, 2)
+    assert found[:2].argmax(axis=1).tolist() == [0, 1]
+    assert np.array_equal(found[2], [0.0, 0.0])
+
+
+def test_a_student_learns_from_a_teacher_that_began_with_the_base(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_package(tmp_path, monkeypatch)
+    write_base_package(tmp_path, monkeypatch)
+    assert main(["real", "--output", str(tmp_path), "--base", "2"]) == 0
+    data, teacher, output = (tmp_path / name for name in ("reviews", "teacher", "checkpoint"))
+    words = ["finetune", "seq_cls", "--checkpoint", str(tmp_path / "base"), "--data", str(data)]
+    assert ernie_triton([*words, "--output", str(teacher), "--epochs", "1"]) == 0
+    capsys.readouterr()
+    command = ["train", "reviews", "--data", str(data), "--output", str(output)]
+    command += ["--format", "transformers", "--epochs", "1"]
+    assert main(command) == 1
+    assert "name the model by --teacher" in capsys.readouterr().err
+    assert main([*command, "--teacher", str(teacher)]) == 0
+    record = json.loads(capsys.readouterr().out)
+    assert record["held_out_lines"] == 4
+    names = {path.name for path in output.iterdir()}
+    assert names == {
+        *("config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json"),
+        "training.json",
+    }
+    assert {array.dtype for array in load_file(output / "model.safetensors").values()} == {
+        np.dtype(np.float16)
+    }
+    student = load_model(output, task="seq_cls")
+    tokenizer = load_tokenizer(output, max_length=16)
+    assert len(student.get_input_embeddings().weight) == tokenizer.vocabulary_size
+    assert not (tmp_path / "checkpoint.work").exists()
