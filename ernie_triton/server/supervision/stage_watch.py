@@ -68,6 +68,7 @@ class StageWatch:
         self._ended_at: dict[str, float] = {}
         self._stages: dict[int, str] = {}
         self._stopped_since: dict[int, float] = {}
+        self._killed_pids: set[int] = set()
         self._listed_at = float("-inf")
         self.refresh()
 
@@ -78,6 +79,9 @@ class StageWatch:
         """Add the processes of stages that were loaded meanwhile; return the stages that run."""
         self._listed_at = time.monotonic()
         running = stage_processes(self._server)
+        # One that was killed is listed until it has ended.
+        self._killed_pids &= running.keys()
+        running = {pid: name for pid, name in running.items() if pid not in self._killed_pids}
         self._stages.update(running)
         return frozenset(running.values())
 
@@ -116,4 +120,5 @@ class StageWatch:
     def _killed(self, pid: int, how: str, seen_at: float) -> StageEnd:
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
+        self._killed_pids.add(pid)
         return StageEnd(stage=self._stages.pop(pid), pid=pid, how=how, seen_at=seen_at)
