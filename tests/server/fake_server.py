@@ -2,6 +2,10 @@
 
 # ruff: noqa: ARG002 - the signatures are those of `Control`
 
+import contextlib
+import functools
+import os
+import signal
 import subprocess
 import sys
 import time
@@ -99,6 +103,11 @@ class FakeServer(Control):
             raise ServerError(self.refuses)
         self.calls.append(f"unload {name}")
         self.states[name] = "UNAVAILABLE"
+        for pid, stage in stage_processes(self.process.pid).items():
+            if stage == name:  # tritonserver ends it, and waits
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+                wait_until(functools.partial(has_ended, pid))
 
     def _stages(self) -> list[frozenset[str]]:
         return list(self.stages_of.values())

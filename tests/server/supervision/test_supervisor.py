@@ -268,7 +268,6 @@ def test_a_stage_that_was_unloaded_has_ended_as_it_should(
 ) -> None:
     server.unload("news")
     server.unload("news_engine")
-    kill(server.pid_of("news_engine"))
     supervisor.check()
     kill(server.pid_of("pairs_joined"))
     check_until(supervisor, said, "pairs back after")
