@@ -8,6 +8,13 @@ from pathlib import Path
 from ernie_triton.perf.build_process import run_build
 from ernie_triton.server.embedded import EmbeddedServer, ServerOptions
 
+PRECISION_OPTIONS: Mapping[str, tuple[str, ...]] = {
+    "int8": ("--precision", "int8", "--allowed-changes", "1"),
+    "bf16": ("--precision", "bf16", "--tolerance", "0.5"),
+}
+"""Options of `build` by precision. Random weights decide by little, so these accept losses that a
+trained model's would not."""
+
 
 @contextmanager
 def served_builds(

@@ -12,7 +12,6 @@ from ernie_triton.build.load.own_names import with_bert_names
 from ernie_triton.build.load.paddle.checkpoint import read_pdparams
 from ernie_triton.build.load.safetensors_file import read_safetensors
 from ernie_triton.build.load.settings import (
-    CheckpointConfig,
     config_values,
     folds_case,
     model_type_of,
@@ -51,6 +50,7 @@ def read_checkpoint(found: WeightFiles, wanted: WantedHead) -> Source:
     scheme = scheme_of(state)
     model = model_from_state(state, scheme, config, where, wanted)
     head = HEAD_NAMES[type(model.head)]
+    family = family_of_state(state, scheme, config, where, head)
     said = config.sizes.get("num_hidden_layers")
     return Source(
         kind=f"{scheme.framework} checkpoint ({found.path.name})",
@@ -62,10 +62,8 @@ def read_checkpoint(found: WeightFiles, wanted: WantedHead) -> Source:
         lower_case=folds_case(found.folder),
         tokenize_chinese_chars=splits_ideographs(found.folder),
         problem=config.problem,
-        family=family_of_state(state, scheme, config, where, head),
-        note=", ".join(
-            filter(None, (_left_out(state, scheme, said), _guessed_release(scheme, config)))
-        ),
+        family=family,
+        note=", ".join(filter(None, (_left_out(state, scheme, said), family.assumed))),
     )
 
 
@@ -99,18 +97,6 @@ def scheme_of(state: Mapping[str, Float32]) -> NameScheme:
     """Return the scheme that names a checkpoint's arrays: PaddleNLP's, or else transformers'."""
     is_paddle = any(f".{PADDLENLP.query}." in name for name in state)
     return PADDLENLP if is_paddle else TRANSFORMERS
-
-
-def _guessed_release(scheme: NameScheme, config: CheckpointConfig) -> str:
-    """Say which release of PaddleNLP is assumed where no file tells it; empty elsewhere.
-
-    See `family_of_release`: the head of texts tells it, and `model_config.json`.
-    """
-    if scheme is not PADDLENLP or config.model_type != "roberta" or config.older_file:
-        return ""
-    if config.head == "sequence" or config.cls_token_id == 0:
-        return ""
-    return "positions as in PaddleNLP 2.5.2 and later, since nothing names an older release"
 
 
 def _left_out(state: Mapping[str, Float32], scheme: NameScheme, said: int | None) -> str:

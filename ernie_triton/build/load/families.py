@@ -64,6 +64,7 @@ class Family:
         embeds_pad: the padding token has an embedding also where the framework takes zeros.
         attends_to_pad: a model of prompted spans was trained without a mask of padding.
         untrained_ends: its class for answer spans gives the scores of starts for ends too.
+        assumed: what was taken for granted where no file tells it, in words; empty for nothing.
         by_arrays: the names of the arrays alone tell the type. Otherwise its settings differ from
             BERT's, and the configuration must name it.
     """
@@ -80,6 +81,7 @@ class Family:
     embeds_pad: bool = False
     attends_to_pad: bool = False
     untrained_ends: bool = False
+    assumed: str = ""
     by_arrays: bool = True
 
 
@@ -137,6 +139,7 @@ FAMILIES: dict[str, dict[str, Family]] = {
     },
 }
 """Meaning of each `model_type`, by framework."""
+_LATER_RELEASE = "positions as in PaddleNLP 2.5.2 and later, since nothing names an older release"
 
 
 def family_of_release(
@@ -160,10 +163,12 @@ def family_of_release(
         return family
     older = older_file or (head == "sequence" and not has_own_head)
     after_pad = not older or cls_token_id == 0
+    is_told = older_file or head == "sequence" or cls_token_id == 0
     return replace(
         family,
         positions="after_pad" if after_pad else "first",
         text_head="tanh" if has_own_head else "",
+        assumed="" if is_told else _LATER_RELEASE,
     )
 
 

@@ -6,15 +6,14 @@ from dataclasses import dataclass
 from ernie_triton.model_shapes import Shape
 from ernie_triton.perf.engines.engine_alone import pipeline_facts
 from ernie_triton.perf.engines.model_cache import ModelCache
+from ernie_triton.perf.served_builds import PRECISION_OPTIONS
 from ernie_triton.tasks import CPU_ENGINES
 
 FULL_PRECISION, ENSEMBLE = "fp32", "ensemble"
 REDUCED_PRECISIONS = ("int8", "bf16")
 _OPTIONS: Mapping[str, tuple[str, ...]] = {
     FULL_PRECISION: (),
-    # Random weights decide by little, so these accept losses that a trained model's would not.
-    "int8": ("--precision", "int8", "--allowed-changes", "1"),
-    "bf16": ("--precision", "bf16", "--tolerance", "0.5"),
+    **{precision: PRECISION_OPTIONS[precision] for precision in REDUCED_PRECISIONS},
 }
 
 

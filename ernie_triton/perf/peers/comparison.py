@@ -33,7 +33,7 @@ from ernie_triton.perf.peers.http_load import HttpEndpoint
 from ernie_triton.perf.peers.servers import PEERS
 from ernie_triton.perf.peers.work import EntityPlaces, PeerWork, text_scores
 from ernie_triton.perf.results import CONCURRENCY, RequestLoad
-from ernie_triton.perf.served_builds import served_builds
+from ernie_triton.perf.served_builds import PRECISION_OPTIONS, served_builds
 from ernie_triton.processes.child_process import run_child, running_child
 from ernie_triton.processor import instruction_sets
 from ernie_triton.server.embedded import free_port
@@ -86,11 +86,9 @@ class OurBuild:
     precision: str
 
     def options(self) -> tuple[str, ...]:
-        """The options of `build`; random weights may decide otherwise in INT8."""
-        loss = ("--allowed-changes", "1") if self.precision == _INT8 else ()
-        if self.precision == "bf16":
-            loss = ("--tolerance", "0.5")
-        return ("--engine", self.engine, "--precision", self.precision, *loss)
+        """The options of `build`."""
+        precision = PRECISION_OPTIONS.get(self.precision, ("--precision", self.precision))
+        return ("--engine", self.engine, *precision)
 
     def label(self) -> str:
         """Name it for a table; empty in FP32."""
@@ -133,10 +131,9 @@ def compare_peers(
             graph = folder / precision
             _write_peer_files(checkpoint, work, precision, graph)
             for name in peers:
-                peer = _peer(name, python, graph, rows, load)
-                answer = _comparable(checkpoint, work, stack.enter_context(peer))
+                peer = stack.enter_context(_peer(name, python, graph, precision, rows, load))
                 named = name if precision == _FULL else f"{name} {precision}"
-                subjects[named] = dataclasses.replace(answer, precision=precision)
+                subjects[named] = _comparable(checkpoint, work, peer)
         _check(subjects, rows)
         for number in range(1, load.rounds + 1):
             for level in load.concurrency:
@@ -239,7 +236,7 @@ def _write_peer_files(checkpoint: Path, work: PeerWork, precision: str, folder: 
 
 @contextmanager
 def _peer(
-    name: str, python: str, folder: Path, rows: Sequence[TextRow], load: PeerLoad
+    name: str, python: str, folder: Path, precision: str, rows: Sequence[TextRow], load: PeerLoad
 ) -> Iterator[ServerSubject]:
     """Start a peer, and wait until it answers."""
     endpoint = HttpEndpoint(port=free_port(), path=PEERS[name])
@@ -264,7 +261,7 @@ def _peer(
 
         try:
             yield ServerSubject(
-                precision=_FULL, rate=rate, answer=endpoint.answer, process=process.pid
+                precision=precision, rate=rate, answer=endpoint.answer, process=process.pid
             )
         finally:
             # Workers of a peer outlive it otherwise.

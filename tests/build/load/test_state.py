@@ -9,7 +9,7 @@ import pytest
 
 from ernie_triton.build.check.reference import model_outputs
 from ernie_triton.build.load.source import WantedHead
-from ernie_triton.build.load.state import model_from_state
+from ernie_triton.build.load.state import family_of_state, model_from_state
 from ernie_triton.build.load.weights import PADDLENLP, TRANSFORMERS, NameScheme
 from ernie_triton.build.model.encoder import named_arrays
 from ernie_triton.build.model.heads import HEAD_NAMES, SequenceHead, TokenHead, VectorHead
@@ -157,6 +157,17 @@ def test_paddlenlp_s_roberta_of_older_releases_begins_at_the_first_position() ->
     config = dataclasses.replace(config, cls_token_id=0)
     model = model_from_state(state, PADDLENLP, config, "here")
     np.testing.assert_array_equal(model.encoder.position, table[1:])
+
+
+@pytest.mark.parametrize(
+    ("config", "is_told"),
+    [({}, False), ({"older_file": True}, True), ({"cls_token_id": 0}, True)],
+)
+def test_a_release_that_no_file_tells_is_said(config: dict[str, Any], is_told: bool) -> None:
+    source = transformers_model("roberta", head="token", pad_token_id=0)
+    known = dataclasses.replace(checkpoint_config(source), **{"cls_token_id": 101, **config})
+    family = family_of_state(paddle_state(source), PADDLENLP, known, "here", "token")
+    assert ("PaddleNLP 2.5.2 and later" in family.assumed) is not is_told
 
 
 def test_a_classifier_without_the_pooler_of_its_class_is_refused() -> None:
