@@ -12,6 +12,13 @@ from pathlib import Path
 from ernie_triton.errors import ErnieTritonError
 from ernie_triton.model_shapes import Shape
 from ernie_triton.tokenizer.vocabulary import VOCABULARY_FILE
+from samples.compressing import (
+    EPOCHS,
+    LEARNING_RATE,
+    TASKS_OF_DATA,
+    RealCompression,
+    compress_real,
+)
 from samples.generators.afqmc import AFQMC
 from samples.generators.choice import OPTIONS
 from samples.generators.cloze import GAPS
@@ -164,14 +171,18 @@ def _real(arguments: argparse.Namespace) -> int:
 
 def _compress(arguments: argparse.Namespace) -> int:
     """Compress teachers of real texts with several seeds."""
-    from samples.compressing import RealCompression, compress_real
-
+    steps = arguments.step_epochs
     return compress_real(
         RealCompression(
             data=arguments.data,
             vocab=SAMPLE_VOCABULARY,
             output=arguments.output,
             seeds=arguments.seed or range(_COMPRESSION_SEEDS),
+            names=arguments.name or tuple(TASKS_OF_DATA),
+            base=arguments.base,
+            options=() if steps is None else ("--epochs", str(steps)),
+            epochs=arguments.epochs,
+            learning_rate=arguments.learning_rate,
         )
     )
 
@@ -305,5 +316,27 @@ def _add_compress(commands: "argparse._SubParsersAction[argparse.ArgumentParser]
         type=int,
         action="append",
         help=f"of a teacher of each data set (repeatable; default 0 to {_COMPRESSION_SEEDS - 1})",
+    )
+    parser.add_argument(
+        "--name",
+        choices=TASKS_OF_DATA,
+        action="append",
+        help="of a data set (repeatable; default: all)",
+    )
+    parser.add_argument(
+        "--base",
+        type=Path,
+        metavar="DIR",
+        help="pre-trained checkpoint of the teachers (default: 6 layers of random weights, which "
+        "learn the words of the newspaper first)",
+    )
+    parser.add_argument(
+        "--epochs", type=int, default=EPOCHS, help="of a teacher (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--step-epochs", type=int, help="of recovery and of each distillation stage"
+    )
+    parser.add_argument(
+        "--learning-rate", type=float, default=LEARNING_RATE, help="default: %(default)s"
     )
     parser.set_defaults(command=_compress)

@@ -18,8 +18,13 @@ from samples.real.splits import HELD_OUT_FILE
 TASKS_OF_DATA = {"entities": "token_cls", "reviews": "seq_cls"}
 """The data sets, and their tasks."""
 
+LEARNING_RATE = 3e-4
+"""The highest of teachers and of what is made of them."""
+
+EPOCHS = 4
+"""Passes of a teacher over its data."""
+
 _SHAPE = Shape(layers=6, hidden=256, heads=8, feed_forward=1024)
-_SMALLER_RATE = "3e-4"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,8 +37,11 @@ class RealCompression:
         output: folder of everything that is made.
         seeds: one teacher of each data set for each.
         names: of the data sets.
+        base: a pre-trained checkpoint, the base of all teachers. None for random weights that learn
+            the words of the newspaper first.
         options: further options of `compress`.
         epochs: passes over the words, and over the data of each task.
+        learning_rate: the highest, but for the words.
     """
 
     data: Path
@@ -41,8 +49,10 @@ class RealCompression:
     output: Path
     seeds: Sequence[int]
     names: Sequence[str] = tuple(TASKS_OF_DATA)
+    base: Path | None = None
     options: Sequence[str] = ()
-    epochs: int = 4
+    epochs: int = EPOCHS
+    learning_rate: float = LEARNING_RATE
 
     def report(self, name: str, seed: int) -> Path:
         """Return the report of a data set and a seed."""
@@ -60,10 +70,7 @@ def compress_real(wanted: RealCompression) -> int:
     """
     if not (wanted.data / "words").is_dir():
         raise DataError(f"{wanted.data} has no words; make it with `python -m samples real`")
-    base = wanted.output / "base"
-    if not base.is_dir():
-        write_base(_SHAPE, wanted.vocab, base)
-    for made, words in _commands(wanted, base):
+    for made, words in _commands(wanted):
         if made.exists():
             print(f"{made} is there", file=sys.stderr)
             continue
@@ -74,25 +81,31 @@ def compress_real(wanted: RealCompression) -> int:
     return _write_tables(wanted)
 
 
-def _commands(wanted: RealCompression, base: Path) -> Iterator[tuple[Path, list[str]]]:
+def _commands(wanted: RealCompression) -> Iterator[tuple[Path, list[str]]]:
     """Yield what a command makes, and its words."""
-    data = wanted.data
     for seed in wanted.seeds:
         common = ["--epochs", str(wanted.epochs), "--seed", str(seed)]
-        words = wanted.output / f"words_{seed}"
-        yield words, _finetune("token_cls", base, data / "words", words, common)
+        base = wanted.base
+        if base is None:
+            base = wanted.output / f"words_{seed}"
+            weightless = _weightless_base(wanted)
+            yield base, _finetune("token_cls", weightless, wanted.data / "words", base, common)
+        rate = ["--learning-rate", str(wanted.learning_rate)]
         for name in wanted.names:
-            teacher = wanted.output / f"{name}_{seed}_teacher"
-            rate = ["--learning-rate", _SMALLER_RATE]
-            yield (
-                teacher,
-                _finetune(TASKS_OF_DATA[name], words, data / name, teacher, [*common, *rate]),
-            )
+            data, teacher = wanted.data / name, wanted.output / f"{name}_{seed}_teacher"
+            yield teacher, _finetune(TASKS_OF_DATA[name], base, data, teacher, [*common, *rate])
             report = wanted.report(name, seed)
-            command = ["compress", str(teacher), "--data", str(data / name)]
+            command = ["compress", str(teacher), "--data", str(data)]
             command += ["--output", str(report.parents[1]), "--seed", str(seed), *rate]
-            test = ["--test-file", str(data / name / HELD_OUT_FILE)]
+            test = ["--test-file", str(data / HELD_OUT_FILE)]
             yield report, [*command, *test, *wanted.options]
+
+
+def _weightless_base(wanted: RealCompression) -> Path:
+    base = wanted.output / "base"
+    if not base.is_dir():
+        write_base(_SHAPE, wanted.vocab, base)
+    return base
 
 
 def _finetune(task: str, base: Path, data: Path, output: Path, more: Sequence[str]) -> list[str]:

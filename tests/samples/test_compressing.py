@@ -41,3 +41,24 @@ def test_a_seed_has_a_teacher_whose_report_becomes_a_table(
     assert done.err.count("$ ernie-triton ") == 3
     assert compress_real(wanted) == 0
     assert capsys.readouterr().err.count(" is there") == 3
+
+
+def test_a_given_base_needs_no_words(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "words").mkdir()
+    given: list[list[str]] = []
+
+    def refuse(words: list[str]) -> int:
+        given.append(words)
+        return 3
+
+    monkeypatch.setattr("samples.compressing.ernie_triton", refuse)
+    base = tmp_path / "pre-trained"
+    command = ["compress", "--data", str(tmp_path), "--output", str(tmp_path / "out")]
+    command += ["--name", "reviews", "--base", str(base), "--epochs", "2"]
+    assert main([*command, "--learning-rate", "1e-4"]) == 3
+    [words] = given
+    assert words[:2] == ["finetune", "seq_cls"]
+    assert words[words.index("--checkpoint") + 1] == str(base)
+    assert words[words.index("--data") + 1] == str(tmp_path / "reviews")
+    assert words[words.index("--epochs") + 1] == "2"
+    assert words[words.index("--learning-rate") + 1] == "0.0001"
