@@ -12,6 +12,7 @@ import onnxruntime
 
 from ernie_triton.build.check.vector_reference import vector_of_outputs
 from ernie_triton.build.load.source import Source
+from ernie_triton.build.model.encoder import AttendedPadding
 from ernie_triton.build.model.heads import Cut, MaskedHead, VectorHead
 from ernie_triton.build.model.models import Model
 from ernie_triton.engines.onnx_runtime import exact_options
@@ -63,19 +64,19 @@ def exported_reference(source: Source, graph: onnx.ModelProto, task: Task) -> Re
     model = source.model
     head = _head_behind_outputs(source, model.head) if isinstance(model, Model) else None
     pad = model.pad_token_id if model is not None else 0
+    padding = model.encoder.padding if isinstance(model, Model) else None
+    length = source.fixed_length if padding is None else padding.row_tokens
 
     def outputs(row: RowTokens) -> Mapping[str, npt.NDArray[Any]]:
         tokens = len(row[0])
+        values = _values(row) if padding is None else _with_whole_padding(row, padding, pad)
         feed = {
-            item.name: _shaped(values, item.shape, pad if item.name == "input_ids" else 0).astype(
-                _TYPES[item.type]
-            )
+            item.name: _shaped(
+                values[item.name], item.shape, pad if item.name == "input_ids" else 0
+            ).astype(_TYPES[item.type])
             for item in inputs
-            for values in (_values(row)[item.name],)
         }
-        found = [
-            _of_row(output[0], tokens, source.fixed_length) for output in session.run(None, feed)
-        ]
+        found = [_of_row(output[0], tokens, length) for output in session.run(None, feed)]
         if task.head == "span" and len(found) == 1:
             found = [found[0][:, 0], found[0][:, 1]]
         if isinstance(head, MaskedHead):
@@ -106,6 +107,18 @@ def _values(row: RowTokens) -> Mapping[str, npt.NDArray[Any]]:
     }
 
 
+def _with_whole_padding(
+    row: RowTokens, padding: AttendedPadding, pad: int
+) -> Mapping[str, npt.NDArray[Any]]:
+    """Return the inputs for a row with all the padding that its last token stands for."""
+    real = row[0] != padding.token_id
+    filler = (0, max(padding.row_tokens - len(real), 0))
+    ids = np.pad(np.where(real, row[0], pad), filler, constant_values=pad)
+    positions = np.pad(np.arange(len(real)) * real, filler)
+    types = np.pad(row[1], filler)
+    return {**_values((ids.astype(np.int32), types)), "position_ids": positions}
+
+
 def _check_inputs(names: Sequence[str], source: Source) -> None:
     known = _values((np.zeros(1, np.int32), np.zeros(1, np.int32)))
     unknown = [name for name in names if name not in known]
@@ -131,7 +144,7 @@ def _shaped(values: npt.NDArray[Any], shape: Sequence[object], fill: int) -> npt
 
 
 def _of_row(output: npt.NDArray[Any], tokens: int, fixed_length: int) -> npt.NDArray[Any]:
-    """Return an output without the padding of a graph of fixed length."""
+    """Return an output without the padding of rows of one length; 0 where they have none."""
     values = np.asarray(output)
     is_per_token = fixed_length and values.ndim and len(values) == fixed_length
     return values[:tokens] if is_per_token else values

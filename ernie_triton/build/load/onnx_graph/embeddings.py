@@ -15,11 +15,20 @@ from ernie_triton.errors import UnrecognisedGraphError
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Embeddings:
-    """The tables as `Encoder` has them, and the pad ids that get a position of their own."""
+    """The tables as `Encoder` has them.
+
+    Attributes:
+        word: float32 [vocabulary, width].
+        position: float32 [positions, width], from the first token's row on.
+        token_type: float32 [types, width].
+        first_position: row of the table of positions that the first token has.
+        pad_ids: the ids that get a position of their own.
+    """
 
     word: Float32
     position: Float32
     token_type: Float32
+    first_position: int
     pad_ids: frozenset[int]
 
 
@@ -41,7 +50,7 @@ def read_embeddings(reading: Reading, name: str) -> Embeddings:
     variables, constants = sum_terms(reading, name)
     tables: dict[str, Float32] = {}
     rows: list[Float32] = []
-    pad_ids: frozenset[int] = frozenset()
+    first_position, pad_ids = 0, frozenset[int]()
     for term in variables:
         kind, table, indices = _identify_table(reading, term)
         if kind in tables:
@@ -51,6 +60,7 @@ def read_embeddings(reading: Reading, name: str) -> Embeddings:
         else:
             tables[kind] = table
         if kind == "position":
+            first_position = int(_by_token(reading, indices, reading.batches.plain)[0, 0])
             pad_ids = _pad_ids_with_own_position(reading, indices)
     for constant in constants:
         _add_constant(constant, reading.batches.tokens, tables, rows)
@@ -65,6 +75,7 @@ def read_embeddings(reading: Reading, name: str) -> Embeddings:
         word=tables["word"],
         position=tables["position"],
         token_type=sum(rows, token_type),
+        first_position=first_position,
         pad_ids=pad_ids,
     )
 

@@ -68,7 +68,7 @@ def make_probe_batches(flow: Dataflow) -> ProbeBatches:
     if token_types is not None:
         varied = np.arange(shape[0] * shape[1]).reshape(shape) % rows[token_types]
         feeds[token_types] = varied.astype(types[token_types])
-    positions = {name for name in types if _is_position(name)} - {ids, token_types}
+    positions = {name for name in types if is_position(name)} - {ids, token_types}
     for name in positions:
         feeds[name] = np.tile(np.arange(shape[1], dtype=types[name]), (shape[0], 1))
     masks = types.keys() - {ids, token_types} - positions
@@ -88,12 +88,13 @@ def find_token_inputs(flow: Dataflow) -> tuple[str, str | None]:
     Raises:
         UnrecognisedGraphError: no input, or too many, look up tables of embeddings.
     """
-    rows = {name: count for name, count in _rows_looked_up(flow).items() if not _is_position(name)}
+    rows = {name: count for name, count in _rows_looked_up(flow).items() if not is_position(name)}
     return _token_inputs(rows)
 
 
-def _is_position(name: str) -> bool:
-    return "position" in name
+def is_position(name: str) -> bool:
+    """Return whether an input gives the positions of tokens; only its name tells it."""
+    return "position" in name or name == "pos_ids"
 
 
 def _padded(values: Array, padding: int) -> Array:

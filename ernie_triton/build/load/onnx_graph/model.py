@@ -5,6 +5,8 @@ node on this path must be part of something recognised. Every side branch (shape
 must give the expected numbers for small batches. Otherwise the error names the node.
 """
 
+import dataclasses
+
 import onnx
 
 from ernie_triton.build.load.onnx_graph.attention import read_attention
@@ -16,9 +18,13 @@ from ernie_triton.build.load.onnx_graph.inputs import make_probe_batches
 from ernie_triton.build.load.onnx_graph.linear import read_activation, read_linear, read_residual
 from ernie_triton.build.load.onnx_graph.norm import read_norm
 from ernie_triton.build.load.onnx_graph.reading import Reading
-from ernie_triton.build.model.encoder import Encoder, Layer, Norm
+from ernie_triton.build.model.encoder import Encoder, Layer, Norm, with_attended_padding
+from ernie_triton.build.model.heads import PointerHead
 from ernie_triton.build.model.models import Model
 from ernie_triton.errors import UnrecognisedGraphError
+
+_ERNIE_M_POSITION = 2
+_ERNIE_M_PAD = 1
 
 
 def model_from_onnx(
@@ -64,12 +70,19 @@ def _read_encoder(reading: Reading, found: FoundHead, default_pad_token_id: int)
         )
     embeddings = read_embeddings(reading, source)
     pad_ids |= embeddings.pad_ids
+    # PaddleNLP's ERNIE-M takes token 0, which is [CLS], for padding; UIE-M was trained so.
+    hides_classify = pad_ids == {0} and embeddings.first_position == _ERNIE_M_POSITION
+    if hides_classify and not isinstance(found.head, PointerHead):
+        raise UnrecognisedGraphError(
+            "the graph makes its mask of token 0, which is [CLS] and no padding in ERNIE-M; export "
+            "it with an input for the mask, or build from the checkpoint"
+        )
     if len(activations) != 1 or len(pad_ids) > 1:
         raise UnrecognisedGraphError(
             f"the graph has {len(layers)} layers with the activations {sorted(activations)} and "
             f"takes the token ids {sorted(pad_ids)} for padding; expected one of each"
         )
-    return Encoder(
+    encoder = Encoder(
         word=embeddings.word,
         position=embeddings.position,
         token_type=embeddings.token_type,
@@ -78,6 +91,9 @@ def _read_encoder(reading: Reading, found: FoundHead, default_pad_token_id: int)
         activation=activations.pop(),
         pad_token_id=pad_ids.pop() if pad_ids else default_pad_token_id,
     )
+    if not hides_classify:
+        return encoder
+    return with_attended_padding(dataclasses.replace(encoder, pad_token_id=_ERNIE_M_PAD))
 
 
 def _read_layer(

@@ -3,7 +3,7 @@
 import onnx
 
 from ernie_triton.build.load.onnx_graph.dataflow import Dataflow
-from ernie_triton.build.load.onnx_graph.inputs import find_token_inputs
+from ernie_triton.build.load.onnx_graph.inputs import find_token_inputs, is_position
 from ernie_triton.errors import UnrecognisedGraphError
 
 
@@ -45,8 +45,8 @@ def _new_names(graph: onnx.ModelProto) -> dict[str, str]:
     if token_types is not None:
         names[token_types] = "token_type_ids"
     left = [item for item in flow.inputs if item.name not in names]
-    masks = [item for item in left if "position" not in item.name]
-    names |= {item.name: "position_ids" for item in left if "position" in item.name}
+    masks = [item for item in left if not is_position(item.name)]
+    names |= {item.name: "position_ids" for item in left if is_position(item.name)}
     if len(masks) == 1:
         names[masks[0].name] = "attention_mask"
     return names

@@ -1,6 +1,7 @@
 """ERNIE-M as PaddleNLP and transformers save it: their tokens, places and outputs."""
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,7 @@ import numpy as np
 import pytest
 
 from ernie_triton.batch import TokenBatch
+from ernie_triton.build.check.exported_reference import exported_reference
 from ernie_triton.build.check.preconditions import check_vocabulary
 from ernie_triton.build.check.reference import model_outputs
 from ernie_triton.build.commands.task_inference import infer_task
@@ -16,10 +18,11 @@ from ernie_triton.build.load import read_source
 from ernie_triton.build.load.settings import vocabulary_beside
 from ernie_triton.build.load.source import WantedHead
 from ernie_triton.build.load.tokenizers.tokenizer_files import read_vocabulary
+from ernie_triton.build.model.encoder import named_arrays
 from ernie_triton.build.model.models import Model
 from ernie_triton.build.torch_models.checkpoints import load_model
 from ernie_triton.errors import ErnieTritonError
-from ernie_triton.tasks import LAYOUTS
+from ernie_triton.tasks import LAYOUTS, task_named
 from ernie_triton.tokenizer.encoder import TextEncoder
 from ernie_triton.tokenizer.rules import TokenRules
 from ernie_triton.tokenizer.vocabulary import stage_vocabulary, write_stage_vocabulary
@@ -32,7 +35,9 @@ from tests.build.load.pieces.ernie_m_folders import (
 )
 from tests.build.load.pieces.folders import encoder_of
 from tests.build.models import graph_outputs, padded_inputs, spec_of
+from tests.paths import FIXTURES
 
+EXPORT = FIXTURES / "uie_m_export"
 RECORDED = {
     framework: json.loads(
         Path(__file__).with_name(f"ernie_m_{framework}.json").read_text(encoding="utf-8")
@@ -98,6 +103,33 @@ def test_outputs_are_those_of_the_framework(framework: str, head: str, tmp_path:
         assert_recorded(framework, head, expected, outputs)
     if head != "vector":
         assert infer_task(folder).task == TASKS[head]
+
+
+def test_a_static_export_of_uie_m_is_read_as_its_checkpoint(tmp_path: Path) -> None:
+    folder = tokenizer_folder(tmp_path / "export")
+    for file in EXPORT.glob("inference.*"):
+        shutil.copy(file, folder)
+    model, encoder = rows_of(folder, "pointer")
+    _assert_same_arrays(
+        model, rows_of(paddle_folder(tmp_path / "checkpoint", "pointer"), "pointer")[0]
+    )
+    source = read_source(folder, WantedHead(head="pointer"))
+    assert source.graph is not None
+    reference = exported_reference(source, source.graph, task_named("extraction"))
+    for pair, expected in zip(PAIRS, RECORDED["paddlenlp"]["pointer"], strict=True):
+        row = encoder.encode(*([one] for one in pair))
+        own = (row.input_ids, row.token_type_ids)
+        for outputs in (model_outputs(model, own), reference.outputs(own)):
+            assert_recorded("paddlenlp", "pointer", expected, outputs)
+
+
+def _assert_same_arrays(found: Model, expected: Model) -> None:
+    arrays = dict(named_arrays(expected))
+    assert found.encoder.padding == expected.encoder.padding
+    for name, array in named_arrays(found):
+        if name == "encoder.token_type":  # zeros: the model has no types
+            continue
+        np.testing.assert_array_equal(array, arrays[name], err_msg=name)
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
