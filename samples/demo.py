@@ -12,7 +12,8 @@ from pathlib import Path
 
 from ernie_triton.errors import ErnieTritonError
 from ernie_triton.processes.child_process import run_child
-from ernie_triton.server.embedded import EmbeddedServer, ServerOptions
+from ernie_triton.server.embedded import EmbeddedServer
+from ernie_triton.server.options import ServerOptions
 
 ROOT = Path(__file__).resolve().parent.parent
 

@@ -18,7 +18,8 @@ from ernie_triton.build.inputs import BuildInputs
 from ernie_triton.build.progress import StepReporter
 from ernie_triton.cli import main as ernie_triton
 from ernie_triton.client.tasks.seq_cls import SeqClsClient
-from ernie_triton.server.embedded import EmbeddedServer, ServerOptions
+from ernie_triton.server.embedded import EmbeddedServer
+from ernie_triton.server.options import ServerOptions
 from tests.commands import Outcome, Run
 from tests.paths import FIXTURES, ROOT
 from tests.scheduling import FoldersTogether, longest_first

@@ -6,7 +6,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from ernie_triton.perf.build_process import run_build
-from ernie_triton.server.embedded import EmbeddedServer, ServerOptions
+from ernie_triton.server.embedded import EmbeddedServer
+from ernie_triton.server.options import ServerOptions
 
 PRECISION_OPTIONS: Mapping[str, tuple[str, ...]] = {
     "int8": ("--precision", "int8", "--allowed-changes", "1"),

@@ -1,32 +1,30 @@
 """The real tritonserver, run from the files of its pip wheel.
 
-This module owns the server's process: command, readiness, log, stages, stop.
+This module owns the server's process: readiness, log, stages, stop.
 """
 
 import contextlib
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 import threading
 import time
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 
 from ernie_triton.errors import ServerError
 from ernie_triton.log_lines import is_log_line
-from ernie_triton.log_settings import LogSettings
 from ernie_triton.processes.child_process import deferred_signals, start_child
 from ernie_triton.request_counts import COUNTS_FOLDER
+from ernie_triton.server.addresses import free_port, own_address
 from ernie_triton.server.builds.live import LiveBuilds
 from ernie_triton.server.builds.verification import RepositoryState, verified_repository
 from ernie_triton.server.builds.view import ServedBuild, View
-from ernie_triton.server.control import Control, closing_options, new_key
+from ernie_triton.server.control import Control, new_key
 from ernie_triton.server.hidden_keys import hide_keys
 from ernie_triton.server.installation.findings import (
     full_disk,
@@ -37,63 +35,23 @@ from ernie_triton.server.installation.findings import (
     wrong_numpy,
 )
 from ernie_triton.server.installation.leftovers import owned_prefix, remove_leftovers
+from ernie_triton.server.options import ServerOptions
 from ernie_triton.server.supervision.given_up_stages import GivenUpStages
 from ernie_triton.server.supervision.stuck_stages import StuckStages
 from ernie_triton.server.supervision.supervisor import Supervisor
 from ernie_triton.server.telemetry.log import failure_reason
 from ernie_triton.server.telemetry.metrics import SupervisorMetrics
-from ernie_triton.server.telemetry.tracing import Tracing
-from ernie_triton.server.tls_front import TlsFiles, TlsFront
+from ernie_triton.server.tls_front import TlsFront
+from ernie_triton.server.triton_command import (
+    EXIT_TIMEOUT_S,
+    TritonRun,
+    grpc_socket,
+    triton_command,
+)
 from ernie_triton.server.wheel import WheelFiles, find_wheel, lay_out_backend, server_environment
-from ernie_triton.settings import EMBEDDED_CONFIG_NAME
 
-STOP_TIMEOUT_S = 5
-# Clients of several servers ping each one every two seconds (`client/addresses`); by itself Triton
-# takes that for abuse when a request runs long, and drops the connection.
-_PINGS = "--grpc-http2-min-recv-ping-interval-without-data=1000"
 _KEPT_LOG_LINES = 400
 _POLL_S = 0.05
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ServerOptions:
-    """Repository, models and addresses of a server.
-
-    Attributes:
-        repository: the model repository.
-        models: ensembles to load, with their stages; empty loads all of the repository.
-        host: the address to bind the port of gRPC to.
-        grpc_port: of the gRPC service, which the clients use; 0 chooses a free port, as for the
-            two others.
-        http_port: of Triton's HTTP service, which one small request can crash; None leaves it off.
-        http_host: the address to bind that one to.
-        metrics_port: of Prometheus' metrics.
-        metrics_host: the address to bind that one to; whoever reaches it can fill the memory.
-        startup_timeout_s: how long loading may take, in seconds.
-        log: form and content of the lines that stages write for requests.
-        tracing: where traces go; None makes none.
-        tls: the certificates of the gRPC port; None leaves it unencrypted.
-        client_key: the key that clients must send; empty wants none.
-        counts_requests: whether the stages count their requests, in `counts_folder`.
-        stage_timeout_s: a stage that has requests and ends none for so long is brought back; 0 lets
-            it go on. The stages count their requests then.
-    """
-
-    repository: Path
-    models: tuple[str, ...] = ()
-    host: str = "127.0.0.1"
-    grpc_port: int = 8001
-    http_port: int | None = None
-    http_host: str = "127.0.0.1"
-    metrics_port: int = 8002
-    metrics_host: str = "127.0.0.1"
-    startup_timeout_s: float = 300
-    log: LogSettings = field(default_factory=LogSettings)
-    tracing: Tracing | None = None
-    tls: TlsFiles | None = None
-    client_key: str = ""
-    counts_requests: bool = False
-    stage_timeout_s: float = 0
 
 
 class EmbeddedServer:
@@ -200,16 +158,16 @@ class EmbeddedServer:
             served = self._take_builds()
             self._refuse_what_cannot_start()
             remove_leftovers()
-            self._runtime_folder = Path(tempfile.mkdtemp(prefix=owned_prefix()))
-            lay_out_backend(files, self._runtime_folder / "backends")
+            self._runtime_folder = folder = Path(tempfile.mkdtemp(prefix=owned_prefix()))
+            lay_out_backend(files, folder / "backends")
             if self.counts_folder is not None:
                 self.counts_folder.mkdir()
             if self.options.tls is not None:
                 address = (self.options.host, self.grpc_port)
-                self._front = TlsFront(self.options.tls, address, self._socket)
+                self._front = TlsFront(self.options.tls, address, grpc_socket(folder))
             with deferred_signals():
                 self._process = start_child(
-                    self._command(files),
+                    self._command(files, folder),
                     env={**server_environment(files, os.environ), **self._stage_settings()},
                     stdout=subprocess.PIPE,
                     stderr=subprocess.STDOUT,
@@ -286,7 +244,7 @@ class EmbeddedServer:
     @property
     def metrics_url(self) -> str:
         """The address of Triton's metrics from this machine."""
-        return f"http://{_own_address(self.options.metrics_host)}:{self.metrics_port}/metrics"
+        return f"http://{own_address(self.options.metrics_host)}:{self.metrics_port}/metrics"
 
     def models(self) -> list[str]:
         """The models that are loaded, stages included."""
@@ -335,13 +293,13 @@ class EmbeddedServer:
             if process.poll() is None:
                 process.terminate()
                 with contextlib.suppress(subprocess.TimeoutExpired):
-                    process.wait(2 * STOP_TIMEOUT_S)
+                    process.wait(2 * EXIT_TIMEOUT_S)
             # The stages' stubs are of the server's process group.
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
             process.wait()
             if self._reader is not None:
-                self._reader.join(STOP_TIMEOUT_S)
+                self._reader.join(EXIT_TIMEOUT_S)
                 # A process outside the group may hold the pipe; closing it would wait for it.
                 if process.stdout is not None and not self._reader.is_alive():
                     process.stdout.close()
@@ -362,57 +320,25 @@ class EmbeddedServer:
             raise ServerError("the server is not running")
         return self._process
 
-    def _command(self, files: WheelFiles) -> list[str]:
-        command = [
-            str(files.tritonserver),
-            f"--model-repository={self.view.models}",
-            f"--backend-directory={self._runtime_folder}/backends",
-            f"--model-config-name={EMBEDDED_CONFIG_NAME}",
-            "--model-control-mode=explicit",
-            *closing_options(self._key, self.options.client_key),
-            *self._http_options(),
-            *self._grpc_options(),
-            _PINGS,
-            f"--metrics-address={self.options.metrics_host}",
-            f"--metrics-port={self.metrics_port}",
-            f"--exit-timeout-secs={STOP_TIMEOUT_S}",
-            f"--backend-config=python,shm-region-prefix-name={owned_prefix()}",
-            "--metrics-config=summary_latencies=true",
-            "--metrics-config=summary_quantiles=0.5:0.05,0.99:0.001",
-        ]
-        if self.options.tracing is not None:
-            command.extend(self.options.tracing.server_options())
-        command.extend(f"--load-model={model}" for model in self.options.models or ("*",))
-        return command
-
-    def _grpc_options(self) -> tuple[str, ...]:
-        if self.options.tls is None:
-            return (f"--grpc-address={self.options.host}", f"--grpc-port={self.grpc_port}")
-        # Triton puts a colon and the port behind any address: they are part of the file's name.
-        path, _, port = str(self._socket).rpartition(":")
-        return (f"--grpc-address=unix:{path}", f"--grpc-port={port}")
-
-    @property
-    def _socket(self) -> Path:
-        """Triton's own socket, where TLS is before it."""
-        return Path(f"{self._runtime_folder}/grpc:1")
-
-    def _http_options(self) -> tuple[str, ...]:
-        # Variables of the environment could open the second HTTP service, Vertex AI's.
-        if self.http_port is None:
-            return ("--allow-http=false", "--allow-vertex-ai=false")
-        return (
-            "--allow-vertex-ai=false",
-            f"--http-address={self.options.http_host}",
-            f"--http-port={self.http_port}",
+    def _command(self, files: WheelFiles, folder: Path) -> list[str]:
+        """Return the words that start the server, whose backends lie in a folder."""
+        run = TritonRun(
+            files=files,
+            models=self.view.models,
+            folder=folder,
+            key=self._key,
+            grpc_port=self.grpc_port,
+            metrics_port=self.metrics_port,
+            http_port=self.http_port,
         )
+        return triton_command(self.options, run)
 
     @property
     def _own_url(self) -> str:
         """The gRPC address from this machine, where `host` may be every address."""
-        if self.options.tls is not None:
-            return f"unix:{self._socket}"
-        return f"{_own_address(self.options.host)}:{self.grpc_port}"
+        if self.options.tls is not None and self._runtime_folder is not None:
+            return f"unix:{grpc_socket(self._runtime_folder)}"
+        return f"{own_address(self.options.host)}:{self.grpc_port}"
 
     def _stage_settings(self) -> dict[str, str]:
         """The variables by which stages know their log and where they count."""
@@ -439,7 +365,7 @@ class EmbeddedServer:
             code = self._running().poll()
             if code is not None:
                 if self._reader is not None:
-                    self._reader.join(STOP_TIMEOUT_S)
+                    self._reader.join(EXIT_TIMEOUT_S)
                 raise ServerError(f"the server did not start: {self.failure()}")
             if self.control.ready():
                 return
@@ -447,15 +373,3 @@ class EmbeddedServer:
         raise ServerError(
             f"the server was not ready after {self.options.startup_timeout_s:g} s: {self.failure()}"
         )
-
-
-def _own_address(host: str) -> str:
-    """The address at which this machine reaches itself, where `host` may be every address."""
-    return {"0.0.0.0": "127.0.0.1", "::": "[::1]", "[::]": "[::1]"}.get(host, host)
-
-
-def free_port(host: str = "127.0.0.1") -> int:
-    """A TCP port that nothing listens on at the moment."""
-    with socket.socket() as probe:
-        probe.bind((host, 0))
-        return int(probe.getsockname()[1])

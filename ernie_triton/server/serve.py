@@ -16,7 +16,8 @@ from ernie_triton.server.access_options import add_access_options, key_of_client
 from ernie_triton.server.builds.exchanging import exchangeable
 from ernie_triton.server.builds.remote import LocalRepository, local_repository
 from ernie_triton.server.check_processor import OTHER_PROCESSOR, answers_here, check_processor
-from ernie_triton.server.embedded import EmbeddedServer, ServerOptions
+from ernie_triton.server.embedded import EmbeddedServer
+from ernie_triton.server.options import ServerOptions
 from ernie_triton.server.supervision.supervision_options import (
     add_supervision_options,
     finish_requests,

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from ernie_triton.server.addresses import free_port
 from ernie_triton.server.control import Control
-from ernie_triton.server.embedded import free_port
 from ernie_triton.server.wheel import find_wheel, lay_out_backend, server_environment
 from tests.containers.compose import services
 from tests.containers.programs import ROOT

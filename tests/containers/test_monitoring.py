@@ -17,7 +17,7 @@ import pytest
 import yaml
 
 from ernie_triton.client.tasks.seq_cls import SeqClsClient
-from ernie_triton.server.embedded import free_port
+from ernie_triton.server.addresses import free_port
 from tests.containers.compose import services
 from tests.containers.conftest import ContainerServer
 from tests.containers.dashboard import GPU_METRIC, dashboard, queries

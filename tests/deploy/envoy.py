@@ -11,7 +11,7 @@ from typing import Any
 
 import yaml
 
-from ernie_triton.server.embedded import free_port
+from ernie_triton.server.addresses import free_port
 from tests.deploy.tools import tool
 from tests.paths import ROOT
 

@@ -25,7 +25,7 @@ from pathlib import Path
 import psutil
 
 from ernie_triton.client.tasks.seq_cls import SeqClsClient
-from ernie_triton.server.embedded import free_port
+from ernie_triton.server.addresses import free_port
 from tests.gateway.processes import running_gateway
 from tests.live.reloading import TEXTS, p99_ms, take_pipeline
 from tests.live.test_serve import DEADLINE_S, ready_line, serving

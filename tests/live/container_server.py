@@ -10,9 +10,8 @@ from ernie_triton.server.wheel import WheelFiles
 class ContainerServer(EmbeddedServer):
     """Reads every `config.pbtxt`, whose engines are of the backend `onnxruntime`."""
 
-    def _command(self, files: WheelFiles) -> list[str]:
-        assert self._runtime_folder is not None
-        backends = self._runtime_folder / "backends"
+    def _command(self, files: WheelFiles, folder: Path) -> list[str]:
+        backends = folder / "backends"
         (backends / "onnxruntime").mkdir()
         played = Path(__file__).with_name("onnxruntime_backend.py")
         shutil.copyfile(played, backends / "onnxruntime/model.py")
@@ -20,4 +19,5 @@ class ContainerServer(EmbeddedServer):
         library = backends / "python/libtriton_python.so"
         library.unlink()
         shutil.copyfile(files.backend / library.name, library)
-        return [part for part in super()._command(files) if "--model-config-name" not in part]
+        command = super()._command(files, folder)
+        return [part for part in command if "--model-config-name" not in part]

@@ -13,7 +13,8 @@ import tritonclient.grpc as triton
 
 from ernie_triton.errors import ServerError
 from ernie_triton.server.control import Control
-from ernie_triton.server.embedded import EmbeddedServer, ServerOptions
+from ernie_triton.server.embedded import EmbeddedServer
+from ernie_triton.server.options import ServerOptions
 
 pytestmark = pytest.mark.live
 

@@ -10,7 +10,9 @@ import pytest
 
 from ernie_triton.cli import main
 from ernie_triton.errors import MissingExtraError, ServerError
-from ernie_triton.server.embedded import EmbeddedServer, ServerOptions, free_port
+from ernie_triton.server.addresses import free_port
+from ernie_triton.server.embedded import EmbeddedServer
+from ernie_triton.server.options import ServerOptions
 
 
 @pytest.mark.parametrize(

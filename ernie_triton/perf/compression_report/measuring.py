@@ -22,7 +22,8 @@ from ernie_triton.perf.results import RequestLoad
 from ernie_triton.perf.running import stability
 from ernie_triton.perf.running.checker import Checked
 from ernie_triton.perf.running.scenario import Stability
-from ernie_triton.server.embedded import EmbeddedServer, ServerOptions
+from ernie_triton.server.embedded import EmbeddedServer
+from ernie_triton.server.options import ServerOptions
 from ernie_triton.tasks import task_named
 
 if TYPE_CHECKING:

@@ -11,7 +11,8 @@ from ernie_triton.perf.analyzer.texts import TITLES, rows_of_kind
 from ernie_triton.perf.floor.ceiling import Ceiling, measure_ceiling
 from ernie_triton.perf.floor.repository import ONE_STAGE, THREE_STAGES, link_pipeline, write_floor
 from ernie_triton.perf.paired import Spread, in_turn, spread
-from ernie_triton.server.embedded import EmbeddedServer, ServerOptions
+from ernie_triton.server.embedded import EmbeddedServer
+from ernie_triton.server.options import ServerOptions
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

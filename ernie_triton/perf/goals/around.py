@@ -21,7 +21,8 @@ from ernie_triton.perf.floor.repository import ONE_STAGE, THREE_STAGES, write_fl
 from ernie_triton.perf.goals.models import ENSEMBLE
 from ernie_triton.perf.paired import in_turn
 from ernie_triton.pipeline import PARTS
-from ernie_triton.server.embedded import EmbeddedServer, ServerOptions
+from ernie_triton.server.embedded import EmbeddedServer
+from ernie_triton.server.options import ServerOptions
 
 JOINED = "joined"
 TINY = Shape(layers=1, hidden=48, heads=12, feed_forward=192)

@@ -22,7 +22,8 @@ from ernie_triton.perf.goals.models import FULL_PRECISION, ShapeModels
 from ernie_triton.perf.limits.arithmetic import mean_text_flops
 from ernie_triton.perf.paired import Figures
 from ernie_triton.perf.results import REQUEST_RATE, RequestLoad
-from ernie_triton.server.embedded import EmbeddedServer, ServerOptions
+from ernie_triton.server.embedded import EmbeddedServer
+from ernie_triton.server.options import ServerOptions
 
 OF_MAXIMUM = 0.7
 LONG_SHARE = 0.05

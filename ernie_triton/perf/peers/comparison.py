@@ -36,7 +36,7 @@ from ernie_triton.perf.results import CONCURRENCY, RequestLoad
 from ernie_triton.perf.served_builds import PRECISION_OPTIONS, served_builds
 from ernie_triton.processes.child_process import run_child, running_child
 from ernie_triton.processor import instruction_sets
-from ernie_triton.server.embedded import free_port
+from ernie_triton.server.addresses import free_port
 from ernie_triton.tasks import TOKEN_CLS
 from ernie_triton.tokenizer.vocabulary import VOCABULARY_FILE
 

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ernie_triton.perf.analyzer.watch import listening_process
-from ernie_triton.server.embedded import EmbeddedServer, ServerOptions
+from ernie_triton.server.embedded import EmbeddedServer
+from ernie_triton.server.options import ServerOptions
 
 _WATCH_S = 0.01
 

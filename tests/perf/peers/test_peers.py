@@ -24,7 +24,8 @@ from ernie_triton.perf.peers.finished import PeersRun
 from ernie_triton.perf.peers.http_load import HttpEndpoint
 from ernie_triton.perf.peers.servers import PEERS
 from ernie_triton.perf.peers.work import EntityPlaces, PeerWork, classifier_task
-from ernie_triton.server.embedded import EmbeddedServer, ServerOptions
+from ernie_triton.server.embedded import EmbeddedServer
+from ernie_triton.server.options import ServerOptions
 from tests.commands import command as command_named
 from tests.perf.conftest import Tiny
 
