@@ -12,8 +12,9 @@ from random import Random
 from typing import Any
 
 import numpy as np
-from safetensors.numpy import load_file, save_file
+from safetensors.numpy import load_file
 
+from ernie_triton.build.load.safetensors_file import write_safetensors
 from ernie_triton.build.load.weight_files import SAFETENSORS_FILE, TOKEN_HEAD_FILES
 from ernie_triton.build.torch_models.checkpoints import check_free
 from ernie_triton.build.torch_models.modules import import_torch
@@ -231,7 +232,7 @@ def _halve(folder: Path) -> None:
 
     path = folder / SAFETENSORS_FILE
     weights = {name: array.astype(np.float16) for name, array in load_file(path).items()}
-    save_file(weights, path, metadata={"format": "pt"})
+    write_safetensors(weights, path)
     for file in TOKEN_HEAD_FILES.values():
         if (folder / file).is_file():
             arrays = torch.load(folder / file, weights_only=True)

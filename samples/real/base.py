@@ -9,11 +9,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
-from safetensors.numpy import save_file
 from tokenizers import Tokenizer, normalizers
 
 from ernie_triton.arrays import Array
 from ernie_triton.build.load.pieces.sentencepiece_model import unigram_document
+from ernie_triton.build.load.safetensors_file import write_safetensors
+from ernie_triton.build.load.weight_files import SAFETENSORS_FILE
 from samples.errors import DataError
 from samples.real.four_bit import FourBitModel
 
@@ -62,7 +63,7 @@ def write_pruned_base(
     ids = np.array([*range(SPECIALS), *kept, len(model.pieces) - 1])
     arrays = dict(_arrays(model, ids, layers))
     folder.mkdir(parents=True, exist_ok=True)
-    save_file(arrays, folder / "model.safetensors", metadata={"format": "pt"})
+    write_safetensors(arrays, folder / SAFETENSORS_FILE)
     pieces = [model.pieces[piece] for piece in kept]
     (folder / "tokenizer.json").write_text(document_of(pieces), encoding="utf-8")
     positions = len(arrays["embeddings.position_embeddings.weight"])

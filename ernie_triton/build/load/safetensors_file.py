@@ -1,10 +1,12 @@
 """Weights in a safetensors file, of any framework."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save_file
 
-from ernie_triton.arrays import Float32
+from ernie_triton.arrays import Array, Float32
 from ernie_triton.build.load.weights import float32_array, is_index_buffer
 from ernie_triton.errors import CheckpointError
 from ernie_triton.lfs_pointer import pointer_fault
@@ -34,3 +36,15 @@ def read_safetensors(path: Path) -> dict[str, Float32]:
             return {name: float32_array(file.get_tensor(name), name, path) for name in names}
     except (SafetensorError, OSError, TypeError) as error:
         raise CheckpointError(f"{path} is truncated or not a safetensors file: {error}") from error
+
+
+def write_safetensors(arrays: Mapping[str, Array], path: Path) -> None:
+    """Write arrays to a file that has the usual mode of a new one.
+
+    safetensors 0.8 lets nobody but the owner read what it writes: the user of a container could not
+    build or serve it.
+    """
+    path.touch()
+    mode = path.stat().st_mode
+    save_file(dict(arrays), path, metadata={"format": "pt"})  # transformers requires the key
+    path.chmod(mode)

@@ -14,10 +14,10 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import onnxruntime
-from safetensors.numpy import save_file
 
 from ernie_triton.build.graph.export import export_onnx
 from ernie_triton.build.load import read_source
+from ernie_triton.build.load.safetensors_file import write_safetensors
 from ernie_triton.build.load.weight_files import SAFETENSORS_FILE
 from ernie_triton.build.random_models.weights import random_state
 from ernie_triton.build.whole_folder import whole_folder
@@ -91,9 +91,9 @@ def write_random_checkpoint(wanted: RandomModel, folder: Path) -> None:
         state = random_state(wanted.shape, labels=wanted.labels, seed=wanted.seed)
         if wanted.task == TOKEN_CLS.name:
             state = {name: array for name, array in state.items() if ".pooler." not in name}
-        _write_weights(state, beside)
+        write_safetensors(state, beside / SAFETENSORS_FILE)
         state["classifier.bias"] += _balance(_trial_logits(beside, wanted.seed), wanted.task)
-        _write_weights(state, beside)
+        write_safetensors(state, beside / SAFETENSORS_FILE)
         read_source(beside)
 
 
@@ -164,11 +164,6 @@ def _label_names(wanted: RandomModel) -> list[str]:
     if wanted.task == TOKEN_CLS.name:
         return ["O", *(f"{'BI'[place % 2]}-T{place // 2}" for place in range(wanted.labels - 1))]
     return [f"class_{index}" for index in range(wanted.labels)]
-
-
-def _write_weights(state: dict[str, npt.NDArray[np.float32]], folder: Path) -> None:
-    # transformers requires the key "format".
-    save_file(state, folder / SAFETENSORS_FILE, metadata={"format": "pt"})
 
 
 def _balance(logits: npt.NDArray[np.float32], task: str) -> npt.NDArray[np.float32]:

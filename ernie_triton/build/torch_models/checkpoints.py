@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from ernie_triton.build.load import holds_weights, read_source
 from ernie_triton.build.load.families import HEADS_BY_ARCHITECTURE
+from ernie_triton.build.load.safetensors_file import write_safetensors
 from ernie_triton.build.load.settings import (
     TOKENIZER_FILE,
     config_values,
@@ -189,8 +190,6 @@ def write_beside_config(
     Raises:
         CheckpointError: `tokenizer_from` has no vocabulary.
     """
-    from safetensors.torch import save_file
-
     tensors = {name: one for name, one in module.state_dict().items() if not is_of_token_head(name)}
     # Tied weights are one in memory, and stand in the file by their first name.
     names = {tensor.data_ptr(): name for name, tensor in reversed(tensors.items())}
@@ -201,7 +200,8 @@ def write_beside_config(
     }
     if _is_pointer(module):
         state = named_as_uie(state)
-    save_file(state, folder / SAFETENSORS_FILE, metadata={"format": "pt"})
+    arrays = {name: tensor.numpy() for name, tensor in state.items()}
+    write_safetensors(arrays, folder / SAFETENSORS_FILE)
     _copy_tokenizer(tokenizer_from, folder)
     for name, content in {**token_head_files(module), **more_files}.items():
         (folder / name).write_bytes(content)

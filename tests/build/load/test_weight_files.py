@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import os
 import pickle
 from collections.abc import Mapping
 from pathlib import Path
@@ -15,6 +16,7 @@ from safetensors.torch import save_file
 
 from ernie_triton.build.check.reference import model_outputs
 from ernie_triton.build.load import read_source
+from ernie_triton.build.load.safetensors_file import read_safetensors, write_safetensors
 from ernie_triton.build.model.models import Model
 from ernie_triton.errors import CheckpointError, VocabularyError
 from ernie_triton.tokenizer.vocabulary import load_vocabulary
@@ -280,3 +282,17 @@ def test_a_vocabulary_that_is_a_pointer_is_called_one(tmp_path: Path) -> None:
     (tmp_path / "vocab.txt").write_bytes(POINTER)
     with pytest.raises(VocabularyError, match=r"is a git-lfs pointer .* run: git lfs pull"):
         load_vocabulary(tmp_path / "vocab.txt")
+
+
+@pytest.mark.parametrize(("mask", "mode"), [(0o022, 0o644), (0o027, 0o640)])
+def test_written_weights_have_the_mode_of_any_new_file(
+    mask: int, mode: int, tmp_path: Path
+) -> None:
+    path = tmp_path / "model.safetensors"
+    before = os.umask(mask)
+    try:
+        write_safetensors({"one": np.ones(2, np.float32)}, path)
+    finally:
+        os.umask(before)
+    assert path.stat().st_mode & 0o777 == mode
+    assert read_safetensors(path)["one"].tolist() == [1, 1]
