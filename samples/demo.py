@@ -24,6 +24,8 @@ QUESTIONS: dict[str, str] = {
     "ernie_seqcls_pair": "seq_cls "
     "--text 花呗怎么提前还款 --text-pair 花呗可以提前还清吗 "
     "--text 花呗怎么提前还款 --text-pair 花呗逾期了会怎么样",
+    "ernie_sentiment": "seq_cls --text 味道不错，分量也足，下次还会再来 "
+    "--text 颜色比图片上暗一些，不过面料舒服，还会再买 --text 才用一周就坏了，客服还一直推脱",
     "ernie_multilabel": "multi_label --text 手机厂商股价大涨，新款芯片下月发布",
     "ernie_regression": "regression --text 花呗怎么提前还款 --text-pair 花呗可以提前还清吗",
     "ernie_rerank": "rerank --query 花呗怎么提前还款 --document 花呗逾期了会怎么样 "

@@ -103,7 +103,9 @@ def write_student_base(
     kept = chosen_pieces(document, texts, pieces)
     folder.mkdir(parents=True)
     (folder / TOKENIZER_JSON).write_text(with_pieces(document, kept), encoding="utf-8")
-    (folder / TOKENIZER_FILE).write_bytes((teacher / TOKENIZER_FILE).read_bytes())
+    settings = json.loads((teacher / TOKENIZER_FILE).read_text(encoding="utf-8"))
+    settings = {**settings, "model_max_length": model.positions}
+    (folder / TOKENIZER_FILE).write_text(json.dumps(settings, indent=2) + "\n", encoding="utf-8")
     shape = Shape(
         layers=model.layers,
         hidden=model.hidden,

@@ -27,6 +27,15 @@ PREFIXES = ("query: ", "passage: ")
 _SPACE = "\u2581"
 _WAVE, _PRIVATE = "\uff5e", "\ue000"
 _CHARACTER = re.compile(rf"{_SPACE}?[!-~\u3000-\u303f\u4e00-\u9fff\uff01-\uff5e]|{_SPACE}")
+# With XLM-RoBERTa's own class, transformers 5 leaves out the normalizer of a `tokenizer.json`.
+_TOKENIZER = {
+    "tokenizer_class": "PreTrainedTokenizerFast",
+    **dict.fromkeys(("bos_token", "cls_token"), "<s>"),
+    **dict.fromkeys(("eos_token", "sep_token"), "</s>"),
+    "pad_token": "<pad>",
+    "unk_token": "<unk>",
+    "mask_token": "<mask>",
+}
 _LAYER_ARRAYS = {
     "q": "attention.self.query",
     "k": "attention.self.key",
@@ -81,7 +90,7 @@ def write_pruned_base(
         "type_vocab_size": 2,
         "vocab_size": len(ids),
     }
-    tokenizer = {"tokenizer_class": "XLMRobertaTokenizerFast", "model_max_length": positions}
+    tokenizer = {**_TOKENIZER, "model_max_length": positions}
     for name, content in (("config.json", config), ("tokenizer_config.json", tokenizer)):
         (folder / name).write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
     return f"{folder}: {layers} of {model.layers} layers, {len(ids)} of {len(model.pieces)} pieces"

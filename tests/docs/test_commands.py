@@ -15,6 +15,7 @@ import pytest
 
 import samples.cli
 from ernie_triton.cli import main as ernie_triton
+from ernie_triton.client.tasks.seq_cls import SeqClsClient
 from ernie_triton.server.embedded import EmbeddedServer
 from samples.demo import QUESTIONS
 from tests.docs.guides import GUIDES, POINTERS
@@ -173,6 +174,22 @@ def test_the_answers_shown_are_those_of_the_demo(
             re.sub(r"0\.\d+", "0.", text.rstrip()) for text in (capfd.readouterr().out, shown)
         )
         assert printed == expected
+
+
+@pytest.mark.live
+@pytest.mark.parametrize(("model", "column"), [("ernie_seqcls", 2), ("ernie_sentiment", 3)])
+def test_the_labels_shown_of_twenty_sentences_are_those_of_the_server(
+    server: EmbeddedServer, model: str, column: int
+) -> None:
+    section = POINTERS["samples/README.md"].prose.partition("## Twenty sentences\n")[2]
+    rows = [line.split("|")[1:-1] for line in section.splitlines() if line.startswith("|")][2:]
+    shown = [re.findall(r"(\w+) (\d\.\d\d)", row[column]) for row in rows]
+    texts = (ROOT / "samples/data/sentences.txt").read_text(encoding="utf-8").splitlines()
+    with SeqClsClient(server.url, model) as client:
+        answers = client.classify(texts)
+    for answer, [[name, score]] in zip(answers, shown, strict=True):
+        assert answer.best.name.removeprefix("news_") == name
+        assert answer.best.score == pytest.approx(float(score), abs=6e-3)
 
 
 @pytest.mark.parametrize("command", [line for line in SAMPLES if " train " not in line])

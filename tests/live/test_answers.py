@@ -91,6 +91,18 @@ def test_dev_accuracy_of_pairs_equals_the_checkpoints(server: EmbeddedServer) ->
     assert right / len(lines) == pytest.approx(recorded["dev_accuracy"], abs=1e-4)
 
 
+def test_plain_reviews_are_told_apart(server: EmbeddedServer) -> None:
+    content = ["杯子做工精致，颜色也漂亮，朋友看了都说好。", "宾馆位置方便，服务热情，值得推荐。"]
+    content += ["质量很好，颜色漂亮，女儿非常喜欢。", "很好"]
+    others = ["才用一周就坏了，客服还一直推脱。", "房间又脏又吵，服务员爱理不理，太失望了。"]
+    others += ["内容空洞，错字连篇，看不下去。", "不好"]
+    with SeqClsClient(server.url, "ernie_sentiment") as client:
+        answers = client.classify([*content, *others], top_k=2)
+    names = [answer.best.name for answer in answers]
+    assert names == ["positive"] * len(content) + ["negative"] * len(others)
+    assert {label.name for answer in answers for label in answer.labels} == {"positive", "negative"}
+
+
 def test_a_long_text_is_cut_and_says_so(client: SeqClsClient) -> None:
     fits, cut = client.classify(["数" * 126, "数" * 127])
     assert not fits.truncated

@@ -47,6 +47,12 @@ def test_top_k_gives_names_in_falling_order(server: EmbeddedServer) -> None:
         ("seq_cls", "ernie_seqcls_pair", "afqmc", {"accuracy": "dev_accuracy"}),
         (
             "seq_cls",
+            "ernie_sentiment",
+            "reviews",
+            {"accuracy": "dev_accuracy", "macro-F1": "dev_macro_f1"},
+        ),
+        (
+            "seq_cls",
             "ernie_multilabel",
             "multi_label",
             {"micro-F1": "dev_micro_f1", "macro-F1": "dev_macro_f1"},

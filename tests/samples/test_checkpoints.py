@@ -1,3 +1,4 @@
+import dataclasses
 import json
 import pickletools
 from collections.abc import Sequence
@@ -7,21 +8,23 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 import pytest
+from safetensors.numpy import load_file
 
 from samples.cli import main
+from samples.recipes import sample_recipe
 from tests.reference_metrics import entities_of, entity_f1, pearson, spearman
 
 if TYPE_CHECKING:
     from torch import Tensor
-    from transformers import ErnieForSequenceClassification
+    from transformers import ErnieForSequenceClassification, PreTrainedTokenizerBase
 
 torch = pytest.importorskip("torch")
 transformers = pytest.importorskip("transformers")
 
 SAMPLES = Path(__file__).parents[2] / "samples"
 CHECKPOINTS = SAMPLES / "checkpoints"
-TRANSFORMERS_FILES = {"config.json", "model.safetensors"}
-PADDLE_FILES = {"config.json", "model_state.pdparams", "special_tokens_map.json"}
+TRANSFORMERS_FILES = {"config.json", "model.safetensors", "vocab.txt"}
+PADDLE_FILES = {"config.json", "model_state.pdparams", "special_tokens_map.json", "vocab.txt"}
 FILES = {
     "tnews": TRANSFORMERS_FILES,
     "afqmc": PADDLE_FILES,
@@ -33,6 +36,7 @@ FILES = {
     "extraction": TRANSFORMERS_FILES,
     "choice": TRANSFORMERS_FILES,
     "cloze": TRANSFORMERS_FILES,
+    "reviews": {"config.json", "model.safetensors", "tokenizer.json"},
 }
 ALL_TASKS = pytest.mark.parametrize("task", FILES)
 # The figure that says most of a checkpoint, and the bounds that it must be within.
@@ -47,6 +51,7 @@ FIGURES = {
     "extraction": ("f1", 0.6, 1.0),
     "choice": ("accuracy", 0.6, 1.0),
     "cloze": ("accuracy", 0.8, 1.0),
+    "reviews": ("accuracy", 0.7, 1.0),
 }
 # Written out by hand, apart from the names that `samples` itself goes by.
 LAYER_MODULES = {
@@ -109,11 +114,10 @@ def model_from_paddle(folder: Path) -> "ErnieForSequenceClassification":
 
 def accuracy(
     model: "ErnieForSequenceClassification",
-    folder: Path,
+    tokenizer: "PreTrainedTokenizerBase",
     texts: Sequence[list[str]],
     ids: list[int],
 ) -> float:
-    tokenizer = transformers.BertTokenizer.from_pretrained(str(folder))
     hits = 0
     with torch.inference_mode():
         for start in range(0, len(ids), 50):
@@ -136,14 +140,16 @@ def recorded(task: str) -> dict[str, float]:
     return loaded
 
 
-def test_tnews_checkpoint_is_as_accurate_as_recorded() -> None:
-    folder = CHECKPOINTS / "tnews"
-    model = transformers.ErnieForSequenceClassification.from_pretrained(str(folder)).eval()
-    records = dev_records("tnews")
+@pytest.mark.parametrize("task", ["tnews", "reviews"])
+def test_a_classifier_is_as_accurate_as_recorded(task: str) -> None:
+    folder = str(CHECKPOINTS / task)
+    model = transformers.ErnieForSequenceClassification.from_pretrained(folder).eval()
+    tokenizer = transformers.AutoTokenizer.from_pretrained(folder)
+    records = dev_records(task)
     ids = [model.config.label2id[record["label_desc"]] for record in records]
-    measured = accuracy(model, folder, [[record["sentence"] for record in records]], ids)
-    assert measured == pytest.approx(recorded("tnews")["dev_accuracy"], abs=1e-3)
-    assert 0.8 < measured < 1
+    texts = [[record["sentence"] for record in records]]
+    measured = accuracy(model.float(), tokenizer, texts, ids)
+    assert measured == pytest.approx(recorded(task)["dev_accuracy"], abs=1e-3)
 
 
 def test_afqmc_checkpoint_is_as_accurate_as_recorded() -> None:
@@ -151,7 +157,8 @@ def test_afqmc_checkpoint_is_as_accurate_as_recorded() -> None:
     records = dev_records("afqmc")
     pairs = [[record[key] for record in records] for key in ("sentence1", "sentence2")]
     ids = [int(record["label"]) for record in records]
-    measured = accuracy(model_from_paddle(folder), folder, pairs, ids)
+    tokenizer = transformers.BertTokenizer.from_pretrained(str(folder))
+    measured = accuracy(model_from_paddle(folder), tokenizer, pairs, ids)
     assert measured == pytest.approx(recorded("afqmc")["dev_accuracy"], abs=1e-3)
     assert 0.8 < measured < 1
 
@@ -173,9 +180,26 @@ def test_checkpoint_is_as_good_as_recorded(task: str, capsys: pytest.CaptureFixt
 @ALL_TASKS
 def test_checkpoint_is_complete_and_at_most_4_mb(task: str) -> None:
     paths = list((CHECKPOINTS / task).iterdir())
-    common = {"vocab.txt", "tokenizer_config.json", "training.json"}
+    common = {"tokenizer_config.json", "training.json"}
     assert {path.name for path in paths} == FILES[task] | common
     assert sum(path.stat().st_size for path in paths) <= 4_000_000
+
+
+def test_the_record_of_a_distilled_checkpoint_tells_figures_recipe_and_size() -> None:
+    record = json.loads((CHECKPOINTS / "reviews/training.json").read_text(encoding="utf-8"))
+    figures = {
+        f"{split}_{name}"
+        for split in ("held_out", "dev")
+        for name in ("accuracy", "macro_f1", "lines")
+    }
+    made = {"task", "train_lines", "parameters", "recipe", "schedule", "seed", "training_s"}
+    assert set(record) == figures | made | {"versions"}
+    assert record["held_out_lines"] > 1000
+    recipe = json.loads(json.dumps(dataclasses.asdict(sample_recipe("reviews"))))
+    assert record["recipe"].items() <= recipe.items()
+    weights = load_file(CHECKPOINTS / "reviews/model.safetensors")
+    assert record["parameters"] == sum(array.size for array in weights.values())
+    assert {array.dtype for array in weights.values()} == {np.dtype(np.float16)}
 
 
 @pytest.mark.parametrize("task", ["afqmc", "cmrc2018"])
@@ -206,6 +230,7 @@ def test_paddle_linears_are_stored_input_first() -> None:
         ("sentence_pairs", "ErnieModel", None),
         ("multi_label", "ErnieForSequenceClassification", "multi_label_classification"),
         ("similarity", "ErnieForSequenceClassification", "regression"),
+        ("reviews", "ErnieForSequenceClassification", "single_label_classification"),
     ],
 )
 def test_config_says_what_the_model_is(task: str, architecture: str, problem: str | None) -> None:

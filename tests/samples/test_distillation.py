@@ -108,6 +108,8 @@ def test_a_student_learns_from_a_teacher_that_began_with_the_base(
         np.dtype(np.float16)
     }
     student = load_model(output, task="seq_cls")
+    settings = json.loads((output / "tokenizer_config.json").read_text(encoding="utf-8"))
+    assert settings["model_max_length"] == student.config.max_position_embeddings
     tokenizer = load_tokenizer(output, max_length=16)
     assert len(student.get_input_embeddings().weight) == tokenizer.vocabulary_size
     assert not (tmp_path / "checkpoint.work").exists()

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from transformers import BertConfig, BertModel
+from transformers import AutoTokenizer, BertConfig, BertModel
 
 from ernie_triton.build.torch_models.checkpoints import load_model, load_tokenizer
 from samples.cli import main
@@ -43,9 +43,12 @@ def test_a_packed_base_answers_as_its_weights_in_transformers(
     assert main(["real", "--output", str(tmp_path), "--base", "5"]) == 0
     told = capsys.readouterr().out.splitlines()[-1]
     assert told == f"{tmp_path / 'base'}: 5 of 12 layers, {len(KEPT)} of {len(PIECES)} pieces"
-    row = load_tokenizer(tmp_path / "base", max_length=16).encode(["买了，很好～。"])
+    text = "买了，很好～。"
+    row = load_tokenizer(tmp_path / "base", max_length=16).encode([text])
     names = [KEPT[piece] for piece in row.input_ids]
     assert names == ["<s>", "\u2581", "买", "了", ",", "很好", "～", "<unk>", "</s>"]
+    encoding = AutoTokenizer.from_pretrained(tmp_path / "base")(text)
+    assert encoding.input_ids == row.input_ids.tolist()
     ids = torch.tensor(row.input_ids, dtype=torch.long)[None]
     theirs = torch.tensor([[PIECES.index(name) for name in names]])
     with torch.no_grad():
