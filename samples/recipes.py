@@ -49,12 +49,16 @@ class Variation:
         hidden_share: part of the Chinese characters that become unknown, 0 to 1; for cloze, masks.
         joined: every second tagged text is joined with those after it.
         half_width_share: part of the lines whose full-width letters and digits become half-width.
+        short_copies: short texts out of each line, for a student.
+        exchanged_share: part of their words that become others with similar vectors.
     """
 
     copies: int = 1
     hidden_share: float = 0.0
     joined: bool = True
     half_width_share: float = 0.0
+    short_copies: int = 0
+    exchanged_share: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

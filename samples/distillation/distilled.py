@@ -14,6 +14,7 @@ import numpy as np
 
 from ernie_triton.arrays import Float32
 from ernie_triton.build.torch_models.checkpoints import load_model, load_tokenizer, save_model
+from ernie_triton.tokenizer.vocabulary import TOKENIZER_JSON
 from ernie_triton.training.compression.preparation import PreparedModel, prepared_model
 from ernie_triton.training.compression.slim.rows import RowMaker, SoftScoreTraining
 from ernie_triton.training.compression.slim.soft_scores import teacher_scorer
@@ -23,7 +24,8 @@ from ernie_triton.training.loop.schedule import Schedule
 from ernie_triton.training.loop.training import TrainingResult, train
 from ernie_triton.training.tasks import Features, TrainingTask, training_task
 from samples.bases import WIDE_DEVIATION, look_at_neighbours
-from samples.distillation.new_texts import new_texts
+from samples.distillation.near_words import NearWords
+from samples.distillation.new_texts import new_texts, short_texts
 from samples.distillation.ngrams import RunScorer
 from samples.distillation.students import narrowed, places_in, write_student_base
 from samples.recipes import SampleRecipe
@@ -65,7 +67,11 @@ def distilled(wanted: SampleDistillation) -> TrainingResult:
     random = Random(f"distilled/{wanted.seed}")
     texts = given + sorted(set(new_texts(given, recipe.variation.copies, random)) - set(given))
     teacher = prepared_model(wanted.teacher, wanted.data, max_length=recipe.max_length)
-    scores = teachers_scores(teacher, texts, wanted.work / "scores")
+    parts = [texts, _short_texts(teacher, given, recipe, wanted.seed)]
+    scores = np.concatenate(
+        [teachers_scores(teacher, part, wanted.work / "scores") for part in parts if part]
+    )
+    texts = [text for part in parts for text in part]
     if recipe.runs_weight:
         labels = [int(str(line.target)) for line in wanted.data.train]
         runs = RunScorer(given, labels, len(wanted.data.outputs), wanted.seed)
@@ -106,6 +112,21 @@ def distilled(wanted: SampleDistillation) -> TrainingResult:
     save_model(student, wanted.output, tokenizer_from=base, more_files=files)
     shutil.rmtree(wanted.work)
     return result
+
+
+def _short_texts(
+    teacher: PreparedModel, given: Sequence[str], recipe: SampleRecipe, seed: int
+) -> list[str]:
+    """Make short texts, with words that the given ones need not have."""
+    random = Random(f"short/{seed}")
+    short = list(short_texts(given, recipe.variation.short_copies, random))
+    if not short:
+        return []
+    embeddings: Any = teacher.model.get_input_embeddings()
+    document = (teacher.checkpoint / TOKENIZER_JSON).read_text(encoding="utf-8")
+    words = NearWords(document, embeddings.weight.detach().numpy())
+    found = set(words.exchanged(short, recipe.variation.exchanged_share, random))
+    return sorted(found - {"", *given})
 
 
 def teachers_scores(teacher: PreparedModel, texts: Sequence[str], folder: Path) -> Float32:

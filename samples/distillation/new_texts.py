@@ -25,6 +25,15 @@ def new_texts(texts: Sequence[str], copies: int, rng: Random) -> Iterator[str]:
             yield "".join(parts).strip()
 
 
+def short_texts(texts: Sequence[str], copies: int, rng: Random) -> Iterator[str]:
+    """Yield so many short texts for each text: one of its clauses, or two that are neighbours."""
+    clauses = [clauses_of(text) for text in texts]
+    for _ in range(copies):
+        for own in clauses:
+            start = rng.randrange(len(own))
+            yield "".join(own[start : start + rng.randint(1, 2)]).strip()
+
+
 def clauses_of(text: str) -> list[str]:
     """Cut a text behind its signs, which stay with the words before."""
     return [part for part in _CLAUSE.findall(text) if part]

@@ -12,7 +12,8 @@ from tokenizers import Tokenizer
 from ernie_triton.build.torch_models.checkpoints import load_model, load_tokenizer
 from ernie_triton.cli import main as ernie_triton
 from samples.cli import main
-from samples.distillation.new_texts import clauses_of, new_texts
+from samples.distillation.near_words import NearWords
+from samples.distillation.new_texts import clauses_of, new_texts, short_texts
 from samples.distillation.ngrams import RunScorer
 from samples.distillation.students import chosen_pieces, narrowed, with_pieces
 from samples.real.base import document_of
@@ -36,6 +37,30 @@ def test_new_texts_are_clauses_of_one_text_or_two() -> None:
     }
     assert len(set(made)) > 20
     assert made == list(new_texts(texts, 20, Random(0)))
+
+
+def test_short_texts_are_one_clause_or_two_neighbours() -> None:
+    text = "屏幕不错，就是电池不经用！发热也厉害。"
+    one = ["屏幕不错，", "就是电池不经用！", "发热也厉害。"]
+    made = list(short_texts([text], 60, Random(0)))
+    assert len(made) == 60
+    assert set(made) == {*one, one[0] + one[1], one[1] + one[2]}
+
+
+def test_words_are_exchanged_for_those_with_the_most_similar_vectors() -> None:
+    document = document_of([(piece, -1.0 - at) for at, piece in enumerate(PIECES)])
+    names = [piece for piece, _ in json.loads(document)["model"]["vocab"]]
+    vectors = np.zeros((len(names), 12), np.float32)
+    vectors[np.arange(len(names)), np.arange(len(names)) % 12] = 1
+    words = NearWords(document, vectors)
+    assert list(words.exchanged(["不好, 买"], 0.0, Random(0))) == ["不好, 买"]
+    ideographs = {name.removeprefix("\u2581") for name in names} - {"", ","}
+    for made in words.exchanged(["不好,买"] * 30, 1.0, Random(0)):
+        first, sign, second = made.partition(",")
+        assert sign
+        assert {first.strip(), second.strip()} <= ideographs
+        assert first != "不好"
+        assert second != "买"
 
 
 def test_a_student_keeps_characters_and_the_most_frequent_pieces() -> None:
