@@ -77,13 +77,12 @@ def write_base(
     return folder
 
 
-def write_tiny_base(model: TinyModel, vocab: Path, folder: Path, *, seed: int) -> Path:
-    """Write the base of a sample model into a new folder; returns the folder that has it.
+def write_unweighted_base(model: TinyModel, vocab: Path, folder: Path) -> Path:
+    """Write the sizes of a sample model and its vocabulary into a new folder; returns the folder.
 
     Raises:
         CheckpointError: the folder exists, or no model can have such a size.
         DataError: the vocabulary file is missing.
-        MissingExtraError: torch or transformers is not installed.
     """
     shape = Shape(
         layers=model.layers,
@@ -94,7 +93,18 @@ def write_tiny_base(model: TinyModel, vocab: Path, folder: Path, *, seed: int) -
     more_config: dict[str, object] = {"attention_probs_dropout_prob": model.attention_dropout}
     if model.comparing_layers or model.neighbours:
         more_config["initializer_range"] = WIDE_DEVIATION
-    base = write_base(shape, vocab, folder, positions=model.positions, more_config=more_config)
+    return write_base(shape, vocab, folder, positions=model.positions, more_config=more_config)
+
+
+def write_tiny_base(model: TinyModel, vocab: Path, folder: Path, *, seed: int) -> Path:
+    """Write the base of a sample model into a new folder; returns the folder that has it.
+
+    Raises:
+        CheckpointError: the folder exists, or no model can have such a size.
+        DataError: the vocabulary file is missing.
+        MissingExtraError: torch or transformers is not installed.
+    """
+    base = write_unweighted_base(model, vocab, folder)
     if model.token_vectors:
         _write_token_heads(base, model, seed)
     if not model.comparing_layers and not model.neighbours:

@@ -31,6 +31,7 @@ from samples.generators.rankings import draw_rankings
 from samples.generators.sentence_pairs import SENTENCE_PAIRS
 from samples.generators.similarity import SIMILARITY
 from samples.generators.tnews import TNEWS
+from samples.generators.topics import TOPIC_LESSONS
 from samples.recipes import recipe_names
 from samples.splits import SplitSizes, write_task_data
 from samples.tasks import write_json_lines
@@ -50,9 +51,11 @@ SAMPLE_TASKS = {
         OPTIONS,
         GAPS,
         HEADLINES,
+        TOPIC_LESSONS,
     )
 }
 SAMPLE_VOCABULARY = Path(__file__).parent / "data" / "vocab.txt"
+SAMPLE_SENTENCES = Path(__file__).parent / "data" / "topics.json"
 _VOCABULARY_TASKS = (TNEWS, AFQMC)
 _DEFAULT_SEED = 0
 _COMPRESSION_SEEDS = 3
@@ -81,6 +84,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_base(commands)
     _add_train(commands)
     _add_evaluate(commands)
+    _add_topics(commands)
     _add_compress(commands)
     return parser
 
@@ -146,6 +150,7 @@ def _train(arguments: argparse.Namespace) -> int:
             train_lines=arguments.limit,
             base=arguments.base,
             teacher=arguments.teacher,
+            texts=arguments.texts,
         )
     )
     print(json.dumps(record, ensure_ascii=False))
@@ -192,6 +197,14 @@ def _evaluate(arguments: argparse.Namespace) -> int:
     from samples.evaluation import measured_figures
 
     print(json.dumps(measured_figures(arguments.task, arguments.checkpoint, arguments.data)))
+    return 0
+
+
+def _topics(arguments: argparse.Namespace) -> int:
+    """Measure news topics on sentences from elsewhere."""
+    from samples.topics import topic_figures
+
+    print(json.dumps(topic_figures("tnews", arguments.checkpoint, arguments.data)))
     return 0
 
 
@@ -276,7 +289,12 @@ def _add_train(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     )
     parser.add_argument("--base", type=Path, help="checkpoint to begin with (default: a tiny one)")
     parser.add_argument(
-        "--teacher", type=Path, help="fine-tuned checkpoint to learn from, where the recipe says so"
+        "--teacher",
+        type=Path,
+        help="fine-tuned checkpoint or base to learn from, where the recipe says so",
+    )
+    parser.add_argument(
+        "--texts", type=Path, help="folder that `real` wrote, where the recipe names texts of it"
     )
     parser.add_argument("--output", type=Path, required=True, help="folder of the checkpoint")
     parser.add_argument("--format", choices=("transformers", "paddlenlp"), required=True)
@@ -301,6 +319,22 @@ def _add_evaluate(commands: "argparse._SubParsersAction[argparse.ArgumentParser]
     parser.add_argument("--checkpoint", type=Path, required=True, help="folder that `train` wrote")
     parser.add_argument("--data", type=Path, required=True, help="a labelled file, as dev.json")
     parser.set_defaults(command=_evaluate)
+
+
+def _add_topics(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    parser = commands.add_parser(
+        "topics",
+        help="measure a checkpoint of tnews on sentences from elsewhere",
+        allow_abbrev=False,
+    )
+    parser.add_argument("--checkpoint", type=Path, required=True, help="folder that `train` wrote")
+    parser.add_argument(
+        "--data",
+        type=Path,
+        default=SAMPLE_SENTENCES,
+        help="lines with `sentence` and `topic` (default: the hundred of the samples)",
+    )
+    parser.set_defaults(command=_topics)
 
 
 def _add_compress(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:

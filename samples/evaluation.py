@@ -4,7 +4,7 @@ import dataclasses
 import tempfile
 from pathlib import Path
 
-from ernie_triton.build.check.local_answers import PipelineParts, local_evaluator
+from ernie_triton.build.check.local_answers import LocalAnswers, PipelineParts, local_evaluator
 from ernie_triton.build.config import ModelSizes
 from ernie_triton.build.convert.engine_file import write_engine
 from ernie_triton.build.graph.export import export_onnx
@@ -13,6 +13,7 @@ from ernie_triton.build.load.source import WantedHead
 from ernie_triton.build.model.heads import TokenVectorHead, VectorHead
 from ernie_triton.build.model.models import Model, trim_model, with_mask_id
 from ernie_triton.build.torch_models.checkpoints import load_tokenizer
+from ernie_triton.client.tasks.seq_cls import SeqClsClient
 from ernie_triton.engines import Engine, load_engine
 from ernie_triton.errors import CheckpointError
 from ernie_triton.pipeline import PipelineSpec, load_pipeline
@@ -61,7 +62,28 @@ def ranking_figures(checkpoint: Path) -> dict[str, float]:
     return figures
 
 
+def local_classifier(sample: str, checkpoint: Path) -> SeqClsClient:
+    """Return a client whose answers come from a checkpoint of a sample task, in FP32.
+
+    Raises:
+        CheckpointError: the folder holds no such checkpoint.
+    """
+    parts, engine = _parts_and_engine(_spec_of(sample, checkpoint), checkpoint)
+    return SeqClsClient(transport=LocalAnswers(parts, engine))
+
+
 def _measured(spec: PipelineSpec, checkpoint: Path, data: Path) -> dict[str, float]:
+    parts, engine = _parts_and_engine(spec, checkpoint)
+    figures = local_evaluator(parts, engine).evaluate_file(data)
+    numbers = {
+        name: round(float(value), _PLACES)
+        for name, value in figures.figures.items()
+        if isinstance(value, int | float) and name not in ("lines", "questions")
+    }
+    return {**numbers, "lines": figures.examples}
+
+
+def _parts_and_engine(spec: PipelineSpec, checkpoint: Path) -> tuple[PipelineParts, Engine]:
     wanted = WantedHead(head=task_named(spec.task).head, pooling=spec.answering.pooling)
     source = read_source(checkpoint, wanted)
     if not isinstance(source.model, Model):
@@ -80,14 +102,7 @@ def _measured(spec: PipelineSpec, checkpoint: Path, data: Path) -> dict[str, flo
         token_types=model.token_types,
         skipped_tokens=model.head.skipped if isinstance(model.head, TokenVectorHead) else 0,
     )
-    parts, engine = PipelineParts(spec, sizes, encoder), _engine_of(model, spec)
-    figures = local_evaluator(parts, engine).evaluate_file(data)
-    numbers = {
-        name: round(float(value), _PLACES)
-        for name, value in figures.figures.items()
-        if isinstance(value, int | float) and name not in ("lines", "questions")
-    }
-    return {**numbers, "lines": figures.examples}
+    return PipelineParts(spec, sizes, encoder), _engine_of(model, spec)
 
 
 def _spec_of(sample: str, checkpoint: Path) -> PipelineSpec:

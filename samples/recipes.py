@@ -62,6 +62,30 @@ class Variation:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Lessons:
+    """Lessons of a student in the samples' own vocabulary, from a base that knows no task.
+
+    Attributes:
+        lines: of the task `topics` to draw. A linear model over the base's vectors learns them, and
+            scores all texts.
+        label_share: part that the label has in the target of a title or a drawn line; the scores
+            are the rest.
+        title_copies: how often each training title stands among the texts.
+        texts: names of data sets of others, whose training lines are scored too.
+        hidden_copies: copies of each text in which pieces are hidden.
+        traditional_share: part of these copies in which the pieces are hidden that traditional
+            writing lacks.
+    """
+
+    lines: int
+    label_share: float = 0.0
+    title_copies: int = 1
+    texts: tuple[str, ...] = ()
+    hidden_copies: int = 1
+    traditional_share: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SampleRecipe:
     """Settings of one sample task's model and training.
 
@@ -78,6 +102,7 @@ class SampleRecipe:
         temperature: softens the scores of teacher and student.
         runs_weight: of the scores of a linear model over runs of characters, which are added to the
             teacher's.
+        lessons: of a student that a base teaches; None where no base is.
     """
 
     task: str
@@ -91,6 +116,12 @@ class SampleRecipe:
     pieces: int = 0
     temperature: float = 1.0
     runs_weight: float = 0.0
+    lessons: Lessons | None = None
+
+    @property
+    def has_teacher(self) -> bool:
+        """Tell whether the model learns from a larger one."""
+        return bool(self.pieces) or self.lessons is not None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

