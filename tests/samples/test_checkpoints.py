@@ -51,7 +51,7 @@ FIGURES = {
     "extraction": ("f1", 0.6, 1.0),
     "choice": ("accuracy", 0.6, 1.0),
     "cloze": ("accuracy", 0.8, 1.0),
-    "reviews": ("accuracy", 0.7, 1.0),
+    "reviews": ("accuracy", 0.78, 1.0),
 }
 # Written out by hand, apart from the names that `samples` itself goes by.
 LAYER_MODULES = {
