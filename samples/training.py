@@ -34,12 +34,12 @@ from samples.distillation.request import SampleDistillation
 from samples.errors import DataError
 from samples.evaluation import measured_figures, ranking_figures
 from samples.paddle_checkpoint import write_paddle_checkpoint
+from samples.paths import SAMPLE_DATA
 from samples.real.real_data import training_texts
 from samples.real.splits import HELD_OUT_FILE
 from samples.recipes import SampleRecipe, sample_recipe
 
 CHECKPOINT_FORMATS = ("transformers", "paddlenlp")
-SAMPLE_DATA = Path(__file__).parent / "data"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,5 +2,5 @@
 
 `grammar` expands the templates and word lists of `samples/grammars/`, `noise` adds typos and other
 keyboards' styles. A new task is a module here, its grammar files, an entry in
-`samples.cli.SAMPLE_TASKS` and a table in `samples/recipes.toml`.
+`catalogue.SAMPLE_TASKS` and a table in `samples/recipes.toml`.
 """

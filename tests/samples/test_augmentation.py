@@ -15,7 +15,7 @@ from samples.augmentation import (
     varied_lines,
     with_hidden_characters,
 )
-from samples.cli import SAMPLE_VOCABULARY
+from samples.paths import SAMPLE_VOCABULARY
 from samples.recipes import Variation
 
 DATA = Path(__file__).parents[2] / "samples" / "data"

@@ -6,7 +6,8 @@ import pytest
 
 from ernie_triton.build.torch_models.checkpoints import load_model, load_tokenizer
 from ernie_triton.build.torch_models.layer_widths import widths_of
-from samples.cli import SAMPLE_VOCABULARY, main
+from samples.cli import main
+from samples.paths import SAMPLE_VOCABULARY
 
 
 def test_a_base_becomes_a_model_of_its_sizes_with_the_samples_vocabulary(

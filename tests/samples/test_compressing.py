@@ -6,8 +6,9 @@ import pytest
 
 from ernie_triton.model_shapes import Shape
 from samples.bases import write_base
-from samples.cli import SAMPLE_VOCABULARY, main
+from samples.cli import main
 from samples.compressing import RealCompression, compress_real
+from samples.paths import SAMPLE_VOCABULARY
 from tests.samples.real_package import write_package
 
 TINY = Shape(layers=2, hidden=32, heads=2, feed_forward=64)

@@ -12,7 +12,7 @@ from tokenizers import Tokenizer
 
 from ernie_triton.build.torch_models.checkpoints import load_model, load_tokenizer
 from ernie_triton.cli import main as ernie_triton
-from samples.cli import SAMPLE_VOCABULARY, main
+from samples.cli import main
 from samples.distillation.near_words import NearWords
 from samples.distillation.new_texts import clauses_of, new_texts, short_cuts, short_texts
 from samples.distillation.ngrams import RunScorer
@@ -24,6 +24,7 @@ from samples.distillation.students import (
 )
 from samples.distillation.vectors import LinearScorer, text_vectors
 from samples.generators.tnews import NAMES
+from samples.paths import SAMPLE_VOCABULARY
 from samples.real.base import document_of
 from tests.samples.real_package import write_base_package, write_package
 

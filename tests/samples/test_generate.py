@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from samples.cli import SAMPLE_TASKS, main
+from samples.cli import main
 from samples.errors import DataError, GrammarError
 from samples.generators.afqmc import AFQMC
+from samples.generators.catalogue import SAMPLE_TASKS
 from samples.generators.cmrc2018 import CMRC2018
 from samples.generators.grammar import load_grammar
 from samples.generators.multi_label import MULTI_TOPIC

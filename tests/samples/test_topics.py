@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from samples.cli import SAMPLE_SENTENCES, main
+from samples.cli import main
 from samples.errors import DataError
 from samples.generators.tnews import NAMES
+from samples.paths import SAMPLE_SENTENCES
 from samples.recipes import sample_recipe
 from samples.topics import read_sentences
 

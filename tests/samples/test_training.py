@@ -9,7 +9,9 @@ import torch
 
 from ernie_triton.build.torch_models.checkpoints import load_model
 from samples.bases import write_tiny_base
-from samples.cli import SAMPLE_TASKS, SAMPLE_VOCABULARY, main
+from samples.cli import main
+from samples.generators.catalogue import SAMPLE_TASKS
+from samples.paths import SAMPLE_VOCABULARY
 from samples.recipes import TinyModel, sample_recipe
 from tests.samples.real_package import write_package
 

@@ -7,7 +7,7 @@ from ernie_triton.tokenizer.encoder import TextEncoder
 from ernie_triton.tokenizer.vocabulary import load_vocabulary
 from ernie_triton.training.datasets import DataSet, LabelledText
 from ernie_triton.training.finetune.remarks import remarks
-from samples.cli import SAMPLE_VOCABULARY
+from samples.paths import SAMPLE_VOCABULARY
 
 ENCODER = TextEncoder(load_vocabulary(SAMPLE_VOCABULARY), max_length=8, lower_case=True)
 

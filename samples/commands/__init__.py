@@ -1,0 +1,1 @@
+"""The commands of `python -m samples`: of data, and of models."""
