@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from onnx import TensorProto, helper
 
 from ernie_triton.batch import TokenBatch
 from ernie_triton.build.check.exported_reference import exported_reference
@@ -15,13 +16,14 @@ from ernie_triton.build.check.reference import model_outputs
 from ernie_triton.build.commands.task_inference import infer_task
 from ernie_triton.build.graph.export import export_onnx
 from ernie_triton.build.load import read_source
+from ernie_triton.build.load.onnx_graph.model import model_from_onnx
 from ernie_triton.build.load.settings import vocabulary_beside
 from ernie_triton.build.load.source import WantedHead
 from ernie_triton.build.load.tokenizers.tokenizer_files import read_vocabulary
 from ernie_triton.build.model.encoder import named_arrays
 from ernie_triton.build.model.models import Model
 from ernie_triton.build.torch_models.checkpoints import load_model
-from ernie_triton.errors import ErnieTritonError
+from ernie_triton.errors import ErnieTritonError, UnrecognisedGraphError
 from ernie_triton.tasks import LAYOUTS, task_named
 from ernie_triton.tokenizer.encoder import TextEncoder
 from ernie_triton.tokenizer.rules import TokenRules
@@ -121,6 +123,19 @@ def test_a_static_export_of_uie_m_is_read_as_its_checkpoint(tmp_path: Path) -> N
         own = (row.input_ids, row.token_type_ids)
         for outputs in (model_outputs(model, own), reference.outputs(own)):
             assert_recorded("paddlenlp", "pointer", expected, outputs)
+
+
+def test_an_export_of_another_head_that_hides_the_first_token_is_refused(tmp_path: Path) -> None:
+    folder = tokenizer_folder(tmp_path)
+    for file in EXPORT.glob("inference.*"):
+        shutil.copy(file, folder)
+    graph = read_source(folder, WantedHead(head="pointer")).graph
+    assert graph is not None
+    hidden = next(node.input[0] for node in reversed(graph.graph.node) if node.op_type == "MatMul")
+    del graph.graph.output[:]
+    graph.graph.output.append(helper.make_tensor_value_info(hidden, TensorProto.FLOAT, None))
+    with pytest.raises(UnrecognisedGraphError, match=r"mask of token 0, which is \[CLS\]"):
+        model_from_onnx(graph, "vector")
 
 
 def _assert_same_arrays(found: Model, expected: Model) -> None:
