@@ -12,6 +12,7 @@ from pathlib import Path
 
 from ernie_triton.errors import PipelineError
 from ernie_triton.settings import DEFAULT_TEXT_BYTES
+from ernie_triton.stage_names import PARTS, stage_name
 from ernie_triton.strict_toml import read_described
 from ernie_triton.tasks import (
     AUTO_ENGINE,
@@ -27,9 +28,6 @@ from ernie_triton.tasks import (
     pooling_parts,
     task_named,
 )
-
-PARTS = ("tokenizer", "engine", "postprocess")
-"""The stages of a pipeline, in their order."""
 
 SHORTEST_TEXT_TOKENS = 2
 SHORTEST_WINDOW_TOKENS = 8
@@ -370,7 +368,7 @@ class PipelineSpec:
 
     def stage(self, part: str) -> str:
         """The model name of one of the `PARTS`."""
-        return self.name if self.is_joined else f"{self.name}_{part}"
+        return self.name if self.is_joined else stage_name(self.name, part)
 
 
 def load_pipeline(path: Path) -> PipelineSpec:

@@ -6,7 +6,7 @@ from typing import Any
 
 import triton_python_backend_utils as pb_utils
 
-from ernie_triton.pipeline import PARTS
+from ernie_triton.stage_names import PARTS
 from ernie_triton.stages.part_counts import PART_COUNTS, PartCounts, metric_labels, metric_of
 
 _EVERY_S = 1.0

@@ -11,8 +11,8 @@ from ernie_triton.client.transport import facts_from_config
 from ernie_triton.decoders.labels import LABELS_FILE, load_labels
 from ernie_triton.engines import load_engine
 from ernie_triton.errors import RepositoryError
-from ernie_triton.pipeline import PARTS
 from ernie_triton.settings import EngineSettings
+from ernie_triton.stage_names import PARTS
 from ernie_triton.stages.asked_texts import ExtractionSettings
 from ernie_triton.stages.engine import EngineStage
 from ernie_triton.stages.extraction import JoinedExtraction

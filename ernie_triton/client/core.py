@@ -32,6 +32,7 @@ from ernie_triton.errors import (
     ServerUnavailableError,
     StageFailedError,
 )
+from ernie_triton.stage_names import without_stages
 from ernie_triton.tasks import Task
 
 _T = TypeVar("_T")
@@ -279,7 +280,7 @@ class Caller:
             return error
         if not ready:
             return ModelAwayError(f"{error}; the server has no model ready")
-        return ModelNotReadyError(f"{error}; ready there: {', '.join(ready)}")
+        return ModelNotReadyError(f"{error}; ready there: {', '.join(without_stages(ready))}")
 
 
 def _columns(rows: Sequence[Row], names: Sequence[str], task: Task) -> dict[str, list[bytes]]:

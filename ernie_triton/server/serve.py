@@ -30,6 +30,7 @@ from ernie_triton.server.telemetry.watching_options import (
     log_settings,
     tracing,
 )
+from ernie_triton.stage_names import without_stages
 
 _POLL_S = 0.2
 _HTTP_WARNING = (
@@ -262,4 +263,5 @@ def _ready_line(server: EmbeddedServer, models: Sequence[str], own_address: str)
     if own_address:
         metrics += f", supervisor {own_address}/metrics"
     http = "" if server.http_port is None else f"HTTP {options.http_host}:{server.http_port}, "
-    return f"ready: gRPC {server.url}, {http}metrics {metrics}; models: {', '.join(models)}"
+    pipelines = ", ".join(without_stages(models))
+    return f"ready: gRPC {server.url}, {http}metrics {metrics}; models: {pipelines}"

@@ -9,7 +9,7 @@ import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from ernie_triton.pipeline import PARTS
+from ernie_triton.stage_names import PARTS, stage_name
 
 PART_COUNTS: Mapping[str, str] = {
     "requests": "Requests that a stage of a joined pipeline answered.",
@@ -77,7 +77,7 @@ def metric_labels(model: str, part: str, process: int) -> dict[str, str]:
         process: the id of the stage's.
     """
     pipeline = model.partition("@")[0]
-    labels = {"pipeline": pipeline, "stage": part, "model": f"{model}_{part}"}
+    labels = {"pipeline": pipeline, "stage": part, "model": stage_name(model, part)}
     return {**labels, "process": str(process)}
 
 

@@ -76,7 +76,7 @@ class FakeModel:
     facts: ModelFacts = FACTS
     tensor: Tensors = classifier_tensor
     fault: Fault = no_fault
-    ready: tuple[str, ...] = ("ernie_ner", "ernie_seqcls")
+    ready: tuple[str, ...] = ("ernie_ner", "ernie_ner_engine", "ernie_seqcls")
     requests: list[InferRequest] = field(default_factory=list)
     pauses: list[float] = field(default_factory=list)
     timeouts: list[float] = field(default_factory=list)

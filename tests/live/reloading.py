@@ -18,8 +18,8 @@ from typing import Any
 import numpy as np
 import tritonclient.grpc as triton
 
-from ernie_triton.pipeline import PARTS
 from ernie_triton.server.embedded import EmbeddedServer
+from ernie_triton.stage_names import PARTS
 from tests.conftest import options_for
 from tests.live.requests import text_tensor
 

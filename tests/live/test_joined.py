@@ -12,9 +12,9 @@ from tritonclient.utils import InferenceServerException
 
 from ernie_triton.client.statistics import StatisticsClient
 from ernie_triton.perf.running.joined_counts import joined_counts
-from ernie_triton.pipeline import PARTS
 from ernie_triton.server.embedded import EmbeddedServer
 from ernie_triton.server.stage_processes import stage_processes
+from ernie_triton.stage_names import PARTS
 from tests.conftest import build_sample, options_for
 from tests.live.requests import order_of_answers, text_tensor
 

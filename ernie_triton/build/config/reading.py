@@ -13,6 +13,7 @@ from tritonclient.grpc import model_config_pb2
 
 from ernie_triton.errors import RepositoryError
 from ernie_triton.settings import CONFIG_FILE, EMBEDDED_CONFIG_FILE, part_parameters
+from ernie_triton.stage_names import stage_name
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,7 +72,7 @@ def pipeline_stage(repository: Path, pipeline: str, part: str) -> tuple[Path, Ma
     Raises:
         RepositoryError: there is no such configuration, or it is none of Triton's.
     """
-    model = repository / f"{pipeline}_{part}"
+    model = repository / stage_name(pipeline, part)
     if model.is_dir():
         return model, stage_parameters(model)
     joined = repository / pipeline

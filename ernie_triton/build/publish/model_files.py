@@ -14,9 +14,10 @@ from ernie_triton.build.config import WARM_UP_TEXTS, ModelSizes, pipeline_config
 from ernie_triton.build.inputs import BuildInputs
 from ernie_triton.build.publish.manifest import Manifest
 from ernie_triton.build.publish.repository import StagedPipeline
-from ernie_triton.pipeline import PARTS, PipelineSpec
+from ernie_triton.pipeline import PipelineSpec
 from ernie_triton.server.builds.files import build_hashes, build_identity
 from ernie_triton.server.builds.manifest_file import MANIFEST_FILE
+from ernie_triton.stage_names import PARTS
 from ernie_triton.tasks import task_named, token_tensors
 from ernie_triton.tokenizer.vocabulary import VOCABULARY_FILE, write_stage_vocabulary
 

@@ -4,7 +4,7 @@ import shutil
 from pathlib import Path
 
 from ernie_triton.errors import RepositoryError
-from ernie_triton.pipeline import PARTS
+from ernie_triton.stage_names import PARTS, stage_name
 
 ONE_STAGE = "floor_stage"
 THREE_STAGES = "floor_stages"
@@ -39,7 +39,7 @@ def link_pipeline(source: Path, name: str, repository: Path) -> None:
     Raises:
         RepositoryError: the source lacks the pipeline.
     """
-    stages = [f"{name}_{part}" for part in PARTS]
+    stages = [stage_name(name, part) for part in PARTS]
     is_joined = (source / name).is_dir() and not any((source / s).is_dir() for s in stages)
     for model in (name,) if is_joined else (name, *stages):
         if not (source / model / "config.pbtxt").is_file():

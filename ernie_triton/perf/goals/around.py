@@ -20,9 +20,9 @@ from ernie_triton.perf.floor.ceiling import measure_ceiling
 from ernie_triton.perf.floor.repository import ONE_STAGE, THREE_STAGES, write_floor
 from ernie_triton.perf.goals.models import ENSEMBLE
 from ernie_triton.perf.paired import in_turn
-from ernie_triton.pipeline import PARTS
 from ernie_triton.server.embedded import EmbeddedServer
 from ernie_triton.server.options import ServerOptions
+from ernie_triton.stage_names import PARTS
 
 JOINED = "joined"
 TINY = Shape(layers=1, hidden=48, heads=12, feed_forward=192)

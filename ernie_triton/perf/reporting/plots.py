@@ -7,7 +7,7 @@ from typing import Any
 from ernie_triton.perf.reporting.series import Series, heaviest, series_of
 from ernie_triton.perf.reporting.style import COLOURS, figure, legend_below, look_of, save
 from ernie_triton.perf.results import CONCURRENCY, REQUEST_RATE, Measurement
-from ernie_triton.pipeline import PARTS
+from ernie_triton.stage_names import PARTS
 
 _LOG_RATIO = 8.0
 """An axis whose values span more than this is logarithmic."""

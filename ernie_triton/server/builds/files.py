@@ -10,8 +10,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from ernie_triton.gpu.plans import file_sha256
-from ernie_triton.pipeline import PARTS
 from ernie_triton.server.builds.manifest_file import MANIFEST_FILE
+from ernie_triton.stage_names import PARTS, stage_name
 
 _IDENTITY_DIGITS = 12
 _CACHE = "__pycache__"
@@ -69,4 +69,4 @@ def versions_of(model: Path) -> list[int]:
 
 def part_models(name: str) -> tuple[str, ...]:
     """Names of the models that a pipeline of this name may have; a joined one has the first."""
-    return (name, *(f"{name}_{part}" for part in PARTS))
+    return (name, *(stage_name(name, part) for part in PARTS))

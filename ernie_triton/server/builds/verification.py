@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 from ernie_triton.errors import RepositoryError
-from ernie_triton.pipeline import PARTS
 from ernie_triton.server.builds.files import (
     build_hashes,
     build_identity,
@@ -17,6 +16,7 @@ from ernie_triton.server.builds.files import (
 from ernie_triton.server.builds.manifest_file import MANIFEST_FILE, read_sealed
 from ernie_triton.server.builds.unfinished import reading, roll_back_dead_builds
 from ernie_triton.settings import CONFIG_FILE
+from ernie_triton.stage_names import PARTS
 
 _OUR_MODEL = b"ernie_triton.backends."
 

@@ -14,10 +14,10 @@ from types import TracebackType
 from typing import Any
 
 from ernie_triton.errors import MissingExtraError, ServerError
-from ernie_triton.pipeline import PARTS
 from ernie_triton.request_counts import CountedStage, read_counts
 from ernie_triton.server.stage_processes import is_running
 from ernie_triton.server.telemetry.metrics import RELOAD_OUTCOMES, SupervisorMetrics
+from ernie_triton.stage_names import PARTS
 
 _TRITON_TIMEOUT_S = 2.0
 _PENDING = "nv_inference_pending_request_count"

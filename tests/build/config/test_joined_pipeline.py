@@ -7,8 +7,9 @@ from tritonclient.grpc import model_config_pb2 as pb
 
 from ernie_triton.build.config import WARM_UP_TEXTS, pipeline_configs
 from ernie_triton.errors import PipelineError
-from ernie_triton.pipeline import PARTS, Batching, PipelineSpec
+from ernie_triton.pipeline import Batching, PipelineSpec
 from ernie_triton.settings import EngineSettings, part_parameters
+from ernie_triton.stage_names import PARTS
 from tests.build.config.configs import embedded, parameters_of, tensors_of
 from tests.build.config.specs import LENGTHS, SIZES, SPECS
 from tests.build.models import spec_of
