@@ -3,6 +3,7 @@
 import argparse
 from pathlib import Path
 
+from samples.commands.options import add_seed
 from samples.generators.afqmc import AFQMC
 from samples.generators.catalogue import SAMPLE_TASKS
 from samples.generators.rankings import draw_rankings
@@ -12,7 +13,6 @@ from samples.tasks import write_json_lines
 from samples.vocabulary import DEFAULT_ENTRIES, build_vocabulary, write_vocabulary
 
 _VOCABULARY_TASKS = (TNEWS, AFQMC)
-_DEFAULT_SEED = 0
 
 
 def add_data_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -75,7 +75,7 @@ def _add_generate(commands: "argparse._SubParsersAction[argparse.ArgumentParser]
     parser.add_argument("--output", type=Path, required=True, help="folder of the files")
     parser.add_argument("--train", type=int, help="lines to train on (default: the task's own)")
     parser.add_argument("--dev", type=int, help="lines to measure on (default: the task's own)")
-    parser.add_argument("--seed", type=int, default=_DEFAULT_SEED, help="default: %(default)s")
+    add_seed(parser)
     parser.set_defaults(command=_generate)
 
 
@@ -104,7 +104,7 @@ def _add_rankings(commands: "argparse._SubParsersAction[argparse.ArgumentParser]
     )
     parser.add_argument("--output", type=Path, required=True, help="the file")
     parser.add_argument("--queries", type=int, default=80, help="default: %(default)s")
-    parser.add_argument("--seed", type=int, default=_DEFAULT_SEED, help="default: %(default)s")
+    add_seed(parser)
     parser.set_defaults(command=_rankings)
 
 

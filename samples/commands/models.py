@@ -6,6 +6,7 @@ from pathlib import Path
 
 from ernie_triton.model_shapes import Shape
 from ernie_triton.tokenizer.vocabulary import VOCABULARY_FILE
+from samples.commands.options import add_seed
 from samples.compressing import (
     EPOCHS,
     LEARNING_RATE,
@@ -16,7 +17,6 @@ from samples.compressing import (
 from samples.paths import SAMPLE_SENTENCES, SAMPLE_VOCABULARY
 from samples.recipes import recipe_names
 
-_DEFAULT_SEED = 0
 _COMPRESSION_SEEDS = 3
 
 
@@ -150,7 +150,7 @@ def _add_train(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     parser.add_argument(
         "--limit", type=int, help="train on so many lines, the first ones (default: all)"
     )
-    parser.add_argument("--seed", type=int, default=_DEFAULT_SEED, help="default: %(default)s")
+    add_seed(parser)
     parser.set_defaults(command=_train)
 
 

@@ -1,6 +1,5 @@
 """Exchange words for others with similar vectors: a teacher knows words that no text has."""
 
-import json
 from collections.abc import Iterator, Sequence
 from random import Random
 
@@ -8,6 +7,7 @@ import numpy as np
 from tokenizers import Tokenizer
 
 from ernie_triton.arrays import Array, Int64
+from samples.distillation.students import pieces_of
 
 _SPACE = "\u2581"
 _NEIGHBOURS = 8
@@ -27,7 +27,7 @@ class NearWords:
             document: the `tokenizer.json`.
             vectors: of its pieces, float [pieces, width].
         """
-        names = [piece for piece, _ in json.loads(document)["model"]["vocab"]]
+        names = pieces_of(document)
         self._tokenizer = Tokenizer.from_str(document)
         self._names = [name.replace(_SPACE, " ") for name in names]
         words = [place for place, name in enumerate(names) if _is_of_ideographs(name)]

@@ -45,7 +45,7 @@ def chosen_pieces(document: str, texts: Iterable[str], count: int) -> list[int]:
     tokenizer = Tokenizer.from_str(document)
     rows = tokenizer.encode_batch_fast(list(texts), add_special_tokens=False)
     often = Counter(piece for row in rows for piece in row.ids)
-    names = [piece for piece, _ in json.loads(document)["model"]["vocab"]]
+    names = pieces_of(document)
     characters: Counter[str] = Counter()
     for piece, times in often.items():
         for character in names[piece].removeprefix(_SPACE):
@@ -171,7 +171,7 @@ def vectors_of_entries(student: Path, teacher: Path, table: Array) -> Float32:
     document = (teacher / TOKENIZER_JSON).read_text("utf-8")
     if (student / TOKENIZER_JSON).is_file():
         names = [
-            _pieces_of(text) for text in ((student / TOKENIZER_JSON).read_text("utf-8"), document)
+            pieces_of(text) for text in ((student / TOKENIZER_JSON).read_text("utf-8"), document)
         ]
         ids = {piece: place for place, piece in enumerate(names[1])}
         return np.asarray(table[[ids[piece] for piece in names[0]]], np.float32)
@@ -185,5 +185,6 @@ def vectors_of_entries(student: Path, teacher: Path, table: Array) -> Float32:
     return np.asarray(np.stack(means), np.float32)
 
 
-def _pieces_of(document: str) -> list[str]:
+def pieces_of(document: str) -> list[str]:
+    """Return the pieces of a `tokenizer.json`, in the order of their ids."""
     return [piece for piece, _ in json.loads(document)["model"]["vocab"]]

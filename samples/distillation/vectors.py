@@ -1,7 +1,6 @@
 """A linear model over the vectors that a base, not fine-tuned, has of texts."""
 
 import hashlib
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -9,18 +8,17 @@ import numpy as np
 
 from ernie_triton.arrays import Array, Float32
 from ernie_triton.batch import TokenBatch
-from ernie_triton.build.convert.engine_file import write_engine
-from ernie_triton.build.graph.export import export_onnx
 from ernie_triton.build.load import read_source
 from ernie_triton.build.load.source import WantedHead
-from ernie_triton.build.model.models import Model, trim_model
+from ernie_triton.build.model.models import Model
 from ernie_triton.build.progress import progress_bar
 from ernie_triton.build.torch_models.checkpoints import load_tokenizer
 from ernie_triton.build.torch_models.modules import import_torch
-from ernie_triton.engines import Engine, load_engine
+from ernie_triton.engines import Engine
 from ernie_triton.errors import CheckpointError
 from ernie_triton.settings import EngineSettings
 from ernie_triton.tasks import EMBEDDING
+from ernie_triton.training.compression.slim.soft_scores import engine_of_model
 from samples.real.base import PREFIXES
 
 _TEXTS_OF_A_PART = 2048
@@ -106,7 +104,6 @@ def _vector_engine(base: Path, max_length: int) -> Engine:
     model = read_source(base, WantedHead(head="vector", pooling="mean")).model
     if not isinstance(model, Model):
         raise CheckpointError(f"{base} holds no encoder; name the base that `real --base` wrote")
-    model = trim_model(model, max_length=max_length, pair=False)
     settings = EngineSettings(
         task=EMBEDDING.name,
         pair=False,
@@ -119,6 +116,4 @@ def _vector_engine(base: Path, max_length: int) -> Engine:
         vocabulary_size=model.vocabulary_size,
         token_types=model.token_types,
     )
-    with tempfile.TemporaryDirectory(prefix="ernie-triton-") as folder:
-        write_engine(export_onnx(model, settings.layout), settings.engine, Path(folder))
-        return load_engine(Path(folder), settings)
+    return engine_of_model(model, settings)

@@ -102,7 +102,7 @@ def teacher_scorer(
         runtime: Any = TorchRuntime(module.to("cuda").eval(), ["logits"])
         engine = Engine(runtime=runtime, settings=settings("onnxruntime", "fp32", "padded"))
     else:
-        engine = _engine(model, settings("openvino", "bf16", "packed"))
+        engine = engine_of_model(model, settings("openvino", "bf16", "packed"))
     return TeacherScorer(engine, f"{_digest(model)} {engine.settings.precision}", cache)
 
 
@@ -124,7 +124,8 @@ def _settings(model: Model, task: TrainingTask) -> Any:  # noqa: ANN401 (a funct
     return settings
 
 
-def _engine(model: Model, settings: EngineSettings) -> Engine:
+def engine_of_model(model: Model, settings: EngineSettings) -> Engine:
+    """Build an engine of a model, and load it; no file of it is left."""
     model = trim_model(model, max_length=settings.max_length, pair=settings.pair)
     with tempfile.TemporaryDirectory(prefix="ernie-triton-") as folder:
         write_engine(export_onnx(model, settings.layout), settings.engine, Path(folder))
