@@ -27,12 +27,29 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "--spread", type=int, default=0, help="distance of the lengths from that, either way"
     )
     parser.add_argument("--rounds", type=int, default=7, help="default: %(default)s")
+    parser.add_argument(
+        "--quantized",
+        action="store_true",
+        help="also CrossEncoder's own INT8, for ONNX Runtime and OpenVINO (package datasets)",
+    )
     add_our_build(parser, engine="auto")
+    parser.add_argument(
+        "--allowed-changes",
+        type=float,
+        metavar="SHARE",
+        help="of ours in INT8; 1 leaves no layer of random weights in floating point",
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Run the command; returns its exit code."""
-    from ernie_triton.perf.others.reranking import RerankLoad, compare_reranking
+    from ernie_triton.perf.others.reranking import (
+        BACKENDS,
+        QUANTIZED,
+        RerankLoad,
+        compare_reranking,
+        cross_encoder_command,
+    )
 
     load = RerankLoad(
         documents=arguments.documents,
@@ -41,6 +58,14 @@ def run(arguments: argparse.Namespace) -> int:
         rounds=arguments.rounds,
     )
     options = our_build(arguments)
-    found = compare_reranking(arguments.checkpoint, arguments.python, load, options, write_progress)
+    if arguments.allowed_changes is not None:
+        options += ("--allowed-changes", str(arguments.allowed_changes))
+    backends = (*BACKENDS, *QUANTIZED) if arguments.quantized else BACKENDS
+    checkpoint, python = arguments.checkpoint, arguments.python
+    others = {
+        f"CrossEncoder {backend}": cross_encoder_command(python, checkpoint, backend)
+        for backend in backends
+    }
+    found = compare_reranking(checkpoint, others, load, options, write_progress)
     print("\n".join(found))
     return 0

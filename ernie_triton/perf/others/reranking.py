@@ -6,7 +6,7 @@ CrossEncoder is called within its own process, without a server.
 
 import random
 import time
-from collections.abc import Callable, Hashable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -20,6 +20,9 @@ from ernie_triton.perf.served_builds import served_builds
 
 BACKENDS = ("onnx", "openvino", "torch")
 """Of CrossEncoder."""
+
+QUANTIZED = ("onnx-int8", "openvino-int8")
+"""The same in INT8, by the functions that sentence-transformers has for it."""
 
 _PACKAGES = "'sentence-transformers[onnx,openvino]'"
 _MODEL = "ranker"
@@ -57,7 +60,7 @@ class RerankLoad:
 
 def compare_reranking(
     checkpoint: Path,
-    python: str,
+    others: Mapping[str, Sequence[str]],
     load: RerankLoad,
     options: Sequence[str],
     progress: Callable[[str], None],
@@ -66,7 +69,7 @@ def compare_reranking(
 
     Args:
         checkpoint: a cross-encoder with one label.
-        python: of an environment with `sentence-transformers[onnx,openvino]`.
+        others: commands of workers by their names, as `cross_encoder_command` gives them.
         load: the documents.
         options: of our build, such as `--precision int8`.
         progress: takes a line after each round.
@@ -78,9 +81,8 @@ def compare_reranking(
     query, documents = load.texts()
     with ExitStack() as stack:
         rankers = {OURS: stack.enter_context(served_ranker(checkpoint, options))}
-        for backend in BACKENDS:
-            command = [python, str(_WORKER), str(checkpoint), backend]
-            rankers[f"CrossEncoder {backend}"] = stack.enter_context(cross_encoder(command))
+        for name, command in others.items():
+            rankers[name] = stack.enter_context(cross_encoder(command))
         asked = {name: partial(rank, query, documents) for name, rank in rankers.items()}
         rounds = in_rounds(asked, load.rounds, progress)
     return comparison_lines(rounds, "ranker", "documents", load.documents)
@@ -101,6 +103,17 @@ def served_ranker(checkpoint: Path, options: Sequence[str]) -> Iterator[Ranker]:
             return RoundAnswers(seconds=seconds, scores={one.index: one.score for one in found})
 
         yield rank
+
+
+def cross_encoder_command(python: str, checkpoint: Path, backend: str) -> list[str]:
+    """The command of a worker that ranks with CrossEncoder.
+
+    Args:
+        python: of an environment with `sentence-transformers[onnx,openvino]`.
+        checkpoint: a cross-encoder with one label.
+        backend: one of `BACKENDS` or `QUANTIZED`.
+    """
+    return [python, str(_WORKER), str(checkpoint), backend]
 
 
 @contextmanager
