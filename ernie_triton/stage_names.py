@@ -2,13 +2,23 @@
 
 from collections.abc import Iterable
 
-PARTS = ("tokenizer", "engine", "postprocess")
+ENGINE = "engine"
+PARTS = ("tokenizer", ENGINE, "postprocess")
 """The stages of a pipeline, in their order."""
 
 
 def stage_name(pipeline: str, part: str) -> str:
     """Return the model name of one of the `PARTS` of an ensemble."""
     return f"{pipeline}_{part}"
+
+
+def pipeline_and_part(model: str) -> tuple[str, str]:
+    """Return the pipeline that a stage's model name begins with, and its part.
+
+    The part of another model, such as a joined pipeline, is empty.
+    """
+    pipeline, _, part = model.rpartition("_")
+    return (pipeline, part) if pipeline and part in PARTS else (model, "")
 
 
 def without_stages(models: Iterable[str]) -> list[str]:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from ernie_triton.backends.engine_requests import EngineRequests
 from ernie_triton.backends.triton_model import StageModel
+from ernie_triton.stage_names import ENGINE, pipeline_and_part, stage_name
 from ernie_triton.stages.extraction import ExtractionStage
 from ernie_triton.stages.opening import POSTPROCESS_OF_TASK
 from ernie_triton.tasks import EXTRACTION
@@ -18,5 +19,5 @@ class TritonPythonModel(StageModel):
         """Called once by Triton when the model is loaded."""
         super().initialize(args)
         if isinstance(self._stage, ExtractionStage):
-            pipeline = args["model_name"].removesuffix("_postprocess")
-            self._stage.ask = EngineRequests(f"{pipeline}_engine", EXTRACTION)
+            pipeline, _ = pipeline_and_part(args["model_name"])
+            self._stage.ask = EngineRequests(stage_name(pipeline, ENGINE), EXTRACTION)

@@ -24,6 +24,7 @@ from ernie_triton.gpu.images import (
 from ernie_triton.gpu.plans import check_plan, plan_path
 from ernie_triton.processes.child_process import run_child
 from ernie_triton.server.check_options import add_check_options
+from ernie_triton.stage_names import ENGINE, pipeline_and_part, stage_name
 
 TAG_VARIABLE = "NVIDIA_TRITON_SERVER_VERSION"
 """NVIDIA's Triton images say their release here, like `24.09`."""
@@ -33,7 +34,6 @@ _PLAN_NAMES = re.compile(r'cc_model_filenames\s*\{\s*key: "([\d.]+)"\s*value: "(
 _JOINED_ENGINE = re.compile(
     r'key: "engine\.engine"\s+value \{\s+string_value: "tensorrt"', re.MULTILINE
 )
-_STAGE_SUFFIX = "_engine"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -162,16 +162,16 @@ def tensorrt_stages(
     if not repository.is_dir():
         raise PlanError(f"the model repository {repository} is not a folder")
     for name in pipelines:
-        models = (name, f"{name}{_STAGE_SUFFIX}")
+        models = (name, stage_name(name, ENGINE))
         if not any((repository / model / "config.pbtxt").is_file() for model in models):
             raise PlanError(f"{repository} has no pipeline {name!r}; build it, or check the name")
     for config in sorted(repository.glob("*/config.pbtxt")):
         text = config.read_text(encoding="utf-8")
-        pipeline = config.parent.name
-        if pipeline.endswith(_STAGE_SUFFIX) and _ENGINE.search(text):
-            pipeline = pipeline.removesuffix(_STAGE_SUFFIX)
-        elif not _JOINED_ENGINE.search(text):
-            continue
+        pipeline, part = pipeline_and_part(config.parent.name)
+        if part != ENGINE or not _ENGINE.search(text):
+            if not _JOINED_ENGINE.search(text):
+                continue
+            pipeline = config.parent.name
         if pipelines and pipeline not in pipelines:
             continue
         versions = [

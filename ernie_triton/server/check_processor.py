@@ -18,11 +18,10 @@ from ernie_triton.processor import instruction_sets
 from ernie_triton.server.builds.files import versions_of
 from ernie_triton.server.builds.manifest_file import MANIFEST_FILE, read_sealed
 from ernie_triton.server.check_options import add_check_options
+from ernie_triton.stage_names import pipeline_and_part
 
 OTHER_PROCESSOR = ("check", "refuse")
 """The choices of a server for engines that were built on another processor."""
-
-_STAGE_SUFFIX = "_engine"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,7 +72,7 @@ def proved_engines(repository: Path, models: Sequence[str] = ()) -> list[ProvedE
     engines = []
     for model in sorted(path for path in repository.iterdir() if path.is_dir()):
         versions = versions_of(model)
-        pipeline = model.name.removesuffix(_STAGE_SUFFIX)
+        pipeline, _ = pipeline_and_part(model.name)
         if not versions or (models and pipeline not in models and model.name not in models):
             continue
         folder = model / str(versions[-1])

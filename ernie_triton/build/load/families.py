@@ -53,8 +53,8 @@ class Family:
             `classifier`.
         pad_token_id: the padding token where the configuration names none.
         positions: `first` where the first token has row 0 of the position table, `after_pad` where
-            it has the row after the padding token's id, `third` where it has row 2, `by_release`
-            where `family_of_release` decides.
+            it has the row after the padding token's id, `third` where it has ERNIE-M's,
+            `by_release` where `family_of_release` decides.
         task_types: `use_task_id` adds a row of the task type table: `task_id`, or `zero` for row 0;
             empty where the type has no such table.
         pool_act: the configuration's `pool_act` can switch the pooler's activation off.
@@ -89,10 +89,14 @@ _ROBERTA = Family(
     classes="Roberta", base="roberta", text_head="tanh", pad_token_id=1, positions="after_pad"
 )
 _ELECTRA = Family(classes="Electra", base="electra", projection="narrower")
+ERNIE_M_PAD_TOKEN_ID = 1
+ERNIE_M_FIRST_POSITION = 2
+"""Row of the first token's position."""
+
 _ERNIE_M = Family(
     classes="ErnieM",
     base="ernie_m",
-    pad_token_id=1,
+    pad_token_id=ERNIE_M_PAD_TOKEN_ID,
     positions="third",
     token_types=False,
     embeds_pad=True,

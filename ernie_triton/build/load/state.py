@@ -12,6 +12,7 @@ import numpy as np
 
 from ernie_triton.arrays import Float32
 from ernie_triton.build.load.families import (
+    ERNIE_M_FIRST_POSITION,
     Family,
     check_model_type,
     family_of_checkpoint,
@@ -243,7 +244,7 @@ class _Reader:
         """Return the row of the first token's position."""
         kind = self._family.positions
         if kind == "third":
-            return 2
+            return ERNIE_M_FIRST_POSITION
         return self._pad + 1 if kind == "after_pad" else 0
 
     def _layers(self) -> int:

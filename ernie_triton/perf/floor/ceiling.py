@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from ernie_triton.client.statistics import StatisticsClient
 from ernie_triton.errors import AnalyzerError
 from ernie_triton.perf.analyzer.watch import cpu_of_stages
+from ernie_triton.stage_names import ENGINE, pipeline_and_part
 
 SERVER = "server"
-_ENGINE = "_engine"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,13 +47,17 @@ class Ceiling:
         ]
         others = 0.0
         for name, cost in self.stages.items():
-            most = "" if name == SERVER or name.endswith(_ENGINE) else cost.processes
+            most = "" if name == SERVER or _is_engine(name) else cost.processes
             lines.append(_row(name, cost, most))
-            others += 0.0 if name.endswith(_ENGINE) else cost.cpu_us
-        if any(name.endswith(_ENGINE) for name in self.stages):
+            others += 0.0 if _is_engine(name) else cost.cpu_us
+        if any(_is_engine(name) for name in self.stages):
             total = StageCost(cpu_us=others, processes=0)
             lines.append(_row("all but the engine", total, ""))
         return "\n".join(lines)
+
+
+def _is_engine(model: str) -> bool:
+    return pipeline_and_part(model)[1] == ENGINE
 
 
 def measure_ceiling(url: str, server: int, pipeline: str, load: Callable[[], object]) -> Ceiling:

@@ -16,7 +16,7 @@ from ernie_triton.server.builds.files import (
 from ernie_triton.server.builds.manifest_file import MANIFEST_FILE, read_sealed
 from ernie_triton.server.builds.unfinished import reading, roll_back_dead_builds
 from ernie_triton.settings import CONFIG_FILE
-from ernie_triton.stage_names import PARTS
+from ernie_triton.stage_names import pipeline_and_part
 
 _OUR_MODEL = b"ernie_triton.backends."
 
@@ -243,13 +243,11 @@ def _owner(repository: Path, model: str) -> str:
     folder = repository / model
     if _has_manifest(folder):
         return model
-    pipeline = next(
-        (name for part in PARTS if (name := model.removesuffix(f"_{part}")) != model), ""
-    )
-    if pipeline and _has_manifest(repository / pipeline):
+    pipeline, _ = pipeline_and_part(model)
+    if _has_manifest(repository / pipeline):
         return pipeline
-    stages = [folder, *(repository / name for name in part_models(pipeline or model))]
-    return (pipeline or model) if any(map(_runs_our_code, stages)) else ""
+    stages = [folder, *(repository / name for name in part_models(pipeline))]
+    return pipeline if any(map(_runs_our_code, stages)) else ""
 
 
 def _has_manifest(folder: Path) -> bool:

@@ -17,7 +17,7 @@ from ernie_triton.errors import MissingExtraError, ServerError
 from ernie_triton.request_counts import CountedStage, read_counts
 from ernie_triton.server.stage_processes import is_running
 from ernie_triton.server.telemetry.metrics import RELOAD_OUTCOMES, SupervisorMetrics
-from ernie_triton.stage_names import PARTS
+from ernie_triton.stage_names import pipeline_and_part
 
 _TRITON_TIMEOUT_S = 2.0
 _PENDING = "nv_inference_pending_request_count"
@@ -172,7 +172,5 @@ def _triton_samples(url: str) -> Iterator[tuple[str, dict[str, str], float]]:
 
 def _pipeline_and_part(model: str) -> tuple[str, str]:
     """A pipeline's name and its stage's, of a model's; a joined one's stage is `joined`."""
-    for part in PARTS:
-        if model.endswith(f"_{part}"):
-            return model.removesuffix(f"_{part}").partition("@")[0], part
-    return model, "joined"
+    pipeline, part = pipeline_and_part(model)
+    return (pipeline.partition("@")[0], part) if part else (model, "joined")

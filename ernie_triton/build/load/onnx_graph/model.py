@@ -9,6 +9,7 @@ import dataclasses
 
 import onnx
 
+from ernie_triton.build.load.families import ERNIE_M_FIRST_POSITION, ERNIE_M_PAD_TOKEN_ID
 from ernie_triton.build.load.onnx_graph.attention import read_attention
 from ernie_triton.build.load.onnx_graph.dataflow import Dataflow
 from ernie_triton.build.load.onnx_graph.embeddings import are_embeddings, read_embeddings
@@ -22,9 +23,6 @@ from ernie_triton.build.model.encoder import Encoder, Layer, Norm, with_attended
 from ernie_triton.build.model.heads import PointerHead
 from ernie_triton.build.model.models import Model
 from ernie_triton.errors import UnrecognisedGraphError
-
-_ERNIE_M_POSITION = 2
-_ERNIE_M_PAD = 1
 
 
 def model_from_onnx(
@@ -71,7 +69,7 @@ def _read_encoder(reading: Reading, found: FoundHead, default_pad_token_id: int)
     embeddings = read_embeddings(reading, source)
     pad_ids |= embeddings.pad_ids
     # PaddleNLP's ERNIE-M takes token 0, which is [CLS], for padding; UIE-M was trained so.
-    hides_classify = pad_ids == {0} and embeddings.first_position == _ERNIE_M_POSITION
+    hides_classify = pad_ids == {0} and embeddings.first_position == ERNIE_M_FIRST_POSITION
     if hides_classify and not isinstance(found.head, PointerHead):
         raise UnrecognisedGraphError(
             "the graph makes its mask of token 0, which is [CLS] and no padding in ERNIE-M; export "
@@ -93,7 +91,7 @@ def _read_encoder(reading: Reading, found: FoundHead, default_pad_token_id: int)
     )
     if not hides_classify:
         return encoder
-    return with_attended_padding(dataclasses.replace(encoder, pad_token_id=_ERNIE_M_PAD))
+    return with_attended_padding(dataclasses.replace(encoder, pad_token_id=ERNIE_M_PAD_TOKEN_ID))
 
 
 def _read_layer(
