@@ -113,7 +113,7 @@ def write_tiny_base(model: TinyModel, vocab: Path, folder: Path, *, seed: int) -
     # These arrays share the memory of the weights.
     weights = {name: one.detach().numpy() for name, one in encoder.named_parameters()}
     if model.comparing_layers:
-        _compare(weights, model.comparing_layers, seed)
+        _compare(weights, model, seed)
     if model.neighbours:
         look_at_neighbours(weights, model, seed)
     with_weights = folder.with_name(f"{folder.name}_begun")
@@ -131,7 +131,7 @@ def _write_token_heads(folder: Path, model: TinyModel, seed: int) -> None:
         (folder / TOKEN_HEAD_FILES[head]).write_bytes(torch_content(layer))
 
 
-def _compare(weights: Mapping[str, Float32], layers: int, seed: int) -> None:
+def _compare(weights: Mapping[str, Float32], model: TinyModel, seed: int) -> None:
     """Let a token of the lowest layers attend to equal tokens.
 
     Their query and key weights are equal ("mimetic initialisation", arXiv:2305.09828), and words
@@ -141,10 +141,10 @@ def _compare(weights: Mapping[str, Float32], layers: int, seed: int) -> None:
     weights["embeddings.position_embeddings.weight"] *= 0.2
     weights["embeddings.token_type_embeddings.weight"] *= 0.6
     random = np.random.default_rng(seed)
-    for layer in range(layers):
+    for layer in range(model.comparing_layers):
         attention = f"encoder.layer.{layer}.attention.self"
         query = weights[f"{attention}.query.weight"]
-        query[...] = random.normal(scale=0.09, size=query.shape)
+        query[...] = random.normal(scale=model.comparing_deviation, size=query.shape)
         weights[f"{attention}.key.weight"][...] = query
 
 

@@ -18,11 +18,11 @@ from ernie_triton.engines import Engine, load_engine
 from ernie_triton.errors import CheckpointError
 from ernie_triton.pipeline import PipelineSpec, load_pipeline
 from ernie_triton.settings import EngineSettings
-from ernie_triton.tasks import COLBERT, SPARSE, task_named
-from samples.recipes import sample_recipe
+from ernie_triton.tasks import COLBERT, REGRESSION, RERANK, SPARSE, Task, task_named
+from samples.paths import SAMPLE_RANKINGS
+from samples.recipes import SampleRecipe, sample_recipe
 
 PIPELINES = Path(__file__).parents[1] / "pipelines"
-_RANKINGS = Path(__file__).parent / "data" / "rankings.json"
 _PLACES = 4
 
 
@@ -44,22 +44,28 @@ def measured_figures(sample: str, checkpoint: Path, data: Path) -> dict[str, flo
     return _measured(_spec_of(sample, checkpoint), checkpoint, data)
 
 
-def ranking_figures(checkpoint: Path) -> dict[str, float]:
-    """Rank the samples' queries by the lexical score and the late interaction of a checkpoint.
+def ranking_figures(recipe: SampleRecipe, checkpoint: Path) -> dict[str, float]:
+    """Rank the samples' queries in each way that a checkpoint of this recipe can.
 
     Returns:
-        MRR@10, NDCG@10 and MAP of each, as `sparse_mrr`.
+        MRR@10, NDCG@10 and MAP of each, as `rerank_mrr`; nothing where it cannot rank.
 
     Raises:
-        CheckpointError: the folder lacks the heads of tokens.
+        CheckpointError: the folder lacks the head that the recipe makes.
     """
     figures: dict[str, float] = {}
-    for task in (SPARSE, COLBERT):
+    for task in _ranking_tasks(recipe):
         spec = load_pipeline(PIPELINES / f"{task.name}.toml")
         spec = dataclasses.replace(spec, checkpoint=checkpoint)
-        found = _measured(spec, checkpoint, _RANKINGS)
+        found = _measured(spec, checkpoint, SAMPLE_RANKINGS)
         figures |= {f"{task.name}_{name}": found[name] for name in ("mrr", "ndcg", "map")}
     return figures
+
+
+def _ranking_tasks(recipe: SampleRecipe) -> tuple[Task, ...]:
+    if recipe.model.token_vectors:
+        return (SPARSE, COLBERT)
+    return (RERANK,) if recipe.task == REGRESSION.name else ()
 
 
 def local_classifier(sample: str, checkpoint: Path) -> SeqClsClient:

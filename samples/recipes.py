@@ -23,6 +23,7 @@ class TinyModel:
         positions: most tokens of a row.
         attention_dropout: share of attention weights that training drops.
         comparing_layers: how many of the lowest layers begin with equal query and key weights.
+        comparing_deviation: of these weights. Narrow heads need more of it to tell tokens apart.
         neighbours: for each of the lowest layers, the places before (-) or behind a token that its
             first heads look at in the beginning.
         token_vectors: width of the token vectors, beside a weight of each token, as bge-m3 has
@@ -36,6 +37,7 @@ class TinyModel:
     positions: int = 160
     attention_dropout: float = 0.1
     comparing_layers: int = 0
+    comparing_deviation: float = 0.09
     neighbours: tuple[tuple[int, ...], ...] = ()
     token_vectors: int = 0
 
@@ -98,6 +100,7 @@ class SampleRecipe:
         easy_share: lines of easy pairs to begin with, as a part of all lines that are trained on.
         half: store the weights in FP16.
         also: name of a sample task whose training lines are trained on too.
+        drawn_lines: by sample task, how many lines of it to draw and to train on too.
         pieces: entries of a student's vocabulary, which are its teacher's; 0 where no teacher is.
         temperature: softens the scores of teacher and student.
         runs_weight: of the scores of a linear model over runs of characters, which are added to the
@@ -113,6 +116,7 @@ class SampleRecipe:
     easy_share: float = 0.0
     half: bool = False
     also: str = ""
+    drawn_lines: Mapping[str, int] = field(default_factory=dict)
     pieces: int = 0
     temperature: float = 1.0
     runs_weight: float = 0.0

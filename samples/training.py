@@ -31,6 +31,7 @@ from samples.augmentation import easy_pairs, varied_lines
 from samples.bases import write_tiny_base
 from samples.distillation.distilled import distilled
 from samples.distillation.request import SampleDistillation
+from samples.drawn_lines import drawn_lines
 from samples.errors import DataError
 from samples.evaluation import measured_figures, ranking_figures
 from samples.paddle_checkpoint import write_paddle_checkpoint
@@ -54,7 +55,7 @@ class SampleTraining:
         format: one of `CHECKPOINT_FORMATS`.
         seed: decides weights, order, dropout and variations.
         epochs: instead of the recipe's; None keeps them.
-        train_lines: train on so many lines, the first ones; None means all.
+        train_lines: train on so many lines of each source, the first ones; None means all.
         base: a checkpoint to begin with; None for the recipe's tiny model.
         teacher: a checkpoint to learn from, where the recipe says so.
         texts: the folder that `real` wrote, where the recipe names data sets of it.
@@ -86,10 +87,7 @@ def train_sample(wanted: SampleTraining) -> dict[str, object]:
     import_torch()
     check_free(wanted.output)
     recipe = sample_recipe(wanted.sample)
-    data = read_dataset(recipe.task, wanted.data)
-    also = read_dataset(recipe.task, SAMPLE_DATA / recipe.also).train if recipe.also else ()
-    train = data.train[: wanted.train_lines] + also[: wanted.train_lines]
-    data = dataclasses.replace(data, train=train)
+    data = _training_data(wanted, recipe)
     if recipe.has_teacher:
         _distil(wanted, _limited(recipe, wanted.train_lines), data)
         return _record(wanted, recipe, data)
@@ -111,6 +109,17 @@ def train_sample(wanted: SampleTraining) -> dict[str, object]:
             for file in (TRAINING_FILE, CURVE_FILE):
                 shutil.copyfile(trained / file, wanted.output / file)
     return _record(wanted, recipe, data)
+
+
+def _training_data(wanted: SampleTraining, recipe: SampleRecipe) -> DataSet:
+    """Read the data, and add the lines of another task or of the grammar that the recipe wants."""
+    data, most = read_dataset(recipe.task, wanted.data), wanted.train_lines
+    train = data.train[:most]
+    if recipe.also:
+        train += read_dataset(recipe.task, SAMPLE_DATA / recipe.also).train[:most]
+    for sample, count in recipe.drawn_lines.items():
+        train += drawn_lines(sample, data, min(count, most or count), seed=wanted.seed)
+    return dataclasses.replace(data, train=train)
 
 
 def _distil(wanted: SampleTraining, recipe: SampleRecipe, data: DataSet) -> None:
@@ -235,7 +244,7 @@ def _record(wanted: SampleTraining, recipe: SampleRecipe, data: DataSet) -> dict
             for split in splits
             for name, value in measured_figures(wanted.sample, wanted.output, split).items()
         },
-        **(ranking_figures(wanted.output) if recipe.model.token_vectors else {}),
+        **ranking_figures(recipe, wanted.output),
         "train_lines": len(data.train),
         "parameters": made["parameters"],
         "recipe": settings,

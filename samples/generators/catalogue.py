@@ -4,6 +4,7 @@ from samples.generators.afqmc import AFQMC
 from samples.generators.choice import OPTIONS
 from samples.generators.cloze import GAPS
 from samples.generators.cmrc2018 import CMRC2018
+from samples.generators.digests import DIGESTS
 from samples.generators.extraction import FACTS
 from samples.generators.headlines import HEADLINES
 from samples.generators.msra_ner import MSRA_NER
@@ -28,5 +29,6 @@ SAMPLE_TASKS = {
         GAPS,
         HEADLINES,
         TOPIC_LESSONS,
+        DIGESTS,
     )
 }

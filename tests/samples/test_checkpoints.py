@@ -47,11 +47,19 @@ FIGURES = {
     "cmrc2018": ("exact_match", 0.6, 1.0),
     "sentence_pairs": ("spearman", 0.75, 1.0),
     "multi_label": ("micro_f1", 0.8, 1.0),
-    "similarity": ("spearman", 0.7, 1.0),
+    "similarity": ("spearman", 0.9, 1.0),
     "extraction": ("f1", 0.6, 1.0),
     "choice": ("accuracy", 0.6, 1.0),
     "cloze": ("accuracy", 0.8, 1.0),
     "reviews": ("accuracy", 0.78, 1.0),
+}
+# Of a checkpoint's folder, where it is not a megabyte.
+MOST_BYTES = {
+    "tnews": 2_000_000,
+    "cmrc2018": 2_500_000,
+    "afqmc": 3_500_000,
+    "msra_ner": 3_500_000,
+    "reviews": 4_000_000,
 }
 # Written out by hand, apart from the names that `samples` itself goes by.
 LAYER_MODULES = {
@@ -178,14 +186,36 @@ def test_checkpoint_is_as_good_as_recorded(task: str, capsys: pytest.CaptureFixt
 
 
 @ALL_TASKS
-def test_checkpoint_is_complete_and_at_most_4_mb(task: str) -> None:
+def test_checkpoint_is_complete_and_small(task: str) -> None:
     paths = list((CHECKPOINTS / task).iterdir())
     common = {"tokenizer_config.json", "training.json"}
     assert {path.name for path in paths} == FILES[task] | common
-    assert sum(path.stat().st_size for path in paths) <= 4_000_000
+    assert sum(path.stat().st_size for path in paths) <= MOST_BYTES.get(task, 1_000_000)
 
 
-def test_the_record_of_a_distilled_checkpoint_tells_figures_recipe_and_size() -> None:
+# Some records are older than some keys of the recipes.
+@pytest.mark.parametrize(
+    ("task", "recipe"),
+    [
+        *((name, name) for name in ("tnews", "sentence_pairs", "multi_label", "similarity")),
+        *((name, name) for name in ("extraction", "choice", "cloze", "reviews")),
+        ("msra_ner", "entities"),
+    ],
+)
+def test_the_recipe_is_what_made_the_checkpoint(task: str, recipe: str) -> None:
+    record = json.loads((CHECKPOINTS / task / "training.json").read_text(encoding="utf-8"))
+    today = dataclasses.asdict(sample_recipe(recipe))
+    given = today.pop("schedule")
+    made = json.loads(json.dumps(today))
+    for part in ("model", "variation", "lessons"):
+        known, current = record["recipe"].pop(part, None) or {}, made[part] or {}
+        assert known.items() <= current.items()
+    assert record["recipe"].items() <= made.items()
+    chosen = {name: value for name, value in given.items() if value is not None}
+    assert chosen.items() <= record["schedule"].items()
+
+
+def test_the_record_of_a_distilled_checkpoint_tells_figures_and_size() -> None:
     record = json.loads((CHECKPOINTS / "reviews/training.json").read_text(encoding="utf-8"))
     figures = {
         f"{split}_{name}"
@@ -195,8 +225,6 @@ def test_the_record_of_a_distilled_checkpoint_tells_figures_recipe_and_size() ->
     made = {"task", "train_lines", "parameters", "recipe", "schedule", "seed", "training_s"}
     assert set(record) == figures | made | {"versions"}
     assert record["held_out_lines"] > 1000
-    recipe = json.loads(json.dumps(dataclasses.asdict(sample_recipe("reviews"))))
-    assert record["recipe"].items() <= recipe.items()
     weights = load_file(CHECKPOINTS / "reviews/model.safetensors")
     assert record["parameters"] == sum(array.size for array in weights.values())
     assert {array.dtype for array in weights.values()} == {np.dtype(np.float16)}
@@ -328,8 +356,8 @@ def test_likeness_is_as_good_as_recorded() -> None:
         scores = model(**batch).logits[:, 0].double().numpy()
     wanted = np.array([float(record["score"]) for record in records])
     assert pearson(wanted, scores) == pytest.approx(recorded("similarity")["dev_pearson"], abs=3e-3)
-    found = np.abs(wanted - scores).mean()
-    assert found == pytest.approx(recorded("similarity")["dev_mean_absolute_error"], abs=3e-3)
+    found = spearman(wanted, scores)
+    assert found == pytest.approx(recorded("similarity")["dev_spearman"], abs=3e-3)
 
 
 # A word has the label of its first piece, and all its characters.

@@ -21,7 +21,7 @@ from samples.splits import SplitSizes, make_splits
 from samples.tasks import SampleTask
 
 DATA = Path(__file__).parents[2] / "samples" / "data"
-GENERATED = {"headlines", "topics"}
+GENERATED = {"headlines", "topics", "digests"}
 COMMITTED = {name: task for name, task in SAMPLE_TASKS.items() if name not in GENERATED}
 ALL_TASKS = pytest.mark.parametrize("task", SAMPLE_TASKS.values(), ids=SAMPLE_TASKS)
 COMMITTED_TASKS = pytest.mark.parametrize("task", COMMITTED.values(), ids=COMMITTED)
