@@ -79,16 +79,27 @@ def test_top_k_gives_names_in_falling_order(server: EmbeddedServer) -> None:
         ("cloze", "ernie_cloze", "cloze", {"accuracy": "dev_accuracy"}),
         ("qa", "ernie_qa", "cmrc2018", {"exact match": "dev_exact_match", "F1": "dev_f1"}),
         ("embedding", "ernie_embedding", "sentence_pairs", {"Spearman": "dev_spearman"}),
-        ("sparse", "ernie_sparse", "rankings", {"MRR@10": "sparse_mrr", "NDCG@10": "sparse_ndcg"}),
-        ("colbert", "ernie_colbert", "rankings", {"MRR@10": "colbert_mrr", "MAP": "colbert_map"}),
+        (
+            "sparse",
+            "ernie_sparse",
+            "sentence_pairs",
+            {"MRR@10": "sparse_mrr", "NDCG@10": "sparse_ndcg"},
+        ),
+        (
+            "colbert",
+            "ernie_colbert",
+            "sentence_pairs",
+            {"MRR@10": "colbert_mrr", "MAP": "colbert_map"},
+        ),
+        ("rerank", "ernie_rerank", "similarity", {"NDCG@10": "rerank_ndcg", "MAP": "rerank_map"}),
     ],
 )
 def test_evaluate_prints_the_metrics_that_the_checkpoint_has_in_its_own_framework(
     server: EmbeddedServer, client: str, model: str, data: str, figures: dict[str, str]
 ) -> None:
     script, dev = f"clients/{client}_grpc_client.py", f"samples/data/{data}/dev.json"
-    if data == "rankings":
-        dev, data = "samples/data/rankings.json", "sentence_pairs"
+    if client in ("sparse", "colbert", "rerank"):
+        dev = "samples/data/rankings.json"
     done = run(script, "--url", server.url, "--model", model, "--evaluate", dev)
     # Measured with transformers when the sample was trained; tests/samples measures it again.
     recorded = json.loads(

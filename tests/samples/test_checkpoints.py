@@ -360,6 +360,23 @@ def test_likeness_is_as_good_as_recorded() -> None:
     assert found == pytest.approx(recorded("similarity")["dev_spearman"], abs=3e-3)
 
 
+def test_questions_that_ask_the_same_come_first_as_often_as_recorded() -> None:
+    folder = CHECKPOINTS / "similarity"
+    model = transformers.ErnieForSequenceClassification.from_pretrained(str(folder)).eval()
+    tokenizer = transformers.BertTokenizer.from_pretrained(str(folder))
+    lines = (SAMPLES / "data" / "rankings.json").read_text(encoding="utf-8").splitlines()
+    reciprocal = 0.0
+    for record in map(json.loads, lines):
+        documents = [*record["positives"], *record["negatives"]]
+        queries = [record["query"]] * len(documents)
+        with torch.inference_mode():
+            batch = tokenizer(queries, documents, padding=True, return_tensors="pt")
+            scores = model(**batch).logits[:, 0]
+        fitting = scores[: len(record["positives"])].max()
+        reciprocal += 1 / (1 + int((scores > fitting).sum())) / len(lines)
+    assert reciprocal == pytest.approx(recorded("similarity")["rerank_mrr"], abs=3e-3)
+
+
 # A word has the label of its first piece, and all its characters.
 def test_entities_are_as_good_as_recorded() -> None:
     folder = CHECKPOINTS / "msra_ner"
