@@ -1,6 +1,5 @@
 """The news topics on sentences from elsewhere."""
 
-import dataclasses
 import json
 from pathlib import Path
 
@@ -10,7 +9,6 @@ from samples.cli import main
 from samples.errors import DataError
 from samples.generators.tnews import NAMES
 from samples.paths import SAMPLE_SENTENCES
-from samples.recipes import sample_recipe
 from samples.topics import read_sentences
 
 SAMPLES = Path(__file__).parents[2] / "samples"
@@ -57,16 +55,6 @@ def test_the_sample_is_right_on_most_sentences_and_doubts_the_others(
     assert figures["accuracy"] > 0.85
     assert figures["probability_no_topic"] < 0.3
     assert figures["sure_wrong"] + figures["sure_no_topic"] <= 6
-
-
-def test_the_sample_was_made_by_the_recipe() -> None:
-    path = SAMPLES / "checkpoints" / "tnews" / "training.json"
-    record = json.loads(path.read_text(encoding="utf-8"))
-    recipe = json.loads(json.dumps(dataclasses.asdict(sample_recipe("tnews"))))
-    assert record["recipe"].items() <= recipe.items()
-    assert set(recipe) - set(record["recipe"]) == {"schedule"}
-    given = recipe["schedule"].items()
-    assert all(record["schedule"][name] == value for name, value in given if value is not None)
 
 
 def test_a_line_of_another_form_is_named(tmp_path: Path) -> None:
