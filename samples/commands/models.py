@@ -148,7 +148,9 @@ def _add_train(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         "--epochs", type=int, help="passes over the copies of the data (default: the recipe's)"
     )
     parser.add_argument(
-        "--limit", type=int, help="train on so many lines, the first ones (default: all)"
+        "--limit",
+        type=int,
+        help="train on so many lines of each source, the first ones (default: all)",
     )
     add_seed(parser)
     parser.set_defaults(command=_train)
