@@ -10,6 +10,9 @@ from tqdm import tqdm
 
 _T = TypeVar("_T")
 
+LINE_EVERY_S = 60.0
+"""Seconds between lines of progress where standard error is no terminal."""
+
 StepReporter = Callable[[str], AbstractContextManager[list[str]]]
 """`with step("name") as notes:` times a step; notes appended are printed with it."""
 
@@ -25,6 +28,16 @@ def timed_step(name: str) -> Iterator[list[str]]:
 
 
 def progress_bar(items: Sequence[_T], name: str) -> Iterator[_T]:
-    """The items one by one, with a bar after two seconds where standard error is a terminal."""
-    shown = sys.stderr.isatty()
-    yield from tqdm(items, desc=name, delay=2, disable=not shown, leave=False, file=sys.stderr)
+    """The items one by one: with a bar on a terminal after two seconds, else a line a minute."""
+    if sys.stderr.isatty():
+        yield from tqdm(items, desc=name, delay=2, leave=False, file=sys.stderr)
+        return
+    began_s = said_s = time.perf_counter()
+    for done, item in enumerate(items):
+        now_s = time.perf_counter()
+        if now_s - said_s >= LINE_EVERY_S:
+            said_s = now_s
+            left_s = (now_s - began_s) / max(done, 1) * (len(items) - done)
+            line = f"{name}: {done} of {len(items)}, {left_s / 60:.0f} min left"
+            print(line, file=sys.stderr, flush=True)
+        yield item

@@ -7,12 +7,10 @@ from typing import Any
 from tqdm import tqdm
 from transformers import TrainerCallback
 
+from ernie_triton.build.progress import LINE_EVERY_S
 from ernie_triton.training.loop.history import LOSS, history_of
 from ernie_triton.training.loop.row_order import LengthGroupedRows
 from ernie_triton.training.loop.schedule import Schedule
-
-LINE_EVERY_S = 60.0
-"""Seconds between lines of progress where there is no bar."""
 
 
 class ScheduleCallback(TrainerCallback):

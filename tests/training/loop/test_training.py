@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import torch
 
+from ernie_triton.build.progress import LINE_EVERY_S
 from ernie_triton.errors import TrainingError
 from ernie_triton.training.loop import callbacks
 from ernie_triton.training.loop.schedule import Schedule
@@ -207,7 +208,7 @@ def test_progress_is_a_line_for_each_evaluation_and_now_and_then(
     capfd: pytest.CaptureFixture[str],
 ) -> None:
     schedule = dataclasses.replace(SHORT, epochs=2, max_steps=8)
-    assert callbacks.LINE_EVERY_S == 60
+    assert LINE_EVERY_S == 60
     monkeypatch.setattr(callbacks, "LINE_EVERY_S", 1e-9)
     trained(base, tmp_path / "work", schedule, name="tnews")
     captured = capfd.readouterr()
