@@ -49,6 +49,7 @@ SENTENCEPIECE_MODEL = "sentencepiece.bpe.model"
 """XLM-RoBERTa's, and beside a `vocab.txt` ERNIE-M's."""
 ERNIE_M_TOKENIZER = "ErnieMTokenizer"
 _JSON_CLASSES = frozenset(("PreTrainedTokenizer", "TokenizersBackend", "PythonBackend"))
+_OF_NORMALIZER = ("do_lower_case", "strip_accents", "tokenize_chinese_chars")
 _TASKS_BY_HEAD = {
     **{"choice": CHOICE, "token": TOKEN_CLS, "span": QA, "pointer": EXTRACTION},
     **{"vector": EMBEDDING, "masked": CLOZE, "token_vector": COLBERT},
@@ -225,7 +226,8 @@ def tokenizer_settings(folder: Path) -> dict[str, Any]:
     """Read `tokenizer_config.json`; empty where there is no such file.
 
     Where `tokenizer.json` holds the vocabulary, its own settings are those that the other file does
-    not name.
+    not name. Of case, accents and ideographs only a general class reads them: BERT's replace them
+    by their defaults.
 
     Raises:
         CheckpointError: a file is damaged, or the two contradict each other.
@@ -243,7 +245,18 @@ def tokenizer_settings(folder: Path) -> dict[str, Any]:
                 f"{path}: {key} is {said!r}, and {document.name} beside it says {value!r}; correct "
                 f"the one that is wrong"
             )
+    if _has_bert_class(folder, settings):
+        within = {key: value for key, value in within.items() if key not in _OF_NORMALIZER}
     return {**within, **settings}
+
+
+def _has_bert_class(folder: Path, settings: Mapping[str, Any]) -> bool:
+    """Return whether a class of BERT reads the tokenizer: the one named, or the model's own."""
+    config = folder / CONFIG_FILES[0]
+    if settings.get("tokenizer_class") is None and not config.is_file():
+        return False
+    named = settings.get("tokenizer_class") or optional_json(config).get("tokenizer_class")
+    return tokenizer_class_base(named) not in _JSON_CLASSES
 
 
 def vocabulary_beside(folder: Path) -> Path | None:
