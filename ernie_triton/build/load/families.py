@@ -58,6 +58,8 @@ class Family:
         task_types: `use_task_id` adds a row of the task type table: `task_id`, or `zero` for row 0;
             empty where the type has no such table.
         pool_act: the configuration's `pool_act` can switch the pooler's activation off.
+        relu_scores: a ReLU stands between the pooler's activation and the scores of a text.
+        norm_epsilon: epsilon of every norm, whatever the configuration says; None: as it says.
         projection: `always` where a layer widens the embeddings, `narrower` where one does if they
             are narrower than the layers; empty where none does.
         token_types: token types are embedded; otherwise both texts of a pair look alike.
@@ -76,6 +78,8 @@ class Family:
     positions: str = "first"
     task_types: str = ""
     pool_act: bool = False
+    relu_scores: bool = False
+    norm_epsilon: float | None = None
     projection: str = ""
     token_types: bool = True
     embeds_pad: bool = False
@@ -125,11 +129,11 @@ FAMILIES: dict[str, dict[str, Family]] = {
     },
     PADDLENLP.framework: {
         "bert": Family(classes="Bert", base="bert", pool_act=True),
-        "ernie": Family(classes="Ernie", base="ernie", task_types="task_id"),
+        "ernie": Family(classes="Ernie", base="ernie", task_types="task_id", norm_epsilon=1e-12),
         "roberta": Family(classes="Roberta", base="roberta", positions="by_release"),
         "electra": replace(_ELECTRA, text_head=HIDDEN_ACTIVATION),
         "skep": Family(classes="Skep", base="skep", by_arrays=False),
-        "tinybert": Family(classes="TinyBert", base="tinybert", pool_act=True),
+        "tinybert": Family(classes="TinyBert", base="tinybert", pool_act=True, relu_scores=True),
         "ppminilm": Family(classes="PPMiniLM", base="ppminilm"),
         "albert": Family(
             classes="Albert",

@@ -106,8 +106,8 @@ def load_model(
         activation = _pooler_activation(model)
         if activation not in ("tanh", "identity"):
             raise CheckpointError(
-                f"{folder} has a head with {activation} between its layers, as ELECTRA and "
-                f"DistilBERT have; such a model can be built and served, but not trained or "
+                f"{folder} has a head with {activation} between its layers, as ELECTRA, "
+                f"DistilBERT and TinyBERT have; such a model can be built and served, but not trained or "
                 f"compressed"
             )
         if activation != "tanh":
