@@ -3,6 +3,7 @@
 Follows github.com/google-research/bert, `tokenization.py`, with the NFC step that transformers
 added: control characters go, ideographs and punctuation stand alone, case and accents fold. With
 `tokenize_chinese_chars` off, ideographs are letters like others: a run of them is one word.
+PaddleNLP's `BasicTokenizer` splits at symbols too, such as ￥, ℃ and emoji.
 """
 
 import unicodedata
@@ -20,6 +21,9 @@ IDEOGRAPHS = (
 )
 """First and last code point of the blocks whose characters are words of their own."""
 
+_MORE_SYMBOLS = frozenset("\u00ad\u00b2\u00b5\u00ba\u00d8\u014b\u01b1\u3007")
+"""Characters of other categories that PaddleNLP's `_is_symbol` lists."""
+
 _LONGEST_CLUSTER = 64
 """No writing puts more marks on a character; longer runs of them cost quadratic time."""
 
@@ -34,6 +38,7 @@ def basic_words(
     tokenize_chinese_chars: bool = True,
     strip_accents: bool | None = None,
     never_split: Collection[str] = (),
+    splits_symbols: bool = False,
 ) -> list[str]:
     """The words of a text before WordPiece.
 
@@ -43,6 +48,7 @@ def basic_words(
         tokenize_chinese_chars: each ideograph is a word.
         strip_accents: remove accents; None as `lower_case`.
         never_split: words that stay as they are.
+        splits_symbols: each symbol is a word.
     """
     strips = lower_case if strip_accents is None else strip_accents
     if lower_case:
@@ -53,7 +59,8 @@ def basic_words(
     words: list[str] = []
     for word in unicodedata.normalize("NFC", spaced).split():
         folded = word if word in never_split else _fold(word, lower_case, strips)
-        words.extend([folded] if folded in never_split else _split_punctuation(folded))
+        is_whole = folded in never_split
+        words.extend([folded] if is_whole else _split_punctuation(folded, splits_symbols))
     return words
 
 
@@ -64,6 +71,7 @@ def words_with_origins(
     tokenize_chinese_chars: bool = True,
     strip_accents: bool | None = None,
     never_split: Collection[str] = (),
+    splits_symbols: bool = False,
 ) -> list[tuple[str, list[Origin]]]:
     """`basic_words`, and the origin in the text of each of their characters."""
     strips = lower_case if strip_accents is None else strip_accents
@@ -88,18 +96,19 @@ def words_with_origins(
         )
         if not whole:
             whole = "".join(character for character, _ in characters) in never_split
-        words.extend(_words_of(characters, whole=whole))
+        words.extend(_words_of(characters, whole=whole, splits_symbols=splits_symbols))
     return words
 
 
 def _words_of(
-    characters: Sequence[tuple[str, Origin]], *, whole: bool
+    characters: Sequence[tuple[str, Origin]], *, whole: bool, splits_symbols: bool
 ) -> Iterator[tuple[str, list[Origin]]]:
     """The words of a chunk, which punctuation ends unless it stays whole."""
     start = 0
     for end in range(1, len(characters) + 1):
         apart = end < len(characters) and (
-            _is_punctuation(characters[end][0]) or _is_punctuation(characters[end - 1][0])
+            _stands_alone(characters[end][0], splits_symbols)
+            or _stands_alone(characters[end - 1][0], splits_symbols)
         )
         if (apart and not whole) or end == len(characters):
             part = characters[start:end]
@@ -170,8 +179,8 @@ def without_accents(word: str) -> str:
     return "".join(c for c in decomposed if unicodedata.category(c) != "Mn")
 
 
-def _split_punctuation(word: str) -> list[str]:
-    parts = "".join(f" {c} " if _is_punctuation(c) else c for c in word)
+def _split_punctuation(word: str, splits_symbols: bool) -> list[str]:
+    parts = "".join(f" {c} " if _stands_alone(c, splits_symbols) else c for c in word)
     return parts.split()
 
 
@@ -191,6 +200,17 @@ def is_ideograph(character: str) -> bool:
     if code < IDEOGRAPHS[0][0]:
         return False
     return any(first <= code <= last for first, last in IDEOGRAPHS)
+
+
+def is_symbol(character: str) -> bool:
+    """Return True for what PaddleNLP takes for symbols, beside ASCII's, which are punctuation."""
+    if character.isascii():
+        return False
+    return unicodedata.category(character).startswith("S") or character in _MORE_SYMBOLS
+
+
+def _stands_alone(character: str, splits_symbols: bool) -> bool:
+    return _is_punctuation(character) or (splits_symbols and is_symbol(character))
 
 
 def _is_punctuation(character: str) -> bool:

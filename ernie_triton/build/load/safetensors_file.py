@@ -15,6 +15,25 @@ _NARROW = ("F8_", "F6_", "F4")
 """Beginnings of number types that NumPy lacks; they come with scales in arrays of their own."""
 
 
+PADDLE_FORMAT = "pd"
+"""The framework that PaddleNLP writes into its files."""
+
+
+def framework_of(path: Path) -> str:
+    """Return the framework that a file names for its weights, such as `pt`; empty for none.
+
+    Raises:
+        CheckpointError: the file is damaged or a git-lfs pointer.
+    """
+    if fault := pointer_fault(path):
+        raise CheckpointError(fault)
+    try:
+        with safe_open(path, framework="numpy") as file:
+            return str((file.metadata() or {}).get("format", ""))
+    except (SafetensorError, OSError) as error:
+        raise CheckpointError(f"{path} is truncated or not a safetensors file: {error}") from error
+
+
 def read_safetensors(path: Path) -> dict[str, Float32]:
     """Read the arrays of a safetensors file, by name, as float32.
 

@@ -107,8 +107,8 @@ def load_model(
         if activation not in ("tanh", "identity"):
             raise CheckpointError(
                 f"{folder} has a head with {activation} between its layers, as ELECTRA, "
-                f"DistilBERT and TinyBERT have; such a model can be built and served, but not trained or "
-                f"compressed"
+                f"DistilBERT and TinyBERT have; such a model can be built and served, but not "
+                f"trained or compressed"
             )
         if activation != "tanh":
             sizes["pool_act"] = activation
