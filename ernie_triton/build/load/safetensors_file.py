@@ -15,12 +15,8 @@ _NARROW = ("F8_", "F6_", "F4")
 """Beginnings of number types that NumPy lacks; they come with scales in arrays of their own."""
 
 
-PADDLE_FORMAT = "pd"
-"""The framework that PaddleNLP writes into its files."""
-
-
-def framework_of(path: Path) -> str:
-    """Return the framework that a file names for its weights, such as `pt`; empty for none.
+def safetensors_names(path: Path) -> list[str]:
+    """Return the names of the arrays in a safetensors file, without reading them.
 
     Raises:
         CheckpointError: the file is damaged or a git-lfs pointer.
@@ -29,7 +25,7 @@ def framework_of(path: Path) -> str:
         raise CheckpointError(fault)
     try:
         with safe_open(path, framework="numpy") as file:
-            return str((file.metadata() or {}).get("format", ""))
+            return list(file.keys())
     except (SafetensorError, OSError) as error:
         raise CheckpointError(f"{path} is truncated or not a safetensors file: {error}") from error
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from ernie_triton.build.load.pieces.ernie_m import read_ernie_m_vocabulary
 from ernie_triton.build.load.pieces.vocabulary import read_piece_vocabulary
-from ernie_triton.build.load.safetensors_file import PADDLE_FORMAT, framework_of
+from ernie_triton.build.load.safetensors_file import safetensors_names
 from ernie_triton.build.load.settings import (
     CONFIG_FILES,
     ERNIE_M_TOKENIZER,
@@ -41,6 +41,7 @@ from ernie_triton.build.load.tokenizers.tokenizer_keys import (
     named_specials,
     token_content,
 )
+from ernie_triton.build.load.weights import PADDLENLP
 from ernie_triton.errors import CheckpointError, VocabularyError
 from ernie_triton.tokenizer.rules import AddedToken, SpecialNames, TokenRules
 from ernie_triton.tokenizer.vocabulary import (
@@ -153,8 +154,9 @@ def splits_symbols(folder: Path) -> bool:
     said = tokenizer_settings(folder).get("splits_symbols")
     if said is not None:
         return said is True
-    for weights in sorted(folder.glob("*.safetensors")):
-        return framework_of(weights) == PADDLE_FORMAT
+    if files := sorted(folder.glob("*.safetensors")):
+        names = (name for file in files for name in safetensors_names(file))
+        return any(f".{PADDLENLP.query}." in name for name in names)
     if any(next(folder.glob(pattern), None) for pattern in ("*.bin", "*.pt", "*.pth", "*.ckpt")):
         return False
     if any(next(folder.glob(pattern), None) for pattern in _PADDLE_FILES):
