@@ -191,7 +191,8 @@ _UNLIKE = {
     ),
 }
 """Parts that the canonical graph does not have, by the type that needs them."""
-_INSTEAD = "export the model to ONNX and build from that file"
+INSTEAD = "export the model to ONNX and build from that file"
+"""Advice on a model that the canonical graph cannot compute."""
 
 
 def check_model_type(scheme: NameScheme | None, model_type: str, where: str) -> None:
@@ -211,7 +212,7 @@ def check_model_type(scheme: NameScheme | None, model_type: str, where: str) -> 
         reason = f", which has {_UNLIKE[model_type]}" if model_type in _UNLIKE else ""
         raise CheckpointError(
             f"{where} is of model_type {model_type!r}{reason}; expected {', '.join(types)} from "
-            f"{' or '.join(frameworks)}; {_INSTEAD}"
+            f"{' or '.join(frameworks)}; {INSTEAD}"
         )
 
 
@@ -278,6 +279,6 @@ def _refuse_class(
     classes = ", ".join(family.classes for family in families)
     raise CheckpointError(
         f"{where} is of the class {architecture}; expected {classes} with "
-        f"{', '.join(HEADS_BY_ARCHITECTURE)}; {_INSTEAD}, or name one of these in architectures if "
+        f"{', '.join(HEADS_BY_ARCHITECTURE)}; {INSTEAD}, or name one of these in architectures if "
         f"the model computes the same"
     )

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ernie_triton.build.load.config_labels import label_count_of, labels_of, problem_of
-from ernie_triton.build.load.families import HEADS_BY_ARCHITECTURE
+from ernie_triton.build.load.families import HEADS_BY_ARCHITECTURE, INSTEAD
 from ernie_triton.build.load.own_names import own_type, with_bert_settings
 from ernie_triton.build.load.tokenizers.tokenizer_json import holds_pieces, json_settings
 from ernie_triton.errors import CheckpointError, TextFileError
@@ -122,12 +122,13 @@ def read_config(folder: Path) -> CheckpointConfig:
     if position_kind != "absolute":
         raise CheckpointError(
             f"{path}: position_embedding_type is {position_kind!r}; only absolute positions are "
-            f"supported"
+            f"supported; {INSTEAD}"
         )
     activation = values.get("hidden_act", "gelu")
     if not isinstance(activation, str) or activation not in _ACTIVATIONS:
         raise CheckpointError(
-            f"{path}: hidden_act is {activation!r}; expected one of {', '.join(_ACTIVATIONS)}"
+            f"{path}: hidden_act is {activation!r}; expected one of {', '.join(_ACTIVATIONS)}; "
+            f"{INSTEAD}"
         )
     return CheckpointConfig(
         model_type=model_type_of(values),
@@ -150,6 +151,18 @@ def read_config(folder: Path) -> CheckpointConfig:
         older_file=path.name != CONFIG_FILES[0],
         pruned_heads=_pruned_heads(values, path),
     )
+
+
+def read_labels_and_problem(folder: Path) -> tuple[tuple[str, ...] | None, str]:
+    """Read the label names and the problem of a configuration, as `CheckpointConfig` has them.
+
+    They are all that an exported graph needs: the rest of the model is in it, whatever it computes.
+
+    Raises:
+        CheckpointError: the configuration is broken, or one of the two is.
+    """
+    path, values = _config_file(folder), config_values(folder)
+    return labels_of(values, path), problem_of(values, path)
 
 
 def _check_own_code(values: Mapping[str, Any], path: Path) -> None:
