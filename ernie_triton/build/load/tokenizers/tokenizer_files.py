@@ -108,7 +108,7 @@ def read_vocabulary(path: Path, folder: Path, *, lower_case: bool | None = None)
         never_split=tuple(_strings(settings, "never_split", folder)),
         basic_tokenize=_flag(settings, "do_basic_tokenize", folder),
         strip_accents=_accents(settings, folder, lower_case),
-        under_accents=path.name == TOKENIZER_JSON,
+        under_accents=path.with_name(TOKENIZER_JSON).is_file(),  # a fast tokenizer saved them
         splits_symbols=splits_symbols(folder),
         one_type=one_type,
     )

@@ -380,3 +380,12 @@ def test_a_class_of_bert_folds_case_where_only_tokenizer_json_says_otherwise(
         assert folds_case(folder) is expected
         theirs = AutoTokenizer.from_pretrained(folder).tokenize("A")
         assert theirs == (["a"] if expected else ["A"])
+
+
+def test_an_accented_token_that_a_fast_tokenizer_saved_is_refused(tmp_path: Path) -> None:
+    tokenizer = BertTokenizer.from_pretrained(saved(tmp_path / "source"))
+    tokenizer.add_tokens(["\u00c9"])
+    tokenizer.save_pretrained(tmp_path / "saved")
+    folder = saved(tmp_path / "saved")  # transformers 4 saves both files
+    with pytest.raises(CheckpointError, match="is accented, and the tokenizer removes accents"):
+        read_vocabulary(folder / "vocab.txt", folder)
