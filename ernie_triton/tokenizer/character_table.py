@@ -43,10 +43,11 @@ def character_table(
         int32 [TABLE_SIZE], 720 KiB; look code points up with `mode="clip"`.
     """
     table = np.full(TABLE_SIZE, UNPROVEN, np.int32)
-    unknown, strip_accents = vocabulary.unknown_id, vocabulary.rules.strip_accents
+    unknown, rules = vocabulary.unknown_id, vocabulary.rules
     for code in _own_ideographs().tolist():
         table[code] = vocabulary.ids.get(chr(code), unknown)
-    for code, word in _other_characters(lower_case, strip_accents).items():
+    others = _other_characters(lower_case, rules.strip_accents, rules.splits_symbols)
+    for code, word in others.items():
         if isinstance(word, str):
             table[code] = vocabulary.ids.get(word, unknown)
         else:
@@ -85,12 +86,19 @@ def _agreed_ideographs() -> Int32:
 
 
 @functools.cache
-def _other_characters(lower_case: bool, strip_accents: bool | None) -> Mapping[int, str | int]:
+def _other_characters(
+    lower_case: bool, strip_accents: bool | None, splits_symbols: bool
+) -> Mapping[int, str | int]:
     """Character of its own word, SEPARATES or IN_WORD, by code point."""
     agreed = re.compile(f"[{AGREED}]")
     others: dict[int, str | int] = {}
     for code in _candidates(agreed):
-        match basic_words(f"a{chr(code)}a", lower_case=lower_case, strip_accents=strip_accents):
+        match basic_words(
+            f"a{chr(code)}a",
+            lower_case=lower_case,
+            strip_accents=strip_accents,
+            splits_symbols=splits_symbols,
+        ):
             case ["a", word, "a"] if len(word) == 1:
                 others[code] = word
             case ["a", "a"]:

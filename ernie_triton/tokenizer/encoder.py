@@ -1,6 +1,7 @@
 """Batches of texts to rows of token ids.
 
-Equal, id for id, to transformers' original (slow) `BertTokenizer` and PaddleNLP's `ErnieTokenizer`.
+Equal, id for id, to transformers' original (slow) `BertTokenizer`, or to PaddleNLP's
+`ErnieTokenizer` where the rules say `splits_symbols`.
 A whole batch is looked up in `character_table` at once. Words of several characters, mostly Latin
 letters and digits, go through WordPiece once and are then remembered. Where words are runs of
 Chinese (`tokenize_chinese_chars` off), `piece_table` cuts all of them at once. A text with a

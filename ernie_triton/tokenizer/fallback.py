@@ -2,7 +2,8 @@
 
 The `tokenizers` library does the work. Its normaliser differs from the original tokenizer's on
 characters that its Unicode tables do not know: unassigned code points, recent punctuation, CJK
-extension E. Texts with such characters are split into words by `basic_words` before its WordPiece.
+extension E. Nor does it split at symbols, as PaddleNLP does. Texts with such characters are split
+into words by `basic_words` before its WordPiece.
 """
 
 import functools
@@ -22,7 +23,7 @@ from ernie_triton.tokenizer.long_texts import refuse_piled_marks
 from ernie_triton.tokenizer.piece_table import CONTINUES
 from ernie_triton.tokenizer.token_rows import TextTokens
 from ernie_triton.tokenizer.vocabulary import Vocabulary
-from ernie_triton.tokenizer.words import Origin, basic_words, words_with_origins
+from ernie_triton.tokenizer.words import Origin, basic_words, is_symbol, words_with_origins
 
 _OTHER = re.compile(f"[^{AGREED}]")
 _SHORT_WORD = 32
@@ -49,7 +50,9 @@ class FallbackTokenizer:
             "tokenize_chinese_chars": tokenize_chinese_chars,
             "strip_accents": rules.strip_accents,
             "never_split": frozenset(rules.never_split),
+            "splits_symbols": rules.splits_symbols,
         }
+        self._splits_symbols = rules.splits_symbols
         self._basic_words: Callable[[str], list[str]] = functools.partial(basic_words, **how)
         self._words_with_origins: Callable[[str], list[tuple[str, list[Origin]]]]
         self._words_with_origins = functools.partial(words_with_origins, **how)
@@ -88,7 +91,7 @@ class FallbackTokenizer:
         Raises:
             TextError: a character of a text has too many combining marks.
         """
-        agreed = [not _OTHER.search(text) for text in texts]
+        agreed = [self._is_agreed(text) for text in texts]
         plain = [text for text, ok in zip(texts, agreed, strict=True) if ok]
         split = [self._as_words(text) for text, ok in zip(texts, agreed, strict=True) if not ok]
         fast = iter(self._texts.encode_batch_fast(plain, add_special_tokens=False))
@@ -97,13 +100,19 @@ class FallbackTokenizer:
 
     def tokens_with_spans(self, texts: Sequence[str]) -> list[TextTokens]:
         """The tokens of each text, and the place of each in its text."""
-        agreed = [not _OTHER.search(text) for text in texts]
+        agreed = [self._is_agreed(text) for text in texts]
         plain = [text for text, ok in zip(texts, agreed, strict=True) if ok]
         rows = iter(self._texts.encode_batch(plain, add_special_tokens=False))
         return [
             text_tokens(next(rows), None) if ok else self._tokens_of_words(text)
             for text, ok in zip(texts, agreed, strict=True)
         ]
+
+    def _is_agreed(self, text: str) -> bool:
+        """Return whether the library splits a text into the words that the rules ask for."""
+        if _OTHER.search(text):
+            return False
+        return not (self._splits_symbols and any(map(is_symbol, text + text.lower())))
 
     def word_ids(self, words: Sequence[str]) -> list[bytes]:
         """The ids of each word as int32 [characters], filled up with SEPARATES.

@@ -55,6 +55,7 @@ class TokenRules:
         strip_accents: None: as case is folded.
         under_accents: added tokens that do not keep their case are found under accents too, as
             the `tokenizers` library finds them.
+        splits_symbols: each symbol is a word, as PaddleNLP reads texts.
         is_document: the vocabulary is a `tokenizer.json`, which says all but the names.
         splits_pieces: the document's pieces are cut further, as ERNIE-M does it.
         separators: tokens between two texts of a row.
@@ -69,6 +70,7 @@ class TokenRules:
     basic_tokenize: bool = True
     strip_accents: bool | None = None
     under_accents: bool = False
+    splits_symbols: bool = False
     is_document: bool = False
     splits_pieces: bool = False
     separators: int = 1
@@ -76,10 +78,10 @@ class TokenRules:
     last_token: int | None = None
 
     def to_text(self) -> str:
-        """The rules as a parameter; empty for the ordinary rules."""
-        if self == ORDINARY:
-            return ""
-        return json.dumps(dataclasses.asdict(self), ensure_ascii=False)
+        """The rules that are not the ordinary ones, as a parameter; empty for none."""
+        ordinary = dataclasses.asdict(ORDINARY)
+        own = {key: one for key, one in dataclasses.asdict(self).items() if one != ordinary[key]}
+        return json.dumps(own, ensure_ascii=False) if own else ""
 
     @classmethod
     def from_text(cls, text: str) -> "TokenRules":
@@ -92,11 +94,11 @@ class TokenRules:
             return ORDINARY
         try:
             values = json.loads(text)
-            values["names"] = SpecialNames(**values["names"])
-            values["added"] = tuple(AddedToken(**token) for token in values["added"])
-            values["never_split"] = tuple(values["never_split"])
+            values["names"] = SpecialNames(**values.get("names", {}))
+            values["added"] = tuple(AddedToken(**token) for token in values.get("added", ()))
+            values["never_split"] = tuple(values.get("never_split", ()))
             return cls(**values)
-        except (ValueError, TypeError, KeyError) as error:
+        except (ValueError, TypeError, AttributeError) as error:
             raise PipelineError(
                 f"the stage's parameter rules is {text[:80]!r}; expected a tokenizer's rules; "
                 f"rebuild the pipeline with this version of ernie-triton"

@@ -160,7 +160,7 @@ def several_rows(
     truncated = found.sum(axis=1) > room
     kept = found
     if np.count_nonzero(truncated):
-        longer_keeps = rules.is_document and not rules.splits_pieces
+        longer_keeps = not (rules.splits_symbols or rules.splits_pieces)  # PaddleNLP's
         cut = _longest_first(found, room, longer_keeps=longer_keeps)
         kept = np.where(truncated[:, None], cut, found)
         heads = kept + np.int32(rules.separators - 1)
@@ -203,14 +203,14 @@ def _kept_tokens(heads: Int32, cut: Int32) -> Bool:
 def _longest_first(counts: Int32, room: int, *, longer_keeps: bool) -> Int32:
     """Lengths after cutting the longest text, token by token, until those of a row fit.
 
-    Of equals, the second of two is cut first, as transformers does; the first of three, as
-    PaddleNLP does.
+    Of equals, the second of two is cut first, as PaddleNLP and transformers' slow tokenizers do it;
+    the first of three, as PaddleNLP's recipes do.
 
     Args:
         counts: int32 [rows, texts], each row's more than `room` in sum.
         room: tokens of all texts of a row.
-        longer_keeps: the longer of two keeps the odd token, of equals the second, as in the
-            `tokenizers` library.
+        longer_keeps: the longer of two keeps the odd token, of equals the second, as in
+            transformers' fast tokenizers.
     """
     texts = counts.shape[1]
     ordered = np.sort(counts, axis=1)

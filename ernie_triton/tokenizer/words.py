@@ -1,8 +1,10 @@
 """Texts to words as BERT's basic tokenizer splits them, by Python's own Unicode tables.
 
-Follows github.com/google-research/bert, `tokenization.py`, with the NFC step that transformers
-added: control characters go, ideographs and punctuation stand alone, case and accents fold. With
+Follows github.com/google-research/bert, `tokenization.py`: control characters go, ideographs and
+punctuation stand alone, case and accents fold. Letters and marks stay apart, as in fast tokenizers
+and PaddleNLP; transformers' slow tokenizer composes them (NFC) from 4.26 on. With
 `tokenize_chinese_chars` off, ideographs are letters like others: a run of them is one word.
+PaddleNLP's `BasicTokenizer` splits at symbols too, such as ￥, ℃ and emoji.
 """
 
 import unicodedata
@@ -20,8 +22,8 @@ IDEOGRAPHS = (
 )
 """First and last code point of the blocks whose characters are words of their own."""
 
-_LONGEST_CLUSTER = 64
-"""No writing puts more marks on a character; longer runs of them cost quadratic time."""
+_MORE_SYMBOLS = frozenset("\u00ad\u00b2\u00b5\u00ba\u00d8\u014b\u01b1\u3007")
+"""Characters of other categories that PaddleNLP's `_is_symbol` lists."""
 
 Origin = tuple[int, int]
 """The place in the text that a character came from: first character, and the one after the last."""
@@ -34,6 +36,7 @@ def basic_words(
     tokenize_chinese_chars: bool = True,
     strip_accents: bool | None = None,
     never_split: Collection[str] = (),
+    splits_symbols: bool = False,
 ) -> list[str]:
     """The words of a text before WordPiece.
 
@@ -43,6 +46,7 @@ def basic_words(
         tokenize_chinese_chars: each ideograph is a word.
         strip_accents: remove accents; None as `lower_case`.
         never_split: words that stay as they are.
+        splits_symbols: each symbol is a word.
     """
     strips = lower_case if strip_accents is None else strip_accents
     if lower_case:
@@ -51,9 +55,10 @@ def basic_words(
     cleaned = (" " if _is_space(c) else c for c in text if not _is_dropped(c))
     spaced = "".join(f" {c} " if tokenize_chinese_chars and is_ideograph(c) else c for c in cleaned)
     words: list[str] = []
-    for word in unicodedata.normalize("NFC", spaced).split():
+    for word in spaced.split():
         folded = word if word in never_split else _fold(word, lower_case, strips)
-        words.extend([folded] if folded in never_split else _split_punctuation(folded))
+        is_whole = folded in never_split
+        words.extend([folded] if is_whole else _split_punctuation(folded, splits_symbols))
     return words
 
 
@@ -64,6 +69,7 @@ def words_with_origins(
     tokenize_chinese_chars: bool = True,
     strip_accents: bool | None = None,
     never_split: Collection[str] = (),
+    splits_symbols: bool = False,
 ) -> list[tuple[str, list[Origin]]]:
     """`basic_words`, and the origin in the text of each of their characters."""
     strips = lower_case if strip_accents is None else strip_accents
@@ -81,25 +87,25 @@ def words_with_origins(
                 placed.append((" ", (place, place + 1)))
     words: list[tuple[str, list[Origin]]] = []
     for chunk in _chunks(placed):
-        composed = unicodedata.normalize("NFC", "".join(character for character, _ in chunk))
-        whole = composed in never_split
+        whole = "".join(character for character, _ in chunk) in never_split
         characters = _folded(
             chunk, lower_case=lower_case and not whole, strips=strips and not whole
         )
         if not whole:
             whole = "".join(character for character, _ in characters) in never_split
-        words.extend(_words_of(characters, whole=whole))
+        words.extend(_words_of(characters, whole=whole, splits_symbols=splits_symbols))
     return words
 
 
 def _words_of(
-    characters: Sequence[tuple[str, Origin]], *, whole: bool
+    characters: Sequence[tuple[str, Origin]], *, whole: bool, splits_symbols: bool
 ) -> Iterator[tuple[str, list[Origin]]]:
     """The words of a chunk, which punctuation ends unless it stays whole."""
     start = 0
     for end in range(1, len(characters) + 1):
         apart = end < len(characters) and (
-            _is_punctuation(characters[end][0]) or _is_punctuation(characters[end - 1][0])
+            _stands_alone(characters[end][0], splits_symbols)
+            or _stands_alone(characters[end - 1][0], splits_symbols)
         )
         if (apart and not whole) or end == len(characters):
             part = characters[start:end]
@@ -123,40 +129,22 @@ def _chunks(placed: Sequence[tuple[str, Origin]]) -> Iterator[list[tuple[str, Or
 def _folded(
     chunk: Sequence[tuple[str, Origin]], *, lower_case: bool, strips: bool
 ) -> list[tuple[str, Origin]]:
-    """A chunk composed (NFC), case and accents folded if asked, each character with its origin."""
-    plain = "".join(character for character, _ in chunk)
-    expected = unicodedata.normalize("NFC", plain)
+    """A chunk with case and accents folded if asked, each character with its origin."""
+    if not (lower_case or strips):
+        return list(chunk)
+    expected = _fold("".join(character for character, _ in chunk), lower_case, strips)
     characters: list[tuple[str, Origin]] = []
-    for cluster, origin in _clusters(chunk):
-        characters.extend((c, origin) for c in unicodedata.normalize("NFC", cluster))
-    if lower_case or strips:
-        expected = _fold(expected, lower_case, strips)
-        characters = [
-            (folded, origin)
-            for character, origin in characters
-            for folded in _fold(character, lower_case, strips)
-        ]
+    for character, origin in chunk:
+        folded = _fold(character, lower_case, strips)
+        if not folded and characters:  # a mark belongs to the letter before it
+            last, (first, _) = characters.pop()
+            characters.append((last, (first, origin[1])))
+        characters.extend((one, origin) for one in folded)
     if "".join(character for character, _ in characters) == expected:
         return characters
     # Marks that change places across characters: the chunk as a whole is their origin.
     whole = (chunk[0][1][0], chunk[-1][1][1])
     return [(character, whole) for character in expected]
-
-
-def _clusters(chunk: Sequence[tuple[str, Origin]]) -> Iterator[tuple[str, Origin]]:
-    """Characters that NFC may compose, with their common origin."""
-    cluster, first, last = chunk[0][0], *chunk[0][1]
-    for character, (start, end) in chunk[1:]:
-        joined = unicodedata.normalize("NFC", cluster + character)
-        alone = (unicodedata.normalize("NFC", part) for part in (cluster, character))
-        apart = joined == "".join(alone)
-        if apart or len(cluster) == _LONGEST_CLUSTER:
-            yield cluster, (first, last)
-            cluster, first = character, start
-        else:
-            cluster += character
-        last = end
-    yield cluster, (first, last)
 
 
 def _fold(word: str, lower_case: bool, strips: bool) -> str:
@@ -170,8 +158,8 @@ def without_accents(word: str) -> str:
     return "".join(c for c in decomposed if unicodedata.category(c) != "Mn")
 
 
-def _split_punctuation(word: str) -> list[str]:
-    parts = "".join(f" {c} " if _is_punctuation(c) else c for c in word)
+def _split_punctuation(word: str, splits_symbols: bool) -> list[str]:
+    parts = "".join(f" {c} " if _stands_alone(c, splits_symbols) else c for c in word)
     return parts.split()
 
 
@@ -191,6 +179,17 @@ def is_ideograph(character: str) -> bool:
     if code < IDEOGRAPHS[0][0]:
         return False
     return any(first <= code <= last for first, last in IDEOGRAPHS)
+
+
+def is_symbol(character: str) -> bool:
+    """Return True for what PaddleNLP takes for symbols, beside ASCII's, which are punctuation."""
+    if character.isascii():
+        return False
+    return unicodedata.category(character).startswith("S") or character in _MORE_SYMBOLS
+
+
+def _stands_alone(character: str, splits_symbols: bool) -> bool:
+    return _is_punctuation(character) or (splits_symbols and is_symbol(character))
 
 
 def _is_punctuation(character: str) -> bool:

@@ -14,8 +14,34 @@ from transformers.models.bert import tokenization_bert_legacy
 LEGACY: Any = tokenization_bert_legacy
 """transformers' module of the original tokenizer, which has no types."""
 
+
+class _WithoutComposition:
+    """Python's `unicodedata` for a tokenizer that composes nothing (NFC)."""
+
+    category = staticmethod(unicodedata.category)
+
+    @staticmethod
+    def normalize(form: Any, text: str) -> str:
+        return text if form == "NFC" else unicodedata.normalize(form, text)
+
+
+# The fast tokenizers, PaddleNLP and transformers before 4.26 do not compose.
+LEGACY.unicodedata = _WithoutComposition
+
 SPECIAL_TOKENS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 _SURROGATES = range(0xD800, 0xE000)
+
+
+def _fast_cut(first: int, second: int, room: int) -> tuple[int, int]:
+    """Tokens kept of each text, as `truncate_encodings` of the `tokenizers` library has it."""
+    if first + second <= room:
+        return first, second
+    shorter = min(first, second)
+    longer = max(shorter, room - shorter)
+    if shorter + longer > room:
+        shorter = room // 2
+        longer = shorter + room % 2
+    return (longer, shorter) if first > second else (shorter, longer)
 
 
 class OriginalTokenizer:
@@ -54,10 +80,16 @@ class OriginalTokenizer:
         return ids
 
     def row(self, text: str, pair: str | None, max_length: int) -> tuple[list[int], list[int]]:
-        """Ids and token type ids of a row, cut `longest_first`."""
+        """Ids and token type ids of a row, cut `longest_first` as the fast tokenizers cut."""
+        if pair is not None:
+            first, second = self.token_ids(text), self.token_ids(pair)
+            kept = _fast_cut(len(first), len(second), max_length - 3)
+            row = self.as_in_version_5.prepare_for_model(
+                first[: kept[0]], second[: kept[1]], return_token_type_ids=True
+            )
+            return row["input_ids"], row["token_type_ids"]
         row = self.as_in_version_5(
             self._folded(text),
-            None if pair is None else self._folded(pair),
             max_length=max_length,
             truncation="longest_first",
             return_token_type_ids=True,

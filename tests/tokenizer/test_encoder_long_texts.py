@@ -129,7 +129,8 @@ long_texts = st.lists(words, max_size=12).map("".join)
 @settings(
     max_examples=500, deadline=None, database=None, suppress_health_check=[HealthCheck.too_slow]
 )
-@given(first=long_texts, second=st.none() | long_texts, max_length=st.integers(3, 7))
+# With an even room: which of two texts that are read in part is longer is not known.
+@given(first=long_texts, second=st.none() | long_texts, max_length=st.sampled_from([3, 5, 7]))
 def test_random_long_texts_make_the_rows_of_the_whole(
     first: str,
     second: str | None,

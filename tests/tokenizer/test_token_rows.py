@@ -9,7 +9,11 @@ import numpy.typing as npt
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tokenizers import Tokenizer
+from tokenizers.models import WordLevel
+from tokenizers.pre_tokenizers import WhitespaceSplit
 
+from ernie_triton.tokenizer.rules import TokenRules
 from ernie_triton.tokenizer.token_rows import (
     LengthBuckets,
     TokenizedRows,
@@ -60,13 +64,14 @@ def test_rows_of_several_texts_lose_tokens_of_the_longest_one_by_one(
     each: int, rows: list[tuple[int, ...]], max_length: int
 ) -> None:
     texts = numbered([count for row in rows for count in row[:each]])
-    made = several_rows(ids_of(texts, each), counts_of(texts), max_length, each)
+    rules = TokenRules(splits_symbols=True)
+    made = several_rows(ids_of(texts, each), counts_of(texts), max_length, each, rules)
     ids, types, lengths, truncated = [], [], [], []
     for place in range(0, len(texts), each):
         kept = [text.copy() for text in texts[place : place + each]]
         truncated.append(sum(map(len, kept)) > max_length - 1 - each)
         while sum(map(len, kept)) > max_length - 1 - each:
-            # PaddleNLP cuts the first of three equals, transformers the second of two.
+            # PaddleNLP cuts the first of three equals, and the second of two.
             order = kept if each == 3 else kept[::-1]
             max(order, key=len).pop()
         row = [CLASSIFY, *(one for text in kept for one in (*text, SEPARATE))]
@@ -77,6 +82,20 @@ def test_rows_of_several_texts_lose_tokens_of_the_longest_one_by_one(
     assert made.token_type_ids.tolist() == types
     assert made.lengths.tolist() == lengths
     assert made.truncated.tolist() == truncated
+
+
+@given(counts=st.tuples(st.integers(0, 20), st.integers(0, 20)), max_length=st.integers(4, 24))
+def test_pairs_of_transformers_are_cut_as_its_fast_tokenizers_cut_them(
+    counts: tuple[int, int], max_length: int
+) -> None:
+    tokenizer = Tokenizer(WordLevel({str(n): n for n in range(90)}, unk_token="0"))
+    tokenizer.pre_tokenizer = WhitespaceSplit()
+    tokenizer.enable_truncation(max_length - 3)
+    texts = numbered(list(counts))
+    first, second = (" ".join(map(str, text)) for text in texts)
+    theirs = tokenizer.encode(first, second).ids
+    made = several_rows(ids_of(texts, 2), counts_of(texts), max_length, 2).input_ids.tolist()
+    assert [one for one in made if one not in (CLASSIFY, SEPARATE)] == theirs
 
 
 @pytest.fixture

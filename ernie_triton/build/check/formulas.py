@@ -21,7 +21,9 @@ def norm(x: Float64, layer: Norm) -> Float64:
 
 
 def activate(x: Float64, kind: str) -> Float64:
-    """Return one of `ernie_triton.build.model.heads.DENSE_ACTIVATIONS` of each value."""
+    """Return one of `DENSE_ACTIVATIONS` or `POOLER_ACTIVATIONS` of each value."""
+    if kind == "tanh_relu":
+        return np.maximum(np.tanh(x), 0.0)
     if kind == "gelu":
         erf = np.vectorize(math.erf, otypes=[np.float64])
         return np.asarray(0.5 * x * (1.0 + erf(x / math.sqrt(2.0))))

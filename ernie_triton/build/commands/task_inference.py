@@ -25,6 +25,8 @@ from ernie_triton.build.model.heads import HEAD_NAMES, SequenceHead
 from ernie_triton.errors import UsageError
 from ernie_triton.tasks import MULTI_LABEL, REGRESSION, TASKS
 
+_SETFIT_HEAD = "model_head.pkl"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InferredTask:
@@ -47,6 +49,11 @@ def infer_task(checkpoint: Path) -> InferredTask:
     folder = checkpoint if checkpoint.is_dir() else checkpoint.parent
     sentence = read_sentence_folder(folder) if is_sentence_folder(folder) else None
     if sentence is not None and sentence.kind == SENTENCE_MODEL:
+        if (folder / _SETFIT_HEAD).is_file():
+            raise UsageError(
+                f"{folder} is a classifier of SetFit: {_SETFIT_HEAD} holds its head, a pickle of "
+                f"scikit-learn, which is never read; --task embedding serves its vectors"
+            )
         kind = "vector" if sentence.token_layer is None else "token_vector"
         return _inferred(kind, "", "the modules of sentence-transformers")
     has_config = any((folder / name).is_file() for name in CONFIG_FILES)

@@ -166,7 +166,9 @@ class GraphBuilder:
         )
 
     def activation(self, name: str, kind: str, x: str) -> str:
-        """Add one of `ernie_triton.build.model.heads.DENSE_ACTIVATIONS`."""
+        """Add one of `DENSE_ACTIVATIONS` or `POOLER_ACTIVATIONS` of `build.model.heads`."""
+        if kind == "tanh_relu":
+            return self.add("Relu", f"{name}/relu", self.add("Tanh", name, x))
         if kind == "gelu_tanh":
             return self.add("Gelu", name, x, approximate="tanh")
         return self.add(_OPERATORS[kind], name, x)

@@ -33,9 +33,8 @@ from ernie_triton.build.load.sentence.model import (
 )
 from ernie_triton.build.load.settings import (
     CONFIG_FILES,
-    CheckpointConfig,
     folds_case,
-    read_config,
+    read_labels_and_problem,
     splits_ideographs,
     vocabulary_beside,
 )
@@ -114,7 +113,7 @@ def holds_weights(folder: Path) -> bool:
 def _from_graph(kind: str, path: Path, graph: onnx.ModelProto, wanted: WantedHead) -> Source:
     folder = path if path.is_dir() else folder_beside(path, (*CONFIG_FILES, VOCABULARY_FILE))
     has_config = any((folder / name).is_file() for name in CONFIG_FILES)
-    config = read_config(folder) if has_config else None
+    labels, problem = read_labels_and_problem(folder) if has_config else (None, "")
     has_options = takes_options(graph)
     if has_options and wanted.head not in (None, "choice"):
         raise OtherTaskError(
@@ -151,22 +150,21 @@ def _from_graph(kind: str, path: Path, graph: onnx.ModelProto, wanted: WantedHea
         model=model,
         graph=used,
         unrecognised=reason,
-        labels=config.labels if config else None,
+        labels=labels,
         vocabulary=vocabulary_beside(folder),
         lower_case=folds_case(folder),
         tokenize_chinese_chars=splits_ideographs(folder),
-        problem=_problem(model, config, functions),
+        problem=problem or _problem(model, functions),
         pooled_in_graph=used is vectors and is_vector_alone(vectors),
         fixed_length=fixed_length(graph),
     )
 
 
-def _problem(model: Model | None, config: CheckpointConfig | None, functions: Sequence[str]) -> str:
-    """Return the problem that a classifier was trained for: a sigmoid inside tells it too."""
-    said = config.problem if config else ""
+def _problem(model: Model | None, functions: Sequence[str]) -> str:
+    """Return the problem that a sigmoid inside a classifier tells; empty where it tells none."""
     head = model.head if model is not None else None
-    if said or "Sigmoid" not in functions or not isinstance(head, SequenceHead):
-        return said
+    if "Sigmoid" not in functions or not isinstance(head, SequenceHead):
+        return ""
     return "multi_label_classification" if head.output.outputs > 1 else "regression"
 
 

@@ -58,6 +58,8 @@ class Family:
         task_types: `use_task_id` adds a row of the task type table: `task_id`, or `zero` for row 0;
             empty where the type has no such table.
         pool_act: the configuration's `pool_act` can switch the pooler's activation off.
+        relu_scores: a ReLU stands between the pooler's activation and the scores of a text.
+        norm_epsilon: epsilon of every norm, whatever the configuration says; None: as it says.
         projection: `always` where a layer widens the embeddings, `narrower` where one does if they
             are narrower than the layers; empty where none does.
         token_types: token types are embedded; otherwise both texts of a pair look alike.
@@ -76,6 +78,8 @@ class Family:
     positions: str = "first"
     task_types: str = ""
     pool_act: bool = False
+    relu_scores: bool = False
+    norm_epsilon: float | None = None
     projection: str = ""
     token_types: bool = True
     embeds_pad: bool = False
@@ -125,11 +129,11 @@ FAMILIES: dict[str, dict[str, Family]] = {
     },
     PADDLENLP.framework: {
         "bert": Family(classes="Bert", base="bert", pool_act=True),
-        "ernie": Family(classes="Ernie", base="ernie", task_types="task_id"),
+        "ernie": Family(classes="Ernie", base="ernie", task_types="task_id", norm_epsilon=1e-12),
         "roberta": Family(classes="Roberta", base="roberta", positions="by_release"),
         "electra": replace(_ELECTRA, text_head=HIDDEN_ACTIVATION),
         "skep": Family(classes="Skep", base="skep", by_arrays=False),
-        "tinybert": Family(classes="TinyBert", base="tinybert", pool_act=True),
+        "tinybert": Family(classes="TinyBert", base="tinybert", pool_act=True, relu_scores=True),
         "ppminilm": Family(classes="PPMiniLM", base="ppminilm"),
         "albert": Family(
             classes="Albert",
@@ -187,7 +191,8 @@ _UNLIKE = {
     ),
 }
 """Parts that the canonical graph does not have, by the type that needs them."""
-_INSTEAD = "export the model to ONNX and build from that file"
+INSTEAD = "export the model to ONNX and build from that file"
+"""Advice on a model that the canonical graph cannot compute."""
 
 
 def check_model_type(scheme: NameScheme | None, model_type: str, where: str) -> None:
@@ -207,7 +212,7 @@ def check_model_type(scheme: NameScheme | None, model_type: str, where: str) -> 
         reason = f", which has {_UNLIKE[model_type]}" if model_type in _UNLIKE else ""
         raise CheckpointError(
             f"{where} is of model_type {model_type!r}{reason}; expected {', '.join(types)} from "
-            f"{' or '.join(frameworks)}; {_INSTEAD}"
+            f"{' or '.join(frameworks)}; {INSTEAD}"
         )
 
 
@@ -274,6 +279,6 @@ def _refuse_class(
     classes = ", ".join(family.classes for family in families)
     raise CheckpointError(
         f"{where} is of the class {architecture}; expected {classes} with "
-        f"{', '.join(HEADS_BY_ARCHITECTURE)}; {_INSTEAD}, or name one of these in architectures if "
+        f"{', '.join(HEADS_BY_ARCHITECTURE)}; {INSTEAD}, or name one of these in architectures if "
         f"the model computes the same"
     )

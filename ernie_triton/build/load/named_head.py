@@ -91,6 +91,8 @@ def _sequence_head(
             )
         output = _classifier(arrays, "classifier", "sequence", where)
         activation = _pooler_activation(family, config)
+        if family.relu_scores:
+            activation = "relu" if activation == "identity" else f"{activation}_relu"
         return SequenceHead(pooler=_pooler(arrays), pooler_activation=activation, output=output)
     _skip_pooler(arrays)
     if not arrays.has("classifier.out_proj.weight"):

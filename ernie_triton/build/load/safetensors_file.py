@@ -15,6 +15,21 @@ _NARROW = ("F8_", "F6_", "F4")
 """Beginnings of number types that NumPy lacks; they come with scales in arrays of their own."""
 
 
+def safetensors_names(path: Path) -> list[str]:
+    """Return the names of the arrays in a safetensors file, without reading them.
+
+    Raises:
+        CheckpointError: the file is damaged or a git-lfs pointer.
+    """
+    if fault := pointer_fault(path):
+        raise CheckpointError(fault)
+    try:
+        with safe_open(path, framework="numpy") as file:
+            return list(file.keys())
+    except (SafetensorError, OSError) as error:
+        raise CheckpointError(f"{path} is truncated or not a safetensors file: {error}") from error
+
+
 def read_safetensors(path: Path) -> dict[str, Float32]:
     """Read the arrays of a safetensors file, by name, as float32.
 

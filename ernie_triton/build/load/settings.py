@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ernie_triton.build.load.config_labels import label_count_of, labels_of, problem_of
-from ernie_triton.build.load.families import HEADS_BY_ARCHITECTURE
+from ernie_triton.build.load.families import HEADS_BY_ARCHITECTURE, INSTEAD
 from ernie_triton.build.load.own_names import own_type, with_bert_settings
 from ernie_triton.build.load.tokenizers.tokenizer_json import holds_pieces, json_settings
 from ernie_triton.errors import CheckpointError, TextFileError
@@ -49,6 +49,7 @@ SENTENCEPIECE_MODEL = "sentencepiece.bpe.model"
 """XLM-RoBERTa's, and beside a `vocab.txt` ERNIE-M's."""
 ERNIE_M_TOKENIZER = "ErnieMTokenizer"
 _JSON_CLASSES = frozenset(("PreTrainedTokenizer", "TokenizersBackend", "PythonBackend"))
+_OF_NORMALIZER = ("do_lower_case", "strip_accents", "tokenize_chinese_chars")
 _TASKS_BY_HEAD = {
     **{"choice": CHOICE, "token": TOKEN_CLS, "span": QA, "pointer": EXTRACTION},
     **{"vector": EMBEDDING, "masked": CLOZE, "token_vector": COLBERT},
@@ -121,12 +122,13 @@ def read_config(folder: Path) -> CheckpointConfig:
     if position_kind != "absolute":
         raise CheckpointError(
             f"{path}: position_embedding_type is {position_kind!r}; only absolute positions are "
-            f"supported"
+            f"supported; {INSTEAD}"
         )
     activation = values.get("hidden_act", "gelu")
     if not isinstance(activation, str) or activation not in _ACTIVATIONS:
         raise CheckpointError(
-            f"{path}: hidden_act is {activation!r}; expected one of {', '.join(_ACTIVATIONS)}"
+            f"{path}: hidden_act is {activation!r}; expected one of {', '.join(_ACTIVATIONS)}; "
+            f"{INSTEAD}"
         )
     return CheckpointConfig(
         model_type=model_type_of(values),
@@ -149,6 +151,18 @@ def read_config(folder: Path) -> CheckpointConfig:
         older_file=path.name != CONFIG_FILES[0],
         pruned_heads=_pruned_heads(values, path),
     )
+
+
+def read_labels_and_problem(folder: Path) -> tuple[tuple[str, ...] | None, str]:
+    """Read the label names and the problem of a configuration, as `CheckpointConfig` has them.
+
+    They are all that an exported graph needs: the rest of the model is in it, whatever it computes.
+
+    Raises:
+        CheckpointError: the configuration is broken, or one of the two is.
+    """
+    path, values = _config_file(folder), config_values(folder)
+    return labels_of(values, path), problem_of(values, path)
 
 
 def _check_own_code(values: Mapping[str, Any], path: Path) -> None:
@@ -225,7 +239,8 @@ def tokenizer_settings(folder: Path) -> dict[str, Any]:
     """Read `tokenizer_config.json`; empty where there is no such file.
 
     Where `tokenizer.json` holds the vocabulary, its own settings are those that the other file does
-    not name.
+    not name. Of case, accents and ideographs only a general class reads them: BERT's replace them
+    by their defaults.
 
     Raises:
         CheckpointError: a file is damaged, or the two contradict each other.
@@ -243,7 +258,18 @@ def tokenizer_settings(folder: Path) -> dict[str, Any]:
                 f"{path}: {key} is {said!r}, and {document.name} beside it says {value!r}; correct "
                 f"the one that is wrong"
             )
+    if _has_bert_class(folder, settings):
+        within = {key: value for key, value in within.items() if key not in _OF_NORMALIZER}
     return {**within, **settings}
+
+
+def _has_bert_class(folder: Path, settings: Mapping[str, Any]) -> bool:
+    """Return whether a class of BERT reads the tokenizer: the one named, or the model's own."""
+    config = folder / CONFIG_FILES[0]
+    if settings.get("tokenizer_class") is None and not config.is_file():
+        return False
+    named = settings.get("tokenizer_class") or optional_json(config).get("tokenizer_class")
+    return tokenizer_class_base(named) not in _JSON_CLASSES
 
 
 def vocabulary_beside(folder: Path) -> Path | None:

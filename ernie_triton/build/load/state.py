@@ -71,8 +71,9 @@ def model_from_state(
         )
     check_model_type(scheme, config.model_type, where)
     _check_attention(config, where)
-    arrays = NamedState(state, scheme, config.layer_norm_eps, where)
-    family = _family(arrays, scheme, config, head, where)
+    family = family_of_state(state, scheme, config, where, head)
+    own = family.norm_epsilon
+    arrays = NamedState(state, scheme, config.layer_norm_eps if own is None else own, where)
     encoder = _Reader(arrays, scheme, family, config, where).encoder()
     if head == "pointer" and family.attends_to_pad:
         encoder = with_attended_padding(encoder)

@@ -8,6 +8,8 @@ from ernie_triton.tasks import pooling_parts
 
 DENSE_ACTIVATIONS = (*ACTIVATIONS, "sigmoid")
 """Activations of a layer behind the pooling."""
+POOLER_ACTIVATIONS = (*ACTIVATIONS, "tanh_relu")
+"""Activations between a pooler and the scores; `tanh_relu` is one after the other."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -19,10 +21,10 @@ class SequenceHead:
     output: Linear
 
     def __post_init__(self) -> None:
-        if self.pooler_activation not in ACTIVATIONS:
+        if self.pooler_activation not in POOLER_ACTIVATIONS:
             raise CheckpointError(
                 f"the pooler's activation {self.pooler_activation!r} is not one of "
-                f"{', '.join(ACTIVATIONS)}"
+                f"{', '.join(POOLER_ACTIVATIONS)}"
             )
         if self.pooler is not None and self.pooler.outputs != self.output.inputs:
             raise CheckpointError(

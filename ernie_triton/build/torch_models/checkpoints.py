@@ -106,9 +106,9 @@ def load_model(
         activation = _pooler_activation(model)
         if activation not in ("tanh", "identity"):
             raise CheckpointError(
-                f"{folder} has a head with {activation} between its layers, as ELECTRA and "
-                f"DistilBERT have; such a model can be built and served, but not trained or "
-                f"compressed"
+                f"{folder} has a head with {activation} between its layers, as ELECTRA, "
+                f"DistilBERT and TinyBERT have; such a model can be built and served, but not "
+                f"trained or compressed"
             )
         if activation != "tanh":
             sizes["pool_act"] = activation

@@ -80,6 +80,9 @@ def test_sentence_transformers_files_say_an_embedding(tmp_path: Path) -> None:
     change_config(folder, architectures=["BertForMaskedLM"])
     add_pooling(folder, pooling_mode_cls_token=False, pooling_mode_mean_tokens=True)
     assert infer_task(folder).task == "embedding"
+    (tmp_path / "model_head.pkl").touch()
+    with pytest.raises(UsageError, match=r"a classifier of SetFit.*--task embedding serves"):
+        infer_task(tmp_path)
 
 
 @pytest.mark.parametrize(

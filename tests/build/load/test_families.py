@@ -158,6 +158,8 @@ def test_paddlenlp_s_types_of_bert_s_shape_are_read_with_their_own_values(
     source.bert.embeddings.word_embeddings.weight.data[0] = 0  # as Paddle takes it
     arrays = {name.replace("bert.", f"{kind}."): one for name, one in paddle_state(source).items()}
     if kind == "tinybert":
+        pooler = source.bert.pooler
+        pooler.activation = torch.nn.Sequential(pooler.activation, torch.nn.ReLU())
         arrays[f"{kind}.fit_dense.weight"] = np.ones((24, 30), np.float32)
     values = {"model_type": kind, "architectures": [f"{classes}ForSequenceClassification"]}
     save_paddlenlp(source, tmp_path, state=arrays, **values)
@@ -170,6 +172,24 @@ def test_paddlenlp_s_types_of_bert_s_shape_are_read_with_their_own_values(
         changed(tmp_path, hidden_act=None, layer_norm_eps=None)
     assert_answers(tmp_path, source)
     assert_answers(changed(tmp_path, model_type=None), source)
+
+
+def test_tinybert_without_its_pooler_s_activation_keeps_that_of_its_scores(tmp_path: Path) -> None:
+    source = tiny("Bert", hidden_act="gelu")
+    source.bert.embeddings.word_embeddings.weight.data[0] = 0  # as Paddle takes it
+    source.bert.pooler.activation = torch.nn.ReLU()
+    state = paddle_state(source)
+    arrays = {name.replace("bert.", "tinybert."): one for name, one in state.items()}
+    values = {"architectures": ["TinyBertForSequenceClassification"], "pool_act": "linear"}
+    save_paddlenlp(source, tmp_path, state=arrays, model_type="tinybert", **values)
+    assert_answers(tmp_path, source)
+
+
+def test_the_norms_of_paddlenlp_s_ernie_have_its_own_epsilon(tmp_path: Path) -> None:
+    source = tiny("Ernie", layer_norm_eps=1e-12)
+    source.ernie.embeddings.word_embeddings.weight.data[0] = 0  # as Paddle takes it
+    save_paddlenlp(source, tmp_path, state=paddle_state(source))
+    assert_answers(changed(tmp_path, layer_norm_eps=0.1), source)
 
 
 @pytest.mark.parametrize("head", ["sequence", "token", "vector"])

@@ -1,5 +1,6 @@
 """The format of a path is recognised, and every format gives the same model."""
 
+import json
 import shutil
 from pathlib import Path
 from typing import Any
@@ -124,6 +125,17 @@ def test_what_lies_beside_an_export_is_read_with_it(formats: Path, tmp_path: Pat
         assert source.labels == ("好", "坏")
         assert source.vocabulary == folder / "vocab.txt"
         assert not source.lower_case
+
+
+def test_a_configuration_says_of_an_export_its_labels_alone(formats: Path, tmp_path: Path) -> None:
+    shutil.copy(formats / "onnx/exported.onnx", tmp_path)
+    config: dict[str, Any] = {"model_type": "ernie"}
+    config |= {"hidden_act": "silu", "position_embedding_type": "relative_key"}
+    config |= {"auto_map": {"AutoModel": "own.Model"}, "id2label": dict(enumerate("甲乙丙丁戊"))}
+    (tmp_path / "config.json").write_text(json.dumps(config), encoding="utf-8")
+    source = read_source(tmp_path)
+    assert source.model is not None
+    assert source.labels == tuple("甲乙丙丁戊")
 
 
 def test_a_graph_that_is_not_recognised_is_kept_with_the_reason(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 
 from ernie_triton.build.load.pieces.ernie_m import read_ernie_m_vocabulary
 from ernie_triton.build.load.pieces.vocabulary import read_piece_vocabulary
+from ernie_triton.build.load.safetensors_file import safetensors_names
 from ernie_triton.build.load.settings import (
     CONFIG_FILES,
     ERNIE_M_TOKENIZER,
@@ -40,6 +41,7 @@ from ernie_triton.build.load.tokenizers.tokenizer_keys import (
     named_specials,
     token_content,
 )
+from ernie_triton.build.load.weights import PADDLENLP
 from ernie_triton.errors import CheckpointError, VocabularyError
 from ernie_triton.tokenizer.rules import AddedToken, SpecialNames, TokenRules
 from ernie_triton.tokenizer.vocabulary import (
@@ -61,6 +63,12 @@ _BERT_CLASSES = frozenset(
 """Classes of transformers and PaddleNLP that tokenise as `BertTokenizer` does."""
 _ROBERTA_CLASSES = frozenset(("RobertaTokenizer", "RobertaChineseTokenizer", "SkepTokenizer"))
 """PaddleNLP's classes that read a `vocab.txt` as `BertTokenizer` does; transformers' read BPE."""
+_PADDLE_CLASSES = frozenset(
+    f"{name}Tokenizer"
+    for name in ("Ernie", "TinyBert", "PPMiniLM", "NeZha", "RobertaChinese", "Skep")
+)
+"""Classes that PaddleNLP alone has."""
+_PADDLE_FILES = ("*.pdparams*", "*.pdiparams*", "*.pdmodel")
 _PIECE_CLASSES = frozenset(("XLMRobertaTokenizer", "CamembertTokenizer", "RobertaTokenizer"))
 """transformers' classes whose `tokenizer.json` has pieces; their texts have no token types."""
 
@@ -100,7 +108,8 @@ def read_vocabulary(path: Path, folder: Path, *, lower_case: bool | None = None)
         never_split=tuple(_strings(settings, "never_split", folder)),
         basic_tokenize=_flag(settings, "do_basic_tokenize", folder),
         strip_accents=_accents(settings, folder, lower_case),
-        under_accents=path.name == TOKENIZER_JSON,
+        under_accents=path.with_name(TOKENIZER_JSON).is_file(),  # a fast tokenizer saved them
+        splits_symbols=splits_symbols(folder),
         one_type=one_type,
     )
     added = _added_tokens(settings, folder, ids, rules)
@@ -122,6 +131,7 @@ def settings_of_rules(rules: TokenRules) -> dict[str, Any]:
         "strip_accents": rules.strip_accents,
         "do_basic_tokenize": rules.basic_tokenize,
         "never_split": list(rules.never_split),
+        "splits_symbols": rules.splits_symbols,
         "additional_special_tokens": [one.content for one in rules.added if one.keeps_case],
         "added_tokens_decoder": {
             str(one.id): {
@@ -133,6 +143,26 @@ def settings_of_rules(rules: TokenRules) -> dict[str, Any]:
             for one in rules.added
         },
     }
+
+
+def splits_symbols(folder: Path) -> bool:
+    """Return whether PaddleNLP reads the texts of a checkpoint, which splits at symbols.
+
+    The files of its weights tell it, and of an ONNX file a class that PaddleNLP alone has. A
+    checkpoint of this package says it in its settings.
+    """
+    said = tokenizer_settings(folder).get("splits_symbols")
+    if said is not None:
+        return said is True
+    if files := sorted(folder.glob("*.safetensors")):
+        names = (name for file in files for name in safetensors_names(file))
+        return any(f".{PADDLENLP.query}." in name for name in names)
+    if any(next(folder.glob(pattern), None) for pattern in ("*.bin", "*.pt", "*.pth", "*.ckpt")):
+        return False
+    if any(next(folder.glob(pattern), None) for pattern in _PADDLE_FILES):
+        return True
+    name = tokenizer_class_base(tokenizer_settings(folder).get("tokenizer_class"))
+    return name in _PADDLE_CLASSES
 
 
 def longest_row(folder: Path) -> int | None:

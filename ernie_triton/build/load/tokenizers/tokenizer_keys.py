@@ -58,6 +58,7 @@ _HONOURED = frozenset(
         *("bos_token", "eos_token", "added_tokens_decoder", "never_split", "do_basic_tokenize"),
         *("do_lower_case", "strip_accents", "tokenize_chinese_chars", "tokenizer_class"),
         *("model_max_length", "max_len", "model_input_names", "max_input_chars_per_word"),
+        "splits_symbols",
     )
 )
 _WITHOUT_EFFECT = frozenset(

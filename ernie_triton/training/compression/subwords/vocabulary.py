@@ -10,6 +10,7 @@ it [UNK]. So every known or common character gets a token in either position. A 
 teacher did not know starts with the teacher's embedding of [UNK].
 """
 
+import dataclasses
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -112,6 +113,8 @@ def shortened_vocabulary(
         raise SubwordsError(f"found {pieces} pieces and {len(texts)} texts; expected some of both")
     lower_case = folds_case(checkpoint)
     old = read_vocabulary(checkpoint / VOCABULARY_FILE, checkpoint)
+    # The new model is trained and saved as those of transformers, whose words keep their symbols.
+    old = dataclasses.replace(old, rules=dataclasses.replace(old.rules, splits_symbols=False))
     if old.rules.to_text():
         raise SubwordsError(
             f"{checkpoint} has added tokens or other unusual rules of its tokenizer; expected the "
@@ -184,6 +187,7 @@ def write_tokenizer(shortened: ShortenedVocabulary, checkpoint: Path, folder: Pa
         "tokenize_chinese_chars": False,
         "tokenizer_class": "BertTokenizer",
     }
+    settings.pop("splits_symbols", None)
     text = json.dumps(settings, ensure_ascii=False, indent=2) + "\n"
     (folder / TOKENIZER_FILE).write_text(text, encoding="utf-8")
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from transformers import BertTokenizer
+from transformers import AutoTokenizer, BertTokenizer
 
 from ernie_triton.build.load.settings import folds_case, splits_ideographs, vocabulary_beside
 from ernie_triton.build.load.tokenizers.tokenizer_files import (
@@ -364,3 +364,28 @@ def test_added_tokens_count_as_rows(tmp_path: Path) -> None:
     vocabulary = read_vocabulary(folder / "vocab.txt", folder)
     assert (vocabulary.size, vocabulary.rows) == (len(LINES), len(LINES) + 1)
     assert vocabulary.rules.added == (AddedToken(content="[E1]", id=len(LINES)),)
+
+
+def test_a_class_of_bert_folds_case_where_only_tokenizer_json_says_otherwise(
+    tmp_path: Path,
+) -> None:
+    folder = tmp_path / "saved"
+    BertTokenizer.from_pretrained(saved(tmp_path / "source")).save_pretrained(folder)
+    (folder / "tokenizer_config.json").unlink()
+    change(folder / "tokenizer.json", "normalizer", {"lowercase": False})
+    assert not folds_case(folder)  # nothing names a class
+    config = {"model_type": "bert", "tokenizer_class": "PreTrainedTokenizerFast"}
+    for name, expected in ((None, True), ("PreTrainedTokenizerFast", False)):
+        (folder / "config.json").write_text(json.dumps({**config, "tokenizer_class": name}))
+        assert folds_case(folder) is expected
+        theirs = AutoTokenizer.from_pretrained(folder).tokenize("A")
+        assert theirs == (["a"] if expected else ["A"])
+
+
+def test_an_accented_token_that_a_fast_tokenizer_saved_is_refused(tmp_path: Path) -> None:
+    tokenizer = BertTokenizer.from_pretrained(saved(tmp_path / "source"))
+    tokenizer.add_tokens(["\u00c9"])
+    tokenizer.save_pretrained(tmp_path / "saved")
+    folder = saved(tmp_path / "saved")  # transformers 4 saves both files
+    with pytest.raises(CheckpointError, match="is accented, and the tokenizer removes accents"):
+        read_vocabulary(folder / "vocab.txt", folder)
