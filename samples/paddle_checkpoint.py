@@ -37,7 +37,7 @@ _CONFIG_KEYS = (
 _State = dict[str, npt.NDArray[np.float32]]
 
 
-def write_paddle_checkpoint(source: Path, folder: Path, *, task: str) -> None:
+def write_paddle_checkpoint(source: Path, folder: Path, *, task: str, half: bool = False) -> None:
     """Write `config.json`, `model_state.pdparams`, `vocab.txt` and the tokenizer's files.
 
     PaddleNLP's file always has a pooler; that of a model without one is written as zeros.
@@ -46,6 +46,7 @@ def write_paddle_checkpoint(source: Path, folder: Path, *, task: str) -> None:
         source: a transformers checkpoint.
         folder: to make.
         task: of `ernie_triton.tasks`.
+        half: store the weights in FP16, as PaddleNLP does with `dtype="float16"`.
 
     Raises:
         CheckpointError: the source is no such checkpoint.
@@ -55,8 +56,10 @@ def write_paddle_checkpoint(source: Path, folder: Path, *, task: str) -> None:
     if not isinstance(model, Model):
         raise CheckpointError(f"{source} holds no weights; expected a transformers checkpoint")
     folder.mkdir(parents=True, exist_ok=True)
-    arrays = _paddle_state(model)
-    state: dict[str, object] = {name: np.array(array, order="C") for name, array in arrays.items()}
+    arrays, kind = _paddle_state(model), np.float16 if half else np.float32
+    state: dict[str, object] = {
+        name: np.array(array, dtype=kind, order="C") for name, array in arrays.items()
+    }
     state[_STRUCTURED_NAMES] = _static_names(list(arrays))
     with (folder / "model_state.pdparams").open("wb") as file:
         pickle.dump(state, file, protocol=4)

@@ -102,12 +102,12 @@ def train_sample(wanted: SampleTraining) -> dict[str, object]:
         is_paddle = wanted.format == "paddlenlp"
         trained = folder / "trained" if is_paddle else wanted.output
         run.train(base, trained, _varied(run), epochs=wanted.epochs)
-        if recipe.half:
-            _halve(trained)
         if is_paddle:
-            write_paddle_checkpoint(trained, wanted.output, task=recipe.task)
+            write_paddle_checkpoint(trained, wanted.output, task=recipe.task, half=recipe.half)
             for file in (TRAINING_FILE, CURVE_FILE):
                 shutil.copyfile(trained / file, wanted.output / file)
+        elif recipe.half:
+            _halve(trained)
     return _record(wanted, recipe, data)
 
 

@@ -42,7 +42,7 @@ ALL_TASKS = pytest.mark.parametrize("task", FILES)
 # The figure that says most of a checkpoint, and the bounds that it must be within.
 FIGURES = {
     "tnews": ("accuracy", 0.8, 1.0),
-    "afqmc": ("accuracy", 0.8, 1.0),
+    "afqmc": ("accuracy", 0.9, 1.0),
     "msra_ner": ("f1", 0.85, 1.0),
     "cmrc2018": ("exact_match", 0.6, 1.0),
     "sentence_pairs": ("spearman", 0.75, 1.0),
@@ -57,7 +57,6 @@ FIGURES = {
 MOST_BYTES = {
     "tnews": 2_000_000,
     "cmrc2018": 2_500_000,
-    "afqmc": 3_500_000,
     "msra_ner": 3_500_000,
     "reviews": 4_000_000,
 }
@@ -74,7 +73,7 @@ LAYER_MODULES = {
 }
 
 
-def paddle_state(folder: Path) -> dict[str, npt.NDArray[np.float32]]:
+def paddle_state(folder: Path) -> dict[str, npt.NDArray[np.float16]]:
     state = np.load(folder / "model_state.pdparams", allow_pickle=True)
     assert set(state.pop("StructuredToParameterName@@")) == set(state)
     return dict(state)
@@ -92,7 +91,6 @@ def model_from_paddle(folder: Path) -> "ErnieForSequenceClassification":
             intermediate_size=config["intermediate_size"],
             max_position_embeddings=config["max_position_embeddings"],
             type_vocab_size=config["type_vocab_size"],
-            task_type_vocab_size=config["task_type_vocab_size"],
             use_task_id=config["use_task_id"],
             layer_norm_eps=config["layer_norm_eps"],
             num_labels=len(config["id2label"]),
@@ -107,7 +105,7 @@ def model_from_paddle(folder: Path) -> "ErnieForSequenceClassification":
             )
     linears["ernie.embeddings.LayerNorm"] = "ernie.embeddings.layer_norm"
     with torch.no_grad():
-        for table in ("word", "position", "token_type", "task_type"):
+        for table in ("word", "position", "token_type"):
             name = f"ernie.embeddings.{table}_embeddings"
             modules[name].weight.copy_(torch.tensor(state.pop(f"{name}.weight")))
         for ours, theirs in linears.items():
@@ -168,7 +166,6 @@ def test_afqmc_checkpoint_is_as_accurate_as_recorded() -> None:
     tokenizer = transformers.BertTokenizer.from_pretrained(str(folder))
     measured = accuracy(model_from_paddle(folder), tokenizer, pairs, ids)
     assert measured == pytest.approx(recorded("afqmc")["dev_accuracy"], abs=1e-3)
-    assert 0.8 < measured < 1
 
 
 @ALL_TASKS
@@ -197,8 +194,8 @@ def test_checkpoint_is_complete_and_small(task: str) -> None:
 @pytest.mark.parametrize(
     ("task", "recipe"),
     [
-        *((name, name) for name in ("tnews", "sentence_pairs", "multi_label", "similarity")),
-        *((name, name) for name in ("extraction", "choice", "cloze", "reviews")),
+        *((name, name) for name in ("tnews", "afqmc", "sentence_pairs", "multi_label")),
+        *((name, name) for name in ("similarity", "extraction", "choice", "cloze", "reviews")),
         ("msra_ner", "entities"),
     ],
 )
@@ -248,7 +245,7 @@ def test_paddle_linears_are_stored_input_first() -> None:
     sizes = (config["hidden_size"], config["intermediate_size"])
     assert state["ernie.encoder.layers.0.linear1.weight"].shape == sizes
     assert state["classifier.weight"].shape == (config["hidden_size"], 2)
-    assert all(array.dtype == np.float32 and array.flags.c_contiguous for array in state.values())
+    assert all(array.dtype == np.float16 and array.flags.c_contiguous for array in state.values())
 
 
 @pytest.mark.parametrize(

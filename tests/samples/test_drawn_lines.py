@@ -26,6 +26,7 @@ def ranked_texts() -> set[str]:
 @pytest.mark.parametrize(
     ("drawn", "sample", "task"),
     [
+        ("afqmc", "afqmc", "seq_cls"),
         ("similarity", "similarity", "regression"),
         ("multi_label", "multi_label", "multi_label"),
         ("digests", "multi_label", "multi_label"),

@@ -12,17 +12,24 @@ from ernie_triton.build.model.encoder import named_arrays
 from ernie_triton.build.model.models import Model
 from ernie_triton.tasks import task_named
 from samples.paddle_checkpoint import write_paddle_checkpoint
+from tests.build.models import PADDLE_EXAMPLE
 
 CHECKPOINTS = Path(__file__).parents[2] / "samples" / "checkpoints"
 
 
 @pytest.mark.parametrize(
-    ("name", "task"),
-    [("tnews", "seq_cls"), ("msra_ner", "token_cls"), ("similarity", "regression")],
+    ("name", "task", "half"),
+    [
+        ("tnews", "seq_cls", False),
+        ("msra_ner", "token_cls", False),
+        ("similarity", "regression", True),
+    ],
 )
-def test_what_is_written_reads_back(name: str, task: str, tmp_path: Path) -> None:
+def test_what_is_written_reads_back(name: str, task: str, half: bool, tmp_path: Path) -> None:
     source = CHECKPOINTS / name
-    write_paddle_checkpoint(source, tmp_path, task=task)
+    write_paddle_checkpoint(source, tmp_path, task=task, half=half)
+    stored = np.load(tmp_path / "model_state.pdparams", allow_pickle=True)
+    assert stored["classifier.weight"].dtype == (np.float16 if half else np.float32)
     wanted = WantedHead(head=task_named(task).head)
     first, second = read_source(source, wanted), read_source(tmp_path, wanted)
     assert second.kind.startswith("PaddleNLP")
@@ -36,11 +43,11 @@ def test_what_is_written_reads_back(name: str, task: str, tmp_path: Path) -> Non
         assert np.array_equal(array[start:], arrays[key][start:]), key
 
 
-# PaddleNLP 2.8.1 wrote the layout of this file: the names, their order, and Paddle's own names.
+# PaddleNLP 2.8.1 wrote the example: the names, their order, and Paddle's own names.
 def test_names_and_their_order_are_paddlenlps(tmp_path: Path) -> None:
     write_paddle_checkpoint(CHECKPOINTS / "similarity", tmp_path, task="regression")
     names = []
-    for folder in (CHECKPOINTS / "afqmc", tmp_path):
+    for folder in (PADDLE_EXAMPLE / "seq_cls_checkpoint", tmp_path):
         with (folder / "model_state.pdparams").open("rb") as file:
             state = pickle.load(file)
         names.append([name for name in state if "task_type" not in name])
