@@ -207,7 +207,7 @@ def test_lower_case_from_elsewhere_leaves_accents(tmp_path: Path) -> None:
         ({"auto_map": {"AutoTokenizer": ["x.Y", None]}}, "auto_map is"),
         ({"strip_accents": "no"}, "strip_accents is 'no'; expected true, false or null"),
         ({"do_basic_tokenize": 0}, "do_basic_tokenize is 0; expected true or false"),
-        ({"keep_accents": True}, "has the key 'keep_accents' .True., which is not known"),
+        ({"keep_accents": True}, "keep_accents is True; only False is supported"),
         ({"own_words": ["a"]}, r"has the key 'own_words' .*remove it if"),
         ({"add_two_sep_token_inter": True}, "add_two_sep_token_inter is True"),
         ({"never_split": "[E1]"}, r"never_split is '\[E1\]'; expected a list"),
@@ -264,8 +264,18 @@ def test_tokenizers_of_another_kind_are_refused_by_their_files(
         read_vocabulary(folder / "vocab.txt", folder)
 
 
+def test_paddlenlp_s_chinese_albert_names_settings_of_the_english_one(tmp_path: Path) -> None:
+    settings = {"tokenizer_class": "AlbertTokenizer", "remove_space": True, "keep_accents": False}
+    folder = saved(tmp_path, settings | {"bos_token": "[CLS]", "eos_token": "[SEP]"})
+    assert read_vocabulary(folder / "vocab.txt", folder).rules == ORDINARY
+
+
 @pytest.mark.parametrize(
-    "name", ["BertTokenizerFast", "ErnieTokenizer", "ElectraTokenizer", "RobertaTokenizer"]
+    "name",
+    [
+        *("BertTokenizerFast", "ErnieTokenizer", "ElectraTokenizer", "RobertaTokenizer"),
+        *("ErnieGramTokenizer", "PPMiniLMTokenizer", "AlbertChineseTokenizer"),
+    ],
 )
 def test_classes_that_tokenise_as_bert_does_are_read(name: str, tmp_path: Path) -> None:
     folder = saved(tmp_path, {"tokenizer_class": name})
