@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tokenizers import Tokenizer
+from tokenizers.normalizers import BertNormalizer
 from transformers import AutoTokenizer, BertTokenizer
 
 from ernie_triton.build.load.settings import folds_case, splits_ideographs, vocabulary_beside
@@ -329,6 +331,29 @@ def test_a_general_class_reads_tokenizer_json_and_not_the_vocabulary_beside_it(
         path = vocabulary_beside(folder)
         assert path is not None
         assert path.name == ("vocab.txt" if expected else "tokenizer.json")
+
+
+@pytest.mark.parametrize("own", [False, True])
+def test_sentence_transformers_lowercase_before_bert_s_normalizer_is_read(
+    own: bool, tmp_path: Path
+) -> None:
+    folder = tmp_path / "saved"
+    BertTokenizer.from_pretrained(saved(tmp_path / "source")).save_pretrained(folder)
+    path = folder / "tokenizer.json"
+    bert = json.loads(path.read_text(encoding="utf-8"))["normalizer"] | {"lowercase": own}
+    parts = [{"type": "Lowercase"}, bert]
+    change(path, "normalizer", {"type": "Sequence", "normalizers": parts})
+    normalizer = Tokenizer.from_file(str(path)).normalizer
+    text = "CAF\u00c9 \u03a3\u0391\u03a3 \u0130 \u4e2dA"
+    expected = BertNormalizer(lowercase=True, strip_accents=own).normalize_str(text)
+    assert normalizer.normalize_str(text) == expected
+    for settings in ({"do_lower_case": own}, None):  # beside a vocab.txt, and alone
+        saved(folder, settings)
+        assert folds_case(folder)
+        rules = read_vocabulary(folder / "vocab.txt", folder, lower_case=True).rules
+        assert rules.strip_accents is (None if own else False)
+    (folder / "vocab.txt").unlink()
+    assert read_vocabulary(path, folder, lower_case=True).rules == rules
 
 
 def test_names_that_tokenizer_json_contradicts_are_refused(tmp_path: Path) -> None:
