@@ -308,17 +308,19 @@ def _added_token(
     folds = rules.basic_tokenize and folds_case(folder)
     has_case = folds and content.lower() != content
     strips = folds if rules.strip_accents is None else rules.strip_accents
-    reason = ""
+    reason, advice = "", ""
     if rules.under_accents and strips and not is_special and content != without_accents(content):
         reason = "accented, and the tokenizer removes accents"
     elif values.get("single_word"):
         reason = "single_word, which transformers' two tokenizers read differently"
+        advice = '; put "single_word": false there if texts have spaces around it'
     elif has_case and is_special and values.get("normalized"):
         reason = "special and normalized, which transformers' two tokenizers read differently"
+        advice = f'; put "normalized": false there if texts never spell it {content.lower()!r}'
     elif has_case and not is_special and not values.get("normalized", True):
         reason = "not normalized, which transformers' two tokenizers read differently"
     if reason:
-        raise CheckpointError(f"{folder}: the added token {content!r} is {reason}")
+        raise CheckpointError(f"{folder}: the added token {content!r} is {reason}{advice}")
     if is_special:
         return AddedToken(content=content, id=number)
     return AddedToken(content=content.lower() if folds else content, id=number, keeps_case=False)
