@@ -101,6 +101,9 @@ def folder_words(given: PipelineSpec, spec: PipelineSpec, source: Source) -> str
         words += _length_words(given, spec, source.sentence)
         if source.sentence.lower_case:
             words.append("texts in lower case")
+        if source.sentence.left_out:
+            names = " and ".join(source.sentence.left_out)
+            words.append(f"{names} left out since there is no modules.json")
         kind = source.sentence.kind.replace("SentenceTransformer", "sentence-transformers")
         words.append(f"as the {kind} folder says {_but(given, source)}".rstrip())
     return ", ".join(words)

@@ -1,5 +1,6 @@
 """The inputs of a build's steps: the checkpoint that was read, and what was made of it."""
 
+import dataclasses
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -43,7 +44,7 @@ class SourceOutputs:
         """
         source = reference_for(self._source, self._task)
         found = {_row_key(row): source.outputs(row) for row in batch_rows(self._batch)}
-        return Reference(name=source.name, outputs=lambda row: found[_row_key(row)])
+        return dataclasses.replace(source, outputs=lambda row: found[_row_key(row)])
 
     @property
     def width(self) -> int:

@@ -29,6 +29,7 @@ _TYPES = {
     "tensor(float)": np.float32,
     "tensor(bool)": np.bool_,
 }
+_NARROW = (onnx.TensorProto.FLOAT16, onnx.TensorProto.BFLOAT16)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,10 +39,14 @@ class Reference:
     Attributes:
         name: what computed them, for people.
         outputs: of one row of tokens, float, by the names of the task's engine outputs.
+        is_narrow: it computes with numbers of 16 bits.
+        is_graph: it is a graph, which may read padding otherwise than it should.
     """
 
     name: str
     outputs: Callable[[RowTokens], Mapping[str, npt.NDArray[Any]]]
+    is_narrow: bool = False
+    is_graph: bool = False
 
 
 def exported_reference(source: Source, graph: onnx.ModelProto, task: Task) -> Reference:
@@ -87,7 +92,10 @@ def exported_reference(source: Source, graph: onnx.ModelProto, task: Task) -> Re
 
     names = [tensor.name for tensor in task.engine_outputs]
     return Reference(
-        name=f"the exported graph in ONNX Runtime {onnxruntime.__version__}", outputs=outputs
+        name=f"the exported graph in ONNX Runtime {onnxruntime.__version__}",
+        outputs=outputs,
+        is_narrow=any(one.data_type in _NARROW for one in graph.graph.initializer),
+        is_graph=True,
     )
 
 

@@ -9,6 +9,7 @@ import re
 from collections.abc import Mapping
 from typing import Any, TypeVar
 
+from ernie_triton.build.load.weights import PADDLE_ALBERT_NORM
 from ernie_triton.errors import CheckpointError
 
 _Array = TypeVar("_Array")
@@ -159,7 +160,7 @@ def _of_albert(
     state: Mapping[str, _Array], values: Mapping[str, Any], where: str
 ) -> dict[str, _Array]:
     layers, groups = (int(values[key]) for key in ("num_hidden_layers", "num_hidden_groups"))
-    is_paddle = any(name.endswith(".attention.layer_norm.weight") for name in state)
+    is_paddle = any(name.endswith(PADDLE_ALBERT_NORM) for name in state)
     in_layer = _IN_PADDLE_ALBERT_LAYER if is_paddle else _IN_ALBERT_LAYER
     layer = "encoder.layers" if is_paddle else "encoder.layer"
     shared: dict[tuple[str, int, int], dict[str, _Array]] = {}

@@ -9,7 +9,11 @@ from typing import Any
 from ernie_triton.build.load.config_labels import label_count_of, labels_of, problem_of
 from ernie_triton.build.load.families import HEADS_BY_ARCHITECTURE, INSTEAD
 from ernie_triton.build.load.own_names import own_type, with_bert_settings
-from ernie_triton.build.load.tokenizers.tokenizer_json import holds_pieces, json_settings
+from ernie_triton.build.load.tokenizers.tokenizer_json import (
+    holds_pieces,
+    json_folding,
+    json_settings,
+)
 from ernie_triton.errors import CheckpointError, TextFileError
 from ernie_triton.tasks import (
     CHOICE,
@@ -247,7 +251,10 @@ def tokenizer_settings(folder: Path) -> dict[str, Any]:
     """
     path, document = folder / TOKENIZER_FILE, folder / TOKENIZER_JSON
     settings = optional_json(path)
-    if vocabulary_beside(folder) != document or holds_pieces(document):
+    if not document.is_file() or holds_pieces(document):
+        return settings
+    settings |= json_folding(read_json(document))
+    if vocabulary_beside(folder) != document:
         return settings
     within = json_settings(read_json(document), document)
     for key, value in within.items():

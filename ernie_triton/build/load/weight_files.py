@@ -116,11 +116,22 @@ def no_checkpoint_fault(path: Path) -> str:
     seen = _names(sorted(path.iterdir())) if path.is_dir() else path.name
     foreign = [name for name in _OTHER_FRAMEWORKS if path.is_dir() and next(path.glob(name), None)]
     instead = f"; {_CONVERT}" if foreign else ""
+    inside = [one for one in sorted(path.iterdir()) if _holds_weights(one)] if path.is_dir() else []
+    if inside:
+        instead = f"; {_names(inside)} inside it has one: name {path / inside[0].name}"
     return (
         f"{path} holds no checkpoint; saw {seen or 'an empty folder'}; looked for "
         f"{', '.join(USUAL_FILES)}, an index of their shards (*{_INDEX}), one *.safetensors, "
         f"*.pdparams, *.bin, *.pt, *.pth or *.ckpt, a Paddle static export (*.pdmodel or *.json "
         f"with *.pdiparams), or one *.onnx{instead}"
+    )
+
+
+def _holds_weights(folder: Path) -> bool:
+    """Return whether a folder has weights or a graph under their usual names."""
+    usual = (*USUAL_FILES, *(f"{name}{_INDEX}" for name in USUAL_FILES))
+    return any((folder / name).is_file() for name in usual) or any(
+        next(folder.glob(pattern), None) for pattern in _EXPORTS
     )
 
 

@@ -67,6 +67,14 @@ PADDLENLP = NameScheme(
     output_norm="norm2",
 )
 
+PADDLE_ALBERT_NORM = ".attention.layer_norm.weight"
+"""Ending of an array of PaddleNLP's ALBERT, which has none of the scheme's names."""
+
+
+def is_paddlenlp_name(name: str) -> bool:
+    """Return whether an array is one that PaddleNLP alone names so, before names are unified."""
+    return f".{PADDLENLP.query}." in name or name.endswith(PADDLE_ALBERT_NORM)
+
 
 def modern_name(name: str) -> str:
     """Replace gamma and beta, TensorFlow's names of a norm's scale and bias."""

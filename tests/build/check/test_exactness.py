@@ -100,6 +100,21 @@ def test_a_bf16_engine_that_misses_is_told_the_way_out() -> None:
         compare(engine(GivenScores({3: [0.6, 1.0]}), "bf16"), SOURCE, BATCH, 64)
 
 
+@pytest.mark.parametrize(
+    ("source", "ways"),
+    [
+        (
+            dataclasses.replace(SOURCE, is_narrow=True),
+            r"; the graph computes with 16 bits: export it in FP32, or accept it with ",
+        ),
+        (dataclasses.replace(SOURCE, is_graph=True), r"; a graph whose .*, or accept it with "),
+    ],
+)
+def test_a_graph_that_differs_in_fp32_is_told_the_way_out(source: Reference, ways: str) -> None:
+    with pytest.raises(ExactnessError, match=rf"fp32 engine .*{ways}--tolerance 0\.12$"):
+        compare(engine(GivenScores({3: [0.6, 1.0]})), source, BATCH, 64)
+
+
 class GivenPointers(GivenScores):
     """The same score as start and end of every token."""
 

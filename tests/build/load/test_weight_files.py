@@ -246,6 +246,12 @@ def test_no_checkpoint_says_what_is_there_and_what_was_looked_for(tmp_path: Path
     assert "looked for model.safetensors, pytorch_model.bin, model_state.pdparams" in message
 
 
+def test_a_folder_around_checkpoints_is_told_to_name_one(tmp_path: Path, bert: Any) -> None:
+    bert.save_pretrained(tmp_path / "best_model")
+    expected = f"; best_model inside it has one: name {tmp_path / 'best_model'}"
+    assert refusal(tmp_path).endswith(expected)
+
+
 def test_several_files_that_could_be_meant_are_listed(folder: Path, bert: Any) -> None:
     for name in ("epoch1.pt", "epoch2.pt"):
         torch.save(bert.state_dict(), folder / name)

@@ -29,6 +29,7 @@ class SentenceFolder:
         prompt_name: the prompt that is used unless another is asked for; None for none.
         include_prompt: the tokens of a prompt are pooled too.
         similarity: the name of the function that compares two vectors; empty where unknown.
+        left_out: folders of modules that are not read, since no `modules.json` lists them.
     """
 
     kind: str
@@ -44,3 +45,4 @@ class SentenceFolder:
     prompt_name: str | None = None
     include_prompt: bool = True
     similarity: str = ""
+    left_out: tuple[str, ...] = ()

@@ -81,6 +81,8 @@ def read_sentence_folder(folder: Path) -> SentenceFolder:
     Raises:
         CheckpointError: a file is damaged, or a module or setting is not supported.
     """
+    if not (folder / MODULES_FILE).is_file():
+        return _without_list(folder)
     modules = _modules(folder)
     model = optional_json(folder / MODEL_FILE)
     transformer = modules[0]
@@ -166,10 +168,6 @@ def _token_vectors(
 
 def _modules(folder: Path) -> list[_Module]:
     path = folder / MODULES_FILE
-    if not path.is_file():
-        # A copy that lacks the list: the folders' names tell them.
-        pooling = _Module(name="Pooling", folder=folder / POOLING_FILE.parent)
-        return [_Module(name="Transformer", folder=folder), pooling, *_folders_after(folder)]
     try:
         entries = json.loads(path.read_text(encoding="utf-8"))
         modules = [
@@ -189,15 +187,19 @@ def _modules(folder: Path) -> list[_Module]:
     return modules
 
 
-def _folders_after(folder: Path) -> list[_Module]:
-    """Return the modules whose folders are numbered from 2 on, such as `2_Dense`."""
-    found = sorted(
-        (int(number), path)
-        for path in folder.iterdir()
-        for number, _, name in (path.name.partition("_"),)
-        if path.is_dir() and number.isdecimal() and int(number) > 1 and name
+def _without_list(folder: Path) -> SentenceFolder:
+    """Return what sentence-transformers makes of a folder without its list of modules.
+
+    It takes the mean of the hidden states, and reads neither the modules nor their settings.
+    """
+    left_out = sorted(path.name for path in folder.glob("[0-9]*_*") if path.is_dir())
+    return SentenceFolder(
+        kind=SENTENCE_MODEL,
+        transformer=folder,
+        pooling="mean",
+        max_length=_max_length({}, folder, folder),
+        left_out=tuple(left_out),
     )
-    return [_Module(name=path.name.partition("_")[2], folder=path) for _, path in found]
 
 
 def _transformer_settings(folder: Path) -> tuple[Mapping[str, Any], Path]:

@@ -41,7 +41,7 @@ from ernie_triton.build.load.tokenizers.tokenizer_keys import (
     named_specials,
     token_content,
 )
-from ernie_triton.build.load.weights import PADDLENLP
+from ernie_triton.build.load.weights import is_paddlenlp_name
 from ernie_triton.errors import CheckpointError, VocabularyError
 from ernie_triton.tokenizer.rules import AddedToken, SpecialNames, TokenRules
 from ernie_triton.tokenizer.vocabulary import (
@@ -56,16 +56,21 @@ _BERT_CLASSES = frozenset(
     f"{name}Tokenizer"
     for name in (
         *("Bert", "Ernie", "Electra", "DistilBert", "MobileBert", "ConvBert", "TinyBert"),
-        *("PPMiniLM", "NeZha", "Nezha", "RetriBert", "Lxmert"),
+        *("ErnieGram", "PPMiniLM", "NeZha", "Nezha", "RetriBert", "Lxmert"),
         *("BertLegacy", "DPRContextEncoder", "DPRQuestionEncoder", "DPRReader"),
     )
 )
 """Classes of transformers and PaddleNLP that tokenise as `BertTokenizer` does."""
-_ROBERTA_CLASSES = frozenset(("RobertaTokenizer", "RobertaChineseTokenizer", "SkepTokenizer"))
-"""PaddleNLP's classes that read a `vocab.txt` as `BertTokenizer` does; transformers' read BPE."""
+_VOCABULARY_CLASSES = frozenset(
+    f"{name}Tokenizer" for name in ("Roberta", "RobertaChinese", "Skep", "Albert", "AlbertChinese")
+)
+"""PaddleNLP's classes that read a `vocab.txt` as BERT's does; transformers' read pieces."""
 _PADDLE_CLASSES = frozenset(
     f"{name}Tokenizer"
-    for name in ("Ernie", "TinyBert", "PPMiniLM", "NeZha", "RobertaChinese", "Skep")
+    for name in (
+        *("Ernie", "ErnieGram", "TinyBert", "PPMiniLM", "NeZha"),
+        *("RobertaChinese", "Skep", "AlbertChinese"),
+    )
 )
 """Classes that PaddleNLP alone has."""
 _PADDLE_FILES = ("*.pdparams*", "*.pdiparams*", "*.pdmodel")
@@ -156,7 +161,7 @@ def splits_symbols(folder: Path) -> bool:
         return said is True
     if files := sorted(folder.glob("*.safetensors")):
         names = (name for file in files for name in safetensors_names(file))
-        return any(f".{PADDLENLP.query}." in name for name in names)
+        return any(is_paddlenlp_name(name) for name in names)
     if any(next(folder.glob(pattern), None) for pattern in ("*.bin", "*.pt", "*.pth", "*.ckpt")):
         return False
     if any(next(folder.glob(pattern), None) for pattern in _PADDLE_FILES):
@@ -217,7 +222,7 @@ def check_kind(folder: Path) -> None:
     base = tokenizer_class_base(name)
     if is_of_split_pieces(folder) and base == ERNIE_M_TOKENIZER:
         return
-    known = base in (_PIECE_CLASSES if of_pieces else _BERT_CLASSES | _ROBERTA_CLASSES)
+    known = base in (_PIECE_CLASSES if of_pieces else _BERT_CLASSES | _VOCABULARY_CLASSES)
     if not known and not is_of_tokenizer_json(folder, name):
         raise CheckpointError(
             f"{path}: tokenizer_class is {name!r}; supported are BertTokenizer, "
@@ -303,17 +308,19 @@ def _added_token(
     folds = rules.basic_tokenize and folds_case(folder)
     has_case = folds and content.lower() != content
     strips = folds if rules.strip_accents is None else rules.strip_accents
-    reason = ""
+    reason, advice = "", ""
     if rules.under_accents and strips and not is_special and content != without_accents(content):
         reason = "accented, and the tokenizer removes accents"
     elif values.get("single_word"):
         reason = "single_word, which transformers' two tokenizers read differently"
+        advice = '; put "single_word": false there if texts have spaces around it'
     elif has_case and is_special and values.get("normalized"):
         reason = "special and normalized, which transformers' two tokenizers read differently"
+        advice = f'; put "normalized": false there if texts never spell it {content.lower()!r}'
     elif has_case and not is_special and not values.get("normalized", True):
         reason = "not normalized, which transformers' two tokenizers read differently"
     if reason:
-        raise CheckpointError(f"{folder}: the added token {content!r} is {reason}")
+        raise CheckpointError(f"{folder}: the added token {content!r} is {reason}{advice}")
     if is_special:
         return AddedToken(content=content, id=number)
     return AddedToken(content=content.lower() if folds else content, id=number, keeps_case=False)

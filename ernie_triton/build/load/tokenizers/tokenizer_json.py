@@ -60,7 +60,7 @@ def json_settings(document: Mapping[str, Any], path: Path) -> dict[str, Any]:
         CheckpointError: a part is not BERT's.
     """
     json_vocabulary(document, path)
-    normalizer = _part(document, "normalizer")
+    normalizer = _folding_normalizer(document) or _part(document, "normalizer")
     _expect(path, "normalizer.type", normalizer.get("type"), "BertNormalizer")
     _expect(path, "normalizer.clean_text", normalizer.get("clean_text"), True)
     pre_tokenizer = _part(document, "pre_tokenizer")
@@ -76,6 +76,33 @@ def json_settings(document: Mapping[str, Any], path: Path) -> dict[str, Any]:
         "cls_token": classify,
         "sep_token": separate,
     }
+
+
+def json_folding(document: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings of case and accents that hold whatever `tokenizer_config.json` says.
+
+    sentence-transformers writes them for `do_lower_case`: a `Lowercase` in front of BERT's
+    normalizer. transformers 4 and it keep both as they are. Empty where there are none.
+    """
+    normalizer = _folding_normalizer(document)
+    return {
+        key: normalizer[name]
+        for key, name in (("do_lower_case", "lowercase"), ("strip_accents", "strip_accents"))
+        if normalizer
+    }
+
+
+def _folding_normalizer(document: Mapping[str, Any]) -> dict[str, Any]:
+    """BERT's normalizer that does the same as a `Lowercase` and BERT's; empty for other ones."""
+    parts = _part(document, "normalizer").get("normalizers")
+    if not isinstance(parts, list) or not all(isinstance(one, Mapping) for one in parts):
+        return {}
+    if [one.get("type") for one in parts] != ["Lowercase", "BertNormalizer"]:
+        return {}
+    own = parts[1]
+    strips = own.get("strip_accents")
+    strips = own.get("lowercase") if strips is None else strips
+    return {**own, "lowercase": True, "strip_accents": strips}
 
 
 def json_added_tokens(document: Mapping[str, Any], path: Path) -> dict[str, Any]:

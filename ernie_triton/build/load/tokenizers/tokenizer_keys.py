@@ -38,6 +38,8 @@ _WANTED_VALUES: dict[str, tuple[object, ...]] = {
     "need_token_type_id": (None, True),
     "add_two_sep_token_inter": (None, False),
     "sp_model_kwargs": (None, {}),
+    "remove_space": (None, True),
+    "keep_accents": (None, False),
     "auto_map": (None,),
 }
 """Settings that change ids, with the values that they must have; the last one is named."""

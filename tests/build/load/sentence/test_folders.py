@@ -121,6 +121,17 @@ def test_options_replace_what_the_folder_says(tmp_path: Path) -> None:
         read(tmp_path, prompt_name="q")
 
 
+def test_a_folder_without_its_list_is_read_as_sentence_transformers_does(tmp_path: Path) -> None:
+    VECTOR_FOLDERS["bge"](tmp_path)
+    expected = answers_of(tmp_path, pooling="mean")
+    (tmp_path / "modules.json").unlink()
+    (tmp_path / "2_Dense").mkdir()  # nor is it looked into
+    found = read(tmp_path)
+    assert answers_of(tmp_path) == pytest.approx(expected, abs=1e-6)
+    assert "1_Pooling and 2_Dense and 2_Normalize left out since" in folder_words(*found)
+    assert found[1].answering.pooling == "mean"
+
+
 @pytest.mark.parametrize(
     ("kind", "name"),
     [

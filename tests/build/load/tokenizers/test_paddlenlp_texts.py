@@ -71,6 +71,7 @@ def test_symbols_are_words_of_their_own(
         ("model_state.pdparams", "BertTokenizer", True),
         ("inference.pdiparams", "BertTokenizer", True),
         ("model.safetensors self_attn.q_proj", "BertTokenizer", True),
+        ("model.safetensors attention.layer_norm", "AlbertTokenizer", True),
         ("model.safetensors attention.self.query", "ErnieTokenizer", False),
         ("pytorch_model.bin", "BertTokenizer", False),
         ("model.onnx", "BertTokenizer", False),

@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tokenizers import Tokenizer
+from tokenizers.normalizers import BertNormalizer
 from transformers import AutoTokenizer, BertTokenizer
 
 from ernie_triton.build.load.settings import folds_case, splits_ideographs, vocabulary_beside
@@ -207,7 +209,7 @@ def test_lower_case_from_elsewhere_leaves_accents(tmp_path: Path) -> None:
         ({"auto_map": {"AutoTokenizer": ["x.Y", None]}}, "auto_map is"),
         ({"strip_accents": "no"}, "strip_accents is 'no'; expected true, false or null"),
         ({"do_basic_tokenize": 0}, "do_basic_tokenize is 0; expected true or false"),
-        ({"keep_accents": True}, "has the key 'keep_accents' .True., which is not known"),
+        ({"keep_accents": True}, "keep_accents is True; only False is supported"),
         ({"own_words": ["a"]}, r"has the key 'own_words' .*remove it if"),
         ({"add_two_sep_token_inter": True}, "add_two_sep_token_inter is True"),
         ({"never_split": "[E1]"}, r"never_split is '\[E1\]'; expected a list"),
@@ -264,8 +266,18 @@ def test_tokenizers_of_another_kind_are_refused_by_their_files(
         read_vocabulary(folder / "vocab.txt", folder)
 
 
+def test_paddlenlp_s_chinese_albert_names_settings_of_the_english_one(tmp_path: Path) -> None:
+    settings = {"tokenizer_class": "AlbertTokenizer", "remove_space": True, "keep_accents": False}
+    folder = saved(tmp_path, settings | {"bos_token": "[CLS]", "eos_token": "[SEP]"})
+    assert read_vocabulary(folder / "vocab.txt", folder).rules == ORDINARY
+
+
 @pytest.mark.parametrize(
-    "name", ["BertTokenizerFast", "ErnieTokenizer", "ElectraTokenizer", "RobertaTokenizer"]
+    "name",
+    [
+        *("BertTokenizerFast", "ErnieTokenizer", "ElectraTokenizer", "RobertaTokenizer"),
+        *("ErnieGramTokenizer", "PPMiniLMTokenizer", "AlbertChineseTokenizer"),
+    ],
 )
 def test_classes_that_tokenise_as_bert_does_are_read(name: str, tmp_path: Path) -> None:
     folder = saved(tmp_path, {"tokenizer_class": name})
@@ -319,6 +331,29 @@ def test_a_general_class_reads_tokenizer_json_and_not_the_vocabulary_beside_it(
         path = vocabulary_beside(folder)
         assert path is not None
         assert path.name == ("vocab.txt" if expected else "tokenizer.json")
+
+
+@pytest.mark.parametrize("own", [False, True])
+def test_sentence_transformers_lowercase_before_bert_s_normalizer_is_read(
+    own: bool, tmp_path: Path
+) -> None:
+    folder = tmp_path / "saved"
+    BertTokenizer.from_pretrained(saved(tmp_path / "source")).save_pretrained(folder)
+    path = folder / "tokenizer.json"
+    bert = json.loads(path.read_text(encoding="utf-8"))["normalizer"] | {"lowercase": own}
+    parts = [{"type": "Lowercase"}, bert]
+    change(path, "normalizer", {"type": "Sequence", "normalizers": parts})
+    normalizer = Tokenizer.from_file(str(path)).normalizer
+    text = "CAF\u00c9 \u03a3\u0391\u03a3 \u0130 \u4e2dA"
+    expected = BertNormalizer(lowercase=True, strip_accents=own).normalize_str(text)
+    assert normalizer.normalize_str(text) == expected
+    for settings in ({"do_lower_case": own}, None):  # beside a vocab.txt, and alone
+        saved(folder, settings)
+        assert folds_case(folder)
+        rules = read_vocabulary(folder / "vocab.txt", folder, lower_case=True).rules
+        assert rules.strip_accents is (None if own else False)
+    (folder / "vocab.txt").unlink()
+    assert read_vocabulary(path, folder, lower_case=True).rules == rules
 
 
 def test_names_that_tokenizer_json_contradicts_are_refused(tmp_path: Path) -> None:
