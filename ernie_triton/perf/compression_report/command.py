@@ -166,7 +166,7 @@ def _report(arguments: argparse.Namespace, work: "Compression", skipped: tuple[s
         if arguments.quick
         else ReportOptions(rounds=arguments.rounds, seconds=arguments.seconds),
         max_length=work.options.max_length or usual_max_length(work.checkpoint, data.task),
-        title=f"{work.checkpoint.name} on {data.name}, {shape}",
+        title=f"{work.checkpoint.name} on {arguments.data.resolve().name}, {shape}",
         step=timed_step,
         progress=print_progress,
     )
