@@ -5,6 +5,7 @@ import fcntl
 import gc
 import os
 import shutil
+import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,12 @@ from ernie_triton.server.options import ServerOptions
 from tests.commands import Outcome, Run
 from tests.paths import FIXTURES, ROOT
 from tests.scheduling import FoldersTogether, longest_first
+
+
+def pytest_configure() -> None:
+    """Let Ctrl-C end what tests start: a shell's background jobs inherit that it is ignored."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
