@@ -168,9 +168,10 @@ def tensorrt_stages(
     for config in sorted(repository.glob("*/config.pbtxt")):
         text = config.read_text(encoding="utf-8")
         pipeline, part = pipeline_and_part(config.parent.name)
-        if part != ENGINE or not _ENGINE.search(text):
-            if not _JOINED_ENGINE.search(text):
-                continue
+        is_stage = part == ENGINE and _ENGINE.search(text) is not None
+        if not is_stage and not _JOINED_ENGINE.search(text):
+            continue
+        if not is_stage:
             pipeline = config.parent.name
         if pipelines and pipeline not in pipelines:
             continue

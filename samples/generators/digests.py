@@ -4,16 +4,14 @@ They are lessons beside the lines of `multi_label`, whose grammar has few words:
 different topics in a row, or sentences of no topic, as `cloze` and `extraction` have them.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from random import Random
 
-from samples.generators.cloze import GAPS
-from samples.generators.extraction import FACTS
 from samples.generators.headlines import JOINTS, HeadlineDrawer
 from samples.generators.headlines import make_drawer as make_headline_drawer
 from samples.generators.multi_label import MULTI_TOPIC, TOPICS, TopicsLine
-from samples.tasks import SampleLine, SampleTask
+from samples.generators.no_topic import NoTopicDrawer, make_no_topic_drawer
+from samples.tasks import SampleTask
 
 _COUNT_WEIGHTS = (30, 45, 18, 7)
 _CLEAR_KINDS = ("long", "short", "plain")
@@ -24,14 +22,13 @@ class HeadlineDigestDrawer:
     """Draw headlines in a row, and lines of the tasks that have no topic."""
 
     titles: HeadlineDrawer
-    others: tuple[Callable[[Random], SampleLine], ...]
+    others: NoTopicDrawer
 
     def __call__(self, rng: Random) -> TopicsLine:
         """Draw one line."""
         count = rng.choices(range(len(_COUNT_WEIGHTS)), _COUNT_WEIGHTS)[0]
         if not count:
-            sentence = "".join(rng.choice(self.others)(rng).sentences)
-            return TopicsLine(sentence=sentence, labels=())
+            return TopicsLine(sentence=self.others(rng), labels=())
         titles: dict[str, str] = {}
         while len(titles) < count:
             title = self.titles(rng)
@@ -44,8 +41,7 @@ class HeadlineDigestDrawer:
 
 def make_drawer() -> HeadlineDigestDrawer:
     """Read the grammars of all three tasks."""
-    others = tuple(task.make_drawer() for task in (GAPS, FACTS))
-    return HeadlineDigestDrawer(titles=make_headline_drawer(), others=others)
+    return HeadlineDigestDrawer(titles=make_headline_drawer(), others=make_no_topic_drawer())
 
 
 DIGESTS = SampleTask(

@@ -8,9 +8,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from random import Random
 
-from samples.generators.cloze import GAPS
-from samples.generators.extraction import FACTS
 from samples.generators.headlines import HEADLINES
+from samples.generators.no_topic import NoTopicDrawer, make_no_topic_drawer
 from samples.generators.tnews import TNEWS
 from samples.tasks import ClassLabel, SampleLine, SampleTask
 
@@ -40,19 +39,18 @@ class TopicDrawer:
     """Draw headlines, and lines of the tasks that have no topic."""
 
     titles: Callable[[Random], SampleLine]
-    others: tuple[Callable[[Random], SampleLine], ...]
+    others: NoTopicDrawer
 
     def __call__(self, rng: Random) -> SampleLine:
         """Draw one line."""
         if rng.random() >= _NO_TOPIC_SHARE:
             return self.titles(rng)
-        return PlainLine(sentence="".join(rng.choice(self.others)(rng).sentences))
+        return PlainLine(sentence=self.others(rng))
 
 
 def make_drawer() -> TopicDrawer:
     """Read the grammars of all three tasks."""
-    others = tuple(task.make_drawer() for task in (GAPS, FACTS))
-    return TopicDrawer(titles=HEADLINES.make_drawer(), others=others)
+    return TopicDrawer(titles=HEADLINES.make_drawer(), others=make_no_topic_drawer())
 
 
 TOPIC_LESSONS = SampleTask(

@@ -1,7 +1,9 @@
 """Weights in a safetensors file, of any framework."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
@@ -21,13 +23,8 @@ def safetensors_names(path: Path) -> list[str]:
     Raises:
         CheckpointError: the file is damaged or a git-lfs pointer.
     """
-    if fault := pointer_fault(path):
-        raise CheckpointError(fault)
-    try:
-        with safe_open(path, framework="numpy") as file:
-            return list(file.keys())
-    except (SafetensorError, OSError) as error:
-        raise CheckpointError(f"{path} is truncated or not a safetensors file: {error}") from error
+    with _opened(path) as file:
+        return list(file.keys())
 
 
 def read_safetensors(path: Path) -> dict[str, Float32]:
@@ -36,19 +33,26 @@ def read_safetensors(path: Path) -> dict[str, Float32]:
     Raises:
         CheckpointError: the file is damaged or a git-lfs pointer.
     """
+    with _opened(path) as file:
+        names = [name for name in file.keys() if not is_index_buffer(name)]  # noqa: SIM118
+        for name in names:
+            kind = file.get_slice(name).get_dtype()
+            if kind.startswith(_NARROW):
+                raise CheckpointError(
+                    f"{path}: {name} has the type {kind}; expected floating-point weights of "
+                    f"16 bits at least; save the model dequantized"
+                )
+        return {name: float32_array(file.get_tensor(name), name, path) for name in names}
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[Any]:
+    """Open a file of arrays; what fails within the context is told as damage of the file."""
     if fault := pointer_fault(path):
         raise CheckpointError(fault)
     try:
         with safe_open(path, framework="numpy") as file:
-            names = [name for name in file.keys() if not is_index_buffer(name)]  # noqa: SIM118
-            for name in names:
-                kind = file.get_slice(name).get_dtype()
-                if kind.startswith(_NARROW):
-                    raise CheckpointError(
-                        f"{path}: {name} has the type {kind}; expected floating-point weights of "
-                        f"16 bits at least; save the model dequantized"
-                    )
-            return {name: float32_array(file.get_tensor(name), name, path) for name in names}
+            yield file
     except (SafetensorError, OSError, TypeError) as error:
         raise CheckpointError(f"{path} is truncated or not a safetensors file: {error}") from error
 

@@ -253,10 +253,11 @@ def tokenizer_settings(folder: Path) -> dict[str, Any]:
     settings = optional_json(path)
     if not document.is_file() or holds_pieces(document):
         return settings
-    settings |= json_folding(read_json(document))
+    content = read_json(document)
+    settings |= json_folding(content)
     if vocabulary_beside(folder) != document:
         return settings
-    within = json_settings(read_json(document), document)
+    within = json_settings(content, document)
     for key, value in within.items():
         said = settings.get(key, value)
         said = said.get("content") if isinstance(said, Mapping) else said

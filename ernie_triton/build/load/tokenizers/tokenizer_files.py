@@ -156,7 +156,8 @@ def splits_symbols(folder: Path) -> bool:
     The files of its weights tell it, and of an ONNX file a class that PaddleNLP alone has. A
     checkpoint of this package says it in its settings.
     """
-    said = tokenizer_settings(folder).get("splits_symbols")
+    settings = tokenizer_settings(folder)
+    said = settings.get("splits_symbols")
     if said is not None:
         return said is True
     if files := sorted(folder.glob("*.safetensors")):
@@ -166,8 +167,7 @@ def splits_symbols(folder: Path) -> bool:
         return False
     if any(next(folder.glob(pattern), None) for pattern in _PADDLE_FILES):
         return True
-    name = tokenizer_class_base(tokenizer_settings(folder).get("tokenizer_class"))
-    return name in _PADDLE_CLASSES
+    return tokenizer_class_base(settings.get("tokenizer_class")) in _PADDLE_CLASSES
 
 
 def longest_row(folder: Path) -> int | None:
